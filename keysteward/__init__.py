@@ -1,0 +1,1 @@
+"""keysteward: machine credentials under version control."""

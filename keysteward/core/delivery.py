@@ -1,0 +1,59 @@
+"""Where a credential is delivered: a path in a store, as `store.path("apps/billing")` declares it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from keysteward.core.errors import DeclarationError
+from keysteward.core.ledger import Place
+from keysteward.core.ports import Store
+
+DOCUMENT_FORMAT = 1
+"""Version of the delivered document's public format; see docs/delivered-document.md."""
+
+DOCUMENT_FIELDS = (
+    "identity",
+    "generation",
+    "client_id",
+    "client_secret",
+    "private_jwk",
+    "token_url",
+    "audience",
+    "scopes",
+    "previous",
+)
+"""Fields of a delivered document that a consumer's own names may be mapped to."""
+
+_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.@-]*)*")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One place: a store and a path in it.
+
+    `fields` maps fields of the document to the names a consumer reads already (`{"client_secret": "CLIENT_SECRET"}`).
+    `take_over=True` lets keysteward write to a place that holds somebody else's document; its other fields survive.
+    """
+
+    store: Store
+    path: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    take_over: bool = False
+
+    def __post_init__(self) -> None:
+        if not _PATH.fullmatch(self.path):
+            raise DeclarationError(
+                f"deliver_to: {self.path!r} is not a path; use names of letters, digits and _.@- with / between them"
+            )
+        unknown = sorted(set(self.fields) - set(DOCUMENT_FIELDS))
+        if unknown:
+            raise DeclarationError(
+                f"deliver_to: fields has {', '.join(unknown)}; a document has {', '.join(DOCUMENT_FIELDS)}"
+            )
+
+    @property
+    def place(self) -> Place:
+        """Return the place in plain values, as ledgers and plans keep it."""
+        return Place(self.store.name, self.path, tuple(sorted(self.fields.items())), self.take_over)

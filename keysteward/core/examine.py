@@ -1,0 +1,171 @@
+"""Findings about one credential, as the planner sees it after everything that is due has been done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.ledger import Generation, Ledger, Origin, State
+from keysteward.core.making import cap_filled, held_anywhere
+from keysteward.core.retiring import clock_off, retirement_at
+from keysteward.core.schedule import LATE_SHARE, due_at
+from keysteward.core.spec import Spec
+from keysteward.core.world import World
+
+EXPIRY_NOTICE = timedelta(days=30)
+"""So long before its expiry a credential is a finding."""
+
+
+def examine(w: World) -> tuple[Finding, ...]:
+    """Return what a person should know about this credential."""
+    ledger = w.ledger
+    if ledger is None or ledger.closed is not None:
+        return tuple(_expiring(w, w.spec)) if w.spec else ()
+    findings = [*_states(w, ledger), *_observed(w, ledger)]
+    if w.spec is None:
+        message = f"{w.identity} has an open ledger and no declaration"
+        findings.append(_find(w, Kind.UNDECLARED, Severity.WARNING, message, "declare it again, or run with --prune"))
+    else:
+        findings += [*_expiring(w, w.spec), *_late(w, w.spec, ledger), *_retirement(w, w.spec, ledger)]
+    return tuple(findings)
+
+
+def _find(w: World, kind: Kind, severity: Severity, message: str, mend: str = "") -> Finding:
+    return Finding(kind, severity, w.identity, message, mend)
+
+
+def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
+    lease = ledger.lease
+    if lease is not None and lease.runner != w.me.runner and lease.until > w.now:
+        yield _find(
+            w,
+            Kind.LEASED,
+            Severity.WARNING,
+            f"another run ({lease.runner}) works on it until {lease.until:%H:%M:%S} UTC",
+            "nothing to do; the next run goes on",
+        )
+    if ledger.blocked is not None:
+        yield _find(
+            w,
+            Kind.BLOCKED,
+            Severity.ERROR,
+            f"blocked: {ledger.blocked.reason}",
+            f"mend the declaration, or run: keysteward reissue {_name(w)}",
+        )
+    if ledger.revoked is not None:
+        yield _find(w, Kind.REVOKED, Severity.WARNING, f"revoked: {ledger.revoked.reason}")
+    if ledger.held is not None and ledger.held.until > w.now:
+        until = f"{ledger.held.until:%Y-%m-%d}"
+        yield _find(w, Kind.HELD, Severity.NOTE, f"held until {until}: {ledger.held.reason}")
+    if ledger.ended_elsewhere is not None and ledger.current is None:
+        yield _find(
+            w,
+            Kind.ENDED_ELSEWHERE,
+            Severity.ERROR,
+            f"generation {ledger.ended_elsewhere} ended without a step of ours; it is not silently brought back",
+            f"find out why, then run: keysteward reissue {_name(w)}",
+        )
+    for generation in ledger.generations:
+        for suspect in generation.suspects:
+            yield _find(
+                w,
+                Kind.SUSPECT,
+                Severity.WARNING,
+                f"secret {suspect} may be an orphan of generation {generation.number}, or somebody else's",
+                f"run: keysteward resolve {_name(w)} {suspect} --ours | --theirs",
+            )
+
+
+def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
+    for record in ledger.objects:
+        found = w.object(record)
+        if found is None or record.deleted:
+            continue
+        if (
+            not found.enabled
+            and not record.suspended
+            and any(g.object == record.key and g.live for g in ledger.generations)
+        ):
+            yield _find(
+                w,
+                Kind.DISABLED_ELSEWHERE,
+                Severity.WARNING,
+                f"client {record.client_id} was disabled at target {record.target} without a step of ours",
+                "enable it there when that was not meant; nothing new is issued before",
+            )
+        view = w.views.get(record.target)
+        if view is not None and w.spec is not None and cap_filled(ledger, record, found, view.capabilities):
+            live = [g.id for g in ledger.generations if g.object == record.key and g.live]
+            others = [s.id for s in found.secrets if s.id not in live]
+            if others:
+                yield _find(
+                    w,
+                    Kind.CAP_FILLED,
+                    Severity.WARNING,
+                    f"all {view.capabilities.secrets} secrets of {record.client_id} are taken, "
+                    f"{', '.join(others)} not by a living generation",
+                    "end one of them at the target; rotation goes on then",
+                )
+    current = ledger.current
+    if current is not None and not any(w.at(key).unknown for key in current.delivery) and not held_anywhere(w, current):
+        yield _find(
+            w,
+            Kind.UNDELIVERED,
+            Severity.WARNING,
+            f"no store holds generation {current.number}",
+            f"consumers get the next generation; for one now run: keysteward reissue {_name(w)}",
+        )
+
+
+def _expiring(w: World, spec: Spec) -> Iterable[Finding]:
+    if spec.expires is not None and w.now >= spec.expires - EXPIRY_NOTICE:
+        verb = "expired" if w.now >= spec.expires else "expires"
+        yield _find(
+            w,
+            Kind.EXPIRING,
+            Severity.WARNING,
+            f"{verb} on {spec.expires:%Y-%m-%d}",
+            "extend expires, or remove the declaration",
+        )
+
+
+def _late(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
+    current = ledger.current
+    if current is None or spec.decommission is not None:
+        return
+    due = due_at(spec.identity, current.current_since or current.asked_at, spec.every, spec.windows)
+    if w.now > due + spec.every / LATE_SHARE:
+        yield _find(w, Kind.OVERDUE, Severity.WARNING, f"rotation was due on {due:%Y-%m-%d}", "see why it waits")
+
+
+def _retirement(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
+    for generation in ledger.in_state(State.PREVIOUS):
+        due = retirement_at(spec, generation)
+        if due is None:
+            yield _adopted_waits(w, generation)
+        elif due <= w.now and clock_off(w, generation.target):
+            minutes = int(w.views[generation.target].skew.total_seconds() // 60)
+            yield _find(
+                w,
+                Kind.CLOCK_OFF,
+                Severity.WARNING,
+                f"the clock of target {generation.target} is {minutes} minutes off, so generation "
+                f"{generation.number} is not retired",
+                "correct the target's clock",
+            )
+
+
+def _adopted_waits(w: World, generation: Generation) -> Finding:
+    what = "adopted" if generation.origin is Origin.ADOPTED else "previous"
+    return _find(
+        w,
+        Kind.RETIREMENT_WAITS,
+        Severity.NOTE,
+        f"{what} generation {generation.number} still works; the target cannot show that nobody uses it",
+        "write retire_adopted=True once you know",
+    )
+
+
+def _name(w: World) -> str:
+    return w.identity.rsplit("/", 1)[-1]

@@ -1,0 +1,306 @@
+"""The ledger: the durable record of one credential's generations. It never holds a secret.
+
+One document per credential, written by compare-and-set. Every change is a pure function from ledger to ledger, so
+that a preview, a run and a simulation go through the same transitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from keysteward.core.errors import Damaged
+from keysteward.core.ports import Strategy
+
+LEDGER_FORMAT = 1
+
+LEASE = timedelta(minutes=5)
+"""How long a lease runs from the last ledger write: longer than any call with its retries."""
+
+
+class State(StrEnum):
+    """Where a generation stands; see docs/life-of-a-credential.md."""
+
+    INTENT = "intent"
+    ISSUED = "issued"
+    VERIFIED = "verified"
+    CURRENT = "current"
+    PREVIOUS = "previous"
+    RETIRING = "retiring"
+    ABANDONED = "abandoned"
+    RETIRED = "retired"
+
+
+UNFINISHED = frozenset({State.INTENT, State.ISSUED, State.VERIFIED})
+LIVE = frozenset({State.CURRENT, State.PREVIOUS, State.RETIRING, State.VERIFIED, State.ISSUED})
+"""States in which the secret authenticates, or may."""
+
+
+class Origin(StrEnum):
+    """How a generation came to us."""
+
+    ISSUED = "issued"
+    ADOPTED = "adopted"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who works on a credential: runner id, and until when (ledger store's clock)."""
+
+    runner: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place in a store to which a credential is delivered. `fields` maps document fields to consumers' names."""
+
+    store: str
+    path: str
+    fields: tuple[tuple[str, str], ...] = ()
+    take_over: bool = False
+
+    @property
+    def key(self) -> str:
+        """Return "store:path", the name of this place in plans, ledgers and outputs."""
+        return f"{self.store}:{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRecord:
+    """One object (client, application) at a target that carries this credential's secrets.
+
+    `nonce` marks the attempt that creates it; until `remote_id` is known, an object with our mark and this nonce is
+    the one we made. `external` objects are managed by somebody else: only their secret is ours.
+    """
+
+    key: int
+    target: str
+    client_id: str
+    method: str
+    nonce: str
+    remote_id: str | None = None
+    external: bool = False
+    adopted: bool = False
+    marked: bool = True
+    suspended: bool = False
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One issued secret of a credential. Times are aware UTC; `*_target` times are in the target's clock."""
+
+    number: int
+    state: State
+    object: int
+    target: str
+    method: str
+    strategy: Strategy
+    delivery: tuple[str, ...]
+    nonce: str
+    facts: str
+    asked_at: datetime
+    origin: Origin = Origin.ISSUED
+    fingerprint: str | None = None
+    id: str | None = None
+    asked_at_target: datetime | None = None
+    baseline: tuple[str, ...] = ()
+    regen_at: datetime | None = None
+    issued_at: datetime | None = None
+    current_since: datetime | None = None
+    superseded_at: datetime | None = None
+    ended_at: datetime | None = None
+    evidence: str | None = None
+    suspects: tuple[str, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Say whether its secret authenticates, or may."""
+        return self.state in LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why no further attempt is made, and the digest of the declaration it was blocked under."""
+
+    reason: str
+    digest: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A person's word that nothing begins or ends until a date."""
+
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """An emergency stop: these generations (None: all, now and later) stay ended until a person lifts it."""
+
+    at: datetime
+    reason: str
+    generations: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """The words of the last plan carried out, and how many plans have been."""
+
+    count: int = 0
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The last declaration in short, so that ending a credential works after its declaration is gone."""
+
+    owner: str
+    purpose: str
+    environment: str
+    consumer: str | None = None
+    runbook: str | None = None
+    decommission: datetime | None = None
+    adopted: bool = False
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The record of one credential. `version` is the store's compare-and-set version, 0 when never written."""
+
+    identity: str
+    incarnation: str
+    kind: str
+    format: int = LEDGER_FORMAT
+    version: int = 0
+    next: int = 1
+    lease: Lease | None = None
+    latest: datetime | None = None
+    about: About | None = None
+    targets: Mapping[str, Any] = field(default_factory=dict)
+    stores: Mapping[str, Any] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
+    objects: tuple[ObjectRecord, ...] = ()
+    generations: tuple[Generation, ...] = ()
+    blocked: Blocked | None = None
+    revoked: Revoked | None = None
+    held: Held | None = None
+    reissue: str | None = None
+    ended_elsewhere: int | None = None
+    adopted_by: str | None = None
+    executed: Executed = field(default_factory=Executed)
+    closed: datetime | None = None
+
+    @cached_property
+    def current(self) -> Generation | None:
+        """Return the generation that consumers are meant to use."""
+        return next((g for g in reversed(self.generations) if g.state is State.CURRENT), None)
+
+    @cached_property
+    def unfinished(self) -> Generation | None:
+        """Return the generation whose making is under way."""
+        return next((g for g in reversed(self.generations) if g.state in UNFINISHED), None)
+
+    def in_state(self, state: State) -> tuple[Generation, ...]:
+        """Return the generations in one state, oldest first."""
+        return tuple(g for g in self.generations if g.state is state)
+
+    def generation(self, number: int) -> Generation:
+        """Return one generation. Raises KeyError when there was none of that number."""
+        for generation in self.generations:
+            if generation.number == number:
+                return generation
+        raise KeyError(number)
+
+    def object(self, key: int) -> ObjectRecord:
+        """Return one object record. Raises KeyError when there is none."""
+        for record in self.objects:
+            if record.key == key:
+                return record
+        raise KeyError(key)
+
+    def object_of(self, generation: Generation) -> ObjectRecord:
+        """Return the object that carries this generation's secret."""
+        return self.object(generation.object)
+
+    def place(self, key: str) -> Place:
+        """Return one place by "store:path". Raises KeyError when this credential was never delivered there."""
+        for place in self.places:
+            if place.key == key:
+                return place
+        raise KeyError(key)
+
+    def with_generation(self, number: int, **changes: Any) -> Ledger:  # noqa: ANN401 - forwarded to dataclasses.replace
+        """Return the ledger with one generation changed."""
+        return replace(
+            self,
+            generations=tuple(replace(g, **changes) if g.number == number else g for g in self.generations),
+        )
+
+    def with_object(self, key: int, **changes: Any) -> Ledger:  # noqa: ANN401 - forwarded to dataclasses.replace
+        """Return the ledger with one object record changed."""
+        return replace(self, objects=tuple(replace(o, **changes) if o.key == key else o for o in self.objects))
+
+    def with_places(self, places: Iterable[Place]) -> Ledger:
+        """Return the ledger that also remembers these places; what it knew of them is replaced."""
+        known = {place.key: place for place in self.places}
+        known.update((place.key, place) for place in places)
+        return replace(self, places=tuple(known.values()))
+
+
+_LEDGER = TypeAdapter(Ledger)
+
+
+def dump_ledger(ledger: Ledger) -> dict[str, Any]:
+    """Write a ledger as the JSON document that is stored; `version` is the store's and left out."""
+    document: dict[str, Any] = _LEDGER.dump_python(ledger, mode="json", exclude_defaults=True)
+    document.pop("version", None)
+    return {"format": LEDGER_FORMAT, **document}
+
+
+def load_ledger(document: Mapping[str, Any], version: int) -> Ledger:
+    """Read a stored document. Raises Damaged when it is not a ledger of a format we know."""
+    if document.get("format") != LEDGER_FORMAT:
+        raise Damaged(
+            f"ledger of {document.get('identity', 'unknown')!r} has format {document.get('format')!r}, "
+            f"this keysteward reads format {LEDGER_FORMAT}: use the version of keysteward that wrote it"
+        )
+    try:
+        return _LEDGER.validate_python({**document, "version": version})
+    except ValidationError as error:
+        raise Damaged(
+            f"ledger of {document.get('identity', 'unknown')!r} cannot be read "
+            f"({error.error_count()} fields are wrong): restore it from a backup of the ledger store"
+        ) from None
+
+
+def age(ledger: Ledger, by: timedelta) -> Ledger:
+    """Return the ledger as if everything in it had happened `by` earlier: time passing, for servers without a clock."""
+
+    def back(value: datetime | None) -> datetime | None:
+        return None if value is None else value - by
+
+    aged = tuple(
+        replace(
+            g,
+            asked_at=g.asked_at - by,
+            asked_at_target=back(g.asked_at_target),
+            regen_at=back(g.regen_at),
+            issued_at=back(g.issued_at),
+            current_since=back(g.current_since),
+            superseded_at=back(g.superseded_at),
+            ended_at=back(g.ended_at),
+        )
+        for g in ledger.generations
+    )
+    lease = None if ledger.lease is None else replace(ledger.lease, until=ledger.lease.until - by)
+    return replace(ledger, generations=aged, lease=lease, latest=back(ledger.latest), closed=back(ledger.closed))

@@ -1,0 +1,259 @@
+"""Rules for making a generation: from intent over issue and proof to its consumers. Pure; called by the planner."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from keysteward.core.homes import at_home
+from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
+from keysteward.core.observed import ObservedObject, ObservedSecret
+from keysteward.core.ports import Capabilities, Strategy
+from keysteward.core.spec import Spec
+from keysteward.core.steps import Do, Problem, Step, Wait
+from keysteward.core.world import World
+
+SERVER_CHOOSES = frozenset({Strategy.MINT, Strategy.NAMED_KEY})
+ONE_SLOT = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP})
+CREATION_SLACK = timedelta(seconds=2)
+"""How much earlier than asked a target may date what we asked for: its times are whole seconds."""
+
+
+def strategy_for(spec: Spec, ledger: Ledger | None, record: ObjectRecord) -> Strategy:
+    """Return the strategy of the next generation; switching the method of a living client in place has a gap."""
+    switching = ledger is not None and record.remote_id is not None and record.method != spec.method
+    return Strategy.GAP if switching else spec.strategy
+
+
+def still_wanted(spec: Spec, generation: Generation, record: ObjectRecord) -> bool:
+    """Say whether an unfinished generation is still what the declaration asks for."""
+    return (
+        generation.target == spec.target
+        and generation.method == spec.method
+        and generation.delivery == spec.delivery
+        and generation.facts == spec.facts
+        and at_home(spec, record)
+        and not record.deleted
+    )
+
+
+def obstacle(w: World, spec: Spec) -> Problem | None:
+    """Find a place that holds somebody else's document: an error before the first write for this credential."""
+    for place in spec.places:
+        held = w.at(place.key)
+        if not held.exists or held.unknown or place.take_over or held.identity in {w.identity, *w.names}:
+            continue
+        whose = f"delivered by {held.identity}" if held.identity else "not delivered by keysteward"
+        return Problem(
+            f"deliver_to: {place.key} holds a document {whose}; "
+            "choose another path, or write take_over=True to let keysteward add its fields to it"
+        )
+    return None
+
+
+def cap_filled(ledger: Ledger | None, record: ObjectRecord, found: ObservedObject, can: Capabilities) -> bool:
+    """Say whether the target would refuse one more secret; what the ledger retired does not count."""
+    if can.secrets <= 1 or can.native_slot:
+        return False
+    ended = {g.id for g in ledger.in_state(State.RETIRED) if g.object == record.key} if ledger else set()
+    return sum(1 for secret in found.secrets if secret.id not in ended) >= can.secrets
+
+
+def needs_preparation(w: World, spec: Spec, ledger: Ledger | None, record: ObjectRecord) -> bool:
+    """Say whether the target must first be set up for a native overlap on this client."""
+    return (
+        ledger is not None
+        and strategy_for(spec, ledger, record) is Strategy.ROTATED_SLOT
+        and ledger.current is not None
+        and ledger.current.object == record.key
+        and record.key not in w.me.prepared
+    )
+
+
+def button_pressed(w: World, ledger: Ledger, current: Generation) -> bool:
+    """Say whether somebody regenerated the secret by hand, so that ours sits in the rotated slot."""
+    found = w.object(ledger.object_of(current))
+    rotated = found.slot("rotated") if found else None
+    return rotated is not None and rotated.fingerprint is not None and rotated.fingerprint == current.fingerprint
+
+
+def make(w: World, ledger: Ledger, spec: Spec, generation: Generation) -> Step | Wait | None:
+    """Carry an intent forward: by a value of ours that is staged first, or by one the server mints."""
+    if generation.strategy in SERVER_CHOOSES:
+        return _make_minted(w, ledger, generation)
+    return _make_chosen(w, ledger, spec, generation)
+
+
+def verify_step(generation: Generation) -> Step:
+    """Prove a generation by using it."""
+    number = generation.number
+    return Step(Do.VERIFY, f"prove generation {number} with a real token", "nothing unproven is delivered", number)
+
+
+def _make_chosen(w: World, ledger: Ledger, spec: Spec, generation: Generation) -> Step | None:
+    number = generation.number
+    record, found = ledger.object_of(generation), w.object(ledger.object_of(generation))
+    held = [w.at(key) for key in generation.delivery]
+    if generation.fingerprint is None or not all(d.unknown or d.stage(number) for d in held):
+        lost = generation.fingerprint is not None and not any(d.unknown or d.stage(number) for d in held)
+        if lost:
+            return _abandon(generation, "its staged value is gone from the store")
+        return Step(Do.STAGE, f"stage generation {number} in {', '.join(generation.delivery)}", "", number)
+    if record.remote_id is None:
+        return Step(Do.CREATE, f"create client {record.client_id}", "", number, object=record.key)
+    if found is None:
+        return _abandon(generation, "its client is gone from the target")
+    if generation.strategy is Strategy.ROTATED_SLOT:
+        return _make_in_slot(ledger, generation, found)
+    replaced = _replaced_by_somebody(ledger, spec, generation, found)
+    if replaced:
+        return _abandon(generation, replaced)
+    return _issue(generation)
+
+
+def _make_in_slot(ledger: Ledger, generation: Generation, found: ObservedObject) -> Step:
+    """Move the current secret to the rotated slot, then put ours in the primary; look before every call."""
+    number, current = generation.number, ledger.current
+    primary, rotated = found.slot("primary"), found.slot("rotated")
+    if (
+        current is None
+        or current.object != generation.object
+        or current.fingerprint is None
+        or _holds(primary, generation)
+    ):
+        return _issue(generation)
+    if _holds(rotated, current):
+        return _issue(generation)
+    shown = primary is not None and primary.fingerprint is not None
+    if shown and not _holds(primary, current):
+        return Step(
+            Do.RESTORE, f"put generation {current.number} back into its slot", "somebody replaced it", current.number
+        )
+    if generation.regen_at is None:
+        return Step(Do.FENCE, f"note that generation {number} is about to shift the slots", "", number)
+    return Step(Do.SHIFT, f"move generation {current.number} to the rotated slot", "so that both stay valid", number)
+
+
+def _replaced_by_somebody(ledger: Ledger, spec: Spec, generation: Generation, found: ObservedObject) -> str | None:
+    """With one slot and a gap: notice that the slot holds neither the current secret nor ours."""
+    current = ledger.current
+    primary = found.slot("primary")
+    if generation.strategy is not Strategy.GAP or current is None or ledger.reissue or spec.method != current.method:
+        return None
+    if primary is None or primary.fingerprint in {None, current.fingerprint, generation.fingerprint}:
+        return None
+    return "somebody replaced the secret at the target meanwhile"
+
+
+def _make_minted(w: World, ledger: Ledger, generation: Generation) -> Step | Wait:
+    """Let the server mint; an attempt whose answer was lost is resolved from the list, never sent twice."""
+    number = generation.number
+    record, found = ledger.object_of(generation), w.object(ledger.object_of(generation))
+    staged = next((e for key in generation.delivery if (e := w.at(key).stage(number))), None)
+    if staged is not None and staged.nonce == generation.nonce:
+        return Step(Do.RECOVER, f"record generation {number}", "the store holds it", number)
+    if record.remote_id is None:
+        return Step(Do.CREATE, f"create client {record.client_id}", "", number, object=record.key)
+    if generation.nonce in w.me.unsent:
+        return _issue(generation)
+    view = w.views[record.target]
+    can = view.capabilities
+    asked = generation.asked_at_target or generation.asked_at
+    proof_at = asked + can.call_timeout + can.list_lag
+    if view.started_at < proof_at:
+        return Wait(proof_at, f"an answer of {record.target} was lost; a list can show what became of it by then")
+    return _resolve_lost(ledger, generation, record, found, can)
+
+
+def _resolve_lost(
+    ledger: Ledger, generation: Generation, record: ObjectRecord, found: ObservedObject | None, can: Capabilities
+) -> Step:
+    known = {g.id for g in ledger.generations if g.id} | set(generation.baseline)
+    strangers = [s for s in found.secrets if s.id not in known] if found else []
+    named = [s for s in strangers if s.name and generation.nonce in s.name]
+    if named:
+        return Step(
+            Do.ABANDON,
+            f"abandon generation {generation.number}",
+            "its value was lost on the way; the key it left behind is found by its name",
+            generation.number,
+            secret_id=named[0].id,
+        )
+    asked = generation.asked_at_target or generation.asked_at
+    suspects = tuple(
+        s.id
+        for s in strangers
+        if not can.tags_secrets
+        and s.created_at is not None
+        and asked - CREATION_SLACK <= s.created_at <= asked + can.call_timeout
+        and (s.last_used is None)
+    )
+    why = "no answer came" + (f"; it may have left {', '.join(suspects)} on {record.client_id}" if suspects else "")
+    return Step(Do.ABANDON, f"abandon generation {generation.number}", why, generation.number, suspects=suspects)
+
+
+def deliver(w: World, ledger: Ledger, spec: Spec, generation: Generation) -> Step:
+    """Promote a verified generation at every place, then record it: the store first, then the ledger."""
+    number = generation.number
+    missing = [key for key in generation.delivery if not _is_current(w, key, generation)]
+    if missing:
+        places = ", ".join(missing)
+        return Step(Do.PROMOTE, f"deliver generation {number} to {places}", "it is proven", number, headline=True)
+    overlap = "at once" if generation.strategy is Strategy.GAP else f"after {_days(spec.overlap)}"
+    old = ledger.current
+    why = f"generation {old.number} ends {overlap}" if old else ""
+    return Step(Do.SETTLE, f"record generation {number} as current", why, number)
+
+
+def redeliver(w: World, ledger: Ledger, spec: Spec, current: Generation) -> Step | None:
+    """Mend places that do not hold the current generation, as far as its value is held anywhere."""
+    record = ledger.object_of(current)
+    digest = spec.document_digest(record.client_id, current.method)
+    wrong = [key for key in current.delivery if not w.at(key).unknown and not _is_current(w, key, current)]
+    stale = [
+        key
+        for key in current.delivery
+        if not w.at(key).unknown and _is_current(w, key, current) and _about(w, key) != digest
+    ]
+    if wrong and held_anywhere(w, current):
+        words = f"deliver generation {current.number} to {', '.join(wrong)} again"
+        return Step(Do.PROMOTE, words, "the store holds another one", current.number, headline=True)
+    if stale and at_home(spec, record):
+        words = f"refresh the document at {', '.join(stale)}"
+        return Step(Do.PROMOTE, words, "scopes, audience or token URL changed", current.number, headline=True)
+    return None
+
+
+def held_anywhere(w: World, generation: Generation) -> bool:
+    """Say whether any of its places still holds this generation's value."""
+    for key in generation.delivery:
+        held = w.at(key)
+        entries = (held.current, held.previous, held.stage(generation.number))
+        if any(e is not None and e.fingerprint == generation.fingerprint for e in entries):
+            return True
+    return False
+
+
+def _is_current(w: World, key: str, generation: Generation) -> bool:
+    current = w.at(key).current
+    return current is not None and current.generation == generation.number
+
+
+def _about(w: World, key: str) -> str | None:
+    current = w.at(key).current
+    return current.about if current is not None else None
+
+
+def _holds(secret: ObservedSecret | None, generation: Generation) -> bool:
+    return secret is not None and secret.fingerprint is not None and secret.fingerprint == generation.fingerprint
+
+
+def _issue(generation: Generation) -> Step:
+    return Step(Do.ISSUE, f"issue generation {generation.number} ({generation.strategy})", "", generation.number)
+
+
+def _abandon(generation: Generation, why: str) -> Step:
+    return Step(Do.ABANDON, f"abandon generation {generation.number}", why, generation.number)
+
+
+def _days(duration: timedelta) -> str:
+    return f"{duration.days} days" if duration >= timedelta(days=2) else str(duration)

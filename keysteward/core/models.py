@@ -1,0 +1,194 @@
+"""Declarations: plain, frozen, typed values that an infra engineer writes and a reviewer reads.
+
+A stack of them is read by importing a module: no engine, no network. Nothing here makes a call or reads a clock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from datetime import date, timedelta
+from typing import Annotated, TypeVar, dataclass_transform
+
+from pydantic import BeforeValidator, ConfigDict, Field, SkipValidation, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from keysteward.core.delivery import Delivery
+from keysteward.core.errors import DeclarationError
+from keysteward.core.ports import Method, Target
+from keysteward.core.schedule import Duration, parse_window, show_duration
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")
+"""Names of declarations: they become part of marks, paths and client_ids."""
+
+SHORTEST_INTERVAL = timedelta(hours=1)
+"""A rotation more often than hourly is a token's work, not a secret's."""
+
+_Class = TypeVar("_Class", bound=type)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, Field))
+def declaration(cls: _Class) -> _Class:
+    """Make a class a frozen pydantic dataclass whose construction errors are one sentence each."""
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, str_strip_whitespace=True)
+    made = pydantic_dataclass(cls, frozen=True, config=config)
+    validated = made.__init__
+
+    def __init__(self: object, *args: object, **fields: object) -> None:  # noqa: N807 - replaces the class's own
+        try:
+            validated(self, *args, **fields)
+        except ValidationError as error:
+            name = fields.get("name", args[0] if args else "")
+            raise DeclarationError("\n".join(_sentences(cls.__name__, name, error))) from None
+        except TypeError as error:
+            raise DeclarationError(f"{cls.__name__}: {error}") from None
+
+    __init__.__wrapped__ = validated  # type: ignore[attr-defined]
+    made.__init__ = __init__  # type: ignore[method-assign]
+    return made  # type: ignore[return-value]
+
+
+def _sentences(kind: str, name: object, error: ValidationError) -> list[str]:
+    """Turn each problem pydantic found into "M2MClient 'billing': owner: ..."; input values are never repeated."""
+    subject = f"{kind} {name!r}" if isinstance(name, str) and name else kind
+    sentences = []
+    for problem in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in problem["loc"] if part != "__init__")
+        text = {
+            "missing": "is required",
+            "missing_argument": "is required",
+            "missing_keyword_only_argument": "is required",
+            "unexpected_keyword_argument": "is not a field of this declaration",
+            "string_too_short": "must not be empty",
+        }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        sentences.append(f"{subject}: {where}: {text}" if where and where != "0" else f"{subject}: {text}")
+    return sentences
+
+
+def _check_name(value: object) -> object:
+    if isinstance(value, str) and not NAME.fullmatch(value):
+        raise ValueError("use letters, digits and _.- (at most 120, beginning with a letter or digit)")
+    return value
+
+
+def _as_tuple(value: object) -> object:
+    if isinstance(value, (str, Delivery)):
+        return (value,)
+    return tuple(value) if isinstance(value, (list, tuple)) else value
+
+
+Name = Annotated[str, BeforeValidator(_check_name)]
+Names = Annotated[Sequence[str], BeforeValidator(_as_tuple)]
+Text = Annotated[str, Field(min_length=1)]
+Deliveries = Annotated[
+    SkipValidation[Delivery] | Sequence[SkipValidation[Delivery]], BeforeValidator(_as_tuple), Field(min_length=1)
+]
+
+
+@declaration
+class RotationSchedule:
+    """How often a secret is replaced, and how long old and new are both valid.
+
+    `every` and `overlap` are durations ("90d", "12h" or timedelta). `windows` are maintenance windows such as
+    "Sun 02:00-04:00 Europe/Berlin": new generations and retirements begin only inside one, unless late by more than
+    a tenth of `every`.
+    """
+
+    _: KW_ONLY
+    every: Duration
+    overlap: Duration = timedelta(0)
+    windows: Names = ()
+
+    def __post_init__(self) -> None:
+        if self.every < SHORTEST_INTERVAL:
+            raise ValueError(f"every is {show_duration(self.every)}; the shortest interval is 1h")
+        if self.overlap >= self.every:
+            raise ValueError(
+                f"overlap ({show_duration(self.overlap)}) must be shorter than every ({show_duration(self.every)})"
+            )
+        for window in self.windows:
+            parse_window(window)
+
+
+@declaration
+class ResourceServer:
+    """An API as OAuth 2.0 knows it: the audience its tokens are for, and the scopes it offers (name to description)."""
+
+    name: Name
+    _: KW_ONLY
+    target: SkipValidation[Target]
+    audience: Text
+    scopes: Mapping[str, str] = Field(min_length=1)
+    adopt: bool = False
+    previously: Names = ()
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.audience))
+
+
+@declaration
+class Credential:
+    """What every credential declares: who answers for it, what it is for, where it goes, when it is replaced.
+
+    `owner` is a name of the owners file. `deliver_to` is one or several places (`store.path("...")`).
+    `expires` is the day from which it must not work any more; `decommission` the day on which it is suspended, after
+    which removing the declaration deletes it. `previously` lists old names, so that a rename is not a deletion.
+    """
+
+    name: Name
+    _: KW_ONLY
+    target: SkipValidation[Target]
+    owner: Text
+    purpose: Text
+    rotation: RotationSchedule
+    deliver_to: Deliveries
+    environment: Text = "production"
+    consumer: str | None = None
+    runbook: str | None = None
+    reviewed: date | None = None
+    expires: date | None = None
+    decommission: date | None = None
+    previously: Names = ()
+    retire_adopted: bool = False
+    accept_gap: bool = False
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """Return the places as a tuple, however they were written."""
+        return (self.deliver_to,) if isinstance(self.deliver_to, Delivery) else tuple(self.deliver_to)
+
+
+@declaration
+class M2MClient(Credential):
+    """A machine-to-machine OAuth 2.0 client (grant `client_credentials`, RFC 6749 section 4.4).
+
+    `access` grants scopes of resource servers always, `optional_access` when a token asks for them.
+    `auth_method` is "client_secret" or "private_key_jwt" (RFC 7523). `client_id` is the name unless given.
+    Where a target holds one secret at a time, choose `auth_method="private_key_jwt"` (recommended),
+    `alternate_clients=True` or `accept_gap=True`. `adopt` names the remote id or client_id of a client that exists.
+    """
+
+    access: Mapping[ResourceServer, Names] = Field(default_factory=dict)
+    optional_access: Mapping[ResourceServer, Names] = Field(default_factory=dict)
+    auth_method: Method = "client_secret"
+    token_lifetime: Duration | None = None
+    client_id: str | None = None
+    alternate_clients: bool = False
+    adopt: str | None = None
+
+
+@declaration
+class ClientSecret(Credential):
+    """The secret of a client that somebody else manages (a web login client, a client under Terraform).
+
+    `client` is its remote id or client_id. Everything but the secret is left untouched.
+    """
+
+    client: Text = Field()
+    auth_method: Method = "client_secret"
+
+
+Declaration = ResourceServer | M2MClient | ClientSecret
+"""Everything a stack may hold."""

@@ -1,0 +1,193 @@
+"""What targets show and stores hold, in one vocabulary. Plaintext has become fingerprints before it gets here.
+
+"Not shown" is None and never counts as a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The ownership mark on an object at a target: whose it is, and which attempt made it."""
+
+    identity: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a client may do, apart from its secrets; declared and observed in the same shape.
+
+    `scopes` are granted always, `optional_scopes` on request, as the target names them. `token_lifetime` is in
+    seconds, None for the target's default. `grants` are OAuth 2.0 grant names ("client_credentials",
+    "authorization_code", "password", ...). `safeguards` are vendor switches by the vendor's name.
+    """
+
+    method: str
+    scopes: frozenset[str] = frozenset()
+    optional_scopes: frozenset[str] = frozenset()
+    token_lifetime: int | None = None
+    grants: frozenset[str] = frozenset({"client_credentials"})
+    description: str = ""
+    safeguards: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedSecret:
+    """One secret or key that a target shows. `slot`: "primary" and "rotated" where secrets have slots, else "key"."""
+
+    id: str
+    slot: str
+    fingerprint: str | None = None
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    last_used: datetime | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedObject:
+    """One client, application or key object at a target."""
+
+    remote_id: str
+    client_id: str
+    enabled: bool
+    settings: Settings
+    secrets: tuple[ObservedSecret, ...] = ()
+    mark: Mark | None = None
+    created_at: datetime | None = None
+    last_used: datetime | None = None
+
+    def secret(self, fingerprint: str | None) -> ObservedSecret | None:
+        """Return the secret with this fingerprint, None when it is not shown or not there."""
+        if fingerprint is None:
+            return None
+        return next((s for s in self.secrets if s.fingerprint == fingerprint), None)
+
+    def slot(self, name: str) -> ObservedSecret | None:
+        """Return the secret in one slot."""
+        return next((s for s in self.secrets if s.slot == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedScope:
+    """One scope of a target's catalogue. `audience` is what a token with it is for."""
+
+    remote_id: str
+    name: str
+    description: str = ""
+    audience: str | None = None
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """All clients and scopes of one target, by list calls.
+
+    `started_at` is when the listing started, `clock` the target's time then (both aware UTC; `clock` is None when
+    the target sends no Date). `secrets_shown` is False when the reader may not see client secrets.
+    """
+
+    target: str
+    started_at: datetime
+    clock: datetime | None = None
+    objects: tuple[ObservedObject, ...] = ()
+    scopes: tuple[ObservedScope, ...] = ()
+    secrets_shown: bool = True
+
+    @cached_property
+    def by_id(self) -> Mapping[str, ObservedObject]:
+        """Objects by remote id."""
+        return {o.remote_id: o for o in self.objects}
+
+    @cached_property
+    def by_client_id(self) -> Mapping[str, ObservedObject]:
+        """Objects by client_id."""
+        return {o.client_id: o for o in self.objects}
+
+    @cached_property
+    def by_mark(self) -> Mapping[str, tuple[ObservedObject, ...]]:
+        """Marked objects by the identity in their mark."""
+        found: dict[str, list[ObservedObject]] = {}
+        for item in self.objects:
+            if item.mark is not None:
+                found.setdefault(item.mark.identity, []).append(item)
+        return {identity: tuple(items) for identity, items in found.items()}
+
+    @cached_property
+    def scope_by_name(self) -> Mapping[str, ObservedScope]:
+        """Scopes by name."""
+        return {s.name: s for s in self.scopes}
+
+    @cached_property
+    def users_of_scope(self) -> Mapping[str, frozenset[str]]:
+        """client_ids that have each scope, always or on request."""
+        users: dict[str, set[str]] = {}
+        for item in self.objects:
+            for name in item.settings.scopes | item.settings.optional_scopes:
+                users.setdefault(name, set()).add(item.client_id)
+        return {name: frozenset(ids) for name, ids in users.items()}
+
+    def with_object(self, changed: ObservedObject) -> Observation:
+        """Return the observation with one object put in or replaced."""
+        others = tuple(o for o in self.objects if o.remote_id != changed.remote_id)
+        return self._with(objects=(*others, changed))
+
+    def without_object(self, remote_id: str) -> Observation:
+        """Return the observation without one object."""
+        return self._with(objects=tuple(o for o in self.objects if o.remote_id != remote_id))
+
+    def with_scopes(self, scopes: tuple[ObservedScope, ...]) -> Observation:
+        """Return the observation with another catalogue."""
+        return self._with(scopes=scopes)
+
+    def _with(
+        self, *, objects: tuple[ObservedObject, ...] | None = None, scopes: tuple[ObservedScope, ...] | None = None
+    ) -> Observation:
+        return Observation(
+            target=self.target,
+            started_at=self.started_at,
+            clock=self.clock,
+            objects=self.objects if objects is None else objects,
+            scopes=self.scopes if scopes is None else scopes,
+            secrets_shown=self.secrets_shown,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredEntry:
+    """One generation in a store, without its value. `about` is the digest of the document's other fields."""
+
+    generation: int
+    fingerprint: str
+    nonce: str
+    remote_id: str | None = None
+    about: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What one place in a store holds.
+
+    `exists` says that there is a document; `identity` whose it is (None: nobody's we know). `unknown` says that the
+    document was written by somebody else since, so that only the runner can tell what it holds.
+    """
+
+    exists: bool = False
+    identity: str | None = None
+    unknown: bool = False
+    current: DeliveredEntry | None = None
+    previous: DeliveredEntry | None = None
+    staged: tuple[DeliveredEntry, ...] = ()
+
+    def stage(self, generation: int) -> DeliveredEntry | None:
+        """Return the staged entry of one generation."""
+        return next((e for e in self.staged if e.generation == generation), None)
+
+
+NOTHING_DELIVERED = Delivered()

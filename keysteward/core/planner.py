@@ -1,0 +1,396 @@
+"""The one planner: decides everything a preview shows and a run does. Pure.
+
+`decide` names the first step that is due; `plan` plays the steps through on paper until nothing is. The order of the
+rules is the order of a run: finish what was begun, mend, retire, rotate. Each rule is one function from the world to a
+step, a wait, a problem, NOTHING (stop here) or None (the next rule decides).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from keysteward.core import making, retiring
+from keysteward.core.diff import differences, show_differences
+from keysteward.core.effects import predict
+from keysteward.core.examine import examine
+from keysteward.core.homes import at_home, home_of, new_home
+from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, State
+from keysteward.core.observed import Mark
+from keysteward.core.ports import Strategy
+from keysteward.core.schedule import due_at, may_begin
+from keysteward.core.spec import Spec
+from keysteward.core.steps import Do, Plan, Problem, Step, Wait
+from keysteward.core.world import World
+
+
+class Nothing(Enum):
+    """A rule's word that nothing further may be done."""
+
+    STOP = "stop"
+
+
+NOTHING: Final = Nothing.STOP
+Decision = Step | Wait | Problem | Nothing | None
+
+LONGEST_PLAN = 60
+"""Steps after which a plan is cut: no sound sequence for one credential is that long."""
+
+SLOT_STRATEGIES = frozenset({Strategy.ROTATED_SLOT, Strategy.ALTERNATE})
+"""Strategies with exactly two places for a secret: nothing new begins while the previous one still lives."""
+
+
+def plan(world: World) -> Plan:
+    """Plan one credential: the steps that are due now, what waits or stops it, findings, and the next due time."""
+    steps: list[Step] = []
+    wait: Wait | None = None
+    problem: Problem | None = None
+    ahead = world
+    while len(steps) < LONGEST_PLAN:
+        decision = decide(ahead)
+        if isinstance(decision, Step):
+            steps.append(decision)
+            ahead = predict(ahead, decision)
+            continue
+        if isinstance(decision, Wait):
+            wait = decision
+        if isinstance(decision, Problem):
+            problem = decision
+        break
+    return Plan(world.identity, tuple(steps), examine(ahead), wait, problem, next_due(ahead))
+
+
+def decide(world: World) -> Step | Wait | Problem | None:
+    """Name what to do first, or why to wait or stop; None when nothing is due."""
+    for rule in RULES:
+        decision = rule(world)
+        if decision is NOTHING:
+            return None
+        if decision is not None:
+            return decision
+    return None
+
+
+def next_due(world: World) -> datetime | None:
+    """Return when the next rotation or retirement is due, None when neither will come."""
+    ledger, spec = world.ledger, world.spec
+    if ledger is None or spec is None or ledger.closed or ledger.revoked:
+        return None
+    times = [retiring.retirement_at(spec, g) for g in ledger.in_state(State.PREVIOUS)]
+    if ledger.current is not None and spec.decommission is None:
+        times.append(rotation_at(spec, ledger.current))
+    return min((t for t in times if t is not None), default=None)
+
+
+def rotation_at(spec: Spec, current: Generation) -> datetime:
+    """Return when the current generation is due for replacement by its schedule."""
+    return due_at(spec.identity, current.current_since or current.asked_at, spec.every, spec.windows)
+
+
+def _leased(w: World) -> Decision:
+    lease = w.ledger.lease if w.ledger else None
+    return NOTHING if lease is not None and lease.runner != w.me.runner and lease.until > w.now else None
+
+
+def _closed(w: World) -> Decision:
+    gone = w.ledger is None or w.ledger.closed is not None
+    return NOTHING if gone and w.spec is None else None
+
+
+def _revoked(w: World) -> Decision:
+    return retiring.revoke(w, NOTHING) if w.ledger and w.ledger.revoked else None
+
+
+def _removed(w: World) -> Decision:
+    return retiring.end_all(w, w.ledger) or NOTHING if w.spec is None and w.ledger is not None else None
+
+
+def _places(w: World) -> Decision:
+    return making.obstacle(w, w.spec) if w.spec else None
+
+
+def _adopt(w: World) -> Decision:
+    spec, ledger = w.spec, w.ledger
+    if spec is None or spec.adopt is None or (ledger and not ledger.closed and ledger.objects):
+        return None
+    found = w.by_client_id(spec.target, spec.adopt)
+    if found is None:
+        return Problem(f"adopt: target {spec.target} has no client {spec.adopt!r}; correct the name or remove adopt")
+    if found.mark is not None and found.mark.identity not in {spec.identity, *w.names}:
+        return Problem(
+            f"adopt: client {found.client_id!r} at target {spec.target} belongs to {found.mark.identity}; "
+            "it must be released there first"
+        )
+    if found.settings.method != spec.method:
+        return Problem(
+            f"auth_method: client {found.client_id!r} authenticates by {found.settings.method}; "
+            "adopt it with that method first, adoption changes nothing but the mark"
+        )
+    record = ObjectRecord(
+        1,
+        spec.target,
+        found.client_id,
+        found.settings.method,
+        "",
+        found.remote_id,
+        external=spec.external,
+        adopted=True,
+        marked=spec.external,
+    )
+    noun = f"the secret of client {found.client_id}" if spec.external else f"client {found.client_id}"
+    return Step(Do.ADOPT, f"adopt {noun}", "declared with adopt", object=1, record=record, headline=True)
+
+
+def _mark(w: World) -> Decision:
+    if w.ledger is None or w.ledger.closed:
+        return None
+    for record in w.ledger.objects:
+        found = w.object(record)
+        if found is None or record.deleted or record.external:
+            continue
+        if found.mark == Mark(w.identity, record.nonce):
+            continue
+        if found.mark is not None and found.mark.identity not in {w.identity, *w.names}:
+            return Problem(
+                f"client {found.client_id!r} at target {record.target} now carries the mark of "
+                f"{found.mark.identity}; decide whose it is and remove the other declaration"
+            )
+        return Step(Do.MARK, f"mark client {found.client_id}", "its mark is missing", object=record.key, headline=True)
+    return NOTHING if w.ledger.adopted_by == w.me.runner else None
+
+
+def _unfinished(w: World) -> Decision:
+    ledger, spec = w.ledger, w.spec
+    if ledger is None or spec is None or ledger.closed or ledger.unfinished is None:
+        return None
+    generation = ledger.unfinished
+    record = ledger.object_of(generation)
+    if generation.state in UNFINISHED - {State.VERIFIED} and not making.still_wanted(spec, generation, record):
+        return Step(Do.ABANDON, f"abandon generation {generation.number}", "the declaration changed", generation.number)
+    if generation.state is State.INTENT:
+        return making.make(w, ledger, spec, generation)
+    if record.suspended:
+        return Step(Do.RESUME, f"enable client {record.client_id}", "its new secret is set", object=record.key)
+    if generation.state is State.ISSUED:
+        return _settings(w) or making.verify_step(generation)
+    return making.deliver(w, ledger, spec, generation)
+
+
+def _sweep(w: World) -> Decision:
+    return retiring.sweep(w, w.ledger) if w.ledger and not w.ledger.closed else None
+
+
+def _retiring(w: World) -> Decision:
+    for generation in w.ledger.in_state(State.RETIRING) if w.ledger else ():
+        return Step(Do.END, f"end generation {generation.number}", "its retirement has begun", generation.number)
+    return None
+
+
+def _rollback(w: World) -> Decision:
+    """Roll a dead current back to a living predecessor, at once."""
+    ledger = w.ledger
+    if ledger is None or ledger.closed or ledger.current is not None or ledger.unfinished is not None:
+        return None
+    previous = ledger.in_state(State.PREVIOUS)
+    if not previous:
+        return None
+    number = previous[-1].number
+    return Step(
+        Do.ROLLBACK, f"roll back to generation {number}", "the current generation is dead", number, headline=True
+    )
+
+
+def _dead_current(w: World) -> Decision:
+    """Ask before believing that the current secret is gone: a list may be old."""
+    ledger = w.ledger
+    current = ledger.current if ledger and not ledger.closed else None
+    if ledger is None or current is None or current.fingerprint is None or current.number in w.me.alive:
+        return None
+    record = ledger.object_of(current)
+    view, found = w.views.get(record.target), w.object(record)
+    if view is None or record.remote_id is None:
+        return None
+    if found is not None and (
+        found.secret(current.fingerprint) is not None or (not view.secrets_shown and current.method == "client_secret")
+    ):
+        return None
+    why = "its client is gone" if found is None else "its secret is not at the target any more"
+    return Step(
+        Do.CHECK,
+        f"check whether generation {current.number} still works",
+        f"{why}, without a step of ours",
+        current.number,
+        headline=True,
+    )
+
+
+def _settings(w: World) -> Decision:
+    """Write settings that differ, on every client whose secret works or is about to."""
+    spec, ledger = w.spec, w.ledger
+    if spec is None or ledger is None or ledger.closed or spec.external:
+        return None
+    busy = {g.object for g in ledger.generations if g.live}
+    for record in ledger.objects:
+        found = w.object(record)
+        if record.key not in busy or record.deleted or found is None or record.target != spec.target:
+            continue
+        changes = differences(spec.settings(record.method), found.settings)
+        if changes:
+            return Step(
+                Do.UPDATE,
+                f"update client {found.client_id}: {show_differences(changes)}",
+                "it differs from the declaration",
+                object=record.key,
+                headline=True,
+                widens=any(change.widens for change in changes),
+            )
+    return None
+
+
+def _redeliver(w: World) -> Decision:
+    ledger, spec = w.ledger, w.spec
+    if ledger is None or spec is None or ledger.closed or ledger.current is None:
+        return None
+    return making.redeliver(w, ledger, spec, ledger.current)
+
+
+def _decommissioned(w: World) -> Decision:
+    """On the day of its end a credential is suspended where the target can, else its generations are retired."""
+    spec, ledger = w.spec, w.ledger
+    if spec is None or ledger is None or ledger.closed:
+        return None
+    for when, what in ((spec.decommission, "decommissioned"), (spec.expires, "expired")):
+        if when is not None and w.now >= when:
+            return retiring.stop_working(w, ledger, f"{what} on {when:%Y-%m-%d}") or NOTHING
+    return None
+
+
+def _retire(w: World) -> Decision:
+    return retiring.retire_due(w, w.spec, w.ledger) if w.spec and w.ledger and not w.ledger.closed else None
+
+
+def _idle(w: World) -> Decision:
+    return retiring.suspend_idle(w, w.ledger) if w.spec and w.ledger and not w.ledger.closed else None
+
+
+def _begin(w: World) -> Decision:
+    """Begin a new generation when one is due and nothing forbids it."""
+    spec, ledger = w.spec, w.ledger
+    if spec is None or may_not_begin(w, spec, ledger):
+        return None
+    why = due_because(w, spec, ledger)
+    if why is None:
+        return None
+    record = home_of(spec, ledger) or new_home(w, spec, ledger)
+    if isinstance(record, Problem):
+        return record
+    view = w.views.get(record.target)
+    if view is None:
+        return None
+    found = w.object(record) if record.remote_id else None
+    if found is not None and making.cap_filled(ledger, record, found, view.capabilities):
+        return None
+    if making.needs_preparation(w, spec, ledger, record):
+        return Step(Do.PREPARE, f"prepare native overlap on client {record.client_id}", why, object=record.key)
+    number = ledger.next if ledger else 1
+    first = ledger is None or ledger.closed is not None or ledger.current is None
+    words = (
+        f"issue generation {number} ({making.strategy_for(spec, ledger, record).value})"
+        if first
+        else (f"rotate to generation {number} ({why})")
+    )
+    if record.remote_id is None:
+        words = f"create client {record.client_id}; {words}"
+    return Step(Do.BEGIN, words, why, number, object=record.key, record=record, headline=True, widens=first)
+
+
+def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
+    """Say whether no new generation may begin, whatever is due."""
+    if spec.decommission is not None or (spec.expires is not None and w.now + spec.overlap >= spec.expires):
+        return True
+    if ledger is None or ledger.closed is not None:
+        return False
+    if ledger.blocked is not None and ledger.blocked.digest == spec.digest() and not ledger.reissue:
+        return True
+    held = ledger.held is not None and ledger.held.until > w.now
+    waiting = bool(ledger.in_state(State.RETIRING)) or (
+        spec.strategy in SLOT_STRATEGIES and bool(ledger.in_state(State.PREVIOUS))
+    )
+    return held or waiting or _disabled_elsewhere(w, ledger)
+
+
+def _disabled_elsewhere(w: World, ledger: Ledger) -> bool:
+    if ledger.current is None:
+        return False
+    record = ledger.object_of(ledger.current)
+    found = w.object(record)
+    return found is not None and not found.enabled and not record.suspended
+
+
+def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
+    """Say why a new generation is due now; None when none is."""
+    if ledger is None or ledger.closed is not None:
+        return "newly declared"
+    if ledger.reissue:
+        return f"reissue: {ledger.reissue}"
+    current = ledger.current
+    if current is None:
+        return None if ledger.ended_elsewhere else "no generation works yet"
+    moved = why_moved(spec, ledger, current)
+    if moved:
+        return moved
+    if making.button_pressed(w, ledger, current):
+        return "somebody regenerated the secret; the delivered one now ends with the server's overlap"
+    due = rotation_at(spec, current)
+    if may_begin(w.now, due, spec.every, spec.windows):
+        return f"due {due:%Y-%m-%d}"
+    return None
+
+
+def why_moved(spec: Spec, ledger: Ledger, current: Generation) -> str | None:
+    """Say which part of the declaration the current generation was not made for."""
+    record = ledger.object_of(current)
+    if current.target != spec.target:
+        return f"moved from target {current.target} to {spec.target}"
+    if current.method != spec.method:
+        return f"method changes from {current.method} to {spec.method}"
+    if current.delivery != spec.delivery:
+        return f"delivery moves to {', '.join(spec.delivery)}"
+    if not at_home(spec, record):
+        return f"client_id changes from {record.client_id} to {spec.client_id}"
+    if current.facts != spec.facts:
+        return "scopes or audience changed, which this target cannot change on a living secret"
+    return None
+
+
+def _record(w: World) -> Decision:
+    """Keep in the ledger what ending a credential needs after its declaration is gone."""
+    spec, ledger = w.spec, w.ledger
+    if spec is None or ledger is None or ledger.closed or not ledger.generations or ledger.about == spec.about:
+        return None
+    return Step(Do.RECORD, "record the changed declaration", "owner, purpose or dates changed", headline=True)
+
+
+RULES: tuple[Callable[[World], Decision], ...] = (
+    _leased,
+    _closed,
+    _revoked,
+    _removed,
+    _places,
+    _adopt,
+    _mark,
+    _decommissioned,
+    _unfinished,
+    _sweep,
+    _retiring,
+    _rollback,
+    _dead_current,
+    _settings,
+    _redeliver,
+    _retire,
+    _idle,
+    _begin,
+    _record,
+)

@@ -1,0 +1,428 @@
+"""The ports: what a target, a store and a ledger store must offer. Adapters implement nothing else.
+
+An adapter translates and decides nothing. Every write can be repeated: making what is there already and deleting
+what is gone succeed. Errors are those of `keysteward.core.errors`; a write whose reply was lost raises
+`OutcomeUnknown` and is never repeated by the adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal, Protocol, Self, runtime_checkable
+
+from pydantic import SecretStr
+
+from keysteward.core.observed import Delivered, Mark, Observation, ObservedObject, ObservedSecret, Settings
+
+Method = Literal["client_secret", "private_key_jwt"]
+Fingerprint = Callable[[str], str]
+"""Turns the canonical text of a secret into its keyed hash. For a key pair the text is the RFC 7638 thumbprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """One secret value in memory: a client secret, or a private JWK as JSON text with its `kid` and public half.
+
+    `canonical` is what fingerprints are made of: the secret itself, or the key's RFC 7638 thumbprint.
+    """
+
+    method: str
+    value: SecretStr
+    canonical: SecretStr
+    kid: str | None = None
+    public_jwk: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """How to make a target or store again: class path ("package.module:Class"), settings, references to credentials.
+
+    References are "env:NAME" or "file:/path"; a value never stands here.
+    """
+
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Strategy(StrEnum):
+    """How a secret is replaced; the letters are those of docs/life-of-a-credential.md."""
+
+    MINT = "add, then retire"  # A: the server mints, several live at once
+    NAMED_KEY = "new key object, then retire"  # B: as A, under a name we choose
+    ROTATED_SLOT = "native overlap"  # C: the old value moves to a rotated slot
+    KEY_PAIRS = "key pairs"  # D
+    ALTERNATE = "two clients in turn"  # E
+    GAP = "replace with a gap"  # G
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a target can do. What is not listed, it cannot.
+
+    `secrets`: how many client secrets live at once; `native_slot`: the second one is a rotated slot that the server
+    fills. `chooses`: "caller" when a value of ours is taken, else "server". `last_use` per "secret", "client" or
+    None. `list_lag`, `propagation`: after how long a write shows in lists, and works everywhere. `call_timeout`: after
+    how long a call without answer cannot succeed any more. `safeguards`: vendor switches and the value each must have.
+    """
+
+    methods: tuple[str, ...]
+    secrets: int = 1
+    keys: int = 0
+    native_slot: bool = False
+    named_keys: bool = False
+    chooses: Literal["caller", "server"] = "server"
+    readable: bool = False
+    suspends: bool = False
+    one_method_per_client: bool = False
+    last_use: Literal["secret", "client"] | None = None
+    tags_objects: bool = False
+    tags_secrets: bool = False
+    scopes_global: bool = False
+    immutable: tuple[str, ...] = ()
+    list_lag: timedelta = timedelta()
+    propagation: timedelta = timedelta()
+    call_timeout: timedelta = timedelta(seconds=30)
+    longest_overlap: timedelta | None = None
+    page_size: int = 100
+    environments: tuple[str, ...] | None = None
+    safeguards: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """How to find one object: by remote id when it is known, else by its exact client_id."""
+
+    client_id: str
+    remote_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """An object that was made (or found made by the same attempt)."""
+
+    remote_id: str
+    client_id: str
+
+
+class Action(StrEnum):
+    """How a secret gets to an object."""
+
+    MINT = "mint"  # the server makes one more and shows it once
+    ADD = "add"  # our public key joins the others
+    SET = "set"  # our value takes the one (primary) slot
+    SHIFT = "shift"  # the primary moves to the rotated slot; a value nobody keeps takes its place; not repeatable
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One secret to be put on an object. `name` is for vendors whose keys carry one; it holds generation and nonce."""
+
+    action: Action
+    material: Material | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """The answer to an order: the secret's remote id or `kid`, and its value when the server minted it."""
+
+    id: str | None = None
+    material: Material | None = None
+
+
+class Proof(StrEnum):
+    """What `verify` found out."""
+
+    PROVEN = "proven"  # a real token or call
+    READ_BACK = "read back"  # the target shows the same value
+    REFUSED = "refused"  # the target refuses the secret itself
+    WRONG = "wrong"  # it works, but not as declared (audience, scope, lifetime): reason says which
+    CANNOT = "cannot"  # the target offers no way
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What must hold for a secret: it authenticates this client and gets a token for these audiences and scopes.
+
+    `scopes` must be in a token asked for without naming any, `optional_scopes` when asked for.
+    `token_lifetime` in seconds, None when any will do. `token=False`: only that the client authenticates is to be
+    proven, since it need not have the client_credentials grant (a web login client).
+    """
+
+    client_id: str
+    material: Material
+    audiences: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset()
+    optional_scopes: frozenset[str] = frozenset()
+    token_lifetime: int | None = None
+    token: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The outcome of one `verify` and, in words, why."""
+
+    proof: Proof
+    reason: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Say whether the secret may be given to consumers."""
+        return self.proof in {Proof.PROVEN, Proof.READ_BACK}
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeWant:
+    """One scope as declared: its name, description, the audience its tokens are for, and its mark."""
+
+    name: str
+    description: str
+    audience: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `keysteward doctor`: what was asked, whether it holds, and what to do when it does not."""
+
+    subject: str
+    ok: bool
+    detail: str
+    warning: bool = False
+
+
+@runtime_checkable
+class Target(Protocol):
+    """One tenant, realm or account that issues credentials."""
+
+    @property
+    def name(self) -> str:
+        """The name of this target in declarations, plans and reports."""
+        ...
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """How to make this target again, without any secret."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the target can do, known without a call."""
+        ...
+
+    @property
+    def token_url(self) -> str:
+        """Where consumers get their tokens; delivered with each secret. Known without a call."""
+        ...
+
+    def as_reader(self) -> Self:
+        """Return the same target with the reader's credential: what preview, drift and inventory use."""
+        ...
+
+    def observe(self, fingerprint: Fingerprint | None) -> Observation:
+        """List all clients and scopes, whoever made them. Costs pages, not clients."""
+        ...
+
+    def look(self, ref: ObjectRef, fingerprint: Fingerprint | None) -> ObservedObject | None:
+        """Read one object by one call; None when it is not there."""
+        ...
+
+    def create(self, client_id: str, want: Settings, mark: Mark, material: Material | None) -> Created:
+        """Create an enabled object with its settings, mark and, where the caller chooses it, first secret.
+
+        An object of that client_id with the same mark and nonce is the one an earlier attempt made: it is returned.
+        Raises Conflict when the client_id is taken by any other.
+        """
+        ...
+
+    def update(self, remote_id: str, want: Settings, mark: Mark | None) -> None:
+        """Write settings and mark; never a secret. Fields of others survive."""
+        ...
+
+    def mark(self, remote_id: str, mark: Mark) -> None:
+        """Write the ownership mark and nothing else."""
+        ...
+
+    def release(self, remote_id: str) -> None:
+        """Remove our mark and nothing else."""
+        ...
+
+    def prepare(self, remote_id: str, overlap: timedelta) -> None:
+        """Make the target ready for a native overlap on this object, such as Keycloak's rotation policy.
+
+        Raises Conflict when a set-up of somebody else's is tighter than `overlap` needs. Repeatable.
+        """
+        ...
+
+    def issue(self, remote_id: str, order: Order) -> Issued:
+        """Put one secret on an object."""
+        ...
+
+    def retire(self, remote_id: str, secret: ObservedSecret) -> None:
+        """End one secret: the one in the rotated slot, the one with this id or `kid`. Gone already is success."""
+        ...
+
+    def suspend(self, remote_id: str) -> None:
+        """Disable the object, reversibly."""
+        ...
+
+    def resume(self, remote_id: str) -> None:
+        """Enable the object."""
+        ...
+
+    def delete(self, remote_id: str) -> None:
+        """Delete the object. Gone already is success."""
+        ...
+
+    def verify(self, claim: Claim) -> Verification:
+        """Prove a secret by using it once. Raises Unavailable when the target could not be asked."""
+        ...
+
+    def put_scope(self, want: ScopeWant, remote_id: str | None) -> str:
+        """Create or change one scope of the catalogue; returns its remote id."""
+        ...
+
+    def drop_scope(self, remote_id: str) -> None:
+        """Delete one scope of the catalogue. Gone already is success."""
+        ...
+
+    def diagnose(self) -> Iterable[Check]:
+        """Say whether the target answers and with which rights: too few and too many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StageEntry:
+    """What is staged beside a secret: whose it is and which attempt made it."""
+
+    identity: str
+    generation: int
+    fingerprint: str
+    nonce: str
+    remote_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The public fields of a delivered document. `digest` changes when any of them does."""
+
+    identity: str
+    client_id: str
+    method: str
+    token_url: str
+    audience: tuple[str, ...]
+    scopes: tuple[str, ...]
+    digest: str
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Where secrets are delivered for their consumers to read. A path is one document, written at once."""
+
+    @property
+    def name(self) -> str:
+        """The name of this store in declarations, plans and reports."""
+        ...
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """How to make this store again, without any secret."""
+        ...
+
+    def as_reader(self) -> Self:
+        """Return the same store with the reader's credential, which never sees a value."""
+        ...
+
+    def delivered(self, paths: Iterable[str]) -> Mapping[str, Delivered]:
+        """Say what each path holds, without values; a path without document is `Delivered()`."""
+        ...
+
+    def stage(self, path: str, entry: StageEntry, material: Material) -> None:
+        """Keep a value outside every consumer's read right, once per generation.
+
+        The same fingerprint again is success. Raises Conflict when another value is staged for that generation.
+        """
+        ...
+
+    def read(self, path: str, generation: int) -> Material | None:
+        """Return the value of one generation: staged, current or previous; None when it is not held here."""
+        ...
+
+    def promote(
+        self, path: str, entry: StageEntry, about: About, fields: Mapping[str, str], *, rollback: bool = False
+    ) -> None:
+        """Make one generation current for consumers; the one it replaces becomes `previous`; the staged copy goes.
+
+        The same generation and fingerprint already current is success and refreshes the public fields. Raises
+        Conflict for another fingerprint under that number, for a number lower than the current one (unless
+        `rollback`), and for a document of another identity that was not taken over. Unknown fields survive.
+        """
+        ...
+
+    def take_over(self, path: str, identity: str) -> None:
+        """Make a document of nobody or somebody else ours; its fields survive."""
+        ...
+
+    def discard(self, path: str, identity: str, generation: int) -> None:
+        """Destroy the plaintext of one generation wherever this path holds it (staged, previous or current).
+
+        A document of which nothing is left is deleted. Gone already is success; another identity's is untouched.
+        """
+        ...
+
+    def diagnose(self, paths: Iterable[str]) -> Iterable[Check]:
+        """Say whether the store answers and with which rights: too few and too many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One document of a ledger store with its compare-and-set version (0: never written)."""
+
+    document: Mapping[str, Any] | None
+    version: int
+
+
+@runtime_checkable
+class LedgerStore(Protocol):
+    """Where a stack's ledgers live. Keys are paths like "ledgers/acme/prod/billing"; no document holds a secret."""
+
+    @property
+    def name(self) -> str:
+        """The name of this ledger store in reports."""
+        ...
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """How to make this ledger store again, without any secret."""
+        ...
+
+    def as_reader(self) -> Self:
+        """Return the same ledger store with the reader's credential."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the server's time (aware UTC), fresh. Raises ClockRefused when a local clock runs backwards."""
+        ...
+
+    def read(self, key: str) -> Stored:
+        """Read one document."""
+        ...
+
+    def write(self, key: str, document: Mapping[str, Any], expected: int) -> int:
+        """Write one document if its version is still `expected`; returns the new version.
+
+        Raises VersionConflict when it is not, OutcomeUnknown when the reply was lost.
+        """
+        ...
+
+    def list(self, prefix: str) -> Mapping[str, Stored]:
+        """Read all documents whose key starts with `prefix`, in bulk."""
+        ...
+
+    def diagnose(self) -> Iterable[Check]:
+        """Say whether the ledger store answers and with which rights."""
+        ...

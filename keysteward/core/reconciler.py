@@ -1,0 +1,330 @@
+"""Executes plans: the first step through the ports, its record in the ledger, plan again, until nothing is due.
+
+Going on after a crash is the ordinary path: a run never asks what an earlier one did, only what is so. Every write to
+a ledger is a compare-and-set that also renews this run's lease; see docs/life-of-a-credential.md.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from keysteward.core.effects import apply
+from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, VersionConflict
+from keysteward.core.findings import Finding, Kind
+from keysteward.core.ledger import LEASE, Executed, Lease, Ledger, State, dump_ledger, load_ledger
+from keysteward.core.planner import decide, plan
+from keysteward.core.ports import Descriptor
+from keysteward.core.snapshot import Snapshot, ledger_key, read_delivered
+from keysteward.core.spec import Spec
+from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait
+from keysteward.core.worker import Tools, Worker
+from keysteward.core.world import World
+
+_log = logging.getLogger(__name__)
+
+LONGEST_WAIT = timedelta(minutes=1)
+"""A run waits this long for a proof; what takes longer is left to the next run."""
+
+MOST_STEPS = 80
+"""A run that has not settled one credential after so many steps is going in circles: a defect, reported as one."""
+
+WRITE_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run did to one credential: the steps in order, the ledger afterwards, and what is left to say."""
+
+    identity: str
+    ledger: Ledger | None
+    done: tuple[Step, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    wait: Wait | None = None
+
+
+class Reconciler:
+    """Carries out the plans of one stack. One instance serves all threads of a process."""
+
+    def __init__(self, tools: Tools, snapshot: Snapshot) -> None:
+        self.tools = tools
+        self.snapshot = snapshot
+
+    def preview(self, identity: str, spec: Spec | None) -> Plan:
+        """Plan one credential from the snapshot; no call is made for it alone."""
+        return plan(self.snapshot.world(identity, spec))
+
+    def run(
+        self,
+        identity: str,
+        spec: Spec | None,
+        *,
+        approved: frozenset[str] | None = None,
+        words: str | None = None,
+    ) -> Result:
+        """Bring one credential to where nothing is due.
+
+        `approved` are the words of the steps a reviewer saw (None: all); a fresh step that ends or widens something
+        and is not among them raises Conflict before anything is written. `words` are kept as the executed plan.
+        Raises LeaseHeld when another run works on it, Conflict for a problem the plan names, and the ports' errors.
+        """
+        seen = self.snapshot.world(identity, spec)
+        shown = plan(seen)
+        if not shown.steps and shown.problem is None and shown.wait is None:
+            self._raise_for_lease(shown)
+            return Result(identity, seen.ledger, findings=shown.findings)
+        return _Run(self, seen).go(approved, words)
+
+    @staticmethod
+    def _raise_for_lease(shown: Plan) -> None:
+        for finding in shown.findings:
+            if finding.kind is Kind.LEASED:
+                raise LeaseHeld(f"{finding.message}; {finding.mend}", credential=shown.identity)
+
+    def open_clock(self) -> tuple[datetime, float]:
+        """Return the ledger store's time and the monotonic moment at which it was read."""
+        return self.tools.ledgers.now(), self.tools.monotonic()
+
+
+class _Run:
+    """One credential's run: a fresh world, its worker, and the lease it holds."""
+
+    def __init__(self, reconciler: Reconciler, seen: World) -> None:
+        self.tools = reconciler.tools
+        self.snapshot = reconciler.snapshot
+        self.seen = seen
+        self.read_at, self.read_mark = reconciler.open_clock()
+        self.worker = Worker(self.tools, self._fresh(seen), self.now)
+        self.done: list[Step] = []
+
+    @property
+    def world(self) -> World:
+        return self.worker.world
+
+    @world.setter
+    def world(self, world: World) -> None:
+        self.worker.world = world
+
+    def now(self) -> datetime:
+        """Return the ledger store's time: read once, carried on by the monotonic clock; never before the ledger's."""
+        now = self.read_at + timedelta(seconds=self.tools.monotonic() - self.read_mark)
+        ledger = self.worker.world.ledger if hasattr(self, "worker") else None
+        return max(now, ledger.latest) if ledger is not None and ledger.latest is not None else now
+
+    def _fresh(self, seen: World) -> World:
+        """Read this credential's ledger, objects and places anew."""
+        ledger = self._read_ledger(seen.identity)
+        for name in sorted(seen.names):
+            ledger = ledger or self._read_ledger(name)
+        if ledger is not None and ledger.identity != seen.identity:
+            ledger = replace(ledger, version=0)
+        world = self.snapshot.world_of(seen.identity, seen.spec, ledger)
+        places = {p.key: p for p in (*(seen.spec.places if seen.spec else ()), *(ledger.places if ledger else ()))}
+        delivered = read_delivered(self.tools.stores, places.values())
+        return replace(world, delivered=delivered, now=self.now())
+
+    def _read_ledger(self, identity: str) -> Ledger | None:
+        stored = self.tools.ledgers.read(ledger_key(identity))
+        return None if stored.document is None else load_ledger(stored.document, stored.version)
+
+    def go(self, approved: frozenset[str] | None, words: str | None) -> Result:
+        """Look at the objects, check the approval, then step until nothing is due."""
+        self._look_at_objects()
+        shown = plan(self.world)
+        Reconciler._raise_for_lease(shown)  # noqa: SLF001 - the same module's one rule
+        if shown.problem is not None and not shown.steps:
+            raise Conflict(shown.problem.message, credential=self.world.identity)
+        self._check_approval(shown, approved)
+        try:
+            wait = self._loop(words or self._words(shown))
+        finally:
+            self.snapshot.absorb(self.seen, self.world)
+        final = plan(replace(self.world, now=self.now()))
+        return Result(self.world.identity, self.world.ledger, tuple(self.done), final.findings, wait)
+
+    def _look_at_objects(self) -> None:
+        """Read each living object once; a client that is to be created is looked for by its name."""
+        ledger, spec = self.world.ledger, self.world.spec
+        if ledger is not None and not ledger.closed:
+            for record in ledger.objects:
+                if not record.deleted:
+                    self.worker.look(record)
+        elif spec is not None and spec.adopt is None:
+            step = next((s for s in plan(self.world).steps if s.record is not None), None)
+            if step is not None and step.record is not None:
+                self.worker.look(step.record)
+
+    def _check_approval(self, shown: Plan, approved: frozenset[str] | None) -> None:
+        if approved is None:
+            return
+        extra = sorted(shown.approved - approved)
+        if extra:
+            raise Conflict(
+                f"the world changed since the preview: {'; '.join(extra)} was not in the plan; preview it again",
+                credential=self.world.identity,
+            )
+
+    def _words(self, shown: Plan) -> str:
+        count = self.world.ledger.executed.count if self.world.ledger else 0
+        return f"#{count + 1} {shown.words}"
+
+    def _loop(self, words: str) -> Wait | None:
+        while len(self.done) < MOST_STEPS:
+            self.world = replace(self.world, now=self.now())
+            decision = decide(self.world)
+            if isinstance(decision, Step):
+                self._step(decision, words)
+                continue
+            if isinstance(decision, Wait) and decision.until - self._target_now(decision) <= LONGEST_WAIT:
+                self._wait(decision)
+                continue
+            self._give_back(words)
+            if isinstance(decision, Problem):
+                raise Conflict(decision.message, credential=self.world.identity)
+            return decision if isinstance(decision, Wait) else None
+        raise KeystewardError(
+            f"did not settle after {MOST_STEPS} steps, the last being {self.done[-1].words!r}; please report this",
+            credential=self.world.identity,
+        )
+
+    def _target_now(self, _wait: Wait) -> datetime:
+        """Return the time in the clock of the target that is waited for: the one whose proof is late."""
+        ledger = self.world.ledger
+        generation = ledger.unfinished if ledger is not None else None
+        view = self.world.views.get(generation.target) if generation is not None else None
+        skew = view.clock - view.taken_at if view is not None and view.clock is not None else timedelta()
+        return self.now() + skew
+
+    def _wait(self, wait: Wait) -> None:
+        """Wait inside the run until a fresh look can prove what a lost answer left behind."""
+        pause = max((wait.until - self._target_now(wait)).total_seconds(), 0.0) + 1.0
+        self.tools.tell(self.world.identity, f"waiting {pause:.0f} s: {wait.why}")
+        self.tools.sleep(pause)
+        started = self._target_now(wait)
+        views = {
+            name: replace(view, started_at=max(started, view.started_at)) for name, view in self.world.views.items()
+        }
+        self.world = replace(self.world, views=views)
+        if self.world.ledger is not None:
+            for record in self.world.ledger.objects:
+                if not record.deleted:
+                    self.worker.look(record)
+
+    def _step(self, step: Step, words: str) -> None:
+        """Do one step: the lease first, then the outward call, then its record."""
+        self.tools.tell(self.world.identity, step.words)
+        if step.do not in LEDGER_ONLY and self._lease_short():
+            self._write(self.world.ledger)
+        try:
+            outcome = self.worker.act(step)
+        except OutcomeUnknown:
+            self.done.append(step)
+            if step.do is not Do.ISSUE or self.world.ledger is None:
+                raise
+            self._after_lost_mint(step)
+            return
+        self.done.append(step)
+        if outcome is None:
+            return
+        before = self.world
+        self.world = apply(before, step, outcome)
+        _log.info("credential=%s operation=%s generation=%s", before.identity, step.do, step.generation)
+        if self.world.ledger is not None and self.world.ledger != before.ledger:
+            self._record(before, step, words)
+
+    def _after_lost_mint(self, step: Step) -> None:
+        """Go on only where the list can tell what became of a mint whose answer was lost; else the next run decides."""
+        ledger = self.world.ledger
+        generation = ledger.generation(step.generation or 0) if ledger is not None else None
+        if generation is None or generation.nonce in self.world.me.unsent or generation.state is not State.INTENT:
+            raise OutcomeUnknown("no answer came; the next run finds out what happened", credential=self.world.identity)
+
+    def _record(self, before: World, step: Step, words: str) -> None:
+        ledger = self.world.ledger
+        try:
+            last = self._settled()
+            self._write(ledger, last=last, words=words)
+        except VersionConflict:
+            self._after_lost_race(before, step)
+            raise
+
+    def _settled(self) -> bool:
+        """Say whether nothing is due after the present step, so that its record can also give back the lease."""
+        return not isinstance(decide(replace(self.world, now=self.now())), (Step, Wait))
+
+    def _after_lost_race(self, before: World, step: Step) -> None:
+        """After a record that failed behind a mint: delete our own id only if the ledger gave that generation up."""
+        if step.do is not Do.ISSUE or before.ledger is None or self.world.ledger is None:
+            return
+        mine = self.world.ledger.generation(step.generation or 0)
+        stored = self._read_ledger(before.identity)
+        if stored is None or mine.id is None:
+            return
+        known = next((g for g in stored.generations if g.number == mine.number), None)
+        if known is not None and known.state in {State.ABANDONED, State.RETIRED}:
+            self.worker.undo_mint(mine)
+
+    def _lease_short(self) -> bool:
+        """Say whether the lease must be taken or renewed before an outward call."""
+        ledger = self.world.ledger
+        if ledger is None:
+            return False
+        lease = ledger.lease
+        longest = max((v.capabilities.call_timeout for v in self.world.views.values()), default=timedelta(seconds=30))
+        return lease is None or lease.runner != self.tools.runner or lease.until - self.now() < longest
+
+    def _give_back(self, words: str) -> None:
+        """Give the lease back at the end, where the last step's record did not."""
+        ledger = self.world.ledger
+        if ledger is not None and ledger.lease is not None and ledger.lease.runner == self.tools.runner:
+            self._write(ledger, last=True, words=words)
+
+    def _write(self, ledger: Ledger | None, *, last: bool = False, words: str = "") -> None:
+        """Write the ledger by compare-and-set, with the lease renewed, or given back with the executed words."""
+        if ledger is None:
+            return
+        now = self.now()
+        lease = None if last else Lease(self.tools.runner, now + LEASE)
+        executed = ledger.executed
+        if last and self.done and words and not ledger.closed:
+            executed = Executed(executed.count + 1, words)
+        ledger = replace(
+            ledger,
+            identity=self.world.identity,
+            lease=lease,
+            latest=now,
+            executed=executed,
+            targets=self._descriptors(ledger.targets, {o.target for o in ledger.objects}, self.tools.targets),
+            stores=self._descriptors(ledger.stores, {p.store for p in ledger.places}, self.tools.stores),
+        )
+        version = self._compare_and_set(ledger)
+        self.world = replace(self.world, ledger=replace(ledger, version=version))
+
+    def _compare_and_set(self, ledger: Ledger) -> int:
+        """Write; when the answer is lost, read back whether it was ours that arrived."""
+        key, document = ledger_key(ledger.identity), dump_ledger(ledger)
+        for _ in range(WRITE_TRIES):
+            try:
+                return self.tools.ledgers.write(key, document, ledger.version)
+            except OutcomeUnknown:
+                stored = self.tools.ledgers.read(key)
+                if stored.document == document:
+                    return stored.version
+                if stored.version != ledger.version:
+                    raise VersionConflict(
+                        "its ledger was changed by another run; run again", credential=ledger.identity
+                    ) from None
+        raise OutcomeUnknown("its ledger could not be written; run again", credential=ledger.identity)
+
+    @staticmethod
+    def _descriptors(known: Mapping[str, Any], names: set[str], ports: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep how to reach targets and stores, so that ending works without the program."""
+        kept = dict(known)
+        for name in names:
+            if name in ports:
+                descriptor: Descriptor = ports[name].descriptor
+                kept[name] = {"kind": descriptor.kind, "settings": dict(descriptor.settings)}
+        return kept

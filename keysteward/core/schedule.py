@@ -1,0 +1,143 @@
+"""Durations, maintenance windows and due dates. Pure functions of declaration and ledger; no clock is read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from functools import lru_cache
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, PlainSerializer
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"(?:\d+[smhdw])+")
+_PART = re.compile(r"(\d+)([smhdw])")
+_WINDOW = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun|daily) (\d\d):(\d\d)-(\d\d):(\d\d) ([A-Za-z0-9_+\-/]+)")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+MAX_SPREAD = timedelta(days=3)
+"""Rotations of one interval are spread over at most this long, so that they do not all fall on one night."""
+
+LATE_SHARE = 10
+"""A step later than a tenth of the interval no longer waits for its maintenance window."""
+
+
+def parse_duration(value: object) -> timedelta:
+    """Read "90d", "12h", "1h30m" (units s, m, h, d, w) or pass a positive `timedelta` through.
+
+    Raises ValueError with a sentence for anything else.
+    """
+    if isinstance(value, timedelta):
+        duration = value
+    elif isinstance(value, str) and _DURATION.fullmatch(value):
+        duration = sum(
+            (timedelta(**{_UNITS[unit]: int(number)}) for number, unit in _PART.findall(value)),
+            start=timedelta(),
+        )
+    else:
+        raise ValueError(f'{value!r} is not a duration; write for example "90d", "12h" or "1h30m"')
+    if duration < timedelta():
+        raise ValueError(f"{value!r} is negative; a duration must not be")
+    return duration
+
+
+def show_duration(duration: timedelta) -> str:
+    """Write a duration as people read it: "90d", "1h30m"; the inverse of `parse_duration` to the second."""
+    seconds = int(duration.total_seconds())
+    parts = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(f"{number}{unit}")
+    return "".join(parts) or "0s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(show_duration, return_type=str)]
+"""A field that takes "90d" or a timedelta and is written as "90d"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One maintenance window: a weekday (or None for every day), local start and end, and a time zone."""
+
+    weekday: int | None
+    start: time
+    end: time
+    zone: str
+
+    def latest_start(self, at: datetime) -> datetime:
+        """Return the start of the window that began last at or before `at` (aware UTC in, aware UTC out)."""
+        zone = _zone(self.zone)
+        local = at.astimezone(zone)
+        for days in range(9):
+            day = (local - timedelta(days=days)).date()
+            start = datetime.combine(day, self.start, tzinfo=zone)
+            if (self.weekday is None or day.weekday() == self.weekday) and start <= local:
+                return start.astimezone(at.tzinfo)
+        raise AssertionError("a week has every weekday")
+
+    def contains(self, at: datetime) -> bool:
+        """Say whether `at` lies inside the window."""
+        start = self.latest_start(at)
+        local = start.astimezone(_zone(self.zone))
+        end = datetime.combine(local.date(), self.end, tzinfo=local.tzinfo)
+        if self.end <= self.start:
+            end += timedelta(days=1)
+        return at < end
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+@lru_cache(maxsize=1024)
+def parse_window(text: str) -> Window:
+    """Read "Sun 02:00-04:00 Europe/Berlin" or "daily 22:00-02:00 UTC". Raises ValueError with a sentence."""
+    match = _WINDOW.fullmatch(text)
+    if match is None:
+        raise ValueError(f'{text!r} is not a maintenance window; write for example "Sun 02:00-04:00 Europe/Berlin"')
+    day, start_hour, start_minute, end_hour, end_minute, zone = match.groups()
+    try:
+        _zone(zone)
+        start, end = time(int(start_hour), int(start_minute)), time(int(end_hour), int(end_minute))
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{text!r} is not a maintenance window: {error}") from None
+    return Window(None if day == "daily" else _DAYS.index(day), start, end, zone)
+
+
+def spread(identity: str, every: timedelta) -> timedelta:
+    """Return how much earlier than its interval this credential rotates: fixed per identity, under every/10 and 3 d."""
+    bound = int(min(every / LATE_SHARE, MAX_SPREAD).total_seconds())
+    if bound <= 0:
+        return timedelta()
+    digest = hashlib.sha256(identity.encode()).digest()
+    return timedelta(seconds=int.from_bytes(digest[:8], "big") % bound)
+
+
+def due_at(identity: str, since: datetime, every: timedelta, windows: tuple[str, ...]) -> datetime:
+    """Return when the next rotation is due: since + every - spread, moved back to the last window start before it."""
+    due = since + every - spread(identity, every)
+    if not windows:
+        return due
+    return max(since, *(parse_window(text).latest_start(due) for text in windows))
+
+
+def may_begin(at: datetime, due: datetime, every: timedelta, windows: tuple[str, ...]) -> bool:
+    """Say whether something due may begin now: in a window, or late by more than a tenth of the interval."""
+    if at < due:
+        return False
+    return not windows or at > due + every / LATE_SHARE or any(parse_window(text).contains(at) for text in windows)
+
+
+def next_opening(at: datetime, due: datetime, every: timedelta, windows: tuple[str, ...]) -> datetime:
+    """Return the first time at or after `at` at which `may_begin` holds."""
+    begin = max(at, due)
+    if may_begin(begin, due, every, windows):
+        return begin
+    late = due + every / LATE_SHARE + timedelta(seconds=1)
+    starts = (parse_window(text).latest_start(begin + timedelta(days=days)) for text in windows for days in range(1, 9))
+    return min([late, *(start for start in starts if start >= begin)])

@@ -1,0 +1,244 @@
+"""One process's view of the world: every target listed once, all ledgers and deliveries in bulk, own writes applied.
+
+The snapshot decides what to show. Before a credential's first write its ledger and objects are read fresh.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from keysteward.core.errors import KeystewardError
+from keysteward.core.ledger import Ledger, Place, load_ledger
+from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
+from keysteward.core.ports import Fingerprint, LedgerStore, Store, Target
+from keysteward.core.servers import ServerLedger, load_server_ledger
+from keysteward.core.spec import Spec
+from keysteward.core.stack import second_client_id
+from keysteward.core.world import Found, Self, View, World
+
+LEDGERS = "ledgers"
+SERVER_KIND = "ResourceServer"
+
+_Built = TypeVar("_Built")
+
+
+def ledger_key(identity: str) -> str:
+    """Return the key of one ledger in the ledger store."""
+    return f"{LEDGERS}/{identity}"
+
+
+class Once:
+    """Builds a value once per key and remembers a failure as the same error for all who ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._values: dict[str, object] = {}
+        self._errors: dict[str, KeystewardError] = {}
+
+    def get(self, key: str, build: Callable[[], _Built]) -> _Built:
+        """Return the value of a key, building it at the first call. Raises the error of a failed build again."""
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key in self._errors:
+                raise self._errors[key].with_traceback(None)
+            if key not in self._values:
+                try:
+                    self._values[key] = build()
+                except KeystewardError as error:
+                    self._errors[key] = error
+                    raise
+            return self._values[key]  # type: ignore[return-value]  # built by this very call's `build`
+
+
+class TargetView:
+    """What is known of one target: indexed, and changed in place by our own writes."""
+
+    def __init__(self, observation: Observation, view: View) -> None:
+        self.view = view
+        self.by_id: dict[str, ObservedObject] = dict(observation.by_id)
+        self.by_client_id: dict[str, str] = {o.client_id: o.remote_id for o in observation.objects}
+        self.by_mark: dict[str, set[str]] = {}
+        for item in observation.objects:
+            if item.mark is not None:
+                self.by_mark.setdefault(item.mark.identity, set()).add(item.remote_id)
+        self.scopes: dict[str, ObservedScope] = dict(observation.scope_by_name)
+
+    def relevant(self, names: Iterable[str], refs: Iterable[str]) -> list[ObservedObject]:
+        """Return the objects marked with one of these identities, or with one of these remote ids or client_ids."""
+        ids = {i for name in names for i in self.by_mark.get(name, ())}
+        for ref in refs:
+            found = ref if ref in self.by_id else self.by_client_id.get(ref)
+            if found is not None:
+                ids.add(found)
+        return [self.by_id[i] for i in sorted(ids) if i in self.by_id]
+
+    def put(self, changed: ObservedObject) -> None:
+        """Enter or replace one object."""
+        self.remove(changed.remote_id)
+        self.by_id[changed.remote_id] = changed
+        self.by_client_id[changed.client_id] = changed.remote_id
+        if changed.mark is not None:
+            self.by_mark.setdefault(changed.mark.identity, set()).add(changed.remote_id)
+
+    def remove(self, remote_id: str) -> None:
+        """Forget one object."""
+        old = self.by_id.pop(remote_id, None)
+        if old is None:
+            return
+        if self.by_client_id.get(old.client_id) == remote_id:
+            del self.by_client_id[old.client_id]
+        if old.mark is not None:
+            self.by_mark.get(old.mark.identity, set()).discard(remote_id)
+
+    def users_of(self, scope: str) -> tuple[ObservedObject, ...]:
+        """Return the clients that have a scope, always or on request."""
+        return tuple(
+            o for o in self.by_id.values() if scope in o.settings.scopes or scope in o.settings.optional_scopes
+        )
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a snapshot reads from; for a preview these are the readers."""
+
+    targets: Mapping[str, Target]
+    stores: Mapping[str, Store]
+    ledgers: LedgerStore
+    fingerprint: Fingerprint | None
+
+
+class Snapshot:
+    """The lazily built view of one process. Thread-safe."""
+
+    def __init__(self, stack: str, sources: Sources, specs: Mapping[str, Spec], runner: str) -> None:
+        self.stack = stack
+        self.sources = sources
+        self.specs = dict(specs)
+        self.runner = runner
+        self._once = Once()
+        self._lock = threading.Lock()
+
+    def target(self, name: str) -> TargetView:
+        """Return the view of one target, listing it at the first call."""
+        return self._once.get(f"target:{name}", lambda: self._observe(name))
+
+    def _observe(self, name: str) -> TargetView:
+        target = self.sources.targets[name]
+        taken_at = self.now()
+        seen = target.observe(self.sources.fingerprint)
+        view = View(target.capabilities, seen.started_at, taken_at, seen.clock, seen.secrets_shown)
+        return TargetView(seen, view)
+
+    def now(self) -> datetime:
+        """Return the ledger store's time, fresh."""
+        return self.sources.ledgers.now()
+
+    @property
+    def at(self) -> datetime:
+        """Return the ledger store's time at which this snapshot began."""
+        return self._once.get("at", self.now)
+
+    @property
+    def ledgers(self) -> dict[str, Ledger]:
+        """Return the ledgers of the stack's credentials by identity."""
+        return self._once.get("ledgers", self._read_ledgers)[0]
+
+    @property
+    def server_ledgers(self) -> dict[str, ServerLedger]:
+        """Return the ledgers of the stack's resource servers by identity."""
+        return self._once.get("ledgers", self._read_ledgers)[1]
+
+    def _read_ledgers(self) -> tuple[dict[str, Ledger], dict[str, ServerLedger]]:
+        credentials: dict[str, Ledger] = {}
+        servers: dict[str, ServerLedger] = {}
+        for key, stored in self.sources.ledgers.list(f"{LEDGERS}/{self.stack}/").items():
+            if stored.document is None:
+                continue
+            identity = key.removeprefix(f"{LEDGERS}/")
+            if stored.document.get("kind") == SERVER_KIND:
+                servers[identity] = load_server_ledger(stored.document, stored.version)
+            else:
+                credentials[identity] = load_ledger(stored.document, stored.version)
+        return credentials, servers
+
+    @property
+    def delivered(self) -> dict[str, Delivered]:
+        """Return what every place of the stack holds, by "store:path"."""
+        return self._once.get("delivered", self._read_delivered)
+
+    def _read_delivered(self) -> dict[str, Delivered]:
+        places = {p.key: p for spec in self.specs.values() for p in spec.places}
+        places.update((p.key, p) for ledger in self.ledgers.values() if not ledger.closed for p in ledger.places)
+        return read_delivered(self.sources.stores, places.values())
+
+    def world(self, identity: str, spec: Spec | None) -> World:
+        """Return the world of one credential."""
+        ledger = self.ledgers.get(identity)
+        if ledger is None and spec is not None:
+            ledger = next((old for name in self._names(spec) if (old := self.ledgers.get(name))), None)
+        return self.world_of(identity, spec, ledger)
+
+    def _names(self, spec: Spec) -> tuple[str, ...]:
+        return tuple(f"{self.stack}/{name}" for name in spec.previously)
+
+    def world_of(self, identity: str, spec: Spec | None, ledger: Ledger | None) -> World:
+        """Return the world of one credential with a ledger that was read by itself."""
+        names = set(self._names(spec)) if spec else set()
+        targets = {r.target for r in ledger.objects if not r.deleted} if ledger else set()
+        refs = (
+            {r.client_id for r in ledger.objects} | {r.remote_id or r.client_id for r in ledger.objects}
+            if ledger
+            else set()
+        )
+        if spec is not None:
+            targets.add(spec.target)
+            refs |= {second_client_id(spec.client_id, number) for number in (1, 2, 3)}
+            refs |= {spec.adopt} if spec.adopt else set()
+        places = {p.key for p in (*(spec.places if spec else ()), *(ledger.places if ledger else ()))}
+        views = {name: self.target(name) for name in sorted(targets) if name in self.sources.targets}
+        return World(
+            identity=identity,
+            spec=spec,
+            ledger=ledger,
+            views={name: view.view for name, view in views.items()},
+            now=self.at,
+            me=Self(self.runner),
+            found=tuple(Found(n, o) for n, v in views.items() for o in v.relevant({identity, *names}, refs)),
+            delivered={key: self.delivered.get(key, NOTHING_DELIVERED) for key in places},
+            names=frozenset(names),
+        )
+
+    def absorb(self, before: World, after: World) -> None:
+        """Apply our own writes, so that what is planned next in this process sees them."""
+        with self._lock:
+            gone = {(f.target, f.object.remote_id) for f in before.found} - {
+                (f.target, f.object.remote_id) for f in after.found
+            }
+            for target, remote_id in gone:
+                self.target(target).remove(remote_id)
+            for found in after.found:
+                self.target(found.target).put(found.object)
+            if after.ledger is not None:
+                for name in after.names:
+                    self.ledgers.pop(name, None)
+                self.ledgers[after.identity] = after.ledger
+            self.delivered.update(after.delivered)
+
+
+def read_delivered(stores: Mapping[str, Store], places: Iterable[Place]) -> dict[str, Delivered]:
+    """Ask every store in bulk what it holds at these places; places of unknown stores are left out."""
+    by_store: dict[str, list[str]] = {}
+    for place in places:
+        by_store.setdefault(place.store, []).append(place.path)
+    found: dict[str, Delivered] = {}
+    for name, paths in by_store.items():
+        if name in stores:
+            held = stores[name].delivered(paths)
+            found.update((f"{name}:{path}", held.get(path, NOTHING_DELIVERED)) for path in paths)
+    return found

@@ -1,0 +1,257 @@
+"""The normal form of a declaration: what the planner reads and what Pulumi keeps as inputs. Plain values only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from keysteward.core.errors import DeclarationError
+from keysteward.core.ledger import About, Place
+from keysteward.core.models import ClientSecret, M2MClient, ResourceServer
+from keysteward.core.observed import Settings
+from keysteward.core.ports import Capabilities, Strategy
+
+SPEC_FORMAT = 1
+
+DECOMMISSION_GRACE = timedelta(days=7)
+"""So long after its decommissioning a credential stays suspended before removing its declaration deletes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One credential as declared. `kind` is the declaration's class name; names of targets and stores stand for them.
+
+    `method` and `strategy` are resolved against what the target can do; `facts` is the digest of what the target
+    cannot change in place; times are aware UTC.
+    """
+
+    identity: str
+    kind: str
+    name: str
+    target: str
+    owner: str
+    purpose: str
+    environment: str
+    client_id: str
+    client_id_given: bool
+    method: str
+    strategy: Strategy
+    every: timedelta
+    overlap: timedelta
+    places: tuple[Place, ...]
+    windows: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset()
+    optional_scopes: frozenset[str] = frozenset()
+    audiences: tuple[str, ...] = ()
+    token_lifetime: int | None = None
+    token_url: str = ""
+    consumer: str | None = None
+    runbook: str | None = None
+    reviewed: date | None = None
+    expires: datetime | None = None
+    decommission: datetime | None = None
+    adopt: str | None = None
+    retire_adopted: bool = False
+    accept_gap: bool = False
+    facts: str = ""
+    safeguards: Mapping[str, str] = field(default_factory=dict)
+    previously: tuple[str, ...] = ()
+
+    @property
+    def external(self) -> bool:
+        """Say whether only the secret is ours."""
+        return self.kind == "ClientSecret"
+
+    @property
+    def delivery(self) -> tuple[str, ...]:
+        """Return the keys of all places, sorted."""
+        return tuple(sorted(place.key for place in self.places))
+
+    @property
+    def about(self) -> About:
+        """Return what the ledger keeps of this declaration."""
+        return About(
+            owner=self.owner,
+            purpose=self.purpose,
+            environment=self.environment,
+            consumer=self.consumer,
+            runbook=self.runbook,
+            decommission=self.decommission,
+            adopted=self.adopt is not None or self.external,
+        )
+
+    def settings(self, method: str | None = None) -> Settings:
+        """Return the settings the client must have, for its own or another of its methods."""
+        return Settings(
+            method=method or self.method,
+            scopes=self.scopes,
+            optional_scopes=self.optional_scopes,
+            token_lifetime=self.token_lifetime,
+            description=f"{self.purpose} (owner: {self.owner}; declared as {self.identity})",
+            safeguards=self.safeguards,
+        )
+
+    def digest(self) -> str:
+        """Return a digest of the whole declaration: a block ends when it changes."""
+        return _digest(dump_spec(self))
+
+    def document_digest(self, client_id: str, method: str) -> str:
+        """Return a digest of the public fields of the delivered document."""
+        return _digest([self.identity, client_id, method, self.token_url, self.audiences, sorted(self.scopes)])
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_SPEC = TypeAdapter(Spec)
+
+
+def dump_spec(spec: Spec) -> dict[str, Any]:
+    """Write a spec as JSON, sets sorted, so that equal declarations give equal text."""
+    document: dict[str, Any] = _SPEC.dump_python(spec, mode="json", exclude_defaults=True)
+    for name in ("scopes", "optional_scopes"):
+        if name in document:
+            document[name] = sorted(document[name])
+    return document
+
+
+def load_spec(document: Mapping[str, Any]) -> Spec:
+    """Read a spec back from JSON."""
+    return _SPEC.validate_python(dict(document))
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpec:
+    """One resource server as declared."""
+
+    identity: str
+    name: str
+    target: str
+    audience: str
+    scopes: Mapping[str, str]
+    adopt: bool = False
+    previously: tuple[str, ...] = ()
+
+
+_SERVER = TypeAdapter(ServerSpec)
+
+
+def dump_server(spec: ServerSpec) -> dict[str, Any]:
+    """Write a resource server's spec as JSON."""
+    return dict(asdict(spec))
+
+
+def load_server(document: Mapping[str, Any]) -> ServerSpec:
+    """Read a resource server's spec back from JSON."""
+    return _SERVER.validate_python(dict(document))
+
+
+def midnight(day: date | None) -> datetime | None:
+    """Return the beginning of a day in UTC."""
+    return None if day is None else datetime.combine(day, time(), tzinfo=UTC)
+
+
+def strategy_of(declared: M2MClient | ClientSecret, can: Capabilities) -> Strategy:
+    """Decide how this credential's secrets are replaced. Raises DeclarationError where a choice is missing."""
+    alternate = isinstance(declared, M2MClient) and declared.alternate_clients
+    if declared.auth_method not in can.methods:
+        raise DeclarationError(
+            f"auth_method: target {declared.target.name} offers {', '.join(can.methods)}, not {declared.auth_method}"
+        )
+    if declared.auth_method == "private_key_jwt":
+        if alternate:
+            raise DeclarationError("alternate_clients: key pairs overlap on one client; remove it")
+        return Strategy.KEY_PAIRS
+    if alternate:
+        if not can.suspends:
+            raise DeclarationError(f"alternate_clients: target {declared.target.name} cannot disable a client")
+        return Strategy.ALTERNATE
+    if can.named_keys:
+        return Strategy.NAMED_KEY
+    if can.native_slot:
+        return Strategy.ROTATED_SLOT
+    if can.secrets > 1:
+        return Strategy.MINT
+    if declared.accept_gap:
+        return Strategy.GAP
+    offers = ['auth_method="private_key_jwt" (recommended)', "alternate_clients=True", "accept_gap=True"]
+    if isinstance(declared, ClientSecret):
+        offers = ["accept_gap=True"]
+    raise DeclarationError(
+        f"rotation: target {declared.target.name} holds one client secret at a time, so old and new cannot overlap; "
+        f"choose {' or '.join(offers)}"
+    )
+
+
+def spec_of(declared: M2MClient | ClientSecret, stack: str) -> Spec:
+    """Bring a declaration into its normal form. Raises DeclarationError where the target cannot do it."""
+    can = declared.target.capabilities
+    m2m = declared if isinstance(declared, M2MClient) else None
+    access = _access(m2m)
+    facts = {"scopes": sorted(access["scopes"]), "audiences": access["audiences"]}
+    frozen = {name: facts[name] for name in can.immutable if name in facts}
+    client_id = declared.client if isinstance(declared, ClientSecret) else (declared.client_id or declared.name)
+    return Spec(
+        identity=f"{stack}/{declared.name}",
+        kind=type(declared).__name__,
+        name=declared.name,
+        target=declared.target.name,
+        owner=declared.owner,
+        purpose=declared.purpose,
+        environment=declared.environment,
+        client_id=client_id,
+        client_id_given=isinstance(declared, ClientSecret) or declared.client_id is not None,
+        method=declared.auth_method,
+        strategy=strategy_of(declared, can),
+        every=declared.rotation.every,
+        overlap=declared.rotation.overlap,
+        windows=tuple(declared.rotation.windows),
+        places=tuple(delivery.place for delivery in declared.deliveries),
+        scopes=frozenset(access["scopes"]),
+        optional_scopes=frozenset(access["optional"]),
+        audiences=tuple(access["audiences"]),
+        token_lifetime=int(m2m.token_lifetime.total_seconds()) if m2m and m2m.token_lifetime else None,
+        token_url=declared.target.token_url,
+        consumer=declared.consumer,
+        runbook=declared.runbook,
+        reviewed=declared.reviewed,
+        expires=midnight(declared.expires),
+        decommission=midnight(declared.decommission),
+        adopt=m2m.adopt if m2m else declared.client if isinstance(declared, ClientSecret) else None,
+        retire_adopted=declared.retire_adopted,
+        accept_gap=declared.accept_gap,
+        facts=_digest(frozen) if frozen else "",
+        safeguards=dict(can.safeguards),
+        previously=tuple(declared.previously),
+    )
+
+
+def _access(declared: M2MClient | None) -> dict[str, list[str]]:
+    """Collect scopes granted always, scopes on request, and audiences, each once and in a fixed order."""
+    if declared is None:
+        return {"scopes": [], "optional": [], "audiences": []}
+    always = {scope for scopes in declared.access.values() for scope in scopes}
+    optional = {scope for scopes in declared.optional_access.values() for scope in scopes} - always
+    audiences = {server.audience for server, scopes in declared.access.items() if scopes}
+    return {"scopes": sorted(always), "optional": sorted(optional), "audiences": sorted(audiences)}
+
+
+def server_spec_of(declared: ResourceServer, stack: str) -> ServerSpec:
+    """Bring a resource server into its normal form."""
+    return ServerSpec(
+        identity=f"{stack}/{declared.name}",
+        name=declared.name,
+        target=declared.target.name,
+        audience=declared.audience,
+        scopes=dict(declared.scopes),
+        adopt=declared.adopt,
+        previously=tuple(declared.previously),
+    )

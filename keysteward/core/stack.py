@@ -1,0 +1,247 @@
+"""A stack: a set of declarations with one identity, its targets, stores and ledger store; and all checks on it.
+
+Everything found here is found before any call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from keysteward.core.errors import DeclarationError
+from keysteward.core.findings import Finding, Severity
+from keysteward.core.models import ClientSecret, Declaration, M2MClient, ResourceServer
+from keysteward.core.owners import Owners
+from keysteward.core.ports import LedgerStore, Store, Strategy, Target
+from keysteward.core.spec import ServerSpec, Spec, server_spec_of, spec_of
+
+IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The blast radius: a run that would end more than `count` credentials *and* more than `share` of them stops."""
+
+    count: int = 3
+    share: float = 0.3
+
+    def exceeded(self, ending: int, of: int) -> bool:
+        """Say whether ending so many out of so many is too much at once."""
+        return ending > self.count and ending > self.share * of
+
+
+Rule = Callable[["Stack"], Iterable[Finding]]
+"""A policy rule: looks at a whole stack and yields findings; an ERROR stops both doors before any call."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Declarations under one identity ("acme/prod").
+
+    `owners` is the path of the owners file, relative to the project, or the owners themselves. `ledgers` is the one
+    ledger store. `rules` are the policy rules of this stack; `limit` is its blast radius.
+    """
+
+    identity: str
+    owners: str | Owners
+    ledgers: LedgerStore
+    declarations: Sequence[Declaration]
+    rules: Sequence[Rule] = ()
+    limit: Limit = field(default_factory=Limit)
+
+    def __post_init__(self) -> None:
+        if not IDENTITY.fullmatch(self.identity):
+            raise DeclarationError(f'Stack {self.identity!r}: identity: write it as "organisation/environment"')
+
+    @cached_property
+    def credentials(self) -> tuple[M2MClient | ClientSecret, ...]:
+        """Return the declared credentials."""
+        return tuple(d for d in self.declarations if isinstance(d, (M2MClient, ClientSecret)))
+
+    @cached_property
+    def servers(self) -> tuple[ResourceServer, ...]:
+        """Return the declared resource servers."""
+        return tuple(d for d in self.declarations if isinstance(d, ResourceServer))
+
+    @cached_property
+    def targets(self) -> dict[str, Target]:
+        """Return the targets in use by name."""
+        return {d.target.name: d.target for d in self.declarations}
+
+    @cached_property
+    def stores(self) -> dict[str, Store]:
+        """Return the stores in use by name."""
+        return {delivery.store.name: delivery.store for c in self.credentials for delivery in c.deliveries}
+
+    @cached_property
+    def specs(self) -> dict[str, Spec]:
+        """Return the credentials in normal form by identity. Raises DeclarationError."""
+        specs = {}
+        for declared in self.credentials:
+            try:
+                spec = spec_of(declared, self.identity)
+            except DeclarationError as error:
+                raise DeclarationError(f"{_subject(declared)}: {error.message}") from None
+            specs[spec.identity] = spec
+        return specs
+
+    @cached_property
+    def server_specs(self) -> dict[str, ServerSpec]:
+        """Return the resource servers in normal form by identity."""
+        return {spec.identity: spec for spec in (server_spec_of(s, self.identity) for s in self.servers)}
+
+
+def check(stack: Stack, owners: Owners) -> tuple[Finding, ...]:
+    """Check a whole stack before any call; returns the policy findings that do not stop it.
+
+    Raises DeclarationError with one sentence per problem, each naming declaration, field and mend.
+    """
+    problems = [
+        *_strangers(stack),
+        *_duplicate_names(stack),
+        *_same_name_two_things(stack),
+        *(sentence for declared in stack.credentials for sentence in _credential(declared, stack, owners)),
+        *_shared_scopes(stack),
+    ]
+    if not problems:
+        problems = [*_strategies(stack), *_duplicate_places(stack), *_duplicate_clients(stack)]
+    findings: list[Finding] = []
+    if not problems:
+        for rule in stack.rules:
+            findings.extend(rule(stack))
+        problems = [f"{f.subject}: {f.message} {f.mend}".strip() for f in findings if f.severity is Severity.ERROR]
+    if problems:
+        raise DeclarationError("\n".join(problems))
+    return tuple(findings)
+
+
+def _subject(declared: Declaration) -> str:
+    return f"{type(declared).__name__} {declared.name!r}"
+
+
+def _strangers(stack: Stack) -> Iterable[str]:
+    for item in stack.declarations:
+        known: object = item
+        if not isinstance(known, (M2MClient, ClientSecret, ResourceServer)):
+            yield f"Stack {stack.identity!r}: declarations: {type(item).__name__} is not a declaration"
+
+
+def _duplicate_names(stack: Stack) -> Iterable[str]:
+    seen: dict[str, str] = {}
+    for declared in stack.declarations:
+        if declared.name in seen:
+            yield f"{_subject(declared)}: name: {seen[declared.name]} has the same name; rename one of them"
+        seen.setdefault(declared.name, _subject(declared))
+    for declared in stack.declarations:
+        for old in declared.previously:
+            if old in seen:
+                yield f"{_subject(declared)}: previously: {old!r} is still declared; a name can only move"
+
+
+def _same_name_two_things(stack: Stack) -> Iterable[str]:
+    """One name must mean one target and one store, since ledgers and plans know them by name."""
+    pairs = [("target", d.target.name, d.target.descriptor) for d in stack.declarations]
+    pairs += [("store", p.store.name, p.store.descriptor) for c in stack.credentials for p in c.deliveries]
+    seen: dict[tuple[str, str], object] = {}
+    told = set()
+    for kind, name, descriptor in pairs:
+        if seen.setdefault((kind, name), descriptor) != descriptor and (kind, name) not in told:
+            told.add((kind, name))
+            yield f"Stack {stack.identity!r}: two different {kind}s are called {name!r}; rename one of them"
+
+
+def _credential(declared: M2MClient | ClientSecret, stack: Stack, owners: Owners) -> Iterable[str]:
+    subject = _subject(declared)
+    owner = owners.find(declared.owner)
+    if owner is None:
+        known = ", ".join(owners.names) or "nobody"
+        yield f"{subject}: owner: {declared.owner!r} is not in the owners file (it lists {known}); add or correct it"
+    elif owner.state == "gone":
+        yield f"{subject}: owner: {declared.owner!r} is gone; name an active owner"
+    environments = declared.target.capabilities.environments
+    if environments is not None and declared.environment not in environments:
+        yield (
+            f"{subject}: environment: target {declared.target.name} serves {', '.join(environments)}, "
+            f"not {declared.environment!r}; use another target or correct the environment"
+        )
+    if isinstance(declared, M2MClient):
+        yield from _access(declared, stack, subject)
+
+
+def _access(declared: M2MClient, stack: Stack, subject: str) -> Iterable[str]:
+    for name, access in (("access", declared.access), ("optional_access", declared.optional_access)):
+        for server, scopes in access.items():
+            if server not in stack.servers:
+                yield f"{subject}: {name}: ResourceServer {server.name!r} is not in the stack; add it to declarations"
+            if server.target.name != declared.target.name:
+                yield f"{subject}: {name}: {server.name!r} lives at target {server.target.name}; use one of its own"
+            unknown = [scope for scope in scopes if scope not in server.scopes]
+            if unknown:
+                yield (
+                    f"{subject}: {name}: {server.name!r} does not offer {', '.join(unknown)}; "
+                    f"it offers {', '.join(server.scopes)}"
+                )
+
+
+def _shared_scopes(stack: Stack) -> Iterable[str]:
+    seen: dict[tuple[str, str], str] = {}
+    for server in stack.servers:
+        if not server.target.capabilities.scopes_global:
+            continue
+        for scope in server.scopes:
+            other = seen.setdefault((server.target.name, scope), server.name)
+            if other != server.name:
+                yield (
+                    f"{_subject(server)}: scopes: {scope!r} is also declared by {other!r}, and scope names are shared "
+                    f"across target {server.target.name}; prefix one of them"
+                )
+
+
+def _strategies(stack: Stack) -> Iterable[str]:
+    for declared in stack.credentials:
+        try:
+            spec = spec_of(declared, stack.identity)
+        except DeclarationError as error:
+            yield f"{_subject(declared)}: {error.message}"
+            continue
+        if spec.strategy is Strategy.GAP and spec.overlap:
+            yield f"{_subject(declared)}: rotation: accept_gap replaces the secret in place; overlap must be 0"
+        longest = declared.target.capabilities.longest_overlap
+        if longest is not None and spec.overlap > longest:
+            yield f"{_subject(declared)}: rotation: target {spec.target} allows an overlap of at most {longest}"
+
+
+def _duplicate_places(stack: Stack) -> Iterable[str]:
+    seen: dict[str, str] = {}
+    for spec in stack.specs.values():
+        for place in spec.places:
+            other = seen.setdefault(place.key, spec.name)
+            if other != spec.name:
+                yield (
+                    f"{spec.kind} {spec.name!r}: deliver_to: {place.key} is already the place of {other!r}; "
+                    "two credentials cannot be delivered to one place"
+                )
+        if len(set(spec.delivery)) != len(spec.places):
+            yield f"{spec.kind} {spec.name!r}: deliver_to: names one place twice; remove one"
+
+
+def _duplicate_clients(stack: Stack) -> Iterable[str]:
+    seen: dict[tuple[str, str], str] = {}
+    for spec in stack.specs.values():
+        names = [spec.client_id]
+        if spec.strategy is Strategy.ALTERNATE:
+            names.append(second_client_id(spec.client_id, 2))
+        for name in names:
+            other = seen.setdefault((spec.target, name), spec.name)
+            if other != spec.name:
+                yield (
+                    f"{spec.kind} {spec.name!r}: client_id: {name!r} at target {spec.target} is already used by "
+                    f"{other!r}; give one of them another client_id"
+                )
+
+
+def second_client_id(client_id: str, number: int) -> str:
+    """Return the client_id of the n-th client of one credential: the name itself, then "<name>-2", "<name>-3"..."""
+    return client_id if number == 1 else f"{client_id}-{number}"

@@ -1,0 +1,113 @@
+"""Steps and plans: what a run would do, in order. The same list is previewed, reviewed and executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from keysteward.core.findings import Finding
+from keysteward.core.ledger import ObjectRecord
+
+
+class Do(StrEnum):
+    """What one step does; the comment says where: at the target (T), in the stores (S), in the ledger only (L)."""
+
+    ADOPT = "adopt"  # L
+    MARK = "mark"  # T
+    UPDATE = "update"  # T
+    PREPARE = "prepare"  # T
+    BEGIN = "begin"  # L
+    STAGE = "stage"  # S
+    CREATE = "create"  # T
+    FENCE = "fence"  # L, before SHIFT
+    SHIFT = "shift"  # T
+    RESTORE = "restore"  # T: the current secret's value is put back into its slot
+    ISSUE = "issue"  # T
+    RECOVER = "recover"  # L: the store shows what was issued
+    RESUME = "resume"  # T
+    VERIFY = "verify"  # T
+    PROMOTE = "promote"  # S
+    SETTLE = "settle"  # L
+    ABANDON = "abandon"  # L
+    RETIRE = "retire"  # L, the fence before END
+    END = "end"  # T, S
+    CHECK = "check"  # T
+    ROLLBACK = "rollback"  # S
+    SUSPEND = "suspend"  # T
+    RECORD = "record"  # L
+    DELETE = "delete"  # T
+    EMPTY = "empty"  # S
+    RELEASE = "release"  # T
+    CLOSE = "close"  # L
+
+
+LEDGER_ONLY = frozenset(
+    {Do.ADOPT, Do.BEGIN, Do.FENCE, Do.RECOVER, Do.SETTLE, Do.ABANDON, Do.RETIRE, Do.RECORD, Do.CLOSE}
+)
+ENDS = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE, Do.RELEASE, Do.ABANDON})
+"""Steps that take something away; with `Step.widens` they are what a reviewer must have seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what, to which generation, object or place, in words, and why.
+
+    `headline` steps make up the words of a plan; the others are how it is done. `widens` says that more is allowed
+    afterwards than before.
+    """
+
+    do: Do
+    words: str
+    why: str = ""
+    generation: int | None = None
+    object: int | None = None
+    place: str | None = None
+    headline: bool = False
+    widens: bool = False
+    record: ObjectRecord | None = None
+    secret_id: str | None = None
+    suspects: tuple[str, ...] = ()
+
+    @property
+    def needs_approval(self) -> bool:
+        """Say whether a run must not do this unless its plan announced it."""
+        return self.headline and (self.widens or self.do in ENDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing can be done before a moment, and why."""
+
+    until: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What stops this credential before its first write: a sentence with what to do."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do to one credential. `due` is the next time at which something is, as far as is known."""
+
+    identity: str
+    steps: tuple[Step, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    wait: Wait | None = None
+    problem: Problem | None = None
+    due: datetime | None = None
+
+    @property
+    def words(self) -> str:
+        """Return the plan as one sentence; empty when nothing is due."""
+        headlines = [step.words for step in self.steps if step.headline]
+        return "; ".join(headlines or [step.words for step in self.steps[:1]])
+
+    @property
+    def approved(self) -> frozenset[str]:
+        """Return the words of the steps that need approval."""
+        return frozenset(step.words for step in self.steps if step.needs_approval)

@@ -1,0 +1,472 @@
+"""Carries out single steps of one credential through the ports. It decides nothing: each step says what to do.
+
+Secrets are held in memory only, in `Material`, and go from target to store or from store to target.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from keysteward.core.effects import Outcome, action_for
+from keysteward.core.errors import Damaged, Rejected
+from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Origin, Place, State
+from keysteward.core.observed import Mark, ObservedObject
+from keysteward.core.ports import (
+    About,
+    Action,
+    Claim,
+    Fingerprint,
+    LedgerStore,
+    Material,
+    ObjectRef,
+    Order,
+    Proof,
+    StageEntry,
+    Store,
+    Strategy,
+    Target,
+    Verification,
+)
+from keysteward.core.spec import Spec
+from keysteward.core.steps import Do, Step
+from keysteward.core.world import Found, World
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """All that a run needs from outside: ports, randomness, time. `now` is aware UTC, `sleep` takes seconds."""
+
+    targets: Mapping[str, Target]
+    stores: Mapping[str, Store]
+    ledgers: LedgerStore
+    fingerprint: Fingerprint
+    mint: Callable[[str], Material]
+    nonce: Callable[[], str]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+    runner: str
+    tell: Callable[[str, str], None] = field(default=lambda _identity, _words: None)
+
+
+class Worker:
+    """One credential in one run. `world` is renewed by fresh looks; `material` holds values of this run."""
+
+    def __init__(self, tools: Tools, world: World, clock: Callable[[], datetime]) -> None:
+        self.tools = tools
+        self.world = world
+        self.clock = clock
+        self.material: dict[int, Material] = {}
+        self._acts: dict[Do, Callable[[Step], Outcome | None]] = {
+            Do.MARK: self._mark,
+            Do.UPDATE: self._update,
+            Do.PREPARE: self._prepare,
+            Do.BEGIN: self._begin,
+            Do.ADOPT: self._adopt,
+            Do.STAGE: self._stage,
+            Do.CREATE: self._create,
+            Do.SHIFT: self._shift,
+            Do.RESTORE: self._restore,
+            Do.ISSUE: self._issue,
+            Do.RESUME: self._resume,
+            Do.SUSPEND: self._suspend,
+            Do.VERIFY: self._verify,
+            Do.PROMOTE: self._promote,
+            Do.ROLLBACK: self._rollback,
+            Do.END: self._end,
+            Do.CHECK: self._check,
+            Do.DELETE: self._delete,
+            Do.EMPTY: self._empty,
+            Do.RELEASE: self._release,
+        }
+
+    def act(self, step: Step) -> Outcome | None:
+        """Do one step. None when a fresh look showed another world, which must be planned again."""
+        act = self._acts.get(step.do)
+        return Outcome(at=self.clock()) if act is None else act(step)
+
+    def look(self, record: ObjectRecord) -> ObservedObject | None:
+        """Read one object fresh and enter it into the world."""
+        old = self.world.object(record)
+        ref = ObjectRef(record.client_id, record.remote_id or (old.remote_id if old else None))
+        found = self._target(record).look(ref, self.tools.fingerprint)
+        others = tuple(
+            f
+            for f in self.world.found
+            if f.target != record.target
+            or (f.object.client_id != record.client_id and f.object.remote_id != record.remote_id)
+        )
+        seen = others if found is None else (*others, Found(record.target, found))
+        self.world = replace(self.world, found=seen)
+        return found
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return the ledger; every step but the first has one."""
+        if self.world.ledger is None:
+            raise AssertionError("no step but the first runs without a ledger")
+        return self.world.ledger
+
+    @property
+    def spec(self) -> Spec:
+        """Return the declaration; steps that make something have one."""
+        if self.world.spec is None:
+            raise AssertionError("only a declared credential is made or changed")
+        return self.world.spec
+
+    def _target(self, record: ObjectRecord) -> Target:
+        return self.tools.targets[record.target]
+
+    def _record(self, step: Step) -> ObjectRecord:
+        if step.object is not None:
+            return self.ledger.object(step.object)
+        return self.ledger.object_of(self._generation(step))
+
+    def _generation(self, step: Step) -> Generation:
+        return self.ledger.generation(step.generation or 0)
+
+    def _remote_id(self, record: ObjectRecord) -> str:
+        found = self.world.object(record)
+        remote_id = record.remote_id or (found.remote_id if found else None)
+        if remote_id is None:
+            raise AssertionError("this step is only planned for an object that exists")
+        return remote_id
+
+    def _mark(self, step: Step) -> Outcome:
+        record = self._record(step)
+        self._target(record).mark(self._remote_id(record), Mark(self.world.identity, record.nonce))
+        return Outcome(at=self.clock())
+
+    def _update(self, step: Step) -> Outcome:
+        record = self._record(step)
+        mark = Mark(self.world.identity, record.nonce)
+        self._target(record).update(self._remote_id(record), self.spec.settings(record.method), mark)
+        return Outcome(at=self.clock())
+
+    def _prepare(self, step: Step) -> Outcome:
+        record = self._record(step)
+        self._target(record).prepare(self._remote_id(record), self.spec.overlap)
+        return Outcome(at=self.clock())
+
+    def _begin(self, step: Step) -> Outcome:
+        """Fix the attempt: a nonce, and for values the server mints, what was there before (by a fresh look)."""
+        record = step.record
+        baseline: tuple[str, ...] = ()
+        asked: datetime | None = None
+        if record is not None and record.remote_id is not None:
+            found = self.look(record)
+            baseline = tuple(s.id for s in found.secrets) if found is not None else ()
+        if record is not None:
+            view = self.world.views[record.target]
+            asked = None if view.clock is None else self.clock() + (view.clock - view.taken_at)
+        return Outcome(
+            at=self.clock(),
+            nonce=self.tools.nonce(),
+            incarnation=self.tools.nonce(),
+            baseline=baseline,
+            asked_at_target=asked,
+        )
+
+    def _adopt(self, _step: Step) -> Outcome:
+        return Outcome(at=self.clock(), nonce=self.tools.nonce(), incarnation=self.tools.nonce())
+
+    def _stage(self, step: Step) -> Outcome:
+        generation = self._generation(step)
+        material = self._value(generation)
+        if material is None:
+            material = self.tools.mint(generation.method)
+        self.material[generation.number] = material
+        return self._stage_at(generation, material, missing_only=True)
+
+    def _stage_at(self, generation: Generation, material: Material, *, missing_only: bool) -> Outcome:
+        fingerprint = self.tools.fingerprint(material.canonical.get_secret_value())
+        secret_id = material.kid or generation.id
+        entry = self._entry(generation, fingerprint, secret_id)
+        for place in self._places(generation):
+            if not missing_only or self.world.at(place.key).stage(generation.number) is None:
+                self.tools.stores[place.store].stage(place.path, entry, material)
+        return Outcome(at=self.clock(), fingerprint=fingerprint, secret_id=secret_id, remote_id=secret_id)
+
+    def _entry(self, generation: Generation, fingerprint: str | None, secret_id: str | None) -> StageEntry:
+        return StageEntry(
+            self.world.identity, generation.number, fingerprint or "", generation.nonce, secret_id or generation.id
+        )
+
+    def _places(self, generation: Generation) -> list[Place]:
+        return [self.ledger.place(key) for key in generation.delivery]
+
+    def _value(self, generation: Generation) -> Material | None:
+        """Return a generation's value from memory or from any of its places; checked against its fingerprint."""
+        known = self.material.get(generation.number)
+        if known is not None:
+            return known
+        for place in self._places(generation):
+            store = self.tools.stores.get(place.store)
+            material = store.read(place.path, generation.number) if store is not None else None
+            if material is None:
+                continue
+            fingerprint = self.tools.fingerprint(material.canonical.get_secret_value())
+            if generation.fingerprint not in {None, fingerprint}:
+                raise Damaged(
+                    f"{place.key} holds another value for generation {generation.number} than the ledger knows; "
+                    "restore the store, or run `keysteward reissue`",
+                    credential=self.world.identity,
+                )
+            self.material[generation.number] = material
+            return material
+        return None
+
+    def _must_value(self, generation: Generation) -> Material:
+        material = self._value(generation)
+        if material is None:
+            raise Damaged(
+                f"no store holds the value of generation {generation.number} any more; restore the store, "
+                "or run `keysteward reissue`",
+                credential=self.world.identity,
+            )
+        return material
+
+    def _create(self, step: Step) -> Outcome:
+        generation, record = self._generation(step), self._record(step)
+        chosen = None if action_for(generation) is Action.MINT else self._must_value(generation)
+        created = self._target(record).create(
+            record.client_id, self.spec.settings(record.method), Mark(self.world.identity, record.nonce), chosen
+        )
+        if chosen is not None and self.world.object(record) is not None:
+            self._repair_made_before(record, generation, created.remote_id, chosen)
+        return Outcome(
+            at=self.clock(),
+            remote_id=created.remote_id,
+            secret_id=generation.id,
+            fingerprint=generation.fingerprint,
+        )
+
+    def _repair_made_before(
+        self, record: ObjectRecord, generation: Generation, remote_id: str, material: Material
+    ) -> None:
+        """Make sure that an object which an earlier attempt made carries this generation's value."""
+        found = self.look(replace(record, remote_id=remote_id))
+        if found is not None and found.secret(generation.fingerprint) is None:
+            self._target(record).issue(remote_id, Order(action_for(generation), material))
+
+    def _shift(self, step: Step) -> Outcome | None:
+        """Regenerate, which cannot be repeated: only if a look just before shows our current in the primary slot."""
+        record, current = self._record(step), self.ledger.current
+        found = self.look(record)
+        primary = found.slot("primary") if found else None
+        if current is None or primary is None or primary.fingerprint != current.fingerprint:
+            return None
+        self._target(record).issue(self._remote_id(record), Order(Action.SHIFT))
+        self.look(record)
+        return Outcome(at=self.clock())
+
+    def _restore(self, step: Step) -> Outcome:
+        generation, record = self._generation(step), self._record(step)
+        order = Order(action_for(generation), self._must_value(generation))
+        self._target(record).issue(self._remote_id(record), order)
+        return Outcome(at=self.clock())
+
+    def _issue(self, step: Step) -> Outcome | None:
+        generation, record = self._generation(step), self._record(step)
+        action = action_for(generation)
+        if action is Action.MINT:
+            return self._mint(generation, record)
+        found = self.look(record)
+        if found is not None and found.secret(generation.fingerprint) is None:
+            if not self._slot_is_ours(generation, found):
+                return None
+            self._target(record).issue(self._remote_id(record), Order(action, self._must_value(generation)))
+        return Outcome(at=self.clock(), secret_id=generation.id, fingerprint=generation.fingerprint)
+
+    def _slot_is_ours(self, generation: Generation, found: ObservedObject) -> bool:
+        """With one slot and no overlap, the look just before must show our current secret in it."""
+        current, primary = self.ledger.current, found.slot("primary")
+        if generation.strategy is not Strategy.GAP or current is None or self.ledger.reissue:
+            return True
+        if current.object != generation.object or current.method != generation.method or primary is None:
+            return True
+        return primary.fingerprint in {None, current.fingerprint}
+
+    def _mint(self, generation: Generation, record: ObjectRecord) -> Outcome:
+        """Ask once. The nonce is spent before the call: whatever happens to the answer, it is never asked again."""
+        me = self.world.me
+        self.world = replace(self.world, me=replace(me, unsent=me.unsent - {generation.nonce}))
+        name = f"{self.world.identity} {generation.number} {generation.nonce}"
+        issued = self._target(record).issue(self._remote_id(record), Order(Action.MINT, name=name))
+        if issued.material is None:
+            raise Rejected(
+                f"target {record.target} minted a secret and did not show it",
+                credential=self.world.identity,
+                operation="issue",
+            )
+        self.material[generation.number] = issued.material
+        named = replace(generation, id=issued.id)
+        return self._stage_at(named, issued.material, missing_only=False)
+
+    def _resume(self, step: Step) -> Outcome:
+        record = self._record(step)
+        self._target(record).resume(self._remote_id(record))
+        return Outcome(at=self.clock())
+
+    def _suspend(self, step: Step) -> Outcome:
+        record = self._record(step)
+        self._target(record).suspend(self._remote_id(record))
+        return Outcome(at=self.clock())
+
+    def _verify(self, step: Step) -> Outcome:
+        generation = self._generation(step)
+        verification = self._prove(generation, self._must_value(generation))
+        evidence = f"{verification.proof} by {self._record(step).client_id}" if verification.good else ""
+        return Outcome(at=self.clock(), good=verification.good, reason=evidence or verification.reason)
+
+    def _prove(self, generation: Generation, material: Material) -> Verification:
+        """Ask the target, patiently: a secret may need its propagation time before it works everywhere."""
+        record = self.ledger.object_of(generation)
+        target, spec = self._target(record), self.world.spec
+        claim = Claim(
+            client_id=record.client_id,
+            material=material,
+            audiences=spec.audiences if spec else (),
+            scopes=spec.scopes if spec else frozenset(),
+            optional_scopes=spec.optional_scopes if spec else frozenset(),
+            token_lifetime=spec.token_lifetime if spec else None,
+            token=not record.external,
+        )
+        patience, pause = target.capabilities.propagation, timedelta(seconds=1)
+        verification = target.verify(claim)
+        while not verification.good and verification.proof is not Proof.CANNOT and pause <= patience:
+            self.tools.sleep(pause.total_seconds())
+            patience -= pause
+            pause *= 2
+            verification = target.verify(claim)
+        _log.info(
+            "operation=verify credential=%s generation=%d outcome=%s",
+            self.world.identity,
+            generation.number,
+            verification.proof,
+        )
+        return verification
+
+    def _promote(self, step: Step) -> Outcome:
+        return self._deliver(self._generation(step), rollback=False)
+
+    def _rollback(self, step: Step) -> Outcome:
+        return self._deliver(self._generation(step), rollback=True)
+
+    def _deliver(self, generation: Generation, *, rollback: bool) -> Outcome:
+        """Make a generation current at each of its places, bringing its value along where a place lacks it."""
+        about = self._about(generation)
+        entry = self._entry(generation, generation.fingerprint, generation.id)
+        for place in self._places(generation):
+            store, held = self.tools.stores[place.store], self.world.at(place.key)
+            if place.take_over and held.exists and held.identity != self.world.identity:
+                store.take_over(place.path, self.world.identity)
+            here = {e.generation for e in (held.current, held.previous, *held.staged) if e is not None}
+            if generation.number not in here:
+                store.stage(place.path, entry, self._must_value(generation))
+            newer = held.current is not None and held.current.generation > generation.number
+            store.promote(place.path, entry, about, dict(place.fields), rollback=rollback or newer)
+        return Outcome(at=self.clock(), reason=about.digest)
+
+    def _about(self, generation: Generation) -> About:
+        record, spec = self.ledger.object_of(generation), self.spec
+        return About(
+            identity=self.world.identity,
+            client_id=record.client_id,
+            method=generation.method,
+            token_url=spec.token_url,
+            audience=spec.audiences,
+            scopes=tuple(sorted(spec.scopes)),
+            digest=spec.document_digest(record.client_id, generation.method),
+        )
+
+    def _end(self, step: Step) -> Outcome:
+        """End one generation at the target, then destroy its plaintext. The current one is proven once more before."""
+        generation, record = self._generation(step), self._record(step)
+        current = self.ledger.current
+        if generation.state is State.RETIRING and current is not None and self.world.spec is not None:
+            refused = self._current_refused(current)
+            if refused is not None:
+                return Outcome(at=self.clock(), good=False, reason=refused)
+        if not record.deleted:
+            self._end_at_target(generation, record)
+        for place in self._places(generation):
+            store = self.tools.stores.get(place.store)
+            if store is not None:
+                store.discard(place.path, self.world.identity, generation.number)
+        self.material.pop(generation.number, None)
+        return Outcome(at=self.clock())
+
+    def _current_refused(self, current: Generation) -> str | None:
+        """Prove the store's current value; returns why the target refuses it. Anything unclear raises."""
+        material = self._value(current)
+        if material is None and current.origin is Origin.ADOPTED:
+            return None
+        verification = self._prove(current, material or self._must_value(current))
+        if verification.proof is Proof.REFUSED:
+            return verification.reason
+        if verification.proof is Proof.WRONG:
+            raise Rejected(
+                f"generation {current.number} works, but not as declared ({verification.reason}); nothing is ended "
+                "before that is mended",
+                credential=self.world.identity,
+                operation="verify",
+            )
+        return None
+
+    def _end_at_target(self, generation: Generation, record: ObjectRecord) -> None:
+        found = self.look(record)
+        if found is None:
+            return
+        target, remote_id = self._target(record), found.remote_id
+        if generation.strategy is Strategy.ALTERNATE and generation.state is State.RETIRING:
+            target.suspend(remote_id)
+            return
+        secret = found.secret(generation.fingerprint)
+        if secret is None and generation.id is not None:
+            secret = next((s for s in found.secrets if s.slot == "key" and s.id == generation.id), None)
+        if secret is not None:
+            target.retire(remote_id, secret)
+
+    def _check(self, step: Step) -> Outcome:
+        """Find out whether a secret that the list does not show is dead: look again, then use it."""
+        generation, record = self._generation(step), self._record(step)
+        found = self.look(record)
+        if found is not None and found.secret(generation.fingerprint) is not None:
+            return Outcome(at=self.clock(), good=True)
+        material = self._value(generation)
+        if material is None:
+            return Outcome(at=self.clock(), good=False, reason=step.why)
+        verification = self._prove(generation, material)
+        dead = verification.proof is Proof.REFUSED
+        return Outcome(at=self.clock(), good=not dead, reason=verification.reason or step.why)
+
+    def _delete(self, step: Step) -> Outcome:
+        record = self._record(step)
+        self._target(record).delete(self._remote_id(record))
+        return Outcome(at=self.clock())
+
+    def _empty(self, step: Step) -> Outcome:
+        place = self.ledger.place(step.place or "")
+        held = self.world.at(place.key)
+        for entry in (*held.staged, held.previous, held.current):
+            if entry is not None:
+                self.tools.stores[place.store].discard(place.path, self.world.identity, entry.generation)
+        return Outcome(at=self.clock())
+
+    def _release(self, step: Step) -> Outcome:
+        record = self._record(step)
+        self._target(record).release(self._remote_id(record))
+        return Outcome(at=self.clock())
+
+    def undo_mint(self, generation: Generation) -> None:
+        """Delete what was just minted, after the ledger turned out to have given this generation up."""
+        record = self.ledger.object_of(generation)
+        found = self.look(record)
+        secret = next((s for s in found.secrets if s.id == generation.id), None) if found else None
+        if found is not None and secret is not None:
+            self._target(record).retire(found.remote_id, secret)

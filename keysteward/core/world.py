@@ -1,0 +1,93 @@
+"""Everything the planner may know about one credential at one moment. Plain values; no I/O behind any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from keysteward.core.ledger import Ledger, ObjectRecord
+from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
+from keysteward.core.ports import Capabilities
+from keysteward.core.spec import Spec
+
+TOLERATED_SKEW = timedelta(minutes=2)
+"""A target whose Date differs by more from the ledger store's clock retires nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One target as this run sees it.
+
+    `started_at` and `clock` are in the target's clock, `taken_at` in the ledger store's: when the listing started.
+    """
+
+    capabilities: Capabilities
+    started_at: datetime
+    taken_at: datetime
+    clock: datetime | None = None
+    secrets_shown: bool = True
+
+    @property
+    def skew(self) -> timedelta:
+        """Return how far the target's clock is from the ledger store's."""
+        return timedelta() if self.clock is None else abs(self.clock - self.taken_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object at a target that concerns this credential: by id, by mark or by client_id."""
+
+    target: str
+    object: ObservedObject
+
+
+@dataclass(frozen=True, slots=True)
+class Self:
+    """This run: its runner id, the attempt nonces it may still send, and what it already found out by asking."""
+
+    runner: str
+    unsent: frozenset[str] = frozenset()
+    alive: frozenset[int] = frozenset()
+    prepared: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Declared, recorded, observed and delivered, with the time; `now` is the ledger store's.
+
+    `spec` is None when nothing is declared any more. `names` are the identities this credential has had.
+    """
+
+    identity: str
+    spec: Spec | None
+    ledger: Ledger | None
+    views: Mapping[str, View]
+    now: datetime
+    me: Self
+    found: tuple[Found, ...] = ()
+    delivered: Mapping[str, Delivered] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
+
+    def object(self, record: ObjectRecord) -> ObservedObject | None:
+        """Return what is observed of one recorded object: by remote id, or by our mark and its nonce."""
+        for found in self.found:
+            if found.target != record.target:
+                continue
+            if record.remote_id is not None:
+                if found.object.remote_id == record.remote_id:
+                    return found.object
+            elif found.object.mark == Mark(self.identity, record.nonce):
+                return found.object
+        return None
+
+    def by_client_id(self, target: str, client_id: str) -> ObservedObject | None:
+        """Return the object that has this client_id (or remote id)."""
+        for found in self.found:
+            if found.target == target and client_id in {found.object.client_id, found.object.remote_id}:
+                return found.object
+        return None
+
+    def at(self, place: str) -> Delivered:
+        """Return what a place holds."""
+        return self.delivered.get(place, NOTHING_DELIVERED)

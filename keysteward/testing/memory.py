@@ -1,0 +1,497 @@
+"""In-memory ports with a clock that is set: a target of any kind, a store and a ledger store.
+
+They implement the contract and nothing of any vendor. A test sets what the target can do by its `Capabilities`.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from pydantic import SecretStr
+
+from keysteward.core.delivery import Delivery
+from keysteward.core.errors import Conflict, NotFound, Rejected, VersionConflict
+from keysteward.core.observed import (
+    Delivered,
+    DeliveredEntry,
+    Mark,
+    Observation,
+    ObservedObject,
+    ObservedScope,
+    ObservedSecret,
+    Settings,
+)
+from keysteward.core.ports import (
+    About,
+    Action,
+    Capabilities,
+    Check,
+    Claim,
+    Created,
+    Descriptor,
+    Fingerprint,
+    Issued,
+    Material,
+    ObjectRef,
+    Order,
+    Proof,
+    ScopeWant,
+    StageEntry,
+    Stored,
+    Verification,
+)
+
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that is set. `sleep` moves it, so that waiting costs no time."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self.now = start
+
+    def advance(self, by: timedelta) -> None:
+        """Let time pass."""
+        self.now += by
+
+    def sleep(self, seconds: float) -> None:
+        """Let seconds pass."""
+        self.now += timedelta(seconds=seconds)
+
+    def monotonic(self) -> float:
+        """Return seconds since the start."""
+        return (self.now - START).total_seconds()
+
+
+def material(value: str, method: str = "client_secret", kid: str | None = None) -> Material:
+    """Make a value whose canonical text is itself; a key pair when `kid` is given."""
+    return Material(method, SecretStr(value), SecretStr(value), kid, {"kid": kid, "x": value} if kid else None)
+
+
+class Mint:
+    """Makes recognisable values: "secret-1", "secret-2", ... and key pairs "key-1"."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count(1)
+
+    def __call__(self, method: str) -> Material:
+        """Make the next value."""
+        number = next(self._count)
+        if method == "private_key_jwt":
+            return material(f"key-{number}", method, f"kid-{number}")
+        return material(f"secret-{number}")
+
+
+@dataclass
+class MemorySecret:
+    """A secret as the target knows it."""
+
+    id: str
+    value: str
+    slot: str
+    created_at: datetime
+    name: str | None = None
+    last_used: datetime | None = None
+
+
+@dataclass
+class MemoryObject:
+    """A client as the target knows it."""
+
+    remote_id: str
+    client_id: str
+    settings: Settings
+    mark: Mark | None
+    enabled: bool = True
+    secrets: list[MemorySecret] = field(default_factory=list)
+    native: bool = False
+
+
+Fault = Callable[[str], None]
+
+
+class MemoryTarget:
+    """A target of any kind. `calls` counts operations; `fault(op)` may raise before, `after(op)` after the work."""
+
+    def __init__(self, name: str, capabilities: Capabilities, clock: Clock) -> None:
+        self.name = name
+        self.capabilities = capabilities
+        self.clock = clock
+        self.objects: dict[str, MemoryObject] = {}
+        self.scopes: dict[str, ObservedScope] = {}
+        self.calls: list[str] = []
+        self.before: Fault = lambda _operation: None
+        self.after: Fault = lambda _operation: None
+        self.refuse: Callable[[Claim], str | None] = lambda _claim: None
+        self.skew = timedelta()
+        self._ids = itertools.count(1)
+
+    @property
+    def token_url(self) -> str:
+        """See the port."""
+        return f"memory://{self.name}/token"
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """See the port."""
+        return Descriptor("keysteward.testing.memory:MemoryTarget", {"name": self.name})
+
+    def as_reader(self) -> MemoryTarget:
+        """See the port."""
+        return self
+
+    def _call(self, operation: str) -> None:
+        self.calls.append(operation)
+        self.before(operation)
+
+    def _done(self, operation: str) -> None:
+        self.after(operation)
+
+    def _get(self, remote_id: str) -> MemoryObject:
+        if remote_id not in self.objects:
+            raise NotFound(f"no client {remote_id}", target=self.name)
+        return self.objects[remote_id]
+
+    def _show(self, item: MemoryObject, fingerprint: Fingerprint | None) -> ObservedObject:
+        secrets = tuple(
+            ObservedSecret(
+                s.id,
+                s.slot,
+                fingerprint(s.value) if fingerprint else None,
+                created_at=s.created_at,
+                last_used=s.last_used,
+                name=s.name,
+            )
+            for s in item.secrets
+        )
+        return ObservedObject(
+            item.remote_id, item.client_id, item.enabled, item.settings, secrets, item.mark, created_at=START
+        )
+
+    def observe(self, fingerprint: Fingerprint | None) -> Observation:
+        """See the port."""
+        self._call("observe")
+        now = self.clock.now + self.skew
+        objects = tuple(self._show(o, fingerprint) for o in self.objects.values())
+        return Observation(self.name, now, now, objects, tuple(self.scopes.values()))
+
+    def look(self, ref: ObjectRef, fingerprint: Fingerprint | None) -> ObservedObject | None:
+        """See the port."""
+        self._call("look")
+        for item in self.objects.values():
+            if ref.remote_id == item.remote_id or (ref.remote_id is None and ref.client_id == item.client_id):
+                return self._show(item, fingerprint)
+        return None
+
+    def create(self, client_id: str, want: Settings, mark: Mark, material: Material | None) -> Created:
+        """See the port."""
+        self._call("create")
+        for item in self.objects.values():
+            if item.client_id == client_id:
+                if item.mark == mark:
+                    return Created(item.remote_id, client_id)
+                raise Conflict(f"client_id {client_id!r} is taken", target=self.name)
+        item = MemoryObject(f"obj-{next(self._ids)}", client_id, want, mark)
+        self.objects[item.remote_id] = item
+        if material is not None:
+            self._set(item, material)
+        self._done("create")
+        return Created(item.remote_id, client_id)
+
+    def update(self, remote_id: str, want: Settings, mark: Mark | None) -> None:
+        """See the port."""
+        self._call("update")
+        item = self._get(remote_id)
+        item.settings, item.mark = want, mark
+        self._done("update")
+
+    def mark(self, remote_id: str, mark: Mark) -> None:
+        """See the port."""
+        self._call("mark")
+        self._get(remote_id).mark = mark
+        self._done("mark")
+
+    def release(self, remote_id: str) -> None:
+        """See the port."""
+        self._call("release")
+        self._get(remote_id).mark = None
+        self._done("release")
+
+    def prepare(self, remote_id: str, overlap: timedelta) -> None:
+        """See the port."""
+        self._call("prepare")
+        self._get(remote_id).native = overlap > timedelta()
+        self._done("prepare")
+
+    def _set(self, item: MemoryObject, value: Material) -> MemorySecret:
+        slot = "key" if value.kid else "primary"
+        secret = MemorySecret(value.kid or slot, value.value.get_secret_value(), slot, self.clock.now + self.skew)
+        if item.settings.method != value.method:
+            item.secrets = []
+            item.settings = replace(item.settings, method=value.method)
+        item.secrets = [s for s in item.secrets if s.id != secret.id]
+        item.secrets.append(secret)
+        return secret
+
+    def issue(self, remote_id: str, order: Order) -> Issued:
+        """See the port."""
+        self._call(f"issue {order.action}")
+        item = self._get(remote_id)
+        issued = Issued()
+        if order.action is Action.MINT:
+            if len(item.secrets) >= self.capabilities.secrets:
+                raise Rejected(f"{item.client_id} has all its secrets", target=self.name)
+            number = next(self._ids)
+            made = material(f"minted-{number}")
+            name = order.name if self.capabilities.named_keys else None
+            item.secrets.append(
+                MemorySecret(f"sec-{number}", f"minted-{number}", "key", self.clock.now + self.skew, name)
+            )
+            issued = Issued(f"sec-{number}", made)
+        elif order.action is Action.SHIFT:
+            old = next((s for s in item.secrets if s.slot == "primary"), None)
+            item.secrets = []
+            if old is not None and item.native:
+                item.secrets.append(replace(old, id="rotated", slot="rotated"))
+            self._set(item, material(f"random-{next(self._ids)}"))
+        elif order.material is not None:
+            issued = Issued(self._set(item, order.material).id)
+        self._done(f"issue {order.action}")
+        return issued
+
+    def retire(self, remote_id: str, secret: ObservedSecret) -> None:
+        """See the port."""
+        self._call("retire")
+        item = self._get(remote_id)
+        item.secrets = [s for s in item.secrets if s.id != secret.id]
+        if secret.slot == "primary":
+            self._set(item, material(f"random-{next(self._ids)}"))
+        self._done("retire")
+
+    def suspend(self, remote_id: str) -> None:
+        """See the port."""
+        self._call("suspend")
+        self._get(remote_id).enabled = False
+        self._done("suspend")
+
+    def resume(self, remote_id: str) -> None:
+        """See the port."""
+        self._call("resume")
+        self._get(remote_id).enabled = True
+        self._done("resume")
+
+    def delete(self, remote_id: str) -> None:
+        """See the port."""
+        self._call("delete")
+        self.objects.pop(remote_id, None)
+        self._done("delete")
+
+    def works(self, client_id: str, value: str) -> bool:
+        """Say whether a value authenticates a client now: what its consumer would find."""
+        return any(
+            o.enabled and o.client_id == client_id and any(s.value == value for s in o.secrets)
+            for o in self.objects.values()
+        )
+
+    def verify(self, claim: Claim) -> Verification:
+        """See the port."""
+        self._call("verify")
+        if not self.works(claim.client_id, claim.material.value.get_secret_value()):
+            return Verification(Proof.REFUSED, "the secret is refused")
+        wrong = self.refuse(claim)
+        return Verification(Proof.WRONG, wrong) if wrong else Verification(Proof.PROVEN)
+
+    def put_scope(self, want: ScopeWant, remote_id: str | None) -> str:
+        """See the port."""
+        self._call("put_scope")
+        known = self.scopes.get(want.name)
+        identifier = remote_id or (known.remote_id if known else f"scope-{next(self._ids)}")
+        self.scopes[want.name] = ObservedScope(identifier, want.name, want.description, want.audience, want.mark)
+        return identifier
+
+    def drop_scope(self, remote_id: str) -> None:
+        """See the port."""
+        self._call("drop_scope")
+        self.scopes = {name: s for name, s in self.scopes.items() if s.remote_id != remote_id}
+
+    def diagnose(self) -> Iterable[Check]:
+        """See the port."""
+        return [Check(self.name, ok=True, detail="in memory")]
+
+
+class MemoryStore:
+    """A store in memory; `documents` is what consumers read, `staging` what they may not."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.documents: dict[str, dict[str, tuple[StageEntry, Material, str] | None]] = {}
+        self.owners: dict[str, str | None] = {}
+        self.staging: dict[str, dict[int, tuple[StageEntry, Material]]] = {}
+        self.before: Fault = lambda _operation: None
+        self.after: Fault = lambda _operation: None
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """See the port."""
+        return Descriptor("keysteward.testing.memory:MemoryStore", {"name": self.name})
+
+    def as_reader(self) -> MemoryStore:
+        """See the port."""
+        return self
+
+    def path(self, path: str, *, fields: Mapping[str, str] | None = None, take_over: bool = False) -> Delivery:
+        """Declare a place in this store."""
+        return Delivery(self, path, fields or {}, take_over)
+
+    def reads(self, path: str) -> str | None:
+        """Return the current value as a consumer reads it."""
+        held = self.documents.get(path, {}).get("current")
+        return held[1].value.get_secret_value() if held else None
+
+    def delivered(self, paths: Iterable[str]) -> Mapping[str, Delivered]:
+        """See the port."""
+        self.before("delivered")
+        found = {}
+        for path in paths:
+            document = self.documents.get(path)
+            staged = tuple(self._entry(e, None) for e, _ in self.staging.get(path, {}).values())
+            if document is None:
+                found[path] = Delivered(path in self.owners, self.owners.get(path), staged=staged)
+                continue
+            current, previous = document.get("current"), document.get("previous")
+            found[path] = Delivered(
+                exists=True,
+                identity=self.owners.get(path),
+                current=self._entry(current[0], current[2]) if current else None,
+                previous=self._entry(previous[0], previous[2]) if previous else None,
+                staged=staged,
+            )
+        return found
+
+    @staticmethod
+    def _entry(entry: StageEntry, about: str | None) -> DeliveredEntry:
+        return DeliveredEntry(entry.generation, entry.fingerprint, entry.nonce, entry.remote_id, about)
+
+    def stage(self, path: str, entry: StageEntry, material: Material) -> None:
+        """See the port."""
+        self.before("stage")
+        staged = self.staging.setdefault(path, {})
+        known = staged.get(entry.generation)
+        if known is not None and known[0].fingerprint != entry.fingerprint:
+            raise Conflict(f"another value is staged at {path}")
+        staged[entry.generation] = (entry, material)
+        self.after("stage")
+
+    def read(self, path: str, generation: int) -> Material | None:
+        """See the port."""
+        self.before("read")
+        if generation in self.staging.get(path, {}):
+            return self.staging[path][generation][1]
+        for held in self.documents.get(path, {}).values():
+            if held is not None and held[0].generation == generation:
+                return held[1]
+        return None
+
+    def promote(
+        self, path: str, entry: StageEntry, about: About, fields: Mapping[str, str], *, rollback: bool = False
+    ) -> None:
+        """See the port."""
+        self.before("promote")
+        if self.owners.get(path, about.identity) != about.identity:
+            raise Conflict(f"{path} belongs to {self.owners[path]}")
+        del fields
+        document = self.documents.setdefault(path, {"current": None, "previous": None})
+        current = document["current"]
+        if current is not None and current[0].generation > entry.generation and not rollback:
+            raise Conflict(f"{path} holds a newer generation")
+        value = self.read(path, entry.generation)
+        if value is None:
+            raise Conflict(f"{path} holds no value of generation {entry.generation}")
+        if current is None or current[0].generation != entry.generation:
+            document["previous"] = None if rollback else current
+        document["current"] = (entry, value, about.digest)
+        self.owners[path] = about.identity
+        self.staging.get(path, {}).pop(entry.generation, None)
+        self.after("promote")
+
+    def take_over(self, path: str, identity: str) -> None:
+        """See the port."""
+        self.owners[path] = identity
+
+    def discard(self, path: str, identity: str, generation: int) -> None:
+        """See the port."""
+        self.before("discard")
+        self.staging.get(path, {}).pop(generation, None)
+        document = self.documents.get(path)
+        if document is None or self.owners.get(path) != identity:
+            return
+        for slot, held in list(document.items()):
+            if held is not None and held[0].generation == generation:
+                document[slot] = None
+        if not any(document.values()):
+            del self.documents[path]
+            self.owners.pop(path, None)
+        self.after("discard")
+
+    def diagnose(self, paths: Iterable[str]) -> Iterable[Check]:
+        """See the port."""
+        return [Check(self.name, ok=True, detail=f"in memory, {len(list(paths))} paths")]
+
+
+class MemoryLedgers:
+    """A ledger store in memory; documents are copied through JSON, as a real one would."""
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self.name = name
+        self.clock = clock
+        self.documents: dict[str, tuple[str, int]] = {}
+        self.writes = 0
+        self.before: Fault = lambda _operation: None
+        self.after: Fault = lambda _operation: None
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """See the port."""
+        return Descriptor("keysteward.testing.memory:MemoryLedgers", {"name": self.name})
+
+    def as_reader(self) -> MemoryLedgers:
+        """See the port."""
+        return self
+
+    def now(self) -> datetime:
+        """See the port."""
+        return self.clock.now
+
+    def read(self, key: str) -> Stored:
+        """See the port."""
+        self.before("read")
+        text, version = self.documents.get(key, ("null", 0))
+        return Stored(json.loads(text), version)
+
+    def write(self, key: str, document: Mapping[str, object], expected: int) -> int:
+        """See the port."""
+        self.before("write")
+        version = self.documents.get(key, ("", 0))[1]
+        if version != expected:
+            raise VersionConflict(f"{key} has version {version}, not {expected}")
+        self.documents[key] = (json.dumps(copy.deepcopy(dict(document))), version + 1)
+        self.writes += 1
+        self.after("write")
+        return version + 1
+
+    def list(self, prefix: str) -> Mapping[str, Stored]:
+        """See the port."""
+        return {
+            key: Stored(json.loads(text), version)
+            for key, (text, version) in self.documents.items()
+            if key.startswith(prefix)
+        }
+
+    def diagnose(self) -> Iterable[Check]:
+        """See the port."""
+        return [Check(self.name, ok=True, detail="in memory")]

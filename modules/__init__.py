@@ -1,0 +1,1 @@
+"""Reusable patterns that build declarations."""

@@ -1,0 +1,1 @@
+"""Everything that talks: targets, stores, ledger stores, HTTP, and the one Pulumi bridge."""

@@ -1,0 +1,382 @@
+"""One way to speak HTTP: time-outs, pooled connections, repeats where they are safe, a request budget, no leaks.
+
+Only the `client.py` files of targets and stores use it. What goes wrong on the way becomes an error of
+`keysteward.core.errors`; a reply that arrived is returned whatever its status, and `Reply.error` turns it into one.
+No message, log line or exception chain holds a header, a body or a query string.
+"""
+
+from __future__ import annotations
+
+import json as json_text
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Unavailable, error_for_status
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 20.0
+
+CALL_TIMEOUT = timedelta(seconds=30)
+"""After this long a call without answer cannot succeed any more: both time-outs and some slack."""
+
+ATTEMPTS = 4
+"""A repeatable call is made four times at most, with 0.25, 0.5 and 1 second between unless the server says how long."""
+
+LONGEST_PAUSE_SECONDS = 60.0
+"""A longer Retry-After is not waited for: the run ends with Unavailable, which says how long."""
+
+POOL_SIZE = 16
+"""Connections kept alive per host: more than the threads of any caller."""
+
+THROTTLED = frozenset({429, 503})
+GATEWAY_GAVE_UP = frozenset({502, 504})
+EPOCH_RESETS_FROM = 1_000_000_000
+"""`x-ratelimit-reset` above this is a time (epoch seconds), below it a number of seconds."""
+
+_NO_ANSWER = "{host} gave no answer to a write; the next run finds out whether it was done"
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_BEFORE_SENDING = (NewConnectionError, ConnectTimeoutError, NameResolutionError)
+_TLS_FAILURES = {
+    9: "its TLS certificate is not valid yet; compare the clocks of both machines",
+    10: "its TLS certificate has expired; renew it on the server",
+    18: "its TLS certificate is self-signed; set `ca` or REQUESTS_CA_BUNDLE to that certificate",
+    19: "its TLS chain ends in an unknown root; set `ca` or REQUESTS_CA_BUNDLE to the root certificate",
+    20: "its TLS certificate comes from an unknown authority; set `ca` or REQUESTS_CA_BUNDLE to the root certificate",
+    62: "its TLS certificate is for another host name; correct the url, or renew the certificate with this name",
+    64: "its TLS certificate is for another address; correct the url, or renew the certificate with this address",
+}
+"""OpenSSL verification codes (X509_V_ERR_*, openssl-verification-options) and what to do about each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer. `date` is the server's clock when it sends one; the body shows in no repr."""
+
+    target: str
+    operation: str
+    status: int
+    seconds: float
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    wrote: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Say whether the call succeeded."""
+        return self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def date(self) -> datetime | None:
+        """Return the server's time (aware UTC) from the Date header."""
+        return _http_date(self.headers.get("date", ""))
+
+    def json(self) -> Any:  # noqa: ANN401 - JSON comes in here
+        """Return the body as JSON. Raises Unavailable when it is not: some other server answered."""
+        try:
+            return json_text.loads(self.body)
+        except ValueError:
+            pass
+        raise Unavailable(
+            "the answer is not JSON; check that url points to the service and not to a proxy's page",
+            target=self.target,
+            operation=self.operation,
+            request_id=self._request_id,
+        )
+
+    def error(self, message: str) -> KeystewardError:
+        """Return the error for this reply's status with a message of the caller's.
+
+        A gateway that gave up on a write leaves it open whether the write was done.
+        """
+        kind = OutcomeUnknown if self.wrote and self.status in GATEWAY_GAVE_UP else error_for_status(self.status)
+        return kind(message, target=self.target, operation=self.operation, request_id=self._request_id)
+
+    @property
+    def _request_id(self) -> str | None:
+        return self.headers.get("x-request-id")
+
+
+class Budget:
+    """A share of a documented limit: at most `calls` in `per`, in small bursts; slower when the server's headers ask.
+
+    Thread-safe. `take` waits for the next free place.
+    """
+
+    def __init__(
+        self,
+        calls: int,
+        per: timedelta,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._interval = per.total_seconds() / calls
+        self._burst = per.total_seconds() / 10
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def take(self) -> None:
+        """Wait until the next call is within the budget."""
+        with self._lock:
+            now = self._clock()
+            self._next = max(self._next + self._interval, now - self._burst)
+            pause = self._next - now
+        if pause > 0:
+            self._sleep(pause)
+
+    def learn(self, headers: Mapping[str, str], date: datetime | None) -> None:
+        """Hold back until the reset when the server says that nothing remains."""
+        if headers.get("x-ratelimit-remaining") != "0":
+            return
+        try:
+            reset = float(headers.get("x-ratelimit-reset", ""))
+        except ValueError:
+            return
+        if reset > EPOCH_RESETS_FROM:
+            reset -= (date or datetime.now(UTC)).timestamp()
+        with self._lock:
+            self._next = max(self._next, self._clock() + min(max(reset, 0.0), LONGEST_PAUSE_SECONDS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What went wrong without a reply. `again` says whether another attempt may help."""
+
+    error: KeystewardError
+    again: bool
+
+
+class Session:
+    """Calls to one target over kept-alive connections. Thread-safe.
+
+    `ca` is the path of a certificate bundle; without it REQUESTS_CA_BUNDLE counts, then certifi's.
+    `clock` (seconds, monotonic) and `sleep` are inputs, for tests.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        ca: str | None = None,
+        budget: Budget | None = None,
+        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._target = target
+        self._ca = ca
+        self._budget = budget
+        self._timeouts = (CONNECT_TIMEOUT_SECONDS, read_timeout_seconds)
+        self._clock = clock
+        self._sleep = sleep
+        self._pool = requests.Session()
+        self._pool.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("https://", "http://"):
+            self._pool.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL_SIZE))
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        operation: str,
+        repeatable: bool,
+        changes: bool | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,  # noqa: ANN401 - JSON goes out here
+        form: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Make one call and return its reply, whatever its status.
+
+        Only a `repeatable` call is made again: after 429 and 503, and when no answer came. `changes` (default: by the
+        verb) says that the call writes; then a lost answer raises OutcomeUnknown. Raises Unavailable when nothing was
+        sent, or when a reading call got no answer.
+        """
+        writes = method not in _READING if changes is None else changes
+        call = _Call(method, url, operation, writes, headers or {}, params, json, form)
+        attempts = Retrying(
+            stop=stop_after_attempt(ATTEMPTS if repeatable else 1),
+            wait=_pause,
+            sleep=self._sleep,
+            retry=retry_if_result(_worth_repeating),
+            retry_error_callback=_last,
+        )
+        outcome: Reply | _Failure = attempts(self._once, call)
+        if isinstance(outcome, Reply) and (outcome.ok or not call.lost):
+            return outcome
+        if call.lost:
+            raise self._error(OutcomeUnknown, call, _NO_ANSWER.format(host=urlsplit(url).netloc))
+        if isinstance(outcome, _Failure):
+            raise outcome.error
+        return outcome
+
+    def _once(self, call: _Call) -> Reply | _Failure:
+        if self._budget is not None:
+            self._budget.take()
+        started = self._clock()
+        outcome = self._send(call, started)
+        result = outcome.status if isinstance(outcome, Reply) else type(outcome.error).__name__
+        log.debug(
+            "target=%s operation=%r method=%s status=%s ms=%d",
+            *(self._target, call.operation, call.method, result, (self._clock() - started) * 1000),
+        )
+        if self._budget is not None and isinstance(outcome, Reply):
+            self._budget.learn(outcome.headers, outcome.date)
+        return outcome
+
+    def _send(self, call: _Call, started: float) -> Reply | _Failure:
+        """Send once. Exceptions of the library end here: they carry requests, and requests carry credentials."""
+        try:
+            answer = self._pool.request(
+                call.method,
+                call.url,
+                params=call.params,
+                json=call.json,
+                data=call.form,
+                auth=_Headers(call.headers),
+                timeout=self._timeouts,
+                allow_redirects=False,
+                verify=self._ca or None,
+            )
+        except (requests.RequestException, OSError, ValueError) as problem:
+            return self._failure(call, problem)
+        reply = Reply(
+            *(self._target, call.operation, answer.status_code),
+            self._clock() - started,
+            answer.headers,
+            answer.content,
+            call.writes,
+        )
+        if answer.is_redirect:
+            host = urlsplit(answer.headers.get("location", "")).netloc or "another path"
+            return _Failure(
+                self._error(NotFound, call, f"the server redirects to {host}; set url to where it leads"), again=False
+            )
+        return reply
+
+    def _failure(self, call: _Call, problem: Exception) -> _Failure:
+        host = urlsplit(call.url).netloc
+        causes = tuple(_causes(problem))
+        if isinstance(problem, (requests.exceptions.MissingSchema, requests.exceptions.InvalidURL)) or not host:
+            return _Failure(self._error(NotFound, call, "url is not an http(s) address; correct it"), again=False)
+        if not isinstance(problem, requests.RequestException):
+            text = f"the certificate bundle (`ca` or REQUESTS_CA_BUNDLE) cannot be used for {host}; correct its path"
+            return _Failure(self._error(NotFound, call, text), again=False)
+        tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+        if tls is not None or isinstance(problem, requests.exceptions.SSLError):
+            code = getattr(tls, "verify_code", None)
+            text = _TLS_FAILURES.get(code or 0, "no TLS connection could be made; check that url and port speak TLS")
+            return _Failure(self._error(Unavailable, call, f"{host}: {text}"), again=False)
+        if isinstance(problem, requests.exceptions.ProxyError):
+            text = f"{host} cannot be reached through the proxy; check HTTPS_PROXY and NO_PROXY"
+            return _Failure(self._error(Unavailable, call, text), again=True)
+        if any(isinstance(cause, _BEFORE_SENDING) for cause in causes):
+            text = f"{host} is down or cannot be reached; start it or correct the url, then run again"
+            return _Failure(self._error(Unavailable, call, text), again=True)
+        if call.writes:
+            call.lost = True
+            return _Failure(self._error(OutcomeUnknown, call, _NO_ANSWER.format(host=host)), again=True)
+        text = f"{host} gave no answer in time; check its health, then run again"
+        return _Failure(self._error(Unavailable, call, text), again=True)
+
+    def _error(self, kind: type[KeystewardError], call: _Call, message: str) -> KeystewardError:
+        return kind(message, target=self._target, operation=call.operation)
+
+
+@dataclass(slots=True, repr=False)
+class _Call:
+    """One call with all its attempts. `lost` says that one of them was sent and never answered."""
+
+    method: str
+    url: str
+    operation: str
+    writes: bool
+    headers: Mapping[str, str]
+    params: Mapping[str, str | int] | None
+    json: Any
+    form: Mapping[str, str] | None
+    lost: bool = False
+
+
+class _Headers(AuthBase):
+    """Sets headers last, so that a ~/.netrc entry for the host never replaces our Authorization."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(self._headers)
+        return request
+
+
+def _worth_repeating(outcome: Reply | _Failure) -> bool:
+    if isinstance(outcome, _Failure):
+        return outcome.again
+    return outcome.status in THROTTLED and (retry_after(outcome) or 0.0) <= LONGEST_PAUSE_SECONDS
+
+
+def _pause(state: RetryCallState) -> float:
+    outcome = _last(state)
+    told = retry_after(outcome) if isinstance(outcome, Reply) else None
+    return told if told is not None else 0.25 * 2.0 ** (state.attempt_number - 1)
+
+
+def _last(state: RetryCallState) -> Reply | _Failure:
+    if state.outcome is None:
+        raise RuntimeError("no attempt was made")
+    outcome: Reply | _Failure = state.outcome.result()
+    return outcome
+
+
+def retry_after(reply: Reply) -> float | None:
+    """Return the seconds a server asks to wait (RFC 9110, section 10.2.3: seconds or a date), None when it does not."""
+    text = reply.headers.get("retry-after", "").strip()
+    if text.isdigit():
+        return float(text)
+    when = _http_date(text)
+    if when is None:
+        return None
+    return max(0.0, (when - (reply.date or datetime.now(UTC))).total_seconds())
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def _causes(problem: BaseException) -> Iterator[BaseException]:
+    """Walk through what an exception of requests wraps: urllib3 keeps the cause in `args`, `reason` or `__cause__`."""
+    pending: list[object] = [problem]
+    seen: set[int] = set()
+    while pending:
+        item = pending.pop()
+        if not isinstance(item, BaseException) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        yield item
+        inner: Collection[object] = item.args
+        pending.extend((*inner, getattr(item, "reason", None), item.__cause__, item.__context__))

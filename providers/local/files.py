@@ -1,0 +1,109 @@
+"""Files that are there whole or not at all, for their owner only."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from keysteward.core.errors import AccessDenied, KeystewardError, Unavailable
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+
+
+@contextmanager
+def file_errors(what: str) -> Iterator[None]:
+    """Turn an OSError into ours, naming the file: AccessDenied for a missing right, else Unavailable."""
+    failure: KeystewardError | None = None
+    try:
+        yield
+    except PermissionError as error:
+        failure = AccessDenied(f"{what}: no right to use {error.filename}; run as its owner, or give the right")
+    except OSError as error:
+        failure = Unavailable(f"{what}: {error.filename or 'a file'} cannot be used ({error.strerror}); mend it")
+    if failure is not None:
+        raise failure
+
+
+def read_file(path: Path) -> bytes | None:
+    """Read a file; None when it is not there."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file in place of what is there, in one step that a power cut does not halve."""
+    scratch = _scratch(path, content)
+    try:
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def create_file(path: Path, content: bytes) -> bool:
+    """Put a file where there is none, whole; say False when there is one already."""
+    scratch = _scratch(path, content)
+    try:
+        path.hardlink_to(scratch)
+    except FileExistsError:
+        return False
+    finally:
+        scratch.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return True
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file for good; gone already is success."""
+    path.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that only its owner may enter; one that is there stays as it is."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for item in reversed(missing):
+        item.mkdir(mode=FOLDER_MODE, exist_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a change of names in a folder last through a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock among threads and processes; the system frees it when the holder dies."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _scratch(path: Path, content: bytes) -> Path:
+    """Write a synced temporary file beside `path`; such names begin with a dot, which no document's does."""
+    make_folder(path.parent)
+    handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(name)

@@ -1,0 +1,62 @@
+"""Secret values of our own choice: client secrets and key pairs, and how they are named by fingerprint."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+from pydantic import SecretStr
+
+from keysteward.core.errors import Damaged
+from keysteward.core.ports import Fingerprint, Material
+
+SECRET_BYTES = 32
+"""Entropy of a client secret: 256 bits, 43 characters of base64url."""
+
+FINGERPRINT_CHARACTERS = 16
+"""A fingerprint is shortened to 16 hexadecimal characters (64 bits): traceable, and of no use for guessing."""
+
+
+def new_material(method: str) -> Material:
+    """Make a fresh value: 256 random bits as base64url, or an ES256 (P-256) key pair as private JWK."""
+    if method == "private_key_jwt":
+        private = ECAlgorithm(ECAlgorithm.SHA256).to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
+        jwk = {**private, "use": "sig", "alg": "ES256", "kid": thumbprint(private)}
+        jwk.pop("key_ops", None)
+        return material_of(method, json.dumps(jwk, sort_keys=True))
+    return material_of(method, secrets.token_urlsafe(SECRET_BYTES))
+
+
+def material_of(method: str, value: str) -> Material:
+    """Read a stored value back. Raises Damaged when a private JWK cannot be read."""
+    if method != "private_key_jwt":
+        return Material(method, SecretStr(value), SecretStr(value))
+    try:
+        jwk: dict[str, Any] = json.loads(value)
+        public = {name: jwk[name] for name in jwk if name not in {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}}
+        return Material(method, SecretStr(value), SecretStr(thumbprint(jwk)), jwk["kid"], public)
+    except (ValueError, KeyError, TypeError):
+        raise Damaged("a stored private key is not a JWK: deliver a new one with `keysteward reissue`") from None
+
+
+def thumbprint(jwk: dict[str, Any]) -> str:
+    """Return the RFC 7638 SHA-256 thumbprint of a public or private JWK. Raises KeyError for an unknown key type."""
+    members = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}[jwk["kty"]]
+    text = json.dumps({name: jwk[name] for name in members}, sort_keys=True, separators=(",", ":"))
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def fingerprinter(key: bytes, key_id: str) -> Fingerprint:
+    """Return the keyed hash of a stack: "<key id>:<16 hex>" of HMAC-SHA-256 over the canonical text."""
+
+    def fingerprint(canonical: str) -> str:
+        digest = hmac.new(key, canonical.encode(), hashlib.sha256).hexdigest()
+        return f"{key_id}:{digest[:FINGERPRINT_CHARACTERS]}"
+
+    return fingerprint

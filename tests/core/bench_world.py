@@ -1,0 +1,137 @@
+"""A whole small company in memory: one target, one store, one ledger store, and runs over them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from keysteward.core.ledger import Ledger, load_ledger
+from keysteward.core.models import ClientSecret, M2MClient, ResourceServer, RotationSchedule
+from keysteward.core.ports import Capabilities
+from keysteward.core.reconciler import Reconciler, Result
+from keysteward.core.snapshot import Snapshot, Sources, ledger_key
+from keysteward.core.spec import Spec, spec_of
+from keysteward.core.steps import Plan
+from keysteward.core.worker import Tools
+from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget, Mint
+
+STOCK = Capabilities(
+    methods=("client_secret", "private_key_jwt"),
+    secrets=1,
+    keys=16,
+    chooses="caller",
+    readable=True,
+    suspends=True,
+    one_method_per_client=True,
+    tags_objects=True,
+)
+NATIVE = Capabilities(
+    methods=("client_secret", "private_key_jwt"),
+    secrets=2,
+    keys=16,
+    native_slot=True,
+    chooses="caller",
+    readable=True,
+    suspends=True,
+    one_method_per_client=True,
+    tags_objects=True,
+)
+MINTING = Capabilities(methods=("client_secret",), secrets=2, suspends=True, tags_objects=True)
+NAMED = Capabilities(methods=("client_secret",), secrets=5, named_keys=True, tags_secrets=True, tags_objects=True)
+
+
+def fingerprint(text: str) -> str:
+    return "k:" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass
+class Company:
+    """Declare, run, look. `declare` replaces what is declared; each `up` is a new process."""
+
+    can: Capabilities = STOCK
+    stack: str = "acme/test"
+    clock: Clock = field(default_factory=Clock)
+    specs: dict[str, Spec] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.target = MemoryTarget("idp", self.can, self.clock)
+        self.store = MemoryStore("store")
+        self.ledgers = MemoryLedgers("ledgers", self.clock)
+        self.targets = {"idp": self.target}
+        self.stores = {"store": self.store}
+        self.mint = Mint()
+        self.runs = itertools.count(1)
+        self.nonces = itertools.count(1)
+
+    def client(self, name: str = "billing", **fields: object) -> M2MClient:
+        given: dict[str, object] = {
+            "target": self.target,
+            "owner": "team-billing",
+            "purpose": "Invoices",
+            "rotation": RotationSchedule(every="90d", overlap="7d"),
+            "deliver_to": self.store.path(f"apps/{name}"),
+        }
+        given.update(fields)
+        return M2MClient(name, **given)  # type: ignore[arg-type]
+
+    def declare(self, *declared: M2MClient | ClientSecret | ResourceServer) -> None:
+        self.specs = {
+            spec.identity: spec
+            for spec in (spec_of(d, self.stack) for d in declared if not isinstance(d, ResourceServer))
+        }
+
+    def reconciler(self, runner: str | None = None) -> Reconciler:
+        sources = Sources(self.targets, self.stores, self.ledgers, fingerprint)
+        runner = runner or f"run-{next(self.runs)}"
+        tools = Tools(
+            targets=self.targets,
+            stores=self.stores,
+            ledgers=self.ledgers,
+            fingerprint=fingerprint,
+            mint=self.mint,
+            nonce=lambda: f"n{next(self.nonces):04d}",
+            monotonic=self.clock.monotonic,
+            sleep=self.clock.sleep,
+            runner=runner,
+        )
+        return Reconciler(tools, Snapshot(self.stack, sources, self.specs, runner))
+
+    def identities(self) -> list[str]:
+        known = {key.removeprefix("ledgers/") for key in self.ledgers.documents}
+        return sorted({*self.specs, *known})
+
+    def preview(self) -> Mapping[str, Plan]:
+        reconciler = self.reconciler()
+        return {name: reconciler.preview(name, self.specs.get(name)) for name in self.identities()}
+
+    def words(self, name: str = "billing") -> str:
+        return self.preview()[f"{self.stack}/{name}"].words
+
+    def up(self) -> Mapping[str, Result]:
+        reconciler = self.reconciler()
+        return {name: reconciler.run(name, self.specs.get(name)) for name in self.identities()}
+
+    def pass_time(self, **by: float) -> None:
+        self.clock.advance(timedelta(**by))
+
+    def ledger(self, name: str = "billing") -> Ledger:
+        stored = self.ledgers.read(ledger_key(f"{self.stack}/{name}"))
+        assert stored.document is not None
+        return load_ledger(stored.document, stored.version)
+
+    def reads(self, name: str = "billing") -> str | None:
+        return self.store.reads(f"apps/{name}")
+
+    def consumer_works(self, name: str = "billing") -> bool:
+        """What the consumer would find: its client_id and secret as delivered."""
+        value = self.reads(name)
+        ledger = self.ledger(name)
+        if value is None or ledger.current is None:
+            return False
+        return self.target.works(ledger.object_of(ledger.current).client_id, value)
+
+    def states(self, name: str = "billing") -> list[str]:
+        return [f"{g.number} {g.state.value}" for g in self.ledger(name).generations]
