@@ -54,6 +54,7 @@ EPOCH_RESETS_FROM = 1_000_000_000
 _NO_ANSWER = "{host} gave no answer to a write; the next run finds out whether it was done"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _BEFORE_SENDING = (NewConnectionError, ConnectTimeoutError, NameResolutionError)
+_TLS_CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 _TLS_FAILURES = {
     9: "its TLS certificate is not valid yet; compare the clocks of both machines",
     10: "its TLS certificate has expired; renew it on the server",
@@ -223,7 +224,7 @@ class Session:
             retry_error_callback=_last,
         )
         outcome: Reply | _Failure = attempts(self._once, call)
-        if isinstance(outcome, Reply) and (outcome.ok or not call.lost):
+        if isinstance(outcome, Reply) and not (call.lost and error_for_status(outcome.status) is Unavailable):
             return outcome
         if call.lost:
             raise self._error(OutcomeUnknown, call, _NO_ANSWER.format(host=urlsplit(url).netloc))
@@ -284,7 +285,7 @@ class Session:
             text = f"the certificate bundle (`ca` or REQUESTS_CA_BUNDLE) cannot be used for {host}; correct its path"
             return _Failure(self._error(NotFound, call, text), again=False)
         tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
-        if tls is not None or isinstance(problem, requests.exceptions.SSLError):
+        if tls is not None and not isinstance(tls, _TLS_CUT):
             code = getattr(tls, "verify_code", None)
             text = _TLS_FAILURES.get(code or 0, "no TLS connection could be made; check that url and port speak TLS")
             return _Failure(self._error(Unavailable, call, f"{host}: {text}"), again=False)

@@ -390,6 +390,9 @@ class MemoryStore:
     def read(self, path: str, generation: int) -> Material | None:
         """See the port."""
         self.before("read")
+        return self._held(path, generation)
+
+    def _held(self, path: str, generation: int) -> Material | None:
         if generation in self.staging.get(path, {}):
             return self.staging[path][generation][1]
         for held in self.documents.get(path, {}).values():
@@ -405,13 +408,14 @@ class MemoryStore:
         if self.owners.get(path, about.identity) != about.identity:
             raise Conflict(f"{path} belongs to {self.owners[path]}")
         del fields
-        document = self.documents.setdefault(path, {"current": None, "previous": None})
+        document = self.documents.get(path, {"current": None, "previous": None})
         current = document["current"]
         if current is not None and current[0].generation > entry.generation and not rollback:
             raise Conflict(f"{path} holds a newer generation")
-        value = self.read(path, entry.generation)
+        value = self._held(path, entry.generation)
         if value is None:
             raise Conflict(f"{path} holds no value of generation {entry.generation}")
+        self.documents[path] = document
         if current is None or current[0].generation != entry.generation:
             document["previous"] = None if rollback else current
         document["current"] = (entry, value, about.digest)

@@ -59,13 +59,13 @@ class AgeKey:
 
     def encrypt(self, plain: bytes) -> bytes:
         """Encrypt to the first identity."""
-        return pyrage.encrypt(plain, [self._load()[0].to_public()])
+        return bytes(pyrage.encrypt(plain, [self._load()[0].to_public()]))
 
     def decrypt(self, blob: bytes, *, where: str) -> bytes:
         """Decrypt with any identity. Raises Damaged, with what to do, when none fits or the file is cut short."""
         identities = self._load()
         try:
-            return pyrage.decrypt(blob, identities)
+            return bytes(pyrage.decrypt(blob, identities))
         except pyrage.DecryptError:
             pass
         raise Damaged(

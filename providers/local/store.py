@@ -1,0 +1,262 @@
+"""A store of age-encrypted files under one folder; the `age` tool reads them too."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from keysteward.core.delivery import Delivery
+from keysteward.core.errors import AccessDenied, Damaged
+from keysteward.core.observed import Delivered
+from keysteward.core.ports import About, Check, Descriptor, Material, StageEntry
+from keysteward.providers import document as documents
+from keysteward.providers import staging as stagings
+from keysteward.providers.description import NOBODYS, Description, delivered
+from keysteward.providers.local.files import file_errors, locked, make_folder, read_file, replace_file
+from keysteward.providers.local.key import AgeKey, default_key_path
+from keysteward.providers.local.ledgers import LocalLedgers
+from keysteward.providers.local.sealed import Sealed
+
+log = logging.getLogger(__name__)
+
+LEDGER_FILE = "ledgers.sqlite3"
+
+
+class LocalStore:
+    """Documents as `<root>/<path>.age`, each with a note `<path>.json` that says what it holds, without values.
+
+    `key` is an X25519 identity file as `age-keygen` writes it (default: `age.key` in the user's configuration folder
+    for keysteward); it is made by the first write. One process or thread writes at a time, others wait.
+    """
+
+    def __init__(self, name: str, *, root: str | Path, key: str | Path | None = None) -> None:
+        self.name = name
+        self._settings: dict[str, Any] = {"name": name, "root": str(root)}
+        if key is not None:
+            self._settings["key"] = str(key)
+        self._root = Path(root).expanduser()
+        self._key = AgeKey(Path(key).expanduser() if key is not None else default_key_path())
+        self._reading = False
+
+    def __repr__(self) -> str:
+        return f"LocalStore({self.name!r}, root={str(self._root)!r})"
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """How to make this store again."""
+        return Descriptor("keysteward.providers.local:LocalStore", dict(self._settings))
+
+    def path(self, path: str, *, fields: Mapping[str, str] | None = None, take_over: bool = False) -> Delivery:
+        """Return a place for `deliver_to`; `fields` gives fields of the document the names its consumer reads."""
+        return Delivery(self, path, documents.check_fields(fields or {}), take_over)
+
+    def ledgers(self, folder: str | Path | None = None) -> LocalLedgers:
+        """Return a ledger store in one SQLite file, in this store's folder or another."""
+        base = self._settings["root"] if folder is None else folder
+        return LocalLedgers(self.name, path=Path(base) / LEDGER_FILE)
+
+    def as_reader(self) -> Self:
+        """Return the same store without use of its key: it reads notes only and writes nothing."""
+        reader = copy.copy(self)
+        reader._reading = True  # noqa: SLF001 - a copy of ourselves
+        return reader
+
+    def delivered(self, paths: Iterable[str]) -> Mapping[str, Delivered]:
+        """Say what each path holds. A reader answers `unknown` where a note does not fit; the runner mends it."""
+        with file_errors(self.name):
+            return {path: self._delivered(path) for path in paths}
+
+    def stage(self, path: str, entry: StageEntry, material: Material) -> None:
+        """Keep a value in `<root>/.staged`."""
+        with self._writing() as key:
+            sealed = self._staged(path)
+            before = stagings.parse(sealed.open(key))
+            after = stagings.add(before, entry, material, where=self._where(path))
+            self._save_staging(sealed, before, after)
+        log.info("store=%s path=%s operation=stage generation=%d outcome=done", self.name, path, entry.generation)
+
+    def read(self, path: str, generation: int) -> Material | None:
+        """Decrypt the value of one generation."""
+        self._refuse_reader("read a value")
+        with file_errors(self.name):
+            held = documents.parse(self._sealed(path).open(self._key)).material(generation)
+            return held or stagings.parse(self._staged(path).open(self._key)).material(generation)
+
+    def promote(
+        self, path: str, entry: StageEntry, about: About, fields: Mapping[str, str], *, rollback: bool = False
+    ) -> None:
+        """Replace the document in one step, then drop the staged copy."""
+        where = self._where(path)
+        with self._writing() as key:
+            staged = stagings.parse(self._staged(path).open(key))
+            material = staged.material(entry.generation) if staged.identity == entry.identity else None
+
+            def change(document: documents.Document) -> documents.Document:
+                return documents.promote(document, entry, about, fields, material, rollback=rollback, where=where)
+
+            self._change(path, change)
+            after = stagings.drop(staged, entry.identity, entry.generation)
+            self._save_staging(self._staged(path), staged, after)
+        log.info("store=%s path=%s operation=promote generation=%d outcome=done", self.name, path, entry.generation)
+
+    def take_over(self, path: str, identity: str, *, renamed: bool = False) -> None:
+        """Make a document ours. With `renamed` (the identity's own new name) its generations stay known."""
+        with self._writing() as key:
+            sealed = self._staged(path)
+            staged = stagings.parse(sealed.open(key))
+            self._save_staging(sealed, staged, stagings.take_over(staged, identity, renamed=renamed))
+            self._change(path, lambda document: documents.take_over(document, identity, renamed=renamed))
+        log.info("store=%s path=%s operation=take_over outcome=done", self.name, path)
+
+    def discard(self, path: str, identity: str, generation: int) -> None:
+        """Drop one generation from document and staging; the file that held it is replaced or removed."""
+        self._refuse_reader("discard a value")
+        if not self._sealed(path).document.exists() and not self._staged(path).document.exists():
+            return
+        with self._writing() as key:
+            sealed = self._staged(path)
+            staged = stagings.parse(sealed.open(key))
+            self._save_staging(sealed, staged, stagings.drop(staged, identity, generation))
+            self._change(path, lambda document: documents.discard(document, identity, generation))
+        log.info("store=%s path=%s operation=discard generation=%d outcome=done", self.name, path, generation)
+
+    def diagnose(self, paths: Iterable[str]) -> Iterable[Check]:
+        """Say whether the folder can be used, and whether the key is there, private and the right one."""
+        yield self._check_root()
+        if self._reading:
+            return
+        if not self._key.exists:
+            used = any(self._root.rglob("*.age"))
+            detail = "is gone: restore it from a backup" if used else "will be made by the first write"
+            yield Check(f"{self.name} key", not used, f"{self._key.path} {detail}")
+            return
+        private = self._key.private
+        advice = "only its owner may read it" if private else f"others may read it: chmod 600 {self._key.path}"
+        yield Check(f"{self.name} key", ok=True, warning=not private, detail=f"{self._key.path}: {advice}")
+        try:
+            for path in paths:
+                self._sealed(path).open(self._key)
+        except Damaged as error:
+            yield Check(f"{self.name} documents", ok=False, detail=error.message)
+
+    def _check_root(self) -> Check:
+        place = self._root
+        while not place.exists():
+            place = place.parent
+        right = os.R_OK if self._reading else os.R_OK | os.W_OK
+        word = "read" if self._reading else "written"
+        able = os.access(place, right)
+        return Check(self.name, able, f"{self._root} can {'' if able else 'not '}be {word}")
+
+    def _delivered(self, path: str) -> Delivered:
+        document, document_fits = self._described(self._sealed(path), _document_description)
+        staging, staging_fits = self._described(self._staged(path), _staging_description)
+        return delivered(document, staging, unknown=not (document_fits and staging_fits))
+
+    def _described(
+        self, sealed: Sealed, describe: Callable[[Mapping[str, Any]], Description | None]
+    ) -> tuple[Description | None, bool]:
+        seen = sealed.look()
+        if seen.description is None or (seen.fits and (seen.noted or self._reading)):
+            return seen.description, True
+        if self._reading:
+            return Description(seen.description.identity), False
+        with locked(self._lock):
+            try:
+                found = describe(sealed.open(self._key) or {})
+            except Damaged:
+                if seen.noted:
+                    raise
+                return NOBODYS, True
+            if found is not None and found.identity is not None:
+                sealed.mend(found)
+                log.info("store=%s file=%s operation=repair outcome=done", self.name, sealed.note)
+            return found, True
+
+    def _change(self, path: str, change: Callable[[documents.Document], documents.Document]) -> None:
+        sealed = self._sealed(path)
+        raw = sealed.open(self._key)
+        before = documents.parse(raw)
+        after = change(before)
+        if after.empty:
+            if before.exists:
+                self._remove(sealed)
+            return
+        composed = documents.compose(after)
+        seen = sealed.look()
+        if composed != raw:
+            sealed.save(self._key, composed, after.description)
+        elif after.identity is not None and not (seen.noted and seen.fits):
+            sealed.mend(after.description)
+
+    def _save_staging(self, sealed: Sealed, before: stagings.Staging, after: stagings.Staging) -> None:
+        if not after.values:
+            self._remove(sealed)
+        elif after != before:
+            sealed.save(self._key, stagings.compose(after), after.description)
+
+    def _remove(self, sealed: Sealed) -> None:
+        sealed.remove()
+        folder = sealed.document.parent
+        while folder != self._root and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
+
+    @contextmanager
+    def _writing(self) -> Iterator[AgeKey]:
+        self._refuse_reader("write")
+        with file_errors(self.name):
+            make_folder(self._root)
+            with locked(self._lock):
+                self._check_key()
+                yield self._key
+
+    def _check_key(self) -> None:
+        """Make the key for a new store; refuse a key that is not the one the documents were encrypted to."""
+        note = self._root / ".recipient"
+        noted = (read_file(note) or b"").decode().strip()
+        if not self._key.exists and not any(self._root.rglob("*.age")):
+            self._key.create()
+        recipient = self._key.recipient
+        if not noted:
+            replace_file(note, f"{recipient}\n".encode())
+        elif recipient != noted and any(self._root.rglob("*.age")):
+            raise Damaged(
+                f"{self._key.path} is not the key that the documents under {self._root} were encrypted to ({noted}): "
+                "restore that key from a backup, or name it with key="
+            )
+        elif recipient != noted:
+            replace_file(note, f"{recipient}\n".encode())
+
+    def _refuse_reader(self, operation: str) -> None:
+        if self._reading:
+            raise AccessDenied(f"{self.name}: a reader may not {operation}; use the runner", operation=operation)
+
+    @property
+    def _lock(self) -> Path:
+        return self._root / ".lock"
+
+    def _where(self, path: str) -> str:
+        return f"{self.name}:{path}"
+
+    def _sealed(self, path: str) -> Sealed:
+        return Sealed(self._root / f"{path}.age", self._root / f"{path}.json", self._where(path))
+
+    def _staged(self, path: str) -> Sealed:
+        # "~" stands in no path, so that two paths never share a file
+        flat = self._root / ".staged" / path.replace("/", "~")
+        return Sealed(flat.with_name(f"{flat.name}.age"), flat.with_name(f"{flat.name}.json"), self._where(path))
+
+
+def _document_description(raw: Mapping[str, Any]) -> Description | None:
+    document = documents.parse(raw)
+    return document.description if document.exists else None
+
+
+def _staging_description(raw: Mapping[str, Any]) -> Description | None:
+    return stagings.parse(raw).description
