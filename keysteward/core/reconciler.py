@@ -7,7 +7,7 @@ a ledger is a compare-and-set that also renews this run's lease; see docs/life-o
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -62,13 +62,13 @@ class Reconciler:
         identity: str,
         spec: Spec | None,
         *,
-        approved: frozenset[str] | None = None,
+        approved: str | None = None,
         words: str | None = None,
     ) -> Result:
         """Bring one credential to where nothing is due.
 
-        `approved` are the words of the steps a reviewer saw (None: all); a fresh step that ends or widens something
-        and is not among them raises Conflict before anything is written. `words` are kept as the executed plan.
+        `approved` are the words of the plan a reviewer saw (None: any); a fresh step that ends or widens something
+        and is not in them raises Conflict before anything is written. `words` are kept as the executed plan.
         Raises LeaseHeld when another run works on it, Conflict for a problem the plan names, and the ports' errors.
         """
         seen = self.snapshot.world(identity, spec)
@@ -84,6 +84,22 @@ class Reconciler:
             if finding.kind is Kind.LEASED:
                 raise LeaseHeld(f"{finding.message}; {finding.mend}", credential=shown.identity)
 
+    def edit(self, identity: str, change: Callable[[Ledger], Ledger]) -> Ledger | None:
+        """Change one ledger outside of a run, by compare-and-set; None when there is none."""
+        for _ in range(WRITE_TRIES):
+            stored = self.tools.ledgers.read(ledger_key(identity))
+            if stored.document is None:
+                return None
+            ledger = change(load_ledger(stored.document, stored.version))
+            try:
+                version = self.tools.ledgers.write(ledger_key(identity), dump_ledger(ledger), stored.version)
+            except VersionConflict:
+                continue
+            ledger = replace(ledger, version=version)
+            self.snapshot.ledgers[identity] = ledger
+            return ledger
+        raise VersionConflict("its ledger keeps changing; run again", credential=identity)
+
     def open_clock(self) -> tuple[datetime, float]:
         """Return the ledger store's time and the monotonic moment at which it was read."""
         return self.tools.ledgers.now(), self.tools.monotonic()
@@ -96,6 +112,7 @@ class _Run:
         self.tools = reconciler.tools
         self.snapshot = reconciler.snapshot
         self.seen = seen
+        self.renamed_from: str | None = None
         self.read_at, self.read_mark = reconciler.open_clock()
         self.worker = Worker(self.tools, self._fresh(seen), self.now)
         self.done: list[Step] = []
@@ -118,9 +135,12 @@ class _Run:
         """Read this credential's ledger, objects and places anew."""
         ledger = self._read_ledger(seen.identity)
         for name in sorted(seen.names):
-            ledger = ledger or self._read_ledger(name)
-        if ledger is not None and ledger.identity != seen.identity:
-            ledger = replace(ledger, version=0)
+            if ledger is None or ledger.closed is not None:
+                old = self._read_ledger(name)
+                if old is not None and old.closed is None:
+                    self.renamed_from = name
+                    version = ledger.version if ledger is not None else 0
+                    ledger = replace(old, identity=seen.identity, version=version)
         world = self.snapshot.world_of(seen.identity, seen.spec, ledger)
         places = {p.key: p for p in (*(seen.spec.places if seen.spec else ()), *(ledger.places if ledger else ()))}
         delivered = read_delivered(self.tools.stores, places.values())
@@ -130,7 +150,7 @@ class _Run:
         stored = self.tools.ledgers.read(ledger_key(identity))
         return None if stored.document is None else load_ledger(stored.document, stored.version)
 
-    def go(self, approved: frozenset[str] | None, words: str | None) -> Result:
+    def go(self, approved: str | None, words: str | None) -> Result:
         """Look at the objects, check the approval, then step until nothing is due."""
         self._look_at_objects()
         shown = plan(self.world)
@@ -157,10 +177,11 @@ class _Run:
             if step is not None and step.record is not None:
                 self.worker.look(step.record)
 
-    def _check_approval(self, shown: Plan, approved: frozenset[str] | None) -> None:
+    def _check_approval(self, shown: Plan, approved: str | None) -> None:
         if approved is None:
             return
-        extra = sorted(shown.approved - approved)
+        executed = self.world.ledger is not None and self.world.ledger.executed.words == approved
+        extra = sorted(words for words in shown.approved if executed or words not in approved)
         if extra:
             raise Conflict(
                 f"the world changed since the preview: {'; '.join(extra)} was not in the plan; preview it again",
@@ -302,6 +323,15 @@ class _Run:
         )
         version = self._compare_and_set(ledger)
         self.world = replace(self.world, ledger=replace(ledger, version=version))
+        if self.renamed_from is not None:
+            self._close_renamed(self.renamed_from, now)
+            self.renamed_from = None
+
+    def _close_renamed(self, name: str, now: datetime) -> None:
+        """Close the ledger of the old name: its credential goes on under the new one."""
+        old = self._read_ledger(name)
+        if old is not None and old.closed is None:
+            self._compare_and_set(replace(old, closed=now, lease=None))
 
     def _compare_and_set(self, ledger: Ledger) -> int:
         """Write; when the answer is lost, read back whether it was ours that arrived."""

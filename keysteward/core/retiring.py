@@ -151,7 +151,10 @@ def end_all(w: World, ledger: Ledger) -> Step | None:
                 words = f"release client {record.client_id}"
                 return Step(Do.RELEASE, words, "it was adopted; nothing is deleted", object=record.key, headline=True)
             continue
-        if record.remote_id is None and w.object(record) is None:
+        found = w.object(record)
+        if record.remote_id is None and found is None:
+            continue
+        if found is not None and found.mark is not None and found.mark.identity != w.identity:
             continue
         words = f"delete client {record.client_id}"
         return Step(Do.DELETE, words, "not declared any more", object=record.key, headline=True)
@@ -159,7 +162,7 @@ def end_all(w: World, ledger: Ledger) -> Step | None:
     for place in ledger.places:
         held = w.at(place.key)
         entries = [e for e in (held.current, held.previous, *held.staged) if e is not None]
-        if entries and held.identity in {w.identity, *w.names, None} and not kept:
+        if entries and held.identity in {w.identity, None} and not kept:
             words = f"empty {place.key}"
             return Step(Do.EMPTY, words, "not declared any more", place=place.key, headline=True)
     return Step(Do.CLOSE, "close the ledger", "nothing of it is left", headline=not ledger.objects)

@@ -28,6 +28,7 @@ class ServerLedger:
     identity: str
     incarnation: str
     target: str
+    nonce: str
     kind: str = "ResourceServer"
     format: int = LEDGER_FORMAT
     version: int = 0
@@ -162,7 +163,7 @@ def _of_stack(owner: str | None, stack: str) -> bool:
 
 def _put(w: ServerWorld, spec: ServerSpec, name: str, description: str) -> ScopeStep | Problem | None:
     found = w.scopes.get(name)
-    nonce = w.ledger.incarnation if w.ledger is not None and w.ledger.closed is None else ""
+    nonce = w.ledger.nonce if w.ledger is not None and w.ledger.closed is None else ""
     want = ScopeWant(name, description, spec.audience, Mark(spec.identity, nonce))
     if found is None:
         return ScopeStep(DoScope.PUT, f"create scope {name}", name, want)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -111,6 +111,10 @@ class Sources:
     stores: Mapping[str, Store]
     ledgers: LedgerStore
     fingerprint: Fingerprint | None
+    complete: Callable[[Ledger | ServerLedger], None] = lambda _ledger: None
+    """Makes the targets and stores that a ledger names available, where the program does not mention them."""
+    is_dead: Callable[[str], bool] = lambda _runner: False
+    """Says whether a runner id is of a process of this host that is gone: its lease counts for nothing."""
 
 
 class Snapshot:
@@ -180,8 +184,10 @@ class Snapshot:
     def world(self, identity: str, spec: Spec | None) -> World:
         """Return the world of one credential."""
         ledger = self.ledgers.get(identity)
-        if ledger is None and spec is not None:
-            ledger = next((old for name in self._names(spec) if (old := self.ledgers.get(name))), None)
+        if spec is not None and (ledger is None or ledger.closed is not None):
+            names = self._names(spec)
+            renamed = next((o for name in names if (o := self.ledgers.get(name)) and o.closed is None), None)
+            ledger = renamed or ledger
         return self.world_of(identity, spec, ledger)
 
     def _names(self, spec: Spec) -> tuple[str, ...]:
@@ -189,6 +195,10 @@ class Snapshot:
 
     def world_of(self, identity: str, spec: Spec | None, ledger: Ledger | None) -> World:
         """Return the world of one credential with a ledger that was read by itself."""
+        if ledger is not None:
+            self.sources.complete(ledger)
+            if ledger.lease is not None and self.sources.is_dead(ledger.lease.runner):
+                ledger = replace(ledger, lease=None)
         names = set(self._names(spec)) if spec else set()
         targets = {r.target for r in ledger.objects if not r.deleted} if ledger else set()
         refs = (
@@ -200,7 +210,8 @@ class Snapshot:
             targets.add(spec.target)
             refs |= {second_client_id(spec.client_id, number) for number in (1, 2, 3)}
             refs |= {spec.adopt} if spec.adopt else set()
-        places = {p.key for p in (*(spec.places if spec else ()), *(ledger.places if ledger else ()))}
+        places = {p.key: p for p in (*(spec.places if spec else ()), *(ledger.places if ledger else ()))}
+        self._read_missing(places)
         views = {name: self.target(name) for name in sorted(targets) if name in self.sources.targets}
         return World(
             identity=identity,
@@ -213,6 +224,16 @@ class Snapshot:
             delivered={key: self.delivered.get(key, NOTHING_DELIVERED) for key in places},
             names=frozenset(names),
         )
+
+    def _read_missing(self, places: Mapping[str, Place]) -> None:
+        """Ask for places that were not known when the others were read in bulk."""
+        missing = [place for key, place in places.items() if key not in self.delivered]
+        if missing:
+            self.delivered.update(read_delivered(self.sources.stores, missing))
+
+    def add(self, spec: Spec) -> None:
+        """Enter a declaration that becomes known after the snapshot was made."""
+        self.specs[spec.identity] = spec
 
     def absorb(self, before: World, after: World) -> None:
         """Apply our own writes, so that what is planned next in this process sees them."""

@@ -48,6 +48,7 @@ class Spec:
     windows: tuple[str, ...] = ()
     scopes: frozenset[str] = frozenset()
     optional_scopes: frozenset[str] = frozenset()
+    grants: frozenset[str] = frozenset({"client_credentials"})
     audiences: tuple[str, ...] = ()
     token_lifetime: int | None = None
     token_url: str = ""
@@ -93,6 +94,7 @@ class Spec:
             scopes=self.scopes,
             optional_scopes=self.optional_scopes,
             token_lifetime=self.token_lifetime,
+            grants=self.grants,
             description=f"{self.purpose} (owner: {self.owner}; declared as {self.identity})",
             safeguards=self.safeguards,
         )
@@ -117,7 +119,7 @@ _SPEC = TypeAdapter(Spec)
 def dump_spec(spec: Spec) -> dict[str, Any]:
     """Write a spec as JSON, sets sorted, so that equal declarations give equal text."""
     document: dict[str, Any] = _SPEC.dump_python(spec, mode="json", exclude_defaults=True)
-    for name in ("scopes", "optional_scopes"):
+    for name in ("scopes", "optional_scopes", "grants"):
         if name in document:
             document[name] = sorted(document[name])
     return document

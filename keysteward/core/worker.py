@@ -363,7 +363,8 @@ class Worker:
         entry = self._entry(generation, generation.fingerprint, generation.id)
         for place in self._places(generation):
             store, held = self.tools.stores[place.store], self.world.at(place.key)
-            if place.take_over and held.exists and held.identity != self.world.identity:
+            renamed = held.identity in self.world.names
+            if (place.take_over or renamed) and held.exists and held.identity != self.world.identity:
                 store.take_over(place.path, self.world.identity)
             here = {e.generation for e in (held.current, held.previous, *held.staged) if e is not None}
             if generation.number not in here:

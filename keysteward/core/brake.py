@@ -1,0 +1,95 @@
+"""The brake on endings: how many credentials may be ended within a day, and which need a person's word. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from keysteward.core.ledger import Ledger
+from keysteward.core.spec import DECOMMISSION_GRACE
+from keysteward.core.stack import Limit
+from keysteward.core.world import World
+
+DAY = timedelta(hours=24)
+ALLOW_ENDING = "KEYSTEWARD_ALLOW_ENDING"
+
+
+def must_be_allowed(w: World, now: datetime) -> str | None:
+    """Say why deleting this credential needs a person's word; None when it does not.
+
+    It does when it was used in the last 24 hours, or when its use cannot be shown and its environment is production,
+    unless it was decommissioned a week ago. What never worked and what is only released needs none.
+    """
+    ledger = w.ledger
+    if ledger is None or ledger.closed is not None or _nothing_to_lose(ledger):
+        return None
+    about = ledger.about
+    if about is not None and about.decommission is not None and now >= about.decommission + DECOMMISSION_GRACE:
+        return None
+    last_use = _last_use(w, ledger)
+    if last_use is not None:
+        return f"it was used on {last_use:%Y-%m-%d %H:%M} UTC" if now - last_use < DAY else None
+    shows = any(view.capabilities.last_use for view in w.views.values())
+    if shows or (about is not None and about.environment != "production"):
+        return None
+    return "it is a production credential, and its target cannot show whether it is still used"
+
+
+def _nothing_to_lose(ledger: Ledger) -> bool:
+    released = all(record.adopted or record.external or record.deleted for record in ledger.objects)
+    return released or not any(generation.live for generation in ledger.generations)
+
+
+def _last_use(w: World, ledger: Ledger) -> datetime | None:
+    times = []
+    for record in ledger.objects:
+        found = w.object(record)
+        if found is not None:
+            times += [found.last_used, *(s.last_used for s in found.secrets)]
+    return max((t for t in times if t is not None), default=None)
+
+
+def how_to_allow(name: str, why: str, allowed: int) -> str:
+    """Return the sentence of a refused ending: why, how to restore, and how to allow it."""
+    return (
+        f"{why}. Restore the declaration of {name!r}; or declare decommission=<date> on it, which suspends it then, "
+        f"and remove it a week later; or allow it now with {ALLOW_ENDING}={allowed}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """One ending about to happen: whose, when, why it needs a person's word (None: it does not)."""
+
+    identity: str
+    at: datetime
+    why: str | None
+    open_ledgers: int
+
+
+def note_ending(
+    document: Mapping[str, Any] | None, ending: Ending, limit: Limit, allowed: int
+) -> tuple[dict[str, Any], str | None]:
+    """Count one more ending of the last day; returns the document to write, and why it must not be (or None).
+
+    An ending noted already (by a run that died) counts once. `allowed` is how many endings a person has allowed:
+    it lifts the limit, and the permission that single endings need, for so many credentials within a day.
+    """
+    known = list((document or {}).get("endings", ()))
+    recent = [e for e in known if ending.at - datetime.fromisoformat(e["at"]) < DAY]
+    if not any(e["identity"] == ending.identity for e in recent):
+        entry = {"identity": ending.identity, "at": ending.at.isoformat(), "open": ending.open_ledgers}
+        recent.append({**entry, "needed": ending.why is not None})
+    needed = sum(1 for e in recent if e.get("needed"))
+    of = max(int(e.get("open", 0)) for e in recent)
+    refused = None
+    if ending.why is not None and needed > allowed:
+        refused = how_to_allow(ending.identity.rsplit("/", 1)[-1], ending.why, needed)
+    elif limit.exceeded(len(recent), of) and len(recent) > allowed:
+        refused = (
+            f"{len(recent)} of {of} credentials would have been ended within a day, and the limit is {limit.count} "
+            f"or {limit.share:.0%}; restore the declarations, or allow it with {ALLOW_ENDING}={len(recent)}"
+        )
+    return {"format": 1, "endings": recent}, refused

@@ -1,0 +1,176 @@
+"""Executes plans for resource servers: scopes are created, changed, noted as dropped and deleted, one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from keysteward.core.errors import Conflict, VersionConflict
+from keysteward.core.ledger import Executed
+from keysteward.core.observed import ObservedScope
+from keysteward.core.servers import (
+    DoScope,
+    ScopeStep,
+    ServerLedger,
+    ServerPlan,
+    ServerWorld,
+    after_scope,
+    dump_server_ledger,
+    load_server_ledger,
+    plan_server,
+)
+from keysteward.core.snapshot import Snapshot, ledger_key
+from keysteward.core.spec import ServerSpec
+from keysteward.core.worker import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class ServerResult:
+    """What a run did to one resource server."""
+
+    identity: str
+    ledger: ServerLedger | None
+    done: tuple[ScopeStep, ...] = ()
+
+
+class ServerReconciler:
+    """Carries out the plans of a stack's resource servers."""
+
+    def __init__(self, tools: Tools, snapshot: Snapshot) -> None:
+        self.tools = tools
+        self.snapshot = snapshot
+
+    def preview(self, identity: str, spec: ServerSpec | None) -> ServerPlan:
+        """Plan one resource server from the snapshot."""
+        return plan_server(self._world(identity, spec, self._known(identity, spec)))
+
+    def run(
+        self, identity: str, spec: ServerSpec | None, *, approved: str | None = None, words: str | None = None
+    ) -> ServerResult:
+        """Bring one resource server to where nothing is due. Raises Conflict for a problem its plan names."""
+        ledger = self._read(identity)
+        renamed = None
+        if ledger is None and spec is not None:
+            renamed = next((old for name in self._names(spec) if (old := self._read(name)) is not None), None)
+        shown = plan_server(self._world(identity, spec, ledger or renamed))
+        if shown.problem is not None:
+            raise Conflict(shown.problem.message, credential=identity)
+        executed = ledger is not None and ledger.executed.words == approved
+        extra = sorted(w for w in shown.approved if approved is not None and (executed or w not in approved))
+        if extra:
+            raise Conflict(
+                f"the world changed since the preview: {'; '.join(extra)} was not in the plan; preview it again",
+                credential=identity,
+            )
+        if not shown.steps and renamed is None:
+            return ServerResult(identity, ledger)
+        ledger = self._open(identity, spec, ledger, renamed)
+        return self._carry_out(identity, spec, ledger, words)
+
+    def _carry_out(
+        self, identity: str, spec: ServerSpec | None, ledger: ServerLedger, words: str | None
+    ) -> ServerResult:
+        """Plan again under the opened ledger, whose nonce is in the marks, and do each step."""
+        plan = plan_server(self._world(identity, spec, ledger))
+        done = []
+        for step in plan.steps:
+            self.tools.tell(identity, step.words)
+            remote_id = self._act(ledger, step)
+            ledger = after_scope(ledger, step, remote_id=remote_id, at=self.tools.ledgers.now())
+            done.append(step)
+        if done and ledger.closed is None:
+            count = ledger.executed.count + 1
+            ledger = replace(ledger, executed=Executed(count, words or f"#{count} {plan.words}"))
+        return ServerResult(identity, self._write(ledger), tuple(done))
+
+    def _act(self, ledger: ServerLedger, step: ScopeStep) -> str | None:
+        view, target = self.snapshot.target(ledger.target), self.tools.targets[ledger.target]
+        if step.do is DoScope.PUT and step.want is not None:
+            remote_id = target.put_scope(step.want, step.remote_id)
+            want = step.want
+            view.scopes[want.name] = ObservedScope(remote_id, want.name, want.description, want.audience, want.mark)
+            return remote_id
+        if step.do is DoScope.DROP and step.remote_id is not None:
+            target.drop_scope(step.remote_id)
+            view.scopes.pop(step.scope, None)
+        return None
+
+    def sweep_dropped(self, target: str) -> None:
+        """Delete scopes noted as dropped that no client has any more: after the last of them gave one up."""
+        for identity, known in list(self.snapshot.server_ledgers.items()):
+            if known.target != target or not known.dropped or known.closed is not None:
+                continue
+            ledger = self._read(identity) or known
+            view = self.snapshot.target(target)
+            free = [name for name in ledger.dropped if name in ledger.scopes and not view.users_of(name)]
+            for name in free:
+                step = ScopeStep(DoScope.DROP, f"delete scope {name}", name, remote_id=ledger.scopes[name])
+                self.tools.tell(identity, step.words)
+                self._act(ledger, step)
+                ledger = after_scope(ledger, step, remote_id=None, at=self.tools.ledgers.now())
+            if free:
+                self._write(ledger)
+
+    def _names(self, spec: ServerSpec) -> tuple[str, ...]:
+        return tuple(f"{self.snapshot.stack}/{name}" for name in spec.previously)
+
+    def _known(self, identity: str, spec: ServerSpec | None) -> ServerLedger | None:
+        ledgers = self.snapshot.server_ledgers
+        names = (identity, *(self._names(spec) if spec else ()))
+        return next((ledgers[name] for name in names if name in ledgers), None)
+
+    def _world(self, identity: str, spec: ServerSpec | None, ledger: ServerLedger | None) -> ServerWorld:
+        target = spec.target if spec is not None else ledger.target if ledger is not None else ""
+        if ledger is not None:
+            self.snapshot.sources.complete(ledger)
+        view = self.snapshot.target(target) if target else None
+        dropped = set(ledger.scopes if ledger else ()) - set(spec.scopes if spec else ())
+        users = {
+            name: tuple((o.client_id, o.mark.identity if o.mark else None) for o in view.users_of(name))
+            for name in dropped
+            if view is not None
+        }
+        names = frozenset(self._names(spec)) if spec else frozenset()
+        scopes = view.scopes if view is not None else {}
+        return ServerWorld(identity, self.snapshot.stack, spec, ledger, scopes, users, names)
+
+    def _read(self, identity: str) -> ServerLedger | None:
+        stored = self.tools.ledgers.read(ledger_key(identity))
+        return None if stored.document is None else load_server_ledger(stored.document, stored.version)
+
+    def _open(
+        self, identity: str, spec: ServerSpec | None, ledger: ServerLedger | None, renamed: ServerLedger | None
+    ) -> ServerLedger:
+        """Write the ledger before the first call, so that marks carry a nonce that it knows."""
+        if ledger is not None and (ledger.closed is None or spec is None):
+            return ledger
+        if spec is None:
+            raise AssertionError("what is neither declared nor recorded has no steps")
+        descriptor = self.tools.targets[spec.target].descriptor
+        targets = {spec.target: {"kind": descriptor.kind, "settings": dict(descriptor.settings)}}
+        opened = ServerLedger(identity, self.tools.nonce(), spec.target, self.tools.nonce(), targets=targets)
+        if ledger is not None:
+            opened = replace(opened, version=ledger.version, executed=ledger.executed)
+        if renamed is not None and renamed.closed is None:
+            opened = replace(renamed, identity=identity, version=opened.version)
+        opened = self._write(opened)
+        if renamed is not None and renamed.closed is None:
+            self._write(replace(renamed, closed=self.tools.ledgers.now(), scopes={}, dropped=()))
+        return opened
+
+    def _write(self, ledger: ServerLedger) -> ServerLedger:
+        version = self.tools.ledgers.write(ledger_key(ledger.identity), dump_server_ledger(ledger), ledger.version)
+        written = replace(ledger, version=version)
+        self.snapshot.server_ledgers[ledger.identity] = written
+        return written
+
+    def claim(self, identity: str, incarnation: str) -> ServerLedger | None:
+        """Give an open ledger a new incarnation: a resource that was created anew owns it from now on."""
+        for _ in range(3):
+            ledger = self._read(identity)
+            if ledger is None or ledger.closed is not None:
+                return ledger
+            try:
+                return self._write(replace(ledger, incarnation=incarnation))
+            except VersionConflict:
+                continue
+        raise VersionConflict("its ledger keeps changing; run again", credential=identity)

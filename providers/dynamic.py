@@ -1,0 +1,421 @@
+"""The one Pulumi bridge: a dynamic resource per declaration, answered by the same planner and runs as the command line.
+
+Import paths, class names and the shape of inputs and outputs are a stored format (`format: 1`): existing state names
+them. The provider classes have no attributes, so that state holds two names and no code. Inputs are the declaration,
+how to reach targets, stores and ledgers (never a credential), and the derived `plan`; no secret passes through here.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import pulumi
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from keysteward.core.diff import differences
+from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
+from keysteward.core.findings import Kind
+from keysteward.core.models import ResourceServer
+from keysteward.core.spec import ServerSpec, Spec, dump_server, dump_spec, load_server, load_spec
+from keysteward.core.stack import Limit, Stack, check
+from keysteward.core.status import OUTPUT_NAMES, outputs
+from keysteward.core.steps import Do
+from keysteward.core.world import World
+from keysteward.providers.owners import owners_of
+from keysteward.providers.session import Access, Session, describe, revive
+
+FORMAT = 1
+SERVER_OUTPUTS = ("status", "incarnation", "scope_ids")
+DEBUG = "KEYSTEWARD_DEBUG"
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class BridgeError(Exception):
+    """One readable sentence on its way to the person at the terminal."""
+
+    __module__ = "keysteward"
+
+
+def _readable(method: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let exceptions reach the user as one message, without frames and without values."""
+
+    @functools.wraps(method)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        if not os.environ.get(DEBUG):
+            sys.tracebacklimit = 0
+        try:
+            return method(*args, **kwargs)
+        except KeystewardError as error:
+            raise BridgeError(str(error)) from None
+        except Exception as error:
+            if os.environ.get(DEBUG):
+                raise
+            raise BridgeError(
+                f"internal error ({type(error).__name__}); run again with {DEBUG}=1 and report it"
+            ) from None
+
+    return guarded
+
+
+class _Process:
+    """The sessions of this plugin process, one per stack and access. Built at the first question, under a lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sessions: dict[tuple[str, str, str], Session] = {}
+
+    def session(self, props: Mapping[str, Any], access: Access) -> Session:
+        """Return the session for a resource's stack, made to know its targets and stores."""
+        stack, ledgers = str(props["stack"]), props["ledgers"]
+        key = (stack, access, json.dumps(ledgers, sort_keys=True))
+        with self._lock:
+            session = self._sessions.get(key)
+            if session is None:
+                limit = props.get("limit") or {}
+                session = Session(stack, revive(ledgers), access=access, limit=_limit(limit), tell=_tell)
+                self._sessions[key] = session
+            session.add_ports(
+                {name: revive(d) for name, d in props.get("targets", {}).items() if name not in session.targets},
+                {name: revive(d) for name, d in props.get("stores", {}).items() if name not in session.stores},
+            )
+            return session
+
+
+def _limit(given: Mapping[str, Any]) -> Limit:
+    return Limit(int(given["count"]), float(given["share"])) if given else Limit()
+
+
+def _tell(identity: str, words: str) -> None:
+    """Show progress as an info line of the run."""
+    print(f"{identity}: {words}", file=sys.stderr, flush=True)  # noqa: T201 - the engine forwards it as an info line
+
+
+_PROCESS = _Process()
+
+
+def _common(props: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("format", "stack", "identity", "declaration", "targets", "stores", "ledgers", "limit", "plan")
+    return {name: props[name] for name in names if name in props}
+
+
+def _format_failure(props: Mapping[str, Any]) -> CheckFailure | None:
+    if props.get("format") == FORMAT:
+        return None
+    return CheckFailure("format", f"has format {props.get('format')!r}; this keysteward writes format {FORMAT}")
+
+
+def _plan_words(words: str, executed: tuple[int, str], olds: Mapping[str, Any]) -> str:
+    """Return the derived input: what is due under its run number, else what was there, else what was executed."""
+    if words:
+        return f"#{executed[0] + 1} {words}"
+    return str(olds["plan"]) if olds.get("plan") is not None else executed[1]
+
+
+class CredentialProvider(ResourceProvider):
+    """Check, diff, create, read, update and delete for credentials; one class per kind gives it its stored name."""
+
+    serialize_as_secret_always = False
+
+    @_readable
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Derive `plan` from the snapshot. A problem is a failure of the resource, before anything is written."""
+        failure = _format_failure(news)
+        if failure is not None:
+            return CheckResult(news, [failure])
+        session = _PROCESS.session(news, "reader")
+        spec = load_spec(news["declaration"])
+        session.snapshot.add(spec)
+        shown = session.credentials.preview(spec.identity, spec)
+        failures = []
+        if shown.problem is not None and not shown.steps:
+            failures.append(CheckFailure("declaration", shown.problem.message))
+        ledger = session.snapshot.world(spec.identity, spec).ledger
+        executed = (ledger.executed.count, ledger.executed.words) if ledger else (0, "")
+        words = "" if any(f.kind is Kind.LEASED for f in shown.findings) else shown.words
+        return CheckResult({**_common(news), "plan": _plan_words(words, executed, _olds)}, failures)
+
+    @_readable
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Leave the comparison of inputs to the engine; nothing ever replaces."""
+        return DiffResult(changes=None)
+
+    @_readable
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Issue what is not there; over an open ledger nothing is, and the resource takes it over."""
+        session, spec = _PROCESS.session(props, "runner"), load_spec(props["declaration"])
+        session.snapshot.add(spec)
+        self._run(session, spec, props)
+        incarnation = secrets.token_hex(8)
+        session.credentials.edit(spec.identity, lambda ledger: replace(ledger, incarnation=incarnation))
+        return CreateResult(spec.identity, self._outs(session, spec, props))
+
+    @_readable
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Carry out the plan that `check` announced."""
+        session, spec = _PROCESS.session(news, "runner"), load_spec(news["declaration"])
+        session.add_ports(
+            {n: revive(d) for n, d in _olds.get("targets", {}).items() if n not in session.targets},
+            {n: revive(d) for n, d in _olds.get("stores", {}).items() if n not in session.stores},
+        )
+        session.snapshot.add(spec)
+        self._run(session, spec, news)
+        return UpdateResult(self._outs(session, spec, news))
+
+    @staticmethod
+    def _run(session: Session, spec: Spec, props: Mapping[str, Any]) -> None:
+        plan = str(props.get("plan", ""))
+        try:
+            result = session.credentials.run(spec.identity, spec, approved=plan, words=plan)
+        except LeaseHeld as error:
+            raise LeaseHeld(f"{error.message}; run again then", credential=spec.identity) from None
+        if any(step.do is Do.UPDATE for step in result.done):
+            session.servers.sweep_dropped(spec.target)
+        if result.wait is not None:
+            _tell(spec.identity, f"goes on at {result.wait.until:%H:%M:%S} UTC: {result.wait.why}; run again then")
+        for finding in result.findings:
+            _tell(spec.identity, f"{finding.severity}: {finding.message} {finding.mend}".rstrip())
+
+    @staticmethod
+    def _outs(session: Session, spec: Spec, props: Mapping[str, Any]) -> dict[str, Any]:
+        return {**_common(props), **outputs(session.snapshot.world(spec.identity, spec))}
+
+    @_readable
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Return what is observed: drifted fields in inputs and outputs alike; gone only when the ledger is closed."""
+        session, spec = _PROCESS.session(props, "reader"), load_spec(props["declaration"])
+        session.snapshot.add(spec)
+        world = session.snapshot.world(spec.identity, spec)
+        if world.ledger is not None and world.ledger.closed is not None:
+            return ReadResult(None, {})
+        inputs = {**_common(props), "declaration": dump_spec(observed_spec(world, spec))}
+        shown = outputs(world) if world.ledger is not None else {name: props.get(name) for name in OUTPUT_NAMES}
+        if "incarnation" in props:
+            shown["incarnation"] = props["incarnation"]
+        if _vanished(world):
+            shown["status"] = "ended elsewhere"
+        return ReadResult(id_, {**inputs, **shown}, inputs)
+
+    @_readable
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """End the credential, unless another resource has taken its ledger over. Permission and limit are checked."""
+        session, identity = _PROCESS.session(props, "runner"), str(props["identity"])
+        world = session.snapshot.world(identity, None)
+        if world.ledger is None or world.ledger.incarnation != props.get("incarnation"):
+            return
+        session.allow_ending(identity)
+        session.credentials.run(identity, None)
+
+
+class M2MClientProvider(CredentialProvider):
+    """Provider of `M2MClient`; its import path is part of the stored format."""
+
+
+class ClientSecretProvider(CredentialProvider):
+    """Provider of `ClientSecret`; its import path is part of the stored format."""
+
+
+def observed_spec(world: World, spec: Spec) -> Spec:
+    """Return the declaration with every drifted field as observed."""
+    ledger = world.ledger
+    if ledger is None or ledger.current is None or spec.external:
+        return spec
+    record = ledger.object_of(ledger.current)
+    found = world.object(record)
+    if found is None:
+        return spec
+    changes: dict[str, Any] = {}
+    for difference in differences(spec.settings(record.method), found.settings):
+        if difference.field == "scopes":
+            changes["scopes"] = found.settings.scopes
+        elif difference.field == "optional scopes":
+            changes["optional_scopes"] = found.settings.optional_scopes
+        elif difference.field == "token lifetime":
+            changes["token_lifetime"] = found.settings.token_lifetime
+        elif difference.field == "authentication method":
+            changes["method"] = found.settings.method
+        elif difference.field == "description":
+            changes["purpose"] = found.settings.description
+        elif difference.field == "grants":
+            changes["grants"] = found.settings.grants
+        else:
+            observed = {**changes.get("safeguards", spec.safeguards), difference.field: difference.observed}
+            changes["safeguards"] = observed
+    return replace(spec, **changes) if changes else spec
+
+
+def _vanished(world: World) -> bool:
+    ledger = world.ledger
+    if ledger is None or ledger.current is None:
+        return False
+    record = ledger.object_of(ledger.current)
+    return record.remote_id is not None and world.object(record) is None
+
+
+class ResourceServerProvider(ResourceProvider):
+    """Provider of `ResourceServer`; its import path is part of the stored format."""
+
+    serialize_as_secret_always = False
+
+    @_readable
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Derive `plan` from the snapshot."""
+        failure = _format_failure(news)
+        if failure is not None:
+            return CheckResult(news, [failure])
+        session, spec = _PROCESS.session(news, "reader"), load_server(news["declaration"])
+        shown = session.servers.preview(spec.identity, spec)
+        failures = [CheckFailure("declaration", shown.problem.message)] if shown.problem else []
+        ledger = session.snapshot.server_ledgers.get(spec.identity)
+        executed = (ledger.executed.count, ledger.executed.words) if ledger else (0, "")
+        return CheckResult({**_common(news), "plan": _plan_words(shown.words, executed, _olds)}, failures)
+
+    @_readable
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Leave the comparison of inputs to the engine; nothing ever replaces."""
+        return DiffResult(changes=None)
+
+    @_readable
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Create the scopes that are not there."""
+        session, spec = _PROCESS.session(props, "runner"), load_server(props["declaration"])
+        self._run(session, spec, props)
+        session.servers.claim(spec.identity, secrets.token_hex(8))
+        return CreateResult(spec.identity, self._outs(session, spec.identity, props))
+
+    @_readable
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Carry out the plan that `check` announced."""
+        session, spec = _PROCESS.session(news, "runner"), load_server(news["declaration"])
+        self._run(session, spec, news)
+        return UpdateResult(self._outs(session, spec.identity, news))
+
+    @staticmethod
+    def _run(session: Session, spec: ServerSpec, props: Mapping[str, Any]) -> None:
+        plan = str(props.get("plan", ""))
+        session.servers.run(spec.identity, spec, approved=plan, words=plan)
+
+    @staticmethod
+    def _outs(session: Session, identity: str, props: Mapping[str, Any]) -> dict[str, Any]:
+        ledger = session.snapshot.server_ledgers.get(identity)
+        shown: dict[str, Any] = {"status": "pending", "incarnation": props.get("incarnation"), "scope_ids": {}}
+        if ledger is not None:
+            status = "dropping" if ledger.dropped else "active"
+            shown = {"status": status, "incarnation": ledger.incarnation, "scope_ids": dict(ledger.scopes)}
+        return {**_common(props), **shown}
+
+    @_readable
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Return the observed descriptions and audience of the declared scopes."""
+        session, spec = _PROCESS.session(props, "reader"), load_server(props["declaration"])
+        ledger = session.snapshot.server_ledgers.get(spec.identity)
+        if ledger is not None and ledger.closed is not None:
+            return ReadResult(None, {})
+        catalogue = session.snapshot.target(spec.target).scopes
+        observed = {name: catalogue[name].description for name in spec.scopes if name in catalogue}
+        audiences = {catalogue[name].audience or "" for name in observed} - {spec.audience}
+        seen = replace(spec, scopes=observed, audience=min(audiences) if audiences else spec.audience)
+        inputs = {**_common(props), "declaration": dump_server(seen)}
+        shown = {name: props.get(name) for name in SERVER_OUTPUTS}
+        return ReadResult(id_, {**inputs, **shown}, inputs)
+
+    @_readable
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Delete the scopes nobody has any more, unless another resource has taken the ledger over."""
+        session, identity = _PROCESS.session(props, "runner"), str(props["identity"])
+        ledger = session.snapshot.server_ledgers.get(identity)
+        if ledger is None or ledger.incarnation != props.get("incarnation"):
+            return
+        session.servers.run(identity, None)
+
+
+class _M2MClient(Resource, module="keysteward", name="M2MClient"):
+    """One `M2MClient` in Pulumi's state."""
+
+
+class _ClientSecret(Resource, module="keysteward", name="ClientSecret"):
+    """One `ClientSecret` in Pulumi's state."""
+
+
+class _ResourceServer(Resource, module="keysteward", name="ResourceServer"):
+    """One `ResourceServer` in Pulumi's state."""
+
+
+_KINDS: dict[str, tuple[type[Resource], type[ResourceProvider]]] = {
+    "M2MClient": (_M2MClient, M2MClientProvider),
+    "ClientSecret": (_ClientSecret, ClientSecretProvider),
+    "ResourceServer": (_ResourceServer, ResourceServerProvider),
+}
+
+
+def deploy(stack: Stack, *, root: Path | None = None) -> dict[str, Resource]:
+    """Check the whole stack, then register one resource per declaration; returns them by name.
+
+    Makes no network call. Raises DeclarationError with one sentence per problem, before the first registration. Each
+    credential's resource has the outputs `client_id`, `client_ids`, `generation`, `fingerprint`, `delivered_to`,
+    `rotated_at`, `next_due` and `status`.
+    """
+    try:
+        for finding in check(stack, owners_of(stack, root)):
+            pulumi.warn(f"{finding.subject}: {finding.message} {finding.mend}".rstrip())
+    except DeclarationError as error:
+        raise pulumi.RunError(str(error)) from None
+    made: dict[str, Resource] = {}
+    for declared in sorted(stack.declarations, key=lambda d: not isinstance(d, ResourceServer)):
+        kind = type(declared).__name__
+        resource, provider = _KINDS[kind]
+        options = pulumi.ResourceOptions(
+            aliases=[pulumi.Alias(name=old) for old in declared.previously],
+            depends_on=[made[name] for name in _servers_of(declared)],
+        )
+        names = SERVER_OUTPUTS if isinstance(declared, ResourceServer) else OUTPUT_NAMES
+        props = {**_props(stack, declared.name, kind), **dict.fromkeys(("plan", *names))}
+        made[declared.name] = resource(provider(), declared.name, props, options)
+    return made
+
+
+def _servers_of(declared: Any) -> list[str]:  # noqa: ANN401 - any declaration
+    access = {**getattr(declared, "access", {}), **getattr(declared, "optional_access", {})}
+    return [server.name for server in access]
+
+
+def _props(stack: Stack, name: str, kind: str) -> dict[str, Any]:
+    """Return the inputs of one resource: plain JSON, without any credential."""
+    identity = f"{stack.identity}/{name}"
+    props: dict[str, Any] = {
+        "format": FORMAT,
+        "stack": stack.identity,
+        "identity": identity,
+        "ledgers": describe(stack.ledgers.descriptor),
+    }
+    if kind == "ResourceServer":
+        server = stack.server_specs[identity]
+        targets = {server.target: describe(stack.targets[server.target].descriptor)}
+        return {**props, "declaration": dump_server(server), "targets": targets}
+    spec = stack.specs[identity]
+    return {
+        **props,
+        "declaration": dump_spec(spec),
+        "targets": {spec.target: describe(stack.targets[spec.target].descriptor)},
+        "stores": {place.store: describe(stack.stores[place.store].descriptor) for place in spec.places},
+        "limit": asdict(stack.limit),
+    }

@@ -1,0 +1,224 @@
+"""One process's work on one stack: ports with the right credential, the fingerprint key, the snapshot, and runs.
+
+Both front doors open sessions: a reader's for what is shown, a runner's for what is done.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending
+from keysteward.core.errors import DeclarationError, LimitExceeded, VersionConflict
+from keysteward.core.ledger import Ledger
+from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, Target
+from keysteward.core.reconciler import Reconciler
+from keysteward.core.server_reconciler import ServerReconciler
+from keysteward.core.servers import ServerLedger
+from keysteward.core.snapshot import Snapshot, Sources
+from keysteward.core.spec import Spec
+from keysteward.core.stack import Limit
+from keysteward.core.worker import Tools
+from keysteward.core.world import World
+from keysteward.providers.material import fingerprinter, new_material
+
+Access = Literal["reader", "runner"]
+
+KEY_BYTES = 32
+WRITE_TRIES = 5
+
+
+def revive(descriptor: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever port the descriptor describes
+    """Make a target, store or ledger store from its recorded descriptor ({"kind": "module:Class", "settings": {}}).
+
+    Raises DeclarationError when its class cannot be found.
+    """
+    module, _, name = str(descriptor.get("kind", "")).partition(":")
+    try:
+        made = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        raise DeclarationError(
+            f"{descriptor.get('kind')!r} cannot be imported; install the package that provides it"
+        ) from None
+    return made(**descriptor.get("settings", {}))
+
+
+def describe(descriptor: Descriptor) -> dict[str, Any]:
+    """Return a descriptor as JSON."""
+    return {"kind": descriptor.kind, "settings": dict(descriptor.settings)}
+
+
+@lru_cache(maxsize=1)
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8]
+    except OSError:
+        return str(int(psutil.boot_time()))
+
+
+def new_runner() -> str:
+    """Return a runner id: host, boot, pid, process start and a nonce."""
+    started = int(psutil.Process().create_time() * 100)
+    return f"{socket.gethostname()}/{_boot_id()}/{os.getpid()}/{started}/{secrets.token_hex(4)}"
+
+
+def is_dead(runner: str) -> bool:
+    """Say whether a runner id is of a process of this host that is gone."""
+    parts = runner.split("/")
+    if len(parts) != 5 or parts[0] != socket.gethostname():  # noqa: PLR2004 - the five parts of a runner id
+        return False
+    if parts[1] != _boot_id():
+        return True
+    try:
+        return int(psutil.Process(int(parts[2])).create_time() * 100) != int(parts[3])
+    except psutil.NoSuchProcess:
+        return True
+    except (psutil.Error, ValueError):
+        return False
+
+
+class Session:
+    """One stack as one process sees it, with the reader's or the runner's credentials."""
+
+    def __init__(
+        self,
+        stack: str,
+        ledgers: LedgerStore,
+        *,
+        access: Access,
+        specs: Mapping[str, Spec] | None = None,
+        limit: Limit | None = None,
+        tell: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self.stack = stack
+        self.access = access
+        self.limit = limit or Limit()
+        self.ledgers = self._port(ledgers)
+        self.targets: dict[str, Target] = {}
+        self.stores: dict[str, Store] = {}
+        self.runner = new_runner()
+        self._specs = dict(specs or {})
+        self._tell = tell or (lambda _identity, _words: None)
+
+    def _port(self, port: Any) -> Any:  # noqa: ANN401 - any of the three ports
+        return port.as_reader() if self.access == "reader" else port
+
+    def add_ports(self, targets: Mapping[str, Target], stores: Mapping[str, Store]) -> None:
+        """Make targets and stores known; those known already stay."""
+        for name, target in targets.items():
+            if name not in self.targets:
+                self.targets[name] = self._port(target)
+        for name, store in stores.items():
+            if name not in self.stores:
+                self.stores[name] = self._port(store)
+
+    def _complete(self, ledger: Ledger | ServerLedger) -> None:
+        for name, descriptor in ledger.targets.items():
+            if name not in self.targets:
+                self.targets[name] = self._port(revive(descriptor))
+        if isinstance(ledger, Ledger):
+            for name, descriptor in ledger.stores.items():
+                if name not in self.stores:
+                    self.stores[name] = self._port(revive(descriptor))
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint | None:
+        """Return the stack's keyed hash. The first runner makes its key; a reader before that has none."""
+        key = f"keys/{self.stack}"
+        for _ in range(WRITE_TRIES):
+            stored = self.ledgers.read(key)
+            if stored.document is not None:
+                return fingerprinter(base64.b64decode(stored.document["key"]), stored.document["id"])
+            if self.access == "reader":
+                return None
+            made = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+            try:
+                self.ledgers.write(key, {"format": 1, "id": secrets.token_hex(2), "key": made}, stored.version)
+            except VersionConflict:
+                continue
+        raise VersionConflict(f"the fingerprint key of {self.stack} keeps changing; run again")
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """Return the snapshot that answers everything this process asks."""
+        sources = Sources(
+            self.targets, self.stores, self.ledgers, self.fingerprint, complete=self._complete, is_dead=is_dead
+        )
+        return Snapshot(self.stack, sources, self._specs, self.runner)
+
+    @cached_property
+    def _tools(self) -> Tools:
+        return Tools(
+            targets=self.targets,
+            stores=self.stores,
+            ledgers=self.ledgers,
+            fingerprint=self.fingerprint or (lambda _text: ""),
+            mint=new_material,
+            nonce=lambda: secrets.token_hex(8),
+            monotonic=time.monotonic,
+            sleep=time.sleep,
+            runner=self.runner,
+            tell=self._tell,
+        )
+
+    @cached_property
+    def credentials(self) -> Reconciler:
+        """Return what plans and runs credentials."""
+        return Reconciler(self._tools, self.snapshot)
+
+    @cached_property
+    def servers(self) -> ServerReconciler:
+        """Return what plans and runs resource servers."""
+        return ServerReconciler(self._tools, self.snapshot)
+
+    def allow_ending(self, identity: str) -> None:
+        """Count one ending before it is done. Raises LimitExceeded with what to do when it must not be.
+
+        Permission and limit are those of docs/what-is-deleted.md; KEYSTEWARD_ALLOW_ENDING=n lifts both for n.
+        """
+        allowed = _allowance()
+        world = self.snapshot.world(identity, None)
+        if not self._ends_something(world):
+            return
+        key = f"endings/{self.stack}"
+        ending = Ending(
+            identity=identity,
+            at=self.ledgers.now(),
+            why=must_be_allowed(world, self.snapshot.at),
+            open_ledgers=sum(1 for ledger in self.snapshot.ledgers.values() if ledger.closed is None),
+        )
+        for _ in range(WRITE_TRIES):
+            stored = self.ledgers.read(key)
+            document, refused = note_ending(stored.document, ending, self.limit, allowed)
+            if refused is not None:
+                raise LimitExceeded(refused, credential=identity)
+            try:
+                self.ledgers.write(key, document, stored.version)
+            except VersionConflict:
+                continue
+            return
+        raise VersionConflict("the count of endings keeps changing; run again", credential=identity)
+
+    @staticmethod
+    def _ends_something(world: World) -> bool:
+        ledger = world.ledger
+        if ledger is None or ledger.closed is not None:
+            return False
+        return any(not (r.adopted or r.external or r.deleted) for r in ledger.objects)
+
+
+def _allowance() -> int:
+    text = os.environ.get(ALLOW_ENDING, "0")
+    if not text.isdigit():
+        raise DeclarationError(f"{ALLOW_ENDING} must be a number of credentials, such as 1")
+    return int(text)
