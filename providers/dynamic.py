@@ -92,7 +92,7 @@ class _Process:
             session = self._sessions.get(key)
             if session is None:
                 limit = props.get("limit") or {}
-                session = Session(stack, revive(ledgers), access=access, limit=_limit(limit), tell=_tell)
+                session = Session(stack, revive(ledgers), access=access, limit=_limit(limit))
                 self._sessions[key] = session
             session.add_ports(
                 {name: revive(d) for name, d in props.get("targets", {}).items() if name not in session.targets},

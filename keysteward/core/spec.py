@@ -16,6 +16,7 @@ from keysteward.core.ledger import About, Place
 from keysteward.core.models import ClientSecret, M2MClient, ResourceServer
 from keysteward.core.observed import Settings
 from keysteward.core.ports import Capabilities, Strategy
+from keysteward.core.schedule import Duration
 
 SPEC_FORMAT = 1
 
@@ -42,8 +43,8 @@ class Spec:
     client_id_given: bool
     method: str
     strategy: Strategy
-    every: timedelta
-    overlap: timedelta
+    every: Duration
+    overlap: Duration
     places: tuple[Place, ...]
     windows: tuple[str, ...] = ()
     scopes: frozenset[str] = frozenset()
