@@ -281,10 +281,10 @@ class Session:
         causes = tuple(_causes(problem))
         if isinstance(problem, (requests.exceptions.MissingSchema, requests.exceptions.InvalidURL)) or not host:
             return _Failure(self._error(NotFound, call, "url is not an http(s) address; correct it"), again=False)
-        if not isinstance(problem, requests.RequestException):
+        tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+        if not isinstance(problem, requests.RequestException) or getattr(tls, "library", None) in {"X509", "PEM"}:
             text = f"the certificate bundle (`ca` or REQUESTS_CA_BUNDLE) cannot be used for {host}; correct its path"
             return _Failure(self._error(NotFound, call, text), again=False)
-        tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
         if tls is not None and not isinstance(tls, _TLS_CUT):
             code = getattr(tls, "verify_code", None)
             text = _TLS_FAILURES.get(code or 0, "no TLS connection could be made; check that url and port speak TLS")

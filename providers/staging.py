@@ -32,6 +32,16 @@ class Staging:
     values: Mapping[int, Staged] = field(default_factory=dict)
 
     @property
+    def exists(self) -> bool:
+        """Say whether there is a document."""
+        return self.identity is not None
+
+    @property
+    def empty(self) -> bool:
+        """Say whether nothing is staged."""
+        return not self.values
+
+    @property
     def description(self) -> Description:
         """Return what may be said of it without its values."""
         return Description(self.identity, staged=tuple(self.values[number].entry for number in sorted(self.values)))

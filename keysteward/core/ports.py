@@ -362,8 +362,11 @@ class Store(Protocol):
         """
         ...
 
-    def take_over(self, path: str, identity: str) -> None:
-        """Make a document of nobody or somebody else ours; its fields survive."""
+    def take_over(self, path: str, identity: str, *, renamed: bool = False) -> None:
+        """Make a document of nobody or somebody else ours; its fields survive.
+
+        With `renamed` it is our own under an old name: the generations it holds stay known, staged ones too.
+        """
         ...
 
     def discard(self, path: str, identity: str, generation: int) -> None:

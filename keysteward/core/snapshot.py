@@ -231,6 +231,11 @@ class Snapshot:
         if missing:
             self.delivered.update(read_delivered(self.sources.stores, missing))
 
+    def undeclared(self) -> list[str]:
+        """Return credentials with an open ledger that nothing declares; an old name of a declared one is declared."""
+        declared = {name for spec in self.specs.values() for name in (spec.identity, *self._names(spec))}
+        return sorted(i for i, ledger in self.ledgers.items() if ledger.closed is None and i not in declared)
+
     def add(self, spec: Spec) -> None:
         """Enter a declaration that becomes known after the snapshot was made."""
         self.specs[spec.identity] = spec

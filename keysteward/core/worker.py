@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from keysteward.core.effects import Outcome, action_for
 from keysteward.core.errors import Damaged, Rejected
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Origin, Place, State
+from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES
 from keysteward.core.observed import Mark, ObservedObject
 from keysteward.core.ports import (
     About,
@@ -157,7 +158,7 @@ class Worker:
         record = step.record
         baseline: tuple[str, ...] = ()
         asked: datetime | None = None
-        if record is not None and record.remote_id is not None:
+        if record is not None and record.remote_id is not None and self.spec.strategy in SERVER_CHOOSES:
             found = self.look(record)
             baseline = tuple(s.id for s in found.secrets) if found is not None else ()
         if record is not None:
@@ -275,7 +276,7 @@ class Worker:
         action = action_for(generation)
         if action is Action.MINT:
             return self._mint(generation, record)
-        found = self.look(record)
+        found = self.look(record) if generation.strategy in ONE_SLOT else self.world.object(record)
         if found is not None and found.secret(generation.fingerprint) is None:
             if not self._slot_is_ours(generation, found):
                 return None
@@ -365,7 +366,7 @@ class Worker:
             store, held = self.tools.stores[place.store], self.world.at(place.key)
             renamed = held.identity in self.world.names
             if (place.take_over or renamed) and held.exists and held.identity != self.world.identity:
-                store.take_over(place.path, self.world.identity)
+                store.take_over(place.path, self.world.identity, renamed=renamed)
             here = {e.generation for e in (held.current, held.previous, *held.staged) if e is not None}
             if generation.number not in here:
                 store.stage(place.path, entry, self._must_value(generation))

@@ -423,9 +423,11 @@ class MemoryStore:
         self.staging.get(path, {}).pop(entry.generation, None)
         self.after("promote")
 
-    def take_over(self, path: str, identity: str) -> None:
+    def take_over(self, path: str, identity: str, *, renamed: bool = False) -> None:
         """See the port."""
         self.owners[path] = identity
+        if not renamed:
+            self.documents.pop(path, None)
 
     def discard(self, path: str, identity: str, generation: int) -> None:
         """See the port."""

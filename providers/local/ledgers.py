@@ -224,18 +224,12 @@ class _Connection:
 
     def _connect(self, uri: str) -> sqlite3.Connection:
         """Open the file; where a reader may not make the index of the log and there is no log, the file is all."""
-        db = _connect(uri)
         try:
-            db.execute("PRAGMA schema_version").fetchone()
+            return _connect(uri)
         except sqlite3.OperationalError:
-            db.close()
             if not self._reading or self._path.with_name(f"{self._path.name}-wal").exists():
                 raise
-            return _connect(f"{uri}&immutable=1")
-        except BaseException:
-            db.close()
-            raise
-        return db
+        return _connect(f"{uri}&immutable=1")
 
     def _check_format(self, db: sqlite3.Connection) -> None:
         application = db.execute("PRAGMA application_id").fetchone()[0]
@@ -259,7 +253,13 @@ class _Connection:
 
 
 def _connect(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA schema_version").fetchone()  # opens the file
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 @contextmanager

@@ -100,8 +100,7 @@ class Company:
         return Reconciler(tools, Snapshot(self.stack, sources, self.specs, runner))
 
     def identities(self) -> list[str]:
-        known = {key.removeprefix("ledgers/") for key in self.ledgers.documents}
-        return sorted({*self.specs, *known})
+        return sorted({*self.specs, *self.reconciler("reader").snapshot.undeclared()})
 
     def preview(self) -> Mapping[str, Plan]:
         reconciler = self.reconciler()

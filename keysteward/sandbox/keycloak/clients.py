@@ -96,7 +96,7 @@ def create(call: AdminCall) -> Response:
     _service_account(call, client)
     _ensure_secret(call, client)
     if call.server.secret_rotation and rotation.policy_for(call.realm, client):
-        rotation.after_write(call.realm, client, call.now)
+        rotation.after_write(call.realm, client, call.now, enabled=True)
     call.realm.clients[client.id] = client
     call.client_changed(client.id)
     return created(call.request, client.id)
@@ -128,8 +128,7 @@ def update(call: AdminCall, client_uuid: str) -> Response:
     _apply(client, sent)
     _service_account(call, client)
     _ensure_secret(call, client)
-    if call.server.secret_rotation:
-        rotation.after_write(call.realm, client, call.now)
+    rotation.after_write(call.realm, client, call.now, enabled=call.server.secret_rotation)
     call.client_changed(client.id)
     return no_content()
 
@@ -221,7 +220,7 @@ def rotated(call: AdminCall, client_uuid: str) -> Response:
     """``GET /clients/{id}/client-secret/rotated``: the secret kept beside the present one, expired or not."""
     client = call.client(client_uuid)
     call.require(*SEES_CLIENTS)
-    if not rotation.has_rotated(client):
+    if not (call.server.secret_rotation and rotation.has_rotated(client)):
         raise errors.plain(HTTPStatus.NOT_FOUND, "Client does not have a rotated secret")
     return json_response({"type": "secret", "value": client.attributes[rotation.ROTATED]})
 
@@ -266,13 +265,12 @@ def assign_scope(call: AdminCall, client_uuid: str, kind: str, scope_id: str) ->
     return no_content()
 
 
-def remove_scope(call: AdminCall, client_uuid: str, kind: str, scope_id: str) -> Response:
+def remove_scope(call: AdminCall, client_uuid: str, kind: str, scope_id: str) -> Response:  # noqa: ARG001  (from the path)
     """``DELETE /clients/{id}/{kind}-client-scopes/{scope}``: 204; which kind it was does not matter."""
     client, scope = _client_and_scope(call, client_uuid, scope_id)
     for scopes in (client.default_scopes, client.optional_scopes):
         if scope in scopes:
             scopes.remove(scope)
-    _ = kind
     call.client_changed(client.id)
     return no_content()
 

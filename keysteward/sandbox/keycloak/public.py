@@ -46,7 +46,6 @@ def discovery(request: Request, realm: Realm) -> Response:
     )
 
 
-def certs(request: Request, realm: Realm) -> Response:
+def certs(request: Request, realm: Realm) -> Response:  # noqa: ARG001  (all realms share one key)
     """``GET /realms/{realm}/protocol/openid-connect/certs``: the JWKS (RFC 7517)."""
-    _ = request, realm
     return json_response({"keys": [keys.public_jwk()]})

@@ -59,11 +59,11 @@ def _holds(condition: dict[str, Any], client: Client) -> bool:
     return all(client.attributes.get(pair["key"]) == pair["value"] for pair in wanted)
 
 
-def after_write(realm: Realm, client: Client, now: int) -> None:
+def after_write(realm: Realm, client: Client, now: int, *, enabled: bool) -> None:
     """Do what the executor does when a client was created or updated."""
-    policy = policy_for(realm, client)
+    policy = policy_for(realm, client) if enabled else None
     if policy is None:
-        clear(client)
+        clear(client, enabled=enabled)
     elif EXPIRATION_TIME not in client.attributes:
         client.attributes[EXPIRATION_TIME] = str(now + policy["expiration-period"])
     elif primary_expired(client, now):
@@ -74,7 +74,7 @@ def regenerate(realm: Realm, client: Client, now: int, *, enabled: bool) -> str:
     """Give the client a new secret; with a policy the present one lives on in the rotated slot."""
     policy = policy_for(realm, client) if enabled else None
     if policy is None:
-        clear(client)
+        clear(client, enabled=enabled)
         client.secret = new_secret()
         client.attributes[CREATION_TIME] = str(now)
     else:
@@ -82,10 +82,13 @@ def regenerate(realm: Realm, client: Client, now: int, *, enabled: bool) -> str:
     return client.secret or ""
 
 
-def clear(client: Client) -> None:
-    """Forget the rotated secret and every expiry; the creation time stays."""
+def clear(client: Client, *, enabled: bool) -> None:
+    """Forget the rotated secret and every expiry; the creation time stays.
+
+    With the feature on, a rotated secret that lacks one of its times is not seen and stays too.
+    """
     client.attributes.pop(EXPIRATION_TIME, None)
-    if has_rotated(client):
+    if has_rotated(client) or not enabled:
         clear_rotated(client)
 
 

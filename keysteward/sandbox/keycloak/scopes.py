@@ -63,13 +63,12 @@ def show(call: AdminCall, scope_id: str) -> Response:
 
 
 def update(call: AdminCall, scope_id: str) -> Response:
-    """``PUT /client-scopes/{id}``: needs name and protocol; merges attributes; does not look at mappers."""
+    """``PUT /client-scopes/{id}``: needs the name; merges attributes; does not look at mappers."""
     scope = call.scope(scope_id)
     call.require("manage-clients")
     sent = call.document("ClientScopeRepresentation", FIELDS)
-    if sent.get("protocol") not in PROTOCOLS:
-        raise errors.unknown_error()
     scope.name = _checked_name(call, sent, scope)
+    scope.protocol = sent.get("protocol") or scope.protocol
     if sent.get("description") is not None:
         scope.description = sent["description"]
     merge_attributes(scope.attributes, sent.get("attributes"), keep_empty=True)
@@ -112,11 +111,10 @@ def add_realm_default(call: AdminCall, kind: str, scope_id: str) -> Response:
     return no_content()
 
 
-def remove_realm_default(call: AdminCall, kind: str, scope_id: str) -> Response:
+def remove_realm_default(call: AdminCall, kind: str, scope_id: str) -> Response:  # noqa: ARG001  (from the path)
     """``DELETE /default-{kind}-client-scopes/{scope}``: 204; which kind it was does not matter."""
     scope = _scope_for_default(call, scope_id)
     _remove(scope, [call.realm.default_scopes, call.realm.optional_scopes])
-    _ = kind
     return no_content()
 
 

@@ -56,7 +56,7 @@ class TokenCall:
 def issue(call: TokenCall) -> Response:
     """Answer the token endpoint."""
     grant = call.form("grant_type")
-    if not grant:
+    if grant is None:
         raise errors.described(HTTPStatus.BAD_REQUEST, "invalid_request", "Missing form parameter: grant_type")
     if grant != "client_credentials" and grant not in OTHER_GRANTS:
         raise errors.described(HTTPStatus.BAD_REQUEST, "unsupported_grant_type", "Unsupported grant_type")
@@ -74,7 +74,8 @@ def issue(call: TokenCall) -> Response:
         client.attributes.get("access.token.lifespan") or call.realm.settings.get("accessTokenLifespan", 300)
     )
     claims = _claims(call, client, scopes, named, lifetime)
-    _record(call, LOGIN, client.client_id, client, token_id=claims["jti"])
+    shown = {"scope": claims["scope"]} if claims["scope"] else {}
+    _record(call, LOGIN, client.client_id, client, token_id=claims["jti"], **shown)
     document = {
         "access_token": jwt.encode(claims, keys.signing_key(), algorithm="RS256", headers={"kid": keys.key_id()}),
         "expires_in": lifetime,
@@ -144,11 +145,9 @@ def _basic_credentials(request: Request) -> tuple[str | None, str | None]:
 
 
 def _secret_accepted(call: TokenCall, client: Client, secret: str) -> bool:
-    if not call.secret_rotation:
-        return secret == client.secret
-    if secret != client.secret and not rotation.rotated_accepts(client, secret, call.now):
-        return False
-    return not rotation.primary_expired(client, call.now)
+    """Say whether this is a live secret; an expired primary blocks the rotated one, and counts without the feature."""
+    rotated = call.secret_rotation and rotation.rotated_accepts(client, secret, call.now)
+    return (rotated or secret == client.secret) and not rotation.primary_expired(client, call.now)
 
 
 def _granted(call: TokenCall, client: Client) -> tuple[list[Scope], list[str]]:

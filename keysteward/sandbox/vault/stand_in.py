@@ -209,7 +209,7 @@ class VaultStandIn(StandIn):
 
     def _kv_versions(self, mount: KvMount, kind: str, key: str, versions: list[Any] | None) -> None:
         if not versions:
-            raise replies.bad_request("No version number provided")
+            raise replies.bad_request(f"{'no' if kind == 'destroy' else 'No'} version number provided")
         numbers = [int(number) for number in versions]
         if kind == "delete":
             mount.delete(key, numbers, self.clock.now())

@@ -1,0 +1,38 @@
+"""What is checked before the first write of a run: how many credentials it would leave without a working secret."""
+
+from __future__ import annotations
+
+import os
+
+from keysteward.core.brake import ALLOW_ENDING, how_to_allow
+from keysteward.core.errors import DeclarationError, LimitExceeded
+from keysteward.core.stack import Limit
+from keysteward.report.plan import Preview
+
+_SHOWN = 5
+
+
+def check_endings(planned: Preview, limit: Limit, open_ledgers: int) -> None:
+    """Raise LimitExceeded when a preview would end too much, or ends something without a person's word.
+
+    KEYSTEWARD_ALLOW_ENDING=n lifts both for n credentials. Whole stack: `open_ledgers` counts all that could be lost.
+    """
+    allowed = _allowance()
+    needing = [c for c in planned.credentials if c.word is not None]
+    if len(needing) > allowed and needing[0].word is not None:
+        raise LimitExceeded(how_to_allow(needing[0].name, needing[0].word, len(needing)), credential=needing[0].name)
+    ending = [c.name for c in planned.credentials if c.ends]
+    if limit.exceeded(len(ending), open_ledgers) and len(ending) > allowed:
+        more = f" and {len(ending) - _SHOWN} more" if len(ending) > _SHOWN else ""
+        raise LimitExceeded(
+            f"{len(ending)} of {open_ledgers} credentials would be left without a working secret "
+            f"({', '.join(ending[:_SHOWN])}{more}), and the limit is {limit.count} or {limit.share:.0%}; nothing was "
+            f"changed. Restore the declarations, or allow it with {ALLOW_ENDING}={len(ending)}"
+        )
+
+
+def _allowance() -> int:
+    text = os.environ.get(ALLOW_ENDING, "0")
+    if not text.isdigit():
+        raise DeclarationError(f"{ALLOW_ENDING} must be a number of credentials, such as 1")
+    return int(text)

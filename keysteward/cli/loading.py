@@ -1,0 +1,99 @@
+"""Loads a stack: a module that exports `stack`, found in the folder `stacks` of the working folder."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keysteward.core.errors import DeclarationError, KeystewardError
+from keysteward.core.stack import Stack
+
+FOLDER = "stacks"
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+StackOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        "-s",
+        metavar="NAME",
+        envvar="KEYSTEWARD_STACK",
+        help="Stack to work on: demo (the module stacks/demo.py) or a full module name. "
+        "Not needed when the folder stacks holds only one.",
+    ),
+]
+
+
+def load_stack(name: str | None) -> Stack:
+    """Import the stack of that name, or the only one there is. Raises DeclarationError with one sentence."""
+    root = Path.cwd()
+    module = _module_name(name, root)
+    if str(root) not in sys.path[:1]:
+        sys.path.insert(0, str(root))
+    try:
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+            raise DeclarationError(f"there is no stack module {module} in {root}; {_known(root)}") from None
+        raise _in_module(error, root) from None
+    except Exception as error:  # noqa: BLE001 - a stack is a program: anything may be wrong in it
+        raise _in_module(error, root) from None
+    stack = getattr(loaded, "stack", None)
+    if not isinstance(stack, Stack):
+        what = "exports no stack" if stack is None else f"exports a {type(stack).__name__} as stack"
+        raise DeclarationError(f"module {module} {what}; write: stack = Stack(...)")
+    return stack
+
+
+def stack_names(root: Path) -> list[str]:
+    """Return the names of the modules in the folder `stacks`."""
+    folder = root / FOLDER
+    if not folder.is_dir():
+        return []
+    modules = [p.stem for p in folder.glob("*.py") if not p.name.startswith("_")]
+    packages = [p.name for p in folder.iterdir() if (p / "__init__.py").is_file()]
+    return sorted({*modules, *packages})
+
+
+def _module_name(name: str | None, root: Path) -> str:
+    if name is None:
+        names = stack_names(root)
+        if len(names) != 1:
+            raise DeclarationError(f"no stack was named; {_known(root)}")
+        return f"{FOLDER}.{names[0]}"
+    if not _MODULE.fullmatch(name):
+        raise DeclarationError(f"--stack {name!r} is not the name of a module; {_known(root)}")
+    return name if "." in name else f"{FOLDER}.{name}"
+
+
+def _known(root: Path) -> str:
+    names = stack_names(root)
+    if not names:
+        return f"{root / FOLDER} holds none; go to the project's folder, or name a module with --stack"
+    return f"choose one with --stack: {', '.join(names)}"
+
+
+def _in_module(error: Exception, root: Path) -> DeclarationError:
+    """Turn what a stack module raised into sentences that name its file and line."""
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f"{_short(error.filename, root)}, line {error.lineno}"
+        return DeclarationError(f"{where}: {type(error).__name__}: {error.msg}")
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(root / FOLDER)]
+    frames = frames or [
+        f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename and f.filename != __file__
+    ]
+    where = f"{_short(frames[-1].filename, root)}, line {frames[-1].lineno}" if frames else "stack"
+    if isinstance(error, KeystewardError):
+        return DeclarationError("\n".join(f"{where}: {sentence}" for sentence in str(error).splitlines()))
+    return DeclarationError(f"{where}: {type(error).__name__}: {error}")
+
+
+def _short(filename: str, root: Path) -> str:
+    path = Path(filename)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else filename

@@ -1,0 +1,113 @@
+"""The command line: `keysteward`. Errors reach the user as one sentence each, without frames and without a secret."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import traceback
+from typing import Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+import keysteward
+from keysteward.cli import preview, up
+from keysteward.cli.progress import INTERRUPTED
+from keysteward.cli.terminal import say, say_error
+from keysteward.core.errors import KeystewardError
+
+DEBUG = "KEYSTEWARD_DEBUG"
+
+
+UsageError: Any = typer.BadParameter.__mro__[1]
+"""The class of every wrong option and argument; typer exports only this one subclass of it."""
+
+
+class _Commands(TyperGroup):
+    """The group of commands; 1 is always an error, so that 2 stays free for "something is due"."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - typer's own signature
+        """Let a wrong option be an error like any other."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except UsageError as error:
+            error.exit_code = 1
+            raise
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own signature
+        """Run the command; whatever goes wrong is told in one sentence."""
+        try:
+            return super().invoke(ctx)
+        except KeystewardError as error:
+            _trace()
+            say_error(error)
+            raise typer.Exit(error.exit_code) from None
+        except UsageError as error:
+            error.exit_code = 1
+            raise
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise
+            _trace()
+            say(f"error: internal error ({type(error).__name__}); run again with {DEBUG}=1 and report it")
+            raise typer.Exit(1) from None
+
+
+def _trace() -> None:
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("preview")(preview.command)
+app.command("up")(up.command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"keysteward {keysteward.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def settings(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        typer.Option("--log-level", envvar="KEYSTEWARD_LOG_LEVEL", help="What is logged to stderr."),
+    ] = "warning",
+) -> None:
+    """Machine credentials under version control: declared, reviewed, rotated with overlap.
+
+    Run it in the project's folder. `pulumi preview` and `pulumi up` do the same through Pulumi.
+    """
+    del version
+    logger = logging.getLogger("keysteward")
+    logger.setLevel(log_level.upper())
+    for handler in [h for h in logger.handlers if isinstance(h, _Handler)]:
+        logger.removeHandler(handler)
+    logger.addHandler(_Handler())
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Writes log lines to stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))

@@ -1,0 +1,82 @@
+"""Opens a stack for a command: loads it, checks it whole, and opens sessions on it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from keysteward.cli.loading import load_stack
+from keysteward.core.errors import DeclarationError
+from keysteward.core.findings import Finding
+from keysteward.core.owners import Owners
+from keysteward.core.stack import Stack, check
+from keysteward.providers.owners import owners_of
+from keysteward.providers.session import Access, Session
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stack that passed its checks, with its owners and the findings of its policy rules."""
+
+    stack: Stack
+    owners: Owners
+    policy: tuple[Finding, ...]
+
+    @cached_property
+    def renamed(self) -> frozenset[str]:
+        """Return the identities that a declaration names as its own old names: these are moved, never ended."""
+        return frozenset(self.identity(old) for d in self.stack.declarations for old in d.previously)
+
+    def session(self, access: Access, tell: Callable[[str, str], None] | None = None) -> Session:
+        """Open a session with the reader's or the runner's credentials."""
+        stack = self.stack
+        session = Session(stack.identity, stack.ledgers, access=access, specs=stack.specs, limit=stack.limit, tell=tell)
+        session.add_ports(stack.targets, stack.stores)
+        return session
+
+    def identity(self, name: str) -> str:
+        """Return the full identity of a name, which may be given with its stack."""
+        prefix = f"{self.stack.identity}/"
+        return name if name.startswith(prefix) else prefix + name
+
+    def undeclared(self, session: Session) -> tuple[list[str], list[str]]:
+        """Return the identities of open ledgers that nothing declares: credentials, and resource servers."""
+        known = {*self.stack.specs, *self.stack.server_specs, *self.renamed}
+        ledgers, servers = session.snapshot.ledgers, session.snapshot.server_ledgers
+        return (
+            sorted(i for i, ledger in ledgers.items() if ledger.closed is None and i not in known),
+            sorted(i for i, ledger in servers.items() if ledger.closed is None and i not in known),
+        )
+
+    def asked(self, session: Session, names: Iterable[str]) -> frozenset[str] | None:
+        """Return the identities of names, None for all of them. Raises DeclarationError for one nobody knows."""
+        wanted = frozenset(self.identity(name) for name in names)
+        credentials, servers = self.undeclared(session)
+        known = {*self.stack.specs, *self.stack.server_specs, *credentials, *servers}
+        for identity in sorted(wanted - known):
+            raise unknown_name(identity, known)
+        return wanted or None
+
+    def servers_used(self, identity: str) -> frozenset[str]:
+        """Return the identities of the resource servers that one declared client uses."""
+        declared = next((d for d in self.stack.credentials if self.identity(d.name) == identity), None)
+        access = {**getattr(declared, "access", {}), **getattr(declared, "optional_access", {})}
+        return frozenset(self.identity(server.name) for server in access)
+
+
+def open_stack(name: str | None) -> Opened:
+    """Load a stack and check it whole. Raises DeclarationError before any call."""
+    stack = load_stack(name)
+    owners = owners_of(stack)
+    return Opened(stack, owners, check(stack, owners))
+
+
+def unknown_name(identity: str, known: Iterable[str]) -> DeclarationError:
+    """Return the error for a name nobody knows, with those that may have been meant."""
+    names = {i.rsplit("/", 1)[-1] for i in known}
+    name = identity.rsplit("/", 1)[-1]
+    close = difflib.get_close_matches(name, names, 3) or sorted(names)[:10]
+    hint = f"did you mean {', '.join(close)}?" if close else "the stack is empty"
+    return DeclarationError(f"{name!r} is neither declared nor in the ledgers of this stack; {hint}")

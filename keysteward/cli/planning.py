@@ -1,0 +1,136 @@
+"""Plans what a command is asked for: resource servers, credentials, and what is not declared any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from keysteward.cli.opening import Opened
+from keysteward.core.brake import must_be_allowed
+from keysteward.core.effects import predict
+from keysteward.core.errors import KeystewardError
+from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.planner import plan
+from keysteward.core.spec import ServerSpec, Spec
+from keysteward.core.steps import Do, Plan
+from keysteward.core.world import World
+from keysteward.providers.session import Session
+from keysteward.report.plan import CredentialPlan, Failure, Preview, ServerItem
+
+_Spec = TypeVar("_Spec", Spec, ServerSpec)
+_Item = TypeVar("_Item")
+
+_TAKING = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE})
+"""Steps after which a secret does not work any more."""
+
+
+@dataclass
+class _Failures:
+    """Errors by message, with the names that met them: one target down is one sentence."""
+
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def try_each(
+        self, specs: Iterable[tuple[str, _Spec | None]], make: Callable[[str, _Spec | None], _Item]
+    ) -> list[_Item]:
+        """Plan each, keeping errors; a failure of one does not hide the others."""
+        made = []
+        for identity, spec in specs:
+            try:
+                made.append(make(identity, spec))
+            except KeystewardError as error:
+                self.names.setdefault(str(error), []).append(identity.rsplit("/", 1)[-1])
+        return made
+
+
+def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prune: bool = False) -> Preview:
+    """Plan a stack, or the names given and the resource servers they use. With `prune`, undeclared things end.
+
+    A target that does not answer fails only what needs it; a ledger store that does not, fails the preview.
+    """
+    wanted = opened.asked(session, names)
+    needed = None if wanted is None else wanted.union(*(opened.servers_used(i) for i in wanted))
+    lost, lost_servers = opened.undeclared(session)
+    failures = _Failures()
+    servers = failures.try_each(
+        _chosen(opened.stack.server_specs, lost_servers, needed), lambda i, spec: plan_server(session, i, spec)
+    )
+    credentials = failures.try_each(
+        _chosen(opened.stack.specs, lost, wanted), lambda i, spec: plan_credential(session, i, spec)
+    )
+    findings = [] if wanted is not None else list(opened.policy)
+    for item in credentials:
+        findings += [finding for finding in item.plan.findings if finding.kind is not Kind.UNDECLARED]
+    if not prune:
+        findings += [_undeclared(item) for item in credentials if item.spec is None]
+        findings += [_undeclared(item) for item in servers if item.spec is None]
+    return Preview(
+        stack=opened.stack.identity,
+        at=session.snapshot.at,
+        servers=tuple(s for s in servers if prune or s.spec is not None),
+        credentials=tuple(c for c in credentials if prune or c.spec is not None),
+        findings=tuple(findings),
+        failures=tuple(Failure(message, tuple(who)) for message, who in failures.names.items()),
+        prune=prune,
+    )
+
+
+def _chosen(
+    declared: dict[str, _Spec], lost: Iterable[str], wanted: frozenset[str] | None
+) -> list[tuple[str, _Spec | None]]:
+    """Return what is declared and what no longer is, by name, of the names asked for."""
+    pairs: list[tuple[str, _Spec | None]] = [(identity, declared[identity]) for identity in sorted(declared)]
+    pairs += [(identity, None) for identity in lost]
+    return [(identity, spec) for identity, spec in pairs if wanted is None or identity in wanted]
+
+
+def plan_server(session: Session, identity: str, spec: ServerSpec | None) -> ServerItem:
+    """Plan one resource server; None for one that is to end."""
+    ledgers = session.snapshot.server_ledgers
+    names = [identity, *(f"{session.stack}/{old}" for old in (spec.previously if spec else ()))]
+    ledger = next((ledgers[name] for name in names if name in ledgers), None)
+    return ServerItem(identity, session.servers.preview(identity, spec), spec, ledger)
+
+
+def plan_credential(session: Session, identity: str, spec: Spec | None) -> CredentialPlan:
+    """Plan one credential; None for one that is to end."""
+    return plan_of(session.snapshot.world(identity, spec))
+
+
+def plan_of(world: World) -> CredentialPlan:
+    """Plan one world, and say whether the plan ends the credential."""
+    made = plan(world)
+    word = must_be_allowed(world, world.now) if world.spec is None else None
+    return CredentialPlan(world.identity, made, world.spec, world.ledger, _ends(world, made), word)
+
+
+def _ends(world: World, made: Plan) -> bool:
+    """Say whether something works before the plan and nothing after it, by a step that takes it away."""
+    if not any(step.do in _TAKING for step in made.steps) or not _works(world):
+        return False
+    ahead = world
+    for step in made.steps:
+        ahead = predict(ahead, step)
+    return not _works(ahead)
+
+
+def _works(world: World) -> bool:
+    ledger = world.ledger
+    if ledger is None:
+        return False
+    for generation in ledger.generations:
+        found = world.object(ledger.object_of(generation))
+        if generation.live and found is not None and found.enabled:
+            return True
+    return False
+
+
+def _undeclared(item: CredentialPlan | ServerItem) -> Finding:
+    words = item.words if isinstance(item, ServerItem) else item.plan.words
+    mend = "declare it again, or end it with: keysteward up --prune"
+    if item.plan.problem is not None:
+        mend += f" (which is stopped now: {item.plan.problem.message})"
+    elif words:
+        mend += f" ({words})"
+    return Finding(Kind.UNDECLARED, Severity.WARNING, item.identity, "has an open ledger and no declaration", mend)

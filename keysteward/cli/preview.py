@@ -1,0 +1,54 @@
+"""`keysteward preview`: shows what `keysteward up` would do. Reads only, with the reader's credentials."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from keysteward.cli.loading import StackOption
+from keysteward.cli.opening import open_stack
+from keysteward.cli.planning import preview
+from keysteward.cli.terminal import show, show_json
+from keysteward.report.plan import preview_json, preview_lines
+
+DUE = 2
+"""Exit code of `--expect-no-changes` when something is due."""
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Only these credentials and resource servers. All when none is named."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document (format 1) in place of text.")]
+PruneOption = Annotated[
+    bool, typer.Option("--prune", help="End what the ledgers know and nobody declares any more.", show_default=False)
+]
+
+
+def command(
+    names: Names = None,
+    *,
+    stack: StackOption = None,
+    as_json: JsonOption = False,
+    prune: PruneOption = False,
+    expect_no_changes: Annotated[
+        bool, typer.Option("--expect-no-changes", help=f"Exit with {DUE} when something is due: a gate for CI.")
+    ] = False,
+) -> None:
+    """Show what `up` would do, and why. Nothing is changed.
+
+    + is created, ~ rotated or updated, - ended, ! stopped by a problem, . waits. Then come findings, and when
+    something is due next.
+
+    Exit code 0: planned; 1: an error, or a problem that stops something; 2: something is due (--expect-no-changes).
+    """
+    opened = open_stack(stack)
+    planned = preview(opened, opened.session("reader"), names or (), prune=prune)
+    if as_json:
+        show_json(preview_json(planned))
+    else:
+        show(preview_lines(planned))
+    if planned.stopped:
+        raise typer.Exit(1)
+    if expect_no_changes and planned.due:
+        raise typer.Exit(DUE)

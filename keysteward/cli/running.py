@@ -1,0 +1,165 @@
+"""Carries out a preview that was approved: resource servers, credentials, then what is not declared any more.
+
+One failure does not stop the others. What the preview did not show is not done.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from keysteward.cli.opening import Opened
+from keysteward.cli.progress import Display, Interrupt, Stopped
+from keysteward.core.errors import KeystewardError, LeaseHeld
+from keysteward.core.reconciler import Result
+from keysteward.core.steps import Do
+from keysteward.providers.session import Session
+from keysteward.report.plan import CredentialPlan, Preview, ServerItem
+from keysteward.report.results import BAD, Outcome, RunResult
+
+_log = logging.getLogger(__name__)
+
+_NEEDS_SCOPES = frozenset({Do.CREATE, Do.UPDATE})
+"""Steps that give a client the scopes of its resource servers."""
+
+STOPPED = "stopped by Ctrl-C; the next run goes on from there"
+
+
+@dataclass
+class Run:
+    """One run over one approved preview."""
+
+    opened: Opened
+    planned: Preview
+    display: Display
+    interrupt: Interrupt
+    parallel: int = 4
+    results: list[RunResult] = field(default_factory=list)
+
+    def go(self) -> list[RunResult]:
+        """Run everything that is due. Raises KeystewardError when the runner's session cannot be opened."""
+        self.session = self.opened.session("runner", self._tell)
+        _read_ahead(self.session)
+        for server in self.planned.servers:
+            if server.spec is not None and server.due:
+                self.results.append(self._server(server))
+        credentials = [c for c in self.planned.credentials if c.spec is not None and c.due]
+        with ThreadPoolExecutor(self.parallel) as pool:
+            self.results += pool.map(self._credential, credentials)
+        for credential in self.planned.credentials:
+            if credential.spec is None:
+                self.results.append(self._pruned(credential))
+        self._sweep()
+        for server in self.planned.servers:
+            if server.spec is None:
+                self.results.append(self._server(server))
+        return self.results
+
+    def _tell(self, identity: str, words: str) -> None:
+        """Hear of each step just before it is done: the moment to stop. A resource server is never left half way."""
+        if self.interrupt.asked.is_set() and not any(s.identity == identity for s in self.planned.servers):
+            raise Stopped(STOPPED, credential=identity)
+        self.display.tell(identity, words)
+
+    def _server(self, item: ServerItem) -> RunResult:
+        def act() -> RunResult:
+            if item.plan.problem is not None:
+                return RunResult(item.identity, "resource server", Outcome.FAILED, error=item.plan.problem.message)
+            result = self.session.servers.run(
+                item.identity, item.spec, approved=item.numbered, words=item.numbered or None
+            )
+            words = tuple(step.words for step in result.done)
+            return RunResult(item.identity, "resource server", Outcome.DONE, words, words)
+
+        return self._guarded(RunResult(item.identity, "resource server", Outcome.DONE), act)
+
+    def _credential(self, item: CredentialPlan) -> RunResult:
+        def act() -> RunResult:
+            missing = self._failed_servers(item)
+            if missing:
+                why = f"not begun, since it needs {', '.join(missing)}, which failed"
+                return RunResult(item.identity, "credential", Outcome.SKIPPED, error=why)
+            return self._run(item)
+
+        return self._guarded(RunResult(item.identity, "credential", Outcome.DONE), act)
+
+    def _pruned(self, item: CredentialPlan) -> RunResult:
+        def act() -> RunResult:
+            if not item.leased:
+                self.session.allow_ending(item.identity)
+            return self._run(item)
+
+        return self._guarded(RunResult(item.identity, "credential", Outcome.DONE), act)
+
+    def _run(self, item: CredentialPlan) -> RunResult:
+        if item.plan.problem is not None and not item.plan.steps:
+            return RunResult(item.identity, "credential", Outcome.FAILED, error=item.plan.problem.message)
+        result = self.session.credentials.run(
+            item.identity, item.spec, approved=item.numbered, words=item.numbered or None
+        )
+        return result_of(result)
+
+    def _failed_servers(self, item: CredentialPlan) -> list[str]:
+        """Return the resource servers that this credential's steps need and that failed or were not planned."""
+        if not any(step.do in _NEEDS_SCOPES for step in item.plan.steps):
+            return []
+        unplanned = {self.opened.identity(name) for failure in self.planned.failures for name in failure.names}
+        failed = {result.identity for result in self.results if result.outcome in BAD} | unplanned
+        return sorted(i.rsplit("/", 1)[-1] for i in self.opened.servers_used(item.identity) & failed)
+
+    def _sweep(self) -> None:
+        """Delete scopes noted as dropped which the updates just done have set free."""
+        ledgers = self.session.snapshot.server_ledgers.values()
+        for target in sorted({ledger.target for ledger in ledgers if ledger.dropped and ledger.closed is None}):
+            swept = RunResult(f"{self.planned.stack}/{target}", "resource server", Outcome.DONE)
+
+            def act(target: str = target, swept: RunResult = swept) -> RunResult:
+                self.session.servers.sweep_dropped(target)
+                return swept
+
+            result = self._guarded(swept, act)
+            if result is not swept:
+                self.results.append(result)
+
+    def _guarded(self, about: RunResult, act: Callable[[], RunResult]) -> RunResult:
+        """Run one thing and turn what goes wrong into its outcome, so that the others go on."""
+
+        def ended(outcome: Outcome, error: str) -> RunResult:
+            return RunResult(about.identity, about.kind, outcome, error=error)
+
+        if self.interrupt.asked.is_set():
+            return ended(Outcome.STOPPED, "not begun; the next run does it")
+        try:
+            return act()
+        except LeaseHeld as error:
+            return ended(Outcome.LEASED, error.message)
+        except Stopped:
+            return ended(Outcome.STOPPED, STOPPED)
+        except KeystewardError as error:
+            return ended(Outcome.FAILED, str(error).removeprefix(f"{about.identity}: "))
+        except Exception as error:  # noqa: BLE001 - a defect in one must not leave the others half way
+            _log.debug("credential=%s outcome=internal", about.identity, exc_info=True)
+            return ended(Outcome.FAILED, f"internal error ({type(error).__name__}); see --log-level debug, report it")
+        finally:
+            self.display.finished(about.identity)
+
+
+def _read_ahead(session: Session) -> None:
+    """Make what all threads share before there are any, and fail before the first write."""
+    _ = session.credentials, session.servers, session.snapshot.ledgers, session.snapshot.delivered
+
+
+def result_of(result: Result) -> RunResult:
+    """Return what a run of one credential did, in words."""
+    return RunResult(
+        identity=result.identity,
+        kind="credential",
+        outcome=Outcome.DONE if result.wait is None else Outcome.WAITING,
+        done=tuple(step.words for step in result.done),
+        headlines=tuple(step.words for step in result.done if step.headline),
+        wait=result.wait,
+        ledger=result.ledger,
+        findings=result.findings,
+    )

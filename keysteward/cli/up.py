@@ -1,0 +1,75 @@
+"""`keysteward up`: shows the plan, asks, and carries it out with the runner's credentials."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from keysteward.cli.limits import check_endings
+from keysteward.cli.loading import StackOption
+from keysteward.cli.opening import Opened, open_stack
+from keysteward.cli.planning import preview
+from keysteward.cli.preview import JsonOption, Names, PruneOption
+from keysteward.cli.progress import INTERRUPTED, Display, Interrupt
+from keysteward.cli.running import Run
+from keysteward.cli.terminal import confirm, interactive, say, show, show_json
+from keysteward.core.errors import KeystewardError
+from keysteward.report.plan import Preview, preview_lines
+from keysteward.report.results import BAD, Outcome, RunResult, result_lines, results_json
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Needed where nobody can be asked.")]
+
+
+def command(
+    names: Names = None,
+    *,
+    stack: StackOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    prune: PruneOption = False,
+    parallel: Annotated[int, typer.Option(min=1, max=32, help="How many credentials are worked on at a time.")] = 4,
+) -> None:
+    """Make identity providers and stores match the stack: show the plan, ask, then carry it out.
+
+    Only what the plan showed is done. One failing credential does not stop the others. Ctrl-C stops between two
+    steps; the next run goes on from there.
+
+    Exit code 0: done, or nothing was due; 1: an error, something failed, or the plan was declined; 130: Ctrl-C.
+    """
+    opened = open_stack(stack)
+    session = opened.session("reader")
+    planned = preview(opened, session, names or (), prune=prune)
+    if not as_json:
+        show(preview_lines(planned))
+    worth_running = any(item.due for item in planned.items)
+    if worth_running:
+        open_ledgers = sum(1 for ledger in session.snapshot.ledgers.values() if ledger.closed is None)
+        check_endings(planned, opened.stack.limit, open_ledgers)
+        _ask(yes=yes, as_json=as_json)
+    results = _carry_out(opened, planned, parallel) if worth_running else []
+    if as_json:
+        show_json(results_json(results, planned))
+    elif worth_running:
+        show(result_lines(results, planned))
+    if any(result.outcome is Outcome.STOPPED for result in results):
+        raise typer.Exit(INTERRUPTED)
+    if planned.stopped or any(result.outcome in BAD for result in results):
+        raise typer.Exit(1)
+
+
+def _ask(*, yes: bool, as_json: bool) -> None:
+    if yes:
+        return
+    if as_json or not interactive():
+        raise KeystewardError(
+            "nothing was changed: nobody can be asked here; look at the plan with `keysteward preview`, then add --yes"
+        )
+    if not confirm("\nCarry out this plan?"):
+        say("Nothing was changed.")
+        raise typer.Exit(1)
+
+
+def _carry_out(opened: Opened, planned: Preview, parallel: int) -> list[RunResult]:
+    with Display(sum(1 for item in planned.items if item.due)) as display, Interrupt(display) as interrupt:
+        return Run(opened, planned, display, interrupt, parallel).go()

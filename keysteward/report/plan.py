@@ -1,0 +1,354 @@
+"""A preview as people and programs read it. Pure: built from plans, rendered for a terminal or as JSON.
+
+JSON (`format: 1`; keys may be added, never changed or removed):
+
+- `format`, `stack`, `at` (ISO 8601, the ledger store's time), `prune` (whether undeclared things are planned to end)
+- `resource_servers[]`: `name`, `identity`, `declared`, `action`, `words`, `steps[]` (`do`, `words`, `scope`,
+  `needs_approval`), `problem` (text or null)
+- `credentials[]`: `name`, `identity`, `kind`, `declared`, `action`, `words`, `steps[]` (`do`, `words`, `why`,
+  `generation`, `headline`, `needs_approval`), `wait` (`until`, `why`) or null, `problem` (text or null), `due` (ISO
+  8601 or null), `status`
+- `findings[]`: `kind`, `severity` (error, warning, note), `subject`, `message`, `mend`
+- `failures[]`: `message`, `names[]`: what could not be planned, since a target or store did not answer
+- `summary`: a count for each action that occurs, and `next_due` (`at`, `name`) or null
+
+`action` is create, adopt, rotate, update, retire, end, wait, problem or unchanged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from rich.text import Text
+
+from keysteward.core.findings import Finding, Kind
+from keysteward.core.ledger import Ledger
+from keysteward.core.servers import DoScope, ServerLedger, ServerPlan
+from keysteward.core.spec import ServerSpec, Spec
+from keysteward.core.status import status_of
+from keysteward.core.steps import Do, Plan
+from keysteward.report.findings import finding_lines
+from keysteward.report.plain import line
+
+JSON_FORMAT = 1
+
+
+class Action(StrEnum):
+    """What a plan comes to, in one word."""
+
+    CREATE = "create"
+    ADOPT = "adopt"
+    ROTATE = "rotate"
+    UPDATE = "update"
+    RETIRE = "retire"
+    END = "end"
+    WAIT = "wait"
+    PROBLEM = "problem"
+    UNCHANGED = "unchanged"
+
+
+SYMBOLS: dict[Action, tuple[str, str]] = {
+    Action.CREATE: ("+", "green"),
+    Action.ADOPT: ("+", "green"),
+    Action.ROTATE: ("~", "yellow"),
+    Action.UPDATE: ("~", "yellow"),
+    Action.RETIRE: ("~", "yellow"),
+    Action.END: ("-", "red"),
+    Action.WAIT: (".", "cyan"),
+    Action.PROBLEM: ("!", "bold red"),
+    Action.UNCHANGED: (" ", "dim"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialPlan:
+    """The plan of one credential; `spec` is None for what is not declared any more.
+
+    `ends` says that no secret of it would work afterwards; `word` why that needs a person's word (None: it does not).
+    """
+
+    identity: str
+    plan: Plan
+    spec: Spec | None
+    ledger: Ledger | None
+    ends: bool = False
+    word: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name without the stack."""
+        return self.identity.rsplit("/", 1)[-1]
+
+    @property
+    def due(self) -> bool:
+        """Say whether a run has something to do or to say about it."""
+        return bool(self.plan.steps) or self.plan.problem is not None or self.plan.wait is not None or self.leased
+
+    @property
+    def leased(self) -> bool:
+        """Say whether another run works on it."""
+        return any(finding.kind is Kind.LEASED for finding in self.plan.findings)
+
+    @property
+    def numbered(self) -> str:
+        """Return the plan's words under the run number that they will have in the ledger; empty when nothing is due."""
+        count = self.ledger.executed.count if self.ledger is not None else 0
+        return f"#{count + 1} {self.plan.words}" if self.plan.words else ""
+
+    @property
+    def action(self) -> Action:
+        """Return what the plan comes to."""
+        steps = {step.do for step in self.plan.steps}
+        new = self.ledger is None or self.ledger.closed is not None or not self.ledger.generations
+        cases = (
+            (self.plan.problem is not None, Action.PROBLEM),
+            (Do.ADOPT in steps, Action.ADOPT),
+            (self.ends or (self.spec is None and bool(steps)), Action.END),
+            (Do.BEGIN in steps, Action.CREATE if new else Action.ROTATE),
+            (bool(steps) and steps <= {Do.RETIRE, Do.END, Do.SUSPEND}, Action.RETIRE),
+            (bool(steps), Action.UPDATE),
+            (self.plan.wait is not None or self.leased, Action.WAIT),
+        )
+        return next((action for holds, action in cases if holds), Action.UNCHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerItem:
+    """The plan of one resource server; `spec` is None for what is not declared any more."""
+
+    identity: str
+    plan: ServerPlan
+    spec: ServerSpec | None
+    ledger: ServerLedger | None
+
+    @property
+    def name(self) -> str:
+        """Return the name without the stack."""
+        return self.identity.rsplit("/", 1)[-1]
+
+    @property
+    def due(self) -> bool:
+        """Say whether a run has something to do or to say about it."""
+        return bool(self.plan.steps) or self.plan.problem is not None
+
+    @property
+    def words(self) -> str:
+        """Return the plan in words; when all of it goes, its scopes go as soon as no client has them."""
+        if self.spec is not None:
+            return self.plan.words
+        later = [f"delete scope {s.scope} (after its last client)" for s in self.plan.steps if s.do is DoScope.NOTE]
+        rest = [s.words for s in self.plan.steps if s.do is not DoScope.NOTE]
+        return "; ".join([*later, *rest])
+
+    @property
+    def numbered(self) -> str:
+        """Return the words under the run number that they will have in the ledger."""
+        count = self.ledger.executed.count if self.ledger is not None else 0
+        return f"#{count + 1} {self.words}" if self.words else ""
+
+    @property
+    def action(self) -> Action:
+        """Return what the plan comes to."""
+        new = self.ledger is None or self.ledger.closed is not None
+        cases = (
+            (self.plan.problem is not None, Action.PROBLEM),
+            (not self.plan.steps, Action.UNCHANGED),
+            (self.spec is None, Action.END),
+            (new, Action.CREATE),
+        )
+        return next((action for holds, action in cases if holds), Action.UPDATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One error that kept some credentials or resource servers from being planned."""
+
+    message: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would do to a whole stack, or to the names asked for. `prune`: undeclared things would end."""
+
+    stack: str
+    at: datetime
+    servers: tuple[ServerItem, ...]
+    credentials: tuple[CredentialPlan, ...]
+    findings: tuple[Finding, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    prune: bool = False
+
+    @property
+    def items(self) -> tuple[ServerItem | CredentialPlan, ...]:
+        """Return all plans, in the order of a run."""
+        return (*self.servers, *self.credentials)
+
+    @property
+    def due(self) -> bool:
+        """Say whether a run would change something."""
+        return any(item.plan.steps for item in self.items)
+
+    @property
+    def stopped(self) -> bool:
+        """Say whether something stops one of the plans, or kept it from being made."""
+        return bool(self.failures) or any(item.plan.problem is not None for item in self.items)
+
+    @property
+    def counts(self) -> Counter[Action]:
+        """Count the actions."""
+        return Counter(item.action for item in self.items)
+
+    @property
+    def next_due(self) -> tuple[datetime, str] | None:
+        """Return when something is next due by schedule, after this plan, and for which credential."""
+        dates = [(c.plan.due, c.name) for c in self.credentials if c.plan.due is not None]
+        return min(dates, default=None)
+
+
+def preview_lines(preview: Preview) -> Iterable[Text]:
+    """Write a preview for a terminal: what changes, then findings, then one line that sums up."""
+    yield line("Plan for ", (preview.stack, "bold"))
+    groups = (("Resource servers", preview.servers), ("Credentials", preview.credentials))
+    for title, items in groups:
+        shown = [item for item in items if item.action is not Action.UNCHANGED]
+        if shown:
+            yield Text()
+            yield line((title, "bold"))
+        width = max((len(item.name) for item in shown), default=0)
+        for item in shown:
+            yield from _item_lines(item, width)
+    for failure in preview.failures:
+        yield Text()
+        yield line("  ", ("!", "bold red"), " ", failure.message)
+        yield line("    not planned: ", _some(failure.names))
+    if preview.findings:
+        yield Text()
+        yield line(("Findings", "bold"))
+        yield from finding_lines(preview.findings, preview.stack)
+    yield Text()
+    yield line(summary(preview))
+
+
+def _some(names: tuple[str, ...], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _item_lines(item: ServerItem | CredentialPlan, width: int) -> Iterable[Text]:
+    symbol, style = SYMBOLS[item.action]
+    indent = " " * (width + 6)
+    words = list(_words(item)) or [("", "")]
+    for index, (text, why) in enumerate(words):
+        because = (f"  ({why})", "dim") if why and why not in text else ("", "")
+        if index == 0:
+            yield line("  ", (symbol, style), " ", (item.name.ljust(width), "bold"), "  ", text, because)
+        else:
+            yield line(indent, text, because)
+
+
+def _words(item: ServerItem | CredentialPlan) -> Iterable[tuple[str, str]]:
+    """Yield what is done and why; then what is waited for, or what stops it."""
+    if isinstance(item, ServerItem):
+        yield from ((words, "") for words in item.words.split("; ") if words)
+    else:
+        headlines = [s for s in item.plan.steps if s.headline] or list(item.plan.steps[:1])
+        yield from ((step.words, step.why) for step in headlines)
+        if item.plan.wait is not None:
+            yield f"waits until {when(item.plan.wait.until)}", item.plan.wait.why
+        elif item.leased and not headlines:
+            yield "another run works on it", ""
+    if item.plan.problem is not None:
+        yield item.plan.problem.message, ""
+
+
+def when(moment: datetime) -> str:
+    """Write a moment for people: "2026-12-01 09:00 UTC"."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def summary(preview: Preview) -> str:
+    """Return "3 to create, 1 to rotate, 12 unchanged; next due 2026-12-01 (billing-exporter)"."""
+    counts = preview.counts
+    parts = [f"{counts[a]} to {a}" for a in Action if counts[a] and a not in _PASSIVE]
+    parts += [f"{counts[action]} {word}" for action, word in _PASSIVE.items() if counts[action]]
+    if preview.failures:
+        parts.append(f"{sum(len(f.names) for f in preview.failures)} not planned")
+    text = ", ".join(parts) or "nothing is declared"
+    if not preview.due and not preview.stopped:
+        text = f"Nothing is due: {text}"
+    if preview.next_due is not None:
+        moment, name = preview.next_due
+        text += f"; next due {moment:%Y-%m-%d} ({name})"
+    return f"{text}."
+
+
+_PASSIVE = {Action.WAIT: "waiting", Action.PROBLEM: "with a problem", Action.UNCHANGED: "unchanged"}
+
+
+def preview_json(preview: Preview) -> dict[str, Any]:
+    """Return a preview as JSON; see the module for the format."""
+    due = preview.next_due
+    return {
+        "format": JSON_FORMAT,
+        "stack": preview.stack,
+        "at": preview.at.isoformat(),
+        "prune": preview.prune,
+        "resource_servers": [_server_json(item) for item in preview.servers],
+        "credentials": [_credential_json(item) for item in preview.credentials],
+        "findings": [asdict(finding) for finding in preview.findings],
+        "failures": [{"message": f.message, "names": list(f.names)} for f in preview.failures],
+        "summary": {
+            **{action.value: count for action, count in sorted(preview.counts.items())},
+            "next_due": None if due is None else {"at": due[0].isoformat(), "name": due[1]},
+        },
+    }
+
+
+def _server_json(item: ServerItem) -> dict[str, Any]:
+    steps = [
+        {"do": s.do.value, "words": s.words, "scope": s.scope, "needs_approval": s.needs_approval}
+        for s in item.plan.steps
+    ]
+    return {
+        "name": item.name,
+        "identity": item.identity,
+        "declared": item.spec is not None,
+        "action": item.action.value,
+        "words": item.words,
+        "steps": steps,
+        "problem": None if item.plan.problem is None else item.plan.problem.message,
+    }
+
+
+def _credential_json(item: CredentialPlan) -> dict[str, Any]:
+    plan = item.plan
+    steps = [
+        {
+            "do": s.do.value,
+            "words": s.words,
+            "why": s.why,
+            "generation": s.generation,
+            "headline": s.headline,
+            "needs_approval": s.needs_approval,
+        }
+        for s in plan.steps
+    ]
+    return {
+        "name": item.name,
+        "identity": item.identity,
+        "kind": item.spec.kind if item.spec is not None else item.ledger.kind if item.ledger is not None else None,
+        "declared": item.spec is not None,
+        "action": item.action.value,
+        "words": plan.words,
+        "steps": steps,
+        "wait": None if plan.wait is None else {"until": plan.wait.until.isoformat(), "why": plan.wait.why},
+        "problem": None if plan.problem is None else plan.problem.message,
+        "due": None if plan.due is None else plan.due.isoformat(),
+        "status": status_of(item.ledger),
+    }

@@ -1,0 +1,539 @@
+"""The contract of a target, as tests: what every adapter must do, whatever the vendor.
+
+A target's author subclasses `TargetContract` in a test module and gives it a fixture `profile` that returns a
+`TargetProfile`. What the capabilities do not offer is skipped, with the reason. Every test makes objects of its own and
+deletes them, so that a realm or account may be shared.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import pickle
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta
+from typing import Any, NoReturn
+
+import pytest
+
+from keysteward.core.errors import AccessDenied, Conflict, OutcomeUnknown
+from keysteward.core.observed import Mark, ObservedObject, Settings
+from keysteward.core.ports import (
+    Action,
+    Claim,
+    Fingerprint,
+    Material,
+    ObjectRef,
+    Order,
+    Proof,
+    ScopeWant,
+    Target,
+    Verification,
+)
+
+AUDIENCE = "https://billing.example.com"
+OVERLAP = timedelta(days=7)
+METHODS = ("client_secret", "private_key_jwt")
+
+
+class TargetProfile(ABC):
+    """How to reach one target under test. `target` writes; what is optional returns None where it cannot be had."""
+
+    target: Target
+    fingerprint: Fingerprint
+
+    @abstractmethod
+    def new_material(self, method: str) -> Material:
+        """Make a fresh secret or key pair."""
+
+    def settle(self) -> None:
+        """Wait until the last write shows in lists and works everywhere; nothing where it does at once."""
+        return
+
+    def calls(self) -> int | None:
+        """Return how many calls the target has received so far."""
+        return None
+
+    def lost_reply(self) -> AbstractContextManager[None] | None:
+        """Return a context in which the next create is done and its reply is lost."""
+        return None
+
+    def write_foreign_field(self, remote_id: str) -> Callable[[], Any] | None:
+        """Write a field that no part of keysteward knows, and return a way to read it back."""
+        del remote_id
+        return None
+
+
+@dataclass(frozen=True)
+class Made:
+    """One object under test with everything known about it."""
+
+    remote_id: str
+    client_id: str
+    want: Settings
+    mark: Mark
+    material: Material
+
+    def claim(self, material: Material | None = None) -> Claim:
+        """Return what must hold for its secret."""
+        wanted = self.want
+        return Claim(
+            self.client_id,
+            material or self.material,
+            (AUDIENCE,) if wanted.scopes else (),
+            wanted.scopes,
+            wanted.optional_scopes,
+            wanted.token_lifetime,
+        )
+
+
+class Workbench:
+    """Makes objects and scopes at the target, and deletes them at the end."""
+
+    def __init__(self, profile: TargetProfile) -> None:
+        self.profile = profile
+        self.target = profile.target
+        self._numbers = itertools.count(1)
+        self._run = secrets.token_hex(4)
+        self._objects: list[str] = []
+        self._scopes: list[str] = []
+
+    def name(self, what: str) -> str:
+        """Return a name that nothing else has."""
+        return f"{what}-{self._run}-{next(self._numbers)}"
+
+    def mark(self) -> Mark:
+        """Return a mark that nothing else has."""
+        return Mark(f"acme/test/{self.name('credential')}", secrets.token_hex(8))
+
+    def scope(self, audience: str = AUDIENCE) -> ScopeWant:
+        """Put a fresh scope into the catalogue."""
+        want = ScopeWant(self.name("invoices:read"), "Read invoices", audience, self.mark())
+        self._scopes.append(self.target.put_scope(want, None))
+        return want
+
+    def forget_scope(self, remote_id: str) -> None:
+        """Delete a scope at the end that the test made itself."""
+        self._scopes.append(remote_id)
+
+    def want(self, method: str, *, scopes: int = 1, optional: int = 1) -> Settings:
+        """Return settings with fresh scopes, within what the target offers."""
+        return Settings(
+            method,
+            scopes=frozenset(self.scope().name for _ in range(scopes)),
+            optional_scopes=frozenset(self.scope().name for _ in range(optional)),
+            token_lifetime=300,
+            description="Nightly invoice export to the warehouse",
+            safeguards=self.target.capabilities.safeguards,
+        )
+
+    def make(self, method: str | None = None, **scopes: int) -> Made:
+        """Create an object with one secret that works."""
+        chosen = method or self.target.capabilities.methods[0]
+        want, mark, client_id = self.want(chosen, **scopes), self.mark(), self.name("client")
+        chosen_here = self.chooses(chosen)
+        material = self.profile.new_material(chosen) if chosen_here else None
+        created = self.target.create(client_id, want, mark, material)
+        self._objects.append(created.remote_id)
+        if material is None:
+            material = self.target.issue(created.remote_id, Order(Action.MINT, name=self.name("key"))).material
+        self.profile.settle()
+        assert material is not None, "a minted secret is shown by the call that mints it"
+        return Made(created.remote_id, created.client_id, want, mark, material)
+
+    def keep(self, remote_id: str) -> None:
+        """Delete an object at the end that the test made itself."""
+        self._objects.append(remote_id)
+
+    def chooses(self, method: str) -> bool:
+        """Say whether values of ours are taken."""
+        return method != "client_secret" or self.target.capabilities.chooses == "caller"
+
+    def look(self, made: Made) -> ObservedObject:
+        """Read the object; it must be there."""
+        self.profile.settle()
+        found = self.target.look(ObjectRef(made.client_id, made.remote_id), self.profile.fingerprint)
+        assert found is not None, "the object is there"
+        return found
+
+    def verify(self, made: Made, material: Material | None = None) -> Verification:
+        """Verify one of its secrets."""
+        self.profile.settle()
+        return self.target.verify(made.claim(material))
+
+    def fingerprint(self, material: Material) -> str:
+        """Return the fingerprint of one secret."""
+        return self.profile.fingerprint(material.canonical.get_secret_value())
+
+    def clear(self) -> None:
+        """Delete what was made."""
+        for remote_id in self._objects:
+            self.target.delete(remote_id)
+        for remote_id in self._scopes:
+            self.target.drop_scope(remote_id)
+
+
+class TargetContract:
+    """Subclass it and give it a fixture `profile`."""
+
+    @pytest.fixture
+    def profile(self) -> TargetProfile:
+        """Return the target under test."""
+        raise NotImplementedError("a subclass gives the fixture `profile`")
+
+    @pytest.fixture
+    def bench(self, profile: TargetProfile) -> Iterator[Workbench]:
+        """Return a workbench that is cleared afterwards."""
+        bench = Workbench(profile)
+        yield bench
+        bench.clear()
+
+    @pytest.fixture(params=METHODS)
+    def method(self, request: pytest.FixtureRequest, profile: TargetProfile) -> str:
+        """Return each authentication method that the target offers."""
+        if request.param not in profile.target.capabilities.methods:
+            pytest.skip(f"the target does not offer {request.param}")
+        return str(request.param)
+
+    # What is known without a call
+
+    def test_it_is_a_target_and_its_descriptor_is_json_without_secrets(self, profile: TargetProfile) -> None:
+        """Descriptors are stored in ledgers and states."""
+        target = profile.target
+        before = profile.calls()
+        assert isinstance(target, Target)
+        assert ":" in target.descriptor.kind
+        assert json.loads(json.dumps(dict(target.descriptor.settings))) == dict(target.descriptor.settings)
+        assert target.token_url
+        assert set(target.capabilities.methods) & set(METHODS)
+        assert profile.calls() == before
+
+    def test_equal_settings_make_equal_targets_that_survive_pickling(self, profile: TargetProfile) -> None:
+        """A declaration is a plain value."""
+        copied = pickle.loads(pickle.dumps(profile.target))  # noqa: S301 - our own bytes
+        assert copied == profile.target
+        assert hash(copied) == hash(profile.target)
+
+    # Objects
+
+    def test_what_was_created_is_observed_as_declared_and_again(self, bench: Workbench, method: str) -> None:
+        """Apply, observe, expect no difference; and the same in the list and by a look."""
+        made = bench.make(method)
+        found = bench.look(made)
+        assert found.settings == made.want
+        assert (found.client_id, found.mark, found.enabled) == (made.client_id, made.mark, True)
+        observed = bench.target.observe(bench.profile.fingerprint)
+        assert observed.by_id[made.remote_id] == found
+        assert observed.by_client_id[made.client_id] == found
+        assert bench.target.look(ObjectRef(made.client_id), bench.profile.fingerprint) == found
+        bench.target.update(made.remote_id, made.want, made.mark)
+        assert bench.look(made) == found
+
+    def test_an_observation_says_when_it_was_made(self, bench: Workbench) -> None:
+        """Absence is proven by the time at which a list started, so it is no later than the target's own clock."""
+        observed = bench.target.observe(bench.profile.fingerprint)
+        assert observed.target == bench.target.name
+        assert observed.started_at.utcoffset() == UTC.utcoffset(None)
+        assert observed.clock is None or observed.started_at <= observed.clock
+
+    def test_creating_again_with_the_same_mark_finds_what_was_made(self, bench: Workbench, method: str) -> None:
+        """A create may be repeated by the attempt that made it."""
+        made = bench.make(method)
+        again = bench.target.create(
+            made.client_id, made.want, made.mark, made.material if bench.chooses(method) else None
+        )
+        assert again.remote_id == made.remote_id
+        assert bench.verify(made).proof in {Proof.PROVEN, Proof.READ_BACK, Proof.CANNOT}
+
+    @pytest.mark.parametrize("other", ["identity", "nonce"])
+    def test_a_client_id_of_anybody_else_is_a_conflict_and_stays_as_it_is(self, bench: Workbench, other: str) -> None:
+        """Not even another attempt of the same credential takes it over."""
+        made = bench.make()
+        before = bench.look(made)
+        with pytest.raises(Conflict, match=made.client_id):
+            bench.target.create(made.client_id, made.want, replace(made.mark, **{other: "somebody-else"}), None)
+        assert bench.look(made) == before
+
+    def test_a_create_whose_reply_was_lost_is_found_by_the_next(self, bench: Workbench, method: str) -> None:
+        """The adapter never sends it twice; the caller does, with the same mark."""
+        lost = bench.profile.lost_reply()
+        if lost is None:
+            pytest.skip("the profile cannot lose a reply")
+        want, mark, client_id = bench.want(method), bench.mark(), bench.name("client")
+        material = bench.profile.new_material(method) if bench.chooses(method) else None
+        with lost, pytest.raises(OutcomeUnknown):
+            bench.target.create(client_id, want, mark, material)
+        created = bench.target.create(client_id, want, mark, material)
+        bench.keep(created.remote_id)
+        assert bench.look(Made(created.remote_id, client_id, want, mark, _unused())).mark == mark
+        if material is not None:
+            assert bench.target.verify(Claim(client_id, material)).good
+
+    def test_update_writes_settings_and_mark_and_leaves_secrets_and_foreign_fields(
+        self, bench: Workbench, method: str
+    ) -> None:
+        """Scopes may come, go and change from always to on request."""
+        made = bench.make(method)
+        foreign = bench.profile.write_foreign_field(made.remote_id)
+        (always,), (asked,) = made.want.scopes, made.want.optional_scopes
+        want = replace(
+            made.want,
+            scopes=frozenset({asked, bench.scope().name}),
+            optional_scopes=frozenset({always}),
+            token_lifetime=120,
+            description="Something else",
+        )
+        bench.target.update(made.remote_id, want, made.mark)
+        bench.target.update(made.remote_id, want, made.mark)
+        found = bench.look(made)
+        assert found.settings == want
+        assert found.mark == made.mark
+        assert bench.verify(replace(made, want=want)).good
+        assert foreign is None or foreign() is not None
+
+    def test_mark_and_release_change_the_mark_alone(self, bench: Workbench) -> None:
+        """Adoption writes the mark, release removes it; nothing else moves."""
+        made = bench.make()
+        before = bench.look(made)
+        other = bench.mark()
+        bench.target.mark(made.remote_id, other)
+        assert bench.look(made) == replace(before, mark=other)
+        bench.target.release(made.remote_id)
+        bench.target.release(made.remote_id)
+        assert bench.look(made) == replace(before, mark=None)
+
+    def test_a_suspended_object_is_refused_until_it_is_resumed(self, bench: Workbench, method: str) -> None:
+        """Suspension is the reversible stop."""
+        if not bench.target.capabilities.suspends:
+            pytest.skip("the target cannot suspend")
+        made = bench.make(method)
+        for _ in range(2):
+            bench.target.suspend(made.remote_id)
+        assert not bench.look(made).enabled
+        assert bench.verify(made).proof is Proof.REFUSED
+        for _ in range(2):
+            bench.target.resume(made.remote_id)
+        assert bench.look(made).enabled
+        assert bench.verify(made).good
+
+    def test_deleting_what_is_gone_succeeds(self, bench: Workbench) -> None:
+        """And what is gone is None, not an error."""
+        made = bench.make()
+        for _ in range(2):
+            bench.target.delete(made.remote_id)
+        bench.profile.settle()
+        assert bench.target.look(ObjectRef(made.client_id, made.remote_id), bench.profile.fingerprint) is None
+        assert bench.target.look(ObjectRef(made.client_id), bench.profile.fingerprint) is None
+        assert made.remote_id not in bench.target.observe(bench.profile.fingerprint).by_id
+        assert bench.verify(made).proof in {Proof.REFUSED, Proof.CANNOT}
+
+    # Secrets
+
+    def test_a_secret_is_observed_by_its_fingerprint_and_never_in_clear(self, bench: Workbench, method: str) -> None:
+        """Plaintext ends in the adapter."""
+        made = bench.make(method)
+        observed = bench.target.observe(bench.profile.fingerprint)
+        if bench.target.capabilities.readable or method == "private_key_jwt":
+            assert observed.by_id[made.remote_id].secret(bench.fingerprint(made.material)) is not None
+        _shows_no_value(observed, made.material)
+        hidden = bench.target.observe(None).by_id[made.remote_id]
+        assert all(secret.fingerprint is None for secret in hidden.secrets)
+
+    def test_a_reader_sees_objects_without_values_and_cannot_write(self, bench: Workbench) -> None:
+        """Preview, drift and inventory run with the reader's credential."""
+        made = bench.make()
+        reader = bench.target.as_reader()
+        if reader == bench.target:
+            pytest.skip("the profile declares no reader of its own")
+        observed = reader.observe(bench.profile.fingerprint)
+        assert observed.by_id[made.remote_id].settings == made.want
+        _shows_no_value(observed, made.material)
+        with pytest.raises(AccessDenied):
+            reader.suspend(made.remote_id)
+        assert bench.look(made).enabled
+
+    def test_an_unknown_secret_is_refused(self, bench: Workbench, method: str) -> None:
+        """Refused, and not merely wrong: a retirement hangs on the difference."""
+        made = bench.make(method)
+        assert bench.verify(made, bench.profile.new_material(method)).proof in {Proof.REFUSED, Proof.CANNOT}
+
+    @pytest.mark.parametrize("defect", ["audience", "scope", "optional scope", "lifetime"])
+    def test_a_secret_that_works_but_not_as_declared_is_wrong(self, bench: Workbench, defect: str) -> None:
+        """The reason says in which way."""
+        made = bench.make()
+        claim = made.claim()
+        wrong = {
+            "audience": replace(claim, audiences=("https://other.example.com",)),
+            "scope": replace(claim, scopes=claim.scopes | {bench.scope().name}),
+            "optional scope": replace(claim, optional_scopes=claim.optional_scopes | {bench.scope().name}),
+            "lifetime": replace(claim, token_lifetime=10),
+        }[defect]
+        found = bench.target.verify(wrong)
+        if found.proof in {Proof.CANNOT, Proof.READ_BACK}:
+            pytest.skip(f"the target cannot prove it: {found.proof.value}")
+        assert found.proof is Proof.WRONG
+        assert found.reason
+
+    def test_a_value_of_ours_takes_the_slot(self, bench: Workbench) -> None:
+        """SET may be repeated; the value it replaces is refused."""
+        if not bench.chooses("client_secret") or "client_secret" not in bench.target.capabilities.methods:
+            pytest.skip("the target takes no value of ours")
+        made = bench.make("client_secret")
+        new = bench.profile.new_material("client_secret")
+        for _ in range(2):
+            bench.target.issue(made.remote_id, Order(Action.SET, new))
+        found = bench.look(made)
+        if bench.target.capabilities.readable:
+            assert found.secret(bench.fingerprint(new)) is not None
+            assert found.secret(bench.fingerprint(made.material)) is None
+        assert bench.verify(made, new).good
+        assert bench.verify(made).proof is Proof.REFUSED
+
+    def test_native_overlap_keeps_both_secrets_until_the_old_is_retired(self, bench: Workbench) -> None:
+        """Shift, set, both work; retire the rotated one, and again."""
+        if not bench.target.capabilities.native_slot:
+            pytest.skip("the target has no rotated slot")
+        made = bench.make("client_secret")
+        for _ in range(2):
+            bench.target.prepare(made.remote_id, OVERLAP)
+        assert bench.verify(made).good
+        bench.target.issue(made.remote_id, Order(Action.SHIFT))
+        new = bench.profile.new_material("client_secret")
+        bench.target.issue(made.remote_id, Order(Action.SET, new))
+        found = bench.look(made)
+        rotated = found.slot("rotated")
+        assert rotated is not None
+        if bench.target.capabilities.readable:
+            assert rotated.fingerprint == bench.fingerprint(made.material)
+        _shows_no_value(bench.target.observe(bench.profile.fingerprint), made.material, new)
+        bench.target.update(made.remote_id, made.want, made.mark)
+        assert (bench.verify(made).good, bench.verify(made, new).good) == (True, True)
+        self._retired(bench, made, rotated.id, new)
+
+    def test_two_key_pairs_work_until_the_old_is_retired(self, bench: Workbench) -> None:
+        """ADD may be repeated; retiring one leaves the other."""
+        if bench.target.capabilities.keys < 2 or "private_key_jwt" not in bench.target.capabilities.methods:
+            pytest.skip("the target does not hold two keys")
+        made = bench.make("private_key_jwt")
+        new = bench.profile.new_material("private_key_jwt")
+        issued = [bench.target.issue(made.remote_id, Order(Action.ADD, new)) for _ in range(2)]
+        assert issued[0].id == issued[1].id
+        found = bench.look(made)
+        assert [secret.slot for secret in found.secrets] == ["key", "key"]
+        assert (bench.verify(made).good, bench.verify(made, new).good) == (True, True)
+        old = found.secret(bench.fingerprint(made.material))
+        assert old is not None
+        self._retired(bench, made, old.id, new)
+
+    def test_two_minted_secrets_work_until_the_old_is_retired(self, bench: Workbench) -> None:
+        """The server mints and shows once; ids tell the two apart."""
+        capabilities = bench.target.capabilities
+        if capabilities.chooses == "caller" or capabilities.secrets < 2:
+            pytest.skip("the target does not mint a second secret")
+        made = bench.make("client_secret")
+        before = {secret.id for secret in bench.look(made).secrets}
+        issued = bench.target.issue(made.remote_id, Order(Action.MINT, name=bench.name("key")))
+        assert issued.material is not None
+        assert issued.id in {secret.id for secret in bench.look(made).secrets} - before
+        assert (bench.verify(made).good, bench.verify(made, issued.material).good) == (True, True)
+        self._retired(bench, made, before.pop(), issued.material)
+
+    def _retired(self, bench: Workbench, made: Made, secret_id: str, successor: Material) -> None:
+        """Retire one secret twice: it is refused, the other works, and it shows no more."""
+        secret = next(found for found in bench.look(made).secrets if found.id == secret_id)
+        for _ in range(2):
+            bench.target.retire(made.remote_id, secret)
+        assert bench.verify(made).proof is Proof.REFUSED
+        assert bench.verify(made, successor).good
+        assert secret_id not in {found.id for found in bench.look(made).secrets}
+
+    # The catalogue
+
+    def test_a_scope_is_put_changed_and_dropped_and_each_may_be_repeated(self, bench: Workbench) -> None:
+        """By name and mark at first, by remote id later."""
+        want = ScopeWant(bench.name("invoices:write"), "Create invoices", AUDIENCE, bench.mark())
+        remote_id = bench.target.put_scope(want, None)
+        bench.forget_scope(remote_id)
+        assert bench.target.put_scope(want, None) == remote_id
+        changed = replace(want, description="Create and change invoices", audience="https://other.example.com")
+        for _ in range(2):
+            assert bench.target.put_scope(changed, remote_id) == remote_id
+        bench.profile.settle()
+        found = bench.target.observe(None).scope_by_name[want.name]
+        assert (found.description, found.audience, found.mark) == (changed.description, changed.audience, want.mark)
+        for _ in range(2):
+            bench.target.drop_scope(remote_id)
+        bench.profile.settle()
+        assert want.name not in bench.target.observe(None).scope_by_name
+
+    def test_a_scope_name_of_anybody_else_is_a_conflict(self, bench: Workbench) -> None:
+        """Where scope names are global, a name is taken or free."""
+        if not bench.target.capabilities.scopes_global:
+            pytest.skip("scope names are not global to the target")
+        want = bench.scope()
+        before = bench.target.observe(None).scope_by_name[want.name]
+        with pytest.raises(Conflict, match=want.name):
+            bench.target.put_scope(replace(want, description="Mine now", mark=bench.mark()), None)
+        assert bench.target.observe(None).scope_by_name[want.name] == before
+
+    def test_the_users_of_a_scope_are_seen(self, bench: Workbench) -> None:
+        """A scope goes only when nobody has it any more."""
+        made = bench.make()
+        observed = bench.target.observe(None)
+        for name in made.want.scopes | made.want.optional_scopes:
+            assert observed.users_of_scope[name] == {made.client_id}
+
+    # Cost and rights
+
+    def test_observing_costs_pages_and_not_objects(self, bench: Workbench) -> None:
+        """Five more objects on the same page cost not one call more."""
+        if bench.profile.calls() is None:
+            pytest.skip("the profile does not count calls")
+        bench.target.observe(bench.profile.fingerprint)
+        few = _cost(bench)
+        for _ in range(5):
+            bench.make()
+        many = _cost(bench)
+        pages = -(-len(bench.target.observe(None).objects) // bench.target.capabilities.page_size)
+        assert many <= few + pages - 1
+
+    def test_diagnose_finds_nothing_wrong_with_a_good_set_up(self, bench: Workbench) -> None:
+        """Warnings are allowed; failures are not."""
+        for target in {bench.target: None, bench.target.as_reader(): None}:
+            checks = list(target.diagnose())
+            assert checks
+            assert [check for check in checks if not check.ok and not check.warning] == []
+
+
+def _cost(bench: Workbench) -> int:
+    before, _, after = bench.profile.calls(), bench.target.observe(bench.profile.fingerprint), bench.profile.calls()
+    if before is None or after is None:
+        _never("calls() was counted a moment ago")
+    return after - before
+
+
+def _shows_no_value(shown: object, *materials: Material) -> None:
+    """Fail when a repr or a pickle holds a value: what goes to logs, reports and other processes."""
+    texts = (repr(shown).encode(), pickle.dumps(shown))
+    for material in materials:
+        value = material.value.get_secret_value()
+        parts = [value] if material.public_jwk is None else [str(json.loads(value)["d"])]
+        assert not any(part.encode() in text for part in parts for text in texts), "a value is shown in clear"
+
+
+def _unused() -> Material:
+    from pydantic import SecretStr  # noqa: PLC0415 - a placeholder that no test reads
+
+    return Material("none", SecretStr(""), SecretStr(""))
+
+
+def _never(message: str) -> NoReturn:
+    raise AssertionError(message)
+
+
+FOREIGN: Mapping[str, str] = {"contact": "team-billing"}
+"""A field for `write_foreign_field` that no part of keysteward writes."""

@@ -1,0 +1,191 @@
+"""Keycloak's admin REST API: one method for each call that is made, in the vendor's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, ValidationError
+
+from keysteward.core.errors import AccessDenied, Unavailable
+from keysteward.providers.http import Reply
+from keysteward.providers.keycloak.client import GONE, KeycloakClient
+from keysteward.providers.keycloak.models import Client, Scope
+
+PAGE_SIZE: Final = 100
+"""Keycloak has no cap on `max`; 100 clients are about 150 kB and 20 ms, so that no reply nears a proxy's time-out."""
+
+LISTING_ATTEMPTS: Final = 3
+"""Pages go by offset. A client deleted while they are read moves the rest: then the list is read again, three times."""
+
+CONFLICT: Final = 409
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All clients, and the target's time at its start and at its first reply."""
+
+    clients: tuple[Client, ...]
+    started_at: datetime
+    clock: datetime | None
+
+
+class AdminApi:
+    """The calls of one administrator to one realm."""
+
+    def __init__(self, client: KeycloakClient) -> None:
+        self._client = client
+        self.error = client.error
+
+    def list_clients(self) -> Listing:
+        """`GET /clients` by pages. Raises AccessDenied when the list is not the whole one."""
+        for _ in range(LISTING_ATTEMPTS):
+            listing = self._list_clients()
+            if listing is not None:
+                return listing
+        raise self.error(Unavailable, "list clients", "clients were deleted while they were listed; run again")
+
+    def _list_clients(self) -> Listing | None:
+        """Read the list once; pages overlap by one client, and None says that the overlap did not fit."""
+        found: list[Client] = []
+        started: datetime | None = None
+        clock: datetime | None = None
+        while True:
+            first = max(len(found) - 1, 0)
+            query = {"first": first, "max": PAGE_SIZE}
+            reply = self._client.call("GET", "/clients", operation="list clients", params=query)
+            page = [self._read(Client, entry) for entry in reply.json()]
+            if started is None or clock is None:
+                clock = reply.date or self._client.now() or datetime.now(UTC)
+                started = clock - timedelta(seconds=reply.seconds)
+            if found and (not page or page[0].id != found[-1].id):
+                return None
+            found += page[1:] if found else page
+            if len(page) < PAGE_SIZE:
+                self._check_whole(found)
+                return Listing(tuple(found), started, clock)
+
+    def _check_whole(self, clients: list[Client]) -> None:
+        """Refuse a list cut by rights: `query-clients` alone gets an empty one with status 200."""
+        if not {"realm-management", f"{self._client.realm}-realm"} & {client.client_id for client in clients}:
+            seen = f"{self._client.who} sees only some clients of realm {self._client.realm}"
+            raise self.error(AccessDenied, "list clients", f"{seen}: {self._client.grant('view-clients')}")
+
+    def client(self, remote_id: str) -> Client | None:
+        """`GET /clients/{uuid}`; None when there is none."""
+        reply = self._client.call(
+            "GET", f"/clients/{quote(remote_id, safe='')}", operation="read client", accept={GONE}
+        )
+        return None if reply.status == GONE else self._read(Client, reply.json())
+
+    def client_named(self, client_id: str) -> Client | None:
+        """`GET /clients?clientId=`, which is exact; None when there is none."""
+        reply = self._client.call("GET", "/clients", operation="read client", params={"clientId": client_id})
+        found = (self._read(Client, entry) for entry in reply.json())
+        return next((client for client in found if client.client_id == client_id), None)
+
+    def _read(self, model: type[_Model], entry: object) -> _Model:
+        """Read one representation; what cannot be read is not shown in the error, for it may hold secrets."""
+        try:
+            return model.model_validate(entry)
+        except ValidationError as problem:
+            fields = sorted({str(error["loc"][0]) for error in problem.errors() if error["loc"]})
+        text = f"Keycloak answered with a {model.__name__.lower()} of another shape ({', '.join(fields)})"
+        raise self.error(Unavailable, "read", f"{text}; check the server's version")
+
+    def post_client(self, body: Mapping[str, Any]) -> str | None:
+        """`POST /clients`: the uuid from Location, None when the clientId is taken. Not repeatable."""
+        reply = self._client.call(
+            "POST", "/clients", operation="create client", repeatable=False, json=body, accept={CONFLICT}
+        )
+        return None if reply.status == CONFLICT else _created(reply)
+
+    def put_client(self, remote_id: str, body: Mapping[str, Any], operation: str = "write client") -> None:
+        """`PUT /clients/{uuid}`: fields and attributes that the body leaves out stay as they are (26.7.5)."""
+        self._client.call("PUT", f"/clients/{quote(remote_id, safe='')}", operation=operation, json=body)
+
+    def delete_client(self, remote_id: str) -> None:
+        """`DELETE /clients/{uuid}`; gone already is success."""
+        self._client.call("DELETE", f"/clients/{quote(remote_id, safe='')}", operation="delete client", accept={GONE})
+
+    def regenerate(self, remote_id: str) -> None:
+        """`POST /clients/{uuid}/client-secret`; the new value is not read. Not repeatable."""
+        path = f"/clients/{quote(remote_id, safe='')}/client-secret"
+        self._client.call("POST", path, operation="regenerate secret", repeatable=False)
+
+    def delete_rotated(self, remote_id: str) -> None:
+        """`DELETE /clients/{uuid}/client-secret/rotated`: 204 even when there is none."""
+        path = f"/clients/{quote(remote_id, safe='')}/client-secret/rotated"
+        self._client.call("DELETE", path, operation="delete rotated secret", accept={GONE})
+
+    def assign_scope(self, remote_id: str, kind: str, scope_id: str, *, on: bool) -> None:
+        """`PUT` or `DELETE /clients/{uuid}/{default,optional}-client-scopes/{scope}`."""
+        path = f"/clients/{quote(remote_id, safe='')}/{kind}-client-scopes/{quote(scope_id, safe='')}"
+        self._client.call("PUT" if on else "DELETE", path, operation="assign client scope")
+
+    def scopes(self) -> tuple[Scope, ...]:
+        """`GET /client-scopes`: all at once, the endpoint has no pages; those of OpenID Connect."""
+        reply = self._client.call("GET", "/client-scopes", operation="list client scopes")
+        found = (self._read(Scope, entry) for entry in reply.json())
+        return tuple(scope for scope in found if scope.protocol == "openid-connect")
+
+    def scope(self, remote_id: str) -> Scope | None:
+        """`GET /client-scopes/{id}`; None when there is none."""
+        path = f"/client-scopes/{quote(remote_id, safe='')}"
+        reply = self._client.call("GET", path, operation="list client scopes", accept={GONE})
+        return None if reply.status == GONE else self._read(Scope, reply.json())
+
+    def post_scope(self, body: Mapping[str, Any]) -> str | None:
+        """`POST /client-scopes`: the id from Location, None when the name is taken. Not repeatable."""
+        reply = self._client.call(
+            "POST", "/client-scopes", operation="create client scope", repeatable=False, json=body, accept={CONFLICT}
+        )
+        return None if reply.status == CONFLICT else _created(reply)
+
+    def put_scope(self, remote_id: str, body: Mapping[str, Any]) -> None:
+        """`PUT /client-scopes/{id}`: needs name and protocol; attributes left out stay; mappers are not touched."""
+        self._client.call(
+            "PUT", f"/client-scopes/{quote(remote_id, safe='')}", operation="write client scope", json=body
+        )
+
+    def put_mapper(self, scope_id: str, mapper_id: str, body: Mapping[str, Any]) -> None:
+        """`POST` (no id yet) or `PUT /client-scopes/{id}/protocol-mappers/models[/{mapper}]`."""
+        path = f"/client-scopes/{quote(scope_id, safe='')}/protocol-mappers/models"
+        if mapper_id:
+            self._client.call("PUT", f"{path}/{quote(mapper_id, safe='')}", operation="write client scope", json=body)
+        else:
+            self._client.call(
+                "POST", path, operation="write client scope", json=body, repeatable=False, accept={CONFLICT}
+            )
+
+    def delete_scope(self, remote_id: str) -> None:
+        """`DELETE /client-scopes/{id}`; it leaves every client that has it. Gone already is success."""
+        path = f"/client-scopes/{quote(remote_id, safe='')}"
+        self._client.call("DELETE", path, operation="delete client scope", accept={GONE})
+
+    def policy_document(self, name: str) -> dict[str, Any]:
+        """`GET /client-policies/{profiles,policies}`."""
+        document: dict[str, Any] = self._client.call(
+            "GET", f"/client-policies/{name}", operation="read client policies"
+        ).json()
+        return document
+
+    def put_policy_document(self, name: str, document: Mapping[str, Any]) -> None:
+        """`PUT /client-policies/{profiles,policies}`: replaces the whole document."""
+        self._client.call("PUT", f"/client-policies/{name}", operation="write client policies", json=document)
+
+    def server_info(self) -> dict[str, Any]:
+        """`GET /admin/serverinfo`: features for every administrator, `systemInfo` only with `manage-realm`."""
+        document: dict[str, Any] = self._client.call(
+            "GET", "/serverinfo", operation="read server info", base=self._client.server
+        ).json()
+        return document
+
+
+def _created(reply: Reply) -> str:
+    return reply.headers.get("location", "").rstrip("/").rpartition("/")[2]

@@ -1,0 +1,107 @@
+"""What `keysteward doctor` asks of a realm: does it answer, with which clock, features and rights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from keysteward.core.errors import AccessDenied, KeystewardError
+from keysteward.core.ports import Check
+from keysteward.providers.keycloak.admin import AdminApi
+from keysteward.providers.keycloak.client import KeycloakClient
+
+if TYPE_CHECKING:
+    from keysteward.providers.keycloak.adapter import Keycloak
+
+SKEW: Final = timedelta(minutes=2)
+"""A larger difference of clocks stops retirements; see docs/life-of-a-credential.md."""
+
+_READER: Final = {"view-clients", "query-clients"}
+_ADMIN: Final = {"manage-clients"}
+_POLICIES: Final = {"view-realm", "manage-realm"}
+
+FEATURE: Final = "CLIENT_SECRET_ROTATION"
+
+
+def diagnose(client: KeycloakClient, target: Keycloak) -> Iterator[Check]:
+    """Yield one line per question; the first failure that hides the rest ends the list."""
+    subject = f"{target.name}: realm {target.realm}"
+    try:
+        client.issuer()
+        yield Check(subject, ok=True, detail="the server answers and the realm exists")
+        yield from _transport(target)
+        yield from _rights(client, target)
+        yield _clock(client, target)
+    except KeystewardError as problem:
+        yield Check(subject, ok=False, detail=problem.message)
+
+
+def _transport(target: Keycloak) -> Iterator[Check]:
+    parts = urlsplit(target.url)
+    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        yield Check(
+            f"{target.name}: url", ok=False, detail="secrets travel in clear over http; use https", warning=True
+        )
+
+
+def _clock(client: KeycloakClient, target: Keycloak) -> Check:
+    there = client.now()
+    off = timedelta() if there is None else abs(there - datetime.now(UTC))
+    words = f"clocks differ by {off.total_seconds():.0f} s"
+    if off > SKEW:
+        words += "; correct one of them, nothing is ended until then"
+    return Check(f"{target.name}: clock", ok=off <= SKEW, detail=words)
+
+
+def _rights(client: KeycloakClient, target: Keycloak) -> Iterator[Check]:
+    api = AdminApi(client)
+    role = "reader" if target.reading else "admin"
+    subject = f"{target.name}: {role}"
+    manages = any(found.access.get("manage", False) for found in api.list_clients().clients)
+    yield Check(
+        subject, ok=True, detail="may list clients and scopes; Keycloak shows it client secrets, so keep it safe"
+    )
+    if role == "reader" and manages:
+        yield Check(subject, ok=False, detail="can write; give it view-clients and not manage-clients", warning=True)
+    elif role == "admin":
+        detail = "may manage clients" if manages else "may not write; give it manage-clients of realm-management"
+        yield Check(subject, ok=manages, detail=detail)
+    yield from _too_many(client.admin_roles(), target, subject)
+    yield from _rotation(api, client.admin_roles(), target, subject)
+
+
+def _too_many(roles: frozenset[str] | None, target: Keycloak, subject: str) -> Iterator[Check]:
+    """Name the rights that are not needed; they show only when the credential lives in the realm itself."""
+    if roles is None:
+        detail = "lives in realm master, whose rights may reach other realms; use a client of the realm itself"
+        yield Check(subject, ok=target.realm == "master", detail=detail, warning=True)
+        return
+    needed = _READER if target.reading else _READER | _ADMIN | (_POLICIES if target.secret_rotation else set())
+    spare = sorted(roles - needed)
+    if spare:
+        detail = f"has rights that keysteward never needs; take {', '.join(spare)} from it"
+        if "realm-admin" in roles:
+            detail = "is realm-admin, which may do everything in the realm; give it only what it needs"
+        yield Check(subject, ok=False, detail=detail, warning=True)
+
+
+def _rotation(api: AdminApi, roles: frozenset[str] | None, target: Keycloak, subject: str) -> Iterator[Check]:
+    info = api.server_info()
+    features = {feature.get("name"): feature.get("enabled") for feature in info.get("features") or []}
+    there = features.get(FEATURE)
+    if there is not None:
+        detail = f"client-secret-rotation is {'on' if there else 'off'} at the server"
+        if there != target.secret_rotation:
+            detail += f", the target is declared with secret_rotation={target.secret_rotation}; make both agree"
+        agrees = there == target.secret_rotation
+        yield Check(f"{target.name}: feature", ok=agrees, detail=detail, warning=not agrees and bool(there))
+    if target.secret_rotation and not target.reading:
+        try:
+            api.policy_document("policies")
+            may = "systemInfo" in info if roles is None else "manage-realm" in roles
+        except AccessDenied:
+            may = False
+        detail = "may write client policies" if may else "may not write client policies; give it manage-realm"
+        yield Check(subject, ok=may, detail=detail)

@@ -1,0 +1,268 @@
+"""Keycloak's words and ours: representations of the admin REST API, and the one table between both vocabularies.
+
+Representations ignore what they do not know. Plaintext sits in `SecretStr` fields and in `attributes`, which shows in
+no repr; `observed` turns it into fingerprints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from keysteward.core.observed import Mark, ObservedObject, ObservedScope, ObservedSecret, Settings
+from keysteward.core.ports import Fingerprint
+from keysteward.providers.keycloak.jwks import read_keys
+
+METHODS: Final = {
+    "client-secret": "client_secret",
+    "client-secret-jwt": "client_secret_jwt",
+    "client-jwt": "private_key_jwt",
+    "client-x509": "tls_client_auth",
+}
+"""`clientAuthenticatorType` and what we call it; others stay as they are."""
+
+AUTHENTICATORS: Final = {ours: vendors for vendors, ours in METHODS.items()}
+
+FLOWS: Final = {
+    "standardFlowEnabled": "authorization_code",
+    "implicitFlowEnabled": "implicit",
+    "directAccessGrantsEnabled": "password",
+    "serviceAccountsEnabled": "client_credentials",
+}
+"""Switches of a client and the grant each allows."""
+
+FLOW_ATTRIBUTES: Final = {
+    "oauth2.device.authorization.grant.enabled": "urn:ietf:params:oauth:grant-type:device_code",
+    "oidc.ciba.grant.enabled": "urn:openid:params:grant-type:ciba",
+    "standard.token.exchange.enabled": "urn:ietf:params:oauth:grant-type:token-exchange",
+}
+"""Switches that Keycloak keeps in attributes."""
+
+SAFEGUARDS: Final = {
+    "fullScopeAllowed": "false",
+    "publicClient": "false",
+    "client_credentials.use_refresh_token": "false",
+}
+"""Switches that keep a machine's client narrow: no roles but granted ones, a secret required, no refresh tokens."""
+
+SAFEGUARD_SWITCHES: Final = frozenset({"fullScopeAllowed", "publicClient"})
+"""Safeguards that are switches of the client; the others are attributes, and "false" when absent."""
+
+TECHNICAL_SCOPES: Final = frozenset({"service_account", "basic"})
+"""Client scopes without authority: `service_account` is assigned by the server to every client with that grant, `basic`
+holds the `sub` claim. Neither is declared, shown as drift, or taken away."""
+
+IDENTITY: Final = "keysteward.identity"
+NONCE: Final = "keysteward.nonce"
+ROTATION: Final = "keysteward.rotation"
+
+LIFESPAN: Final = "access.token.lifespan"
+CREATED: Final = "client.secret.creation.time"
+EXPIRES: Final = "client.secret.expiration.time"
+ROTATED: Final = "client.secret.rotated"
+ROTATED_CREATED: Final = "client.secret.rotated.creation.time"
+ROTATED_EXPIRES: Final = "client.secret.rotated.expiration.time"
+JWKS: Final = "jwks.string"
+USE_JWKS: Final = "use.jwks.string"
+USE_JWKS_URL: Final = "use.jwks.url"
+CERTIFICATE: Final = "jwt.credential.certificate"
+
+AUDIENCE_MAPPER: Final = "oidc-audience-mapper"
+AUDIENCE: Final = "included.custom.audience"
+AUDIENCE_OF_CLIENT: Final = "included.client.audience"
+
+PRIMARY: Final = "primary"
+ROTATED_SLOT: Final = "rotated"
+
+
+class _Representation(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True)
+
+
+class Mapper(_Representation):
+    """ProtocolMapperRepresentation."""
+
+    id: str = ""
+    name: str = ""
+    kind: str = Field("", alias="protocolMapper")
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def audience(self) -> str | None:
+        """Return the audience it adds, when it is an audience mapper."""
+        if self.kind != AUDIENCE_MAPPER:
+            return None
+        return self.config.get(AUDIENCE) or self.config.get(AUDIENCE_OF_CLIENT)
+
+
+class _Marked(_Representation):
+    attributes: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @field_validator("attributes", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: object) -> object:
+        return {} if value is None else value
+
+    def text(self, attribute: str) -> str:
+        """Return one attribute, "" when it is absent."""
+        value = self.attributes.get(attribute)
+        return value if isinstance(value, str) else ""
+
+    @property
+    def mark(self) -> Mark | None:
+        """Return the ownership mark."""
+        identity = self.text(IDENTITY)
+        return Mark(identity, self.text(NONCE)) if identity else None
+
+
+class Scope(_Marked):
+    """ClientScopeRepresentation."""
+
+    id: str
+    name: str
+    description: str | None = None
+    protocol: str | None = None
+    mappers: tuple[Mapper, ...] = Field(default=(), alias="protocolMappers")
+
+    def observed(self) -> ObservedScope:
+        """Return the scope in our words."""
+        audience = next((mapper.audience for mapper in self.mappers if mapper.audience), None)
+        return ObservedScope(self.id, self.name, self.description or "", audience, self.mark)
+
+
+class Client(_Marked):
+    """ClientRepresentation, as far as a machine's client needs it."""
+
+    id: str
+    client_id: str = Field(alias="clientId")
+    enabled: bool = True
+    protocol: str | None = None
+    description: str | None = None
+    authenticator: str = Field("client-secret", alias="clientAuthenticatorType")
+    secret: SecretStr | None = None
+    public: bool = Field(default=False, alias="publicClient")
+    bearer_only: bool = Field(default=False, alias="bearerOnly")
+    full_scope: bool = Field(default=False, alias="fullScopeAllowed")
+    standard_flow: bool = Field(default=False, alias="standardFlowEnabled")
+    implicit_flow: bool = Field(default=False, alias="implicitFlowEnabled")
+    direct_access: bool = Field(default=False, alias="directAccessGrantsEnabled")
+    service_accounts: bool = Field(default=False, alias="serviceAccountsEnabled")
+    default_scopes: tuple[str, ...] = Field(default=(), alias="defaultClientScopes")
+    optional_scopes: tuple[str, ...] = Field(default=(), alias="optionalClientScopes")
+    access: Mapping[str, bool] = Field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        """Return how it authenticates: "none" for public and bearer-only clients, "saml" for those of SAML."""
+        if self.protocol == "saml":
+            return "saml"
+        if self.public or self.bearer_only:
+            return "none"
+        return METHODS.get(self.authenticator, self.authenticator)
+
+    @property
+    def takes_secret(self) -> bool:
+        """Say whether it authenticates by a client secret."""
+        return self.method in {"client_secret", "client_secret_jwt"}
+
+    def observed(self, fingerprint: Fingerprint | None) -> ObservedObject:
+        """Return the client in our words; secrets as fingerprints, None where there is no way to make them."""
+        return ObservedObject(
+            remote_id=self.id,
+            client_id=self.client_id,
+            enabled=self.enabled,
+            settings=self.settings(),
+            secrets=self._secrets(fingerprint),
+            mark=self.mark,
+        )
+
+    def settings(self) -> Settings:
+        """Return what the client may do."""
+        lifespan = self.text(LIFESPAN)
+        return Settings(
+            method=self.method,
+            scopes=frozenset(self.default_scopes) - TECHNICAL_SCOPES,
+            optional_scopes=frozenset(self.optional_scopes) - TECHNICAL_SCOPES,
+            token_lifetime=int(lifespan) if lifespan.isdecimal() else None,
+            grants=self._grants(),
+            description=self.description or "",
+            safeguards={name: self._safeguard(name) for name in SAFEGUARDS},
+        )
+
+    def _grants(self) -> frozenset[str]:
+        if self.bearer_only or self.protocol == "saml":
+            return frozenset()
+        switches = {
+            "standardFlowEnabled": self.standard_flow,
+            "implicitFlowEnabled": self.implicit_flow,
+            "directAccessGrantsEnabled": self.direct_access,
+            "serviceAccountsEnabled": self.service_accounts,
+        }
+        grants = {FLOWS[name] for name, on in switches.items() if on}
+        grants |= {grant for name, grant in FLOW_ATTRIBUTES.items() if self.text(name) == "true"}
+        return frozenset(grants)
+
+    def _safeguard(self, name: str) -> str:
+        if name in SAFEGUARD_SWITCHES:
+            return str({"fullScopeAllowed": self.full_scope, "publicClient": self.public}[name]).lower()
+        return self.text(name) or "false"
+
+    def _secrets(self, fingerprint: Fingerprint | None) -> tuple[ObservedSecret, ...]:
+        if self.method == "private_key_jwt":
+            return self._keys(fingerprint)
+        if not self.takes_secret:
+            return ()
+        secret = self.secret.get_secret_value() if self.secret else ""
+        times = _epoch(self.text(CREATED)), _epoch(self.text(EXPIRES))
+        found = [ObservedSecret(PRIMARY, PRIMARY, _hash(fingerprint, secret), *times)]
+        rotated = self.text(ROTATED)
+        if rotated or self.text(ROTATED_CREATED):
+            times = _epoch(self.text(ROTATED_CREATED)), _epoch(self.text(ROTATED_EXPIRES))
+            found.append(ObservedSecret(ROTATED_SLOT, ROTATED_SLOT, _hash(fingerprint, rotated), *times))
+        return tuple(found)
+
+    def _keys(self, fingerprint: Fingerprint | None) -> tuple[ObservedSecret, ...]:
+        if self.text(USE_JWKS_URL) == "true":
+            return (ObservedSecret("jwks.url", "key"),)
+        if self.text(USE_JWKS) != "true":
+            return (ObservedSecret(CERTIFICATE, "key"),) if self.text(CERTIFICATE) else ()
+        keys = read_keys(self.text(JWKS)) or ()
+        return tuple(
+            ObservedSecret(key.id, "key", _hash(fingerprint, key.thumbprint or ""))
+            for key in {key.id: key for key in keys}.values()
+        )
+
+
+def mark_attributes(mark: Mark) -> dict[str, str]:
+    """Return the attributes that carry a mark."""
+    return {IDENTITY: mark.identity, NONCE: mark.nonce}
+
+
+def settings_body(want: Settings) -> dict[str, Any]:
+    """Return the representation of settings, without scopes and method: they are written in ways of their own.
+
+    An attribute that is "" is removed by Keycloak, one that is absent stays.
+    """
+    attributes = {name: "true" if grant in want.grants else "" for name, grant in FLOW_ATTRIBUTES.items()}
+    attributes[LIFESPAN] = "" if want.token_lifetime is None else str(want.token_lifetime)
+    attributes |= {name: value for name, value in want.safeguards.items() if name not in SAFEGUARD_SWITCHES}
+    return {
+        "description": want.description,
+        **{name: grant in want.grants for name, grant in FLOWS.items()},
+        **{name: value == "true" for name, value in want.safeguards.items() if name in SAFEGUARD_SWITCHES},
+        "attributes": attributes,
+    }
+
+
+def _hash(fingerprint: Fingerprint | None, text: str) -> str | None:
+    return fingerprint(text) if fingerprint is not None and text else None
+
+
+def _epoch(text: str) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,305 @@
+"""A store in a KV version 2 engine of Vault or OpenBao."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from keysteward.core.delivery import Delivery
+from keysteward.core.errors import AccessDenied, Damaged, DeclarationError, VersionConflict
+from keysteward.core.observed import Delivered
+from keysteward.core.ports import About, Check, Descriptor, Material, StageEntry
+from keysteward.providers import document as documents
+from keysteward.providers import staging as stagings
+from keysteward.providers.description import NOBODYS, Description, delivered
+from keysteward.providers.vault import marks
+from keysteward.providers.vault.client import Auth, Connection, VaultClient, in_pool
+from keysteward.providers.vault.diagnosis import diagnose
+from keysteward.providers.vault.kv import Found, Kv
+from keysteward.providers.vault.ledgers import VaultLedgers
+
+log = logging.getLogger(__name__)
+
+STAGING = "keysteward/staged"
+"""Where staged values are kept unless a store says otherwise: outside every consumer's read right."""
+
+ATTEMPTS = 4
+"""How often a change is made anew on what another writer left; each is decided afresh from what is there."""
+
+
+class _Held(Protocol):
+    """A delivered or staging document, taken apart."""
+
+    @property
+    def exists(self) -> bool: ...
+    @property
+    def empty(self) -> bool: ...
+    @property
+    def description(self) -> Description: ...
+
+
+Held = TypeVar("Held", bound=_Held)
+
+
+@dataclass(frozen=True)
+class _Kind(Generic[Held]):
+    """How documents of one kind are taken apart and put together, and what Vault is told about them."""
+
+    parse: Callable[[Mapping[str, Any] | None], Held]
+    compose: Callable[[Held], dict[str, Any]]
+    settings: Mapping[str, int]
+    announced: bool
+
+
+_DOCUMENT = _Kind(documents.parse, documents.compose, {}, announced=True)
+# one version: what is staged no longer is not kept
+_STAGING = _Kind(stagings.parse, stagings.compose, {"max_versions": 1}, announced=False)
+
+
+class Vault:
+    """Documents in a KV version 2 engine; what they hold, without values, stands in their `custom_metadata`.
+
+    `reader` and `admin` are references to a token (`auth="token"`), to "role_id:secret_id" (`"approle"`) or to a JWT
+    (`"jwt"`, with `role`). The policies both need are those of `keysteward.providers.vault.policy`. Without `reader`,
+    previews use `admin` and read no values with it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: str,
+        admin: str,
+        reader: str | None = None,
+        mount: str = "secret",
+        auth: Auth = "token",
+        auth_mount: str | None = None,
+        role: str | None = None,
+        namespace: str | None = None,
+        staging: str = STAGING,
+        ca: str | None = None,
+    ) -> None:
+        self.name = name
+        self.mount = mount.strip("/")
+        self.staging = staging.strip("/")
+        if not url.startswith(("https://", "http://")):
+            raise DeclarationError(f"{name}: url must begin with https://")
+        self._connection = Connection(name, url.rstrip("/"), auth, auth_mount, role, namespace, ca)
+        self._admin = VaultClient(self._connection, admin, field="admin")
+        self._reader = VaultClient(self._connection, reader, field="reader") if reader else self._admin
+        self._reading = False
+
+    def __repr__(self) -> str:
+        return f"Vault({self.name!r}, url={self._connection.url!r}, mount={self.mount!r})"
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """How to make this store again."""
+        settings = {**self._credentials, "mount": self.mount, "staging": self.staging}
+        return Descriptor("keysteward.providers.vault:Vault", settings)
+
+    def path(self, path: str, *, fields: Mapping[str, str] | None = None, take_over: bool = False) -> Delivery:
+        """Return a place for `deliver_to`; `fields` gives fields of the document the names its consumer reads."""
+        if f"{path}/".startswith(f"{self.staging}/"):
+            raise DeclarationError(
+                f"deliver_to: {path} lies in {self.staging}, where values are staged; choose another"
+            )
+        return Delivery(self, path, documents.check_fields(fields or {}), take_over)
+
+    def ledgers(self, prefix: str = "keysteward") -> VaultLedgers:
+        """Return a ledger store under a prefix of the same engine, with the same credentials."""
+        return VaultLedgers(**self._credentials, mount=self.mount, prefix=prefix)
+
+    def as_reader(self) -> Self:
+        """Return the same store with the reader's credential: it reads metadata only and writes nothing."""
+        reader = copy.copy(self)
+        reader._reading = True  # noqa: SLF001 - a copy of ourselves
+        return reader
+
+    def delivered(self, paths: Iterable[str]) -> Mapping[str, Delivered]:
+        """Say what each path holds: one LIST, and one metadata read per path and per staging document.
+
+        Where metadata does not describe the current version a reader answers `unknown`; the runner reads the value
+        and repairs the metadata.
+        """
+        wanted = list(dict.fromkeys(paths))
+        staged = set(self._kv.keys(self.staging)) if wanted else set()
+        return dict(zip(wanted, in_pool(lambda path: self._delivered(path, staged), wanted), strict=True))
+
+    def stage(self, path: str, entry: StageEntry, material: Material) -> None:
+        """Keep a value in the staging document of its path."""
+        where = self._where(path)
+        self._change(_STAGING, self._staged(path), lambda held: stagings.add(held, entry, material, where=where))
+        log.info("store=%s path=%s operation=stage generation=%d outcome=done", self.name, path, entry.generation)
+
+    def read(self, path: str, generation: int) -> Material | None:
+        """Read the value of one generation with the runner's rights."""
+        self._refuse_reader("read a value")
+        held = documents.parse(self._kv.read(path).data).material(generation)
+        return held or stagings.parse(self._kv.read(self._staged(path)).data).material(generation)
+
+    def promote(
+        self, path: str, entry: StageEntry, about: About, fields: Mapping[str, str], *, rollback: bool = False
+    ) -> None:
+        """Write the document under check-and-set, describe it, then drop the staged copy."""
+        self._refuse_reader("write")
+        where = self._where(path)
+        found = self._kv.read(self._staged(path))
+        staged = stagings.parse(found.data)
+        material = staged.material(entry.generation) if staged.identity == entry.identity else None
+
+        def change(document: documents.Document) -> documents.Document:
+            return documents.promote(document, entry, about, fields, material, rollback=rollback, where=where)
+
+        self._change(_DOCUMENT, path, change)
+        if found.version:
+            self._drop_staged(path, entry.identity, entry.generation)
+        log.info("store=%s path=%s operation=promote generation=%d outcome=done", self.name, path, entry.generation)
+
+    def take_over(self, path: str, identity: str, *, renamed: bool = False) -> None:
+        """Make a document ours. With `renamed` (the identity's own new name) its generations stay known."""
+        self._refuse_reader("write")
+        flat = self._staged(path)
+        self._change(_STAGING, flat, lambda held: stagings.take_over(held, identity, renamed=renamed))
+        self._change(_DOCUMENT, path, lambda held: documents.take_over(held, identity, renamed=renamed))
+        log.info("store=%s path=%s operation=take_over outcome=done", self.name, path)
+
+    def discard(self, path: str, identity: str, generation: int) -> None:
+        """Drop one generation from staging and document, then destroy the old versions that held it."""
+        self._refuse_reader("discard a value")
+        self._drop_staged(path, identity, generation)
+        dropped: list[Material | None] = []
+
+        def change(document: documents.Document) -> documents.Document:
+            dropped.append(document.material(generation))
+            return documents.discard(document, identity, generation)
+
+        left = self._change(_DOCUMENT, path, change, identity=identity)
+        if left is not None and left.identity == identity:
+            self._destroy(path, generation, dropped[-1])
+        log.info("store=%s path=%s operation=discard generation=%d outcome=done", self.name, path, generation)
+
+    def diagnose(self, paths: Iterable[str]) -> Iterable[Check]:
+        """Say whether Vault answers, is unsealed, has the engine, and gives the rights needed and no others."""
+        return diagnose(self._kv, self.staging, list(paths), reading=self._reading)
+
+    @property
+    def _credentials(self) -> dict[str, Any]:
+        credentials = {"admin": self._admin.reference}
+        if self._reader is not self._admin:
+            credentials["reader"] = self._reader.reference
+        return {**self._connection.settings, **credentials}
+
+    @property
+    def _kv(self) -> Kv:
+        return Kv(self._reader if self._reading else self._admin, self.mount)
+
+    def _delivered(self, path: str, staged: set[str]) -> Delivered:
+        document, document_fits = self._described(_DOCUMENT, path)
+        flat = self._staged(path)
+        if flat.rpartition("/")[2] not in staged:
+            return delivered(document, None, unknown=not document_fits)
+        staging, staging_fits = self._described(_STAGING, flat)
+        return delivered(document, staging, unknown=not (document_fits and staging_fits))
+
+    def _described(self, kind: _Kind[Held], path: str) -> tuple[Description | None, bool]:
+        metadata = self._kv.metadata(path)
+        if metadata is None or not metadata.live:
+            return None, True
+        said = marks.unpack(metadata.custom)
+        if said is not None and said.version == metadata.current:
+            return said.description, True
+        if self._reading:
+            return (NOBODYS, True) if said is None else (Description(said.description.identity), False)
+        found = self._kv.read(path)
+        held = kind.parse(found.data)
+        if said is not None or held.description.identity is not None:
+            self._describe(kind, path, held.description, found)
+            log.info("store=%s path=%s operation=repair outcome=done", self.name, path)
+        return (held.description if held.exists else None), True
+
+    def _describe(self, kind: _Kind[Held], path: str, description: Description, found: Found) -> None:
+        patch = marks.pack(description, found.version, found.custom)
+        if patch:
+            self._kv.patch_metadata(path, patch, **kind.settings)
+
+    def _change(
+        self, kind: _Kind[Held], path: str, change: Callable[[Held], Held], *, identity: str | None = None
+    ) -> Held | None:
+        """Read, change and write a document under check-and-set; returns what is left, None when nothing is.
+
+        `identity` is whose leftovers may be removed: a document that its owner emptied or somebody deleted.
+        """
+        self._refuse_reader("write")
+        for attempt in range(1, ATTEMPTS + 1):
+            found = self._kv.read(path)
+            before = kind.parse(found.data)
+            after = change(before)
+            try:
+                if after.empty:
+                    self._remove(path, before, found, identity)
+                    return None
+                raw = kind.compose(after)
+                self._announce(kind, path, after, found)
+                if raw != found.data:
+                    found = Found(raw, self._kv.write(path, raw, found.version), found.custom)
+            except VersionConflict:
+                if attempt == ATTEMPTS:
+                    raise
+                continue
+            if after.description.identity is not None:
+                self._describe(kind, path, after.description, found)
+            return after
+        raise AssertionError("the last attempt returns or raises")
+
+    def _announce(self, kind: _Kind[Held], path: str, after: Held, found: Found) -> None:
+        """Mark a document before its first version, so that a kill in between leaves no stranger's."""
+        identity = after.description.identity
+        if kind.announced and found.version == 0 and identity is not None and self._kv.metadata(path) is None:
+            self._kv.create_metadata(path, marks.announcement(identity))
+
+    def _remove(self, path: str, before: _Held, found: Found, identity: str | None) -> None:
+        """Delete a document with all its versions, after a check-and-set that proves nobody else wrote to it."""
+        if before.exists:
+            self._kv.write(path, {}, found.version)
+        else:
+            said = marks.unpack(found.custom)
+            if found.version == 0 or said is None or said.description.identity != identity:
+                return
+        self._kv.delete(path)
+
+    def _drop_staged(self, path: str, identity: str, generation: int) -> None:
+        flat = self._staged(path)
+        self._change(_STAGING, flat, lambda held: stagings.drop(held, identity, generation), identity=identity)
+
+    def _destroy(self, path: str, generation: int, secret: Material | None) -> None:
+        """Destroy old versions that held a generation, and those that somebody deleted but that can be restored."""
+        metadata = self._kv.metadata(path)
+        if metadata is None:
+            return
+        older = [version for version in metadata.readable if version < metadata.current]
+        held = in_pool(lambda version: self._held_in(path, version, generation, secret), older)
+        doomed = {version for version, found in zip(older, held, strict=True) if found}
+        doomed.update(version for version in metadata.deleted if version < metadata.current)
+        self._kv.destroy(path, sorted(doomed))
+
+    def _held_in(self, path: str, version: int, generation: int, secret: Material | None) -> bool:
+        try:
+            old = documents.parse(self._kv.read(path, version).data)
+        except Damaged:
+            return False
+        return documents.holds(old, generation, secret)
+
+    def _refuse_reader(self, operation: str) -> None:
+        if self._reading:
+            raise AccessDenied(f"{self.name}: a reader may not {operation}; use the runner", operation=operation)
+
+    def _where(self, path: str) -> str:
+        return f"{self.name}:{path}"
+
+    def _staged(self, path: str) -> str:
+        # "~" stands in no path, so that two paths never share a staging document
+        return f"{self.staging}/{path.replace('/', '~')}"

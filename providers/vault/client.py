@@ -1,0 +1,351 @@
+"""Speaks HTTP with Vault: one pooled session, log-in, and the one table from Vault's errors to ours."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+
+import requests
+from hvac import exceptions as hvac_errors
+from hvac.adapters import RawAdapter
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.util import Retry
+
+from keysteward.core.errors import (
+    AccessDenied,
+    DeclarationError,
+    KeystewardError,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    Unavailable,
+    VersionConflict,
+)
+from keysteward.providers.references import check_reference, resolve
+
+log = logging.getLogger(__name__)
+
+Auth = Literal["token", "approle", "jwt"]
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 30.0
+CALLS_AT_ONCE = 8
+"""Calls of a bulk read that are under way together."""
+
+RENEW_SHARE = 0.8
+"""A token from a log-in is replaced after this share of its life."""
+
+READS = Retry(
+    total=3,
+    connect=2,
+    read=2,
+    status=2,
+    backoff_factor=0.1,
+    allowed_methods={"GET", "LIST"},
+    status_forcelist={HTTPStatus.TOO_MANY_REQUESTS},
+    raise_on_status=False,
+)
+"""Reads are repeated when a connection breaks or Vault asks to slow down; writes only when nothing was sent."""
+
+ERRORS: dict[type[hvac_errors.VaultError], type[KeystewardError]] = {
+    hvac_errors.InvalidRequest: Rejected,
+    hvac_errors.Unauthorized: AccessDenied,
+    hvac_errors.Forbidden: AccessDenied,
+    hvac_errors.InvalidPath: NotFound,
+    hvac_errors.RateLimitExceeded: Unavailable,
+    hvac_errors.InternalServerError: Unavailable,
+    hvac_errors.VaultNotInitialized: Unavailable,
+    hvac_errors.BadGateway: Unavailable,
+    hvac_errors.VaultDown: Unavailable,
+    hvac_errors.UnexpectedError: Rejected,
+}
+"""The one table from hvac's exceptions to ours. A write answered by 500 or 502 is `OutcomeUnknown` instead."""
+
+_CAS_MISMATCH = "check-and-set parameter did not match"
+_NO_MOUNT = "no handler for route"
+_LACKS_RIGHT = "1 error occurred"  # a valid token that lacks the right; a bad one gets a bare "permission denied"
+_REASON_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where a server is and how to log in; no credential."""
+
+    name: str
+    url: str
+    auth: Auth = "token"
+    auth_mount: str | None = None
+    role: str | None = None
+    namespace: str | None = None
+    ca: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.auth not in {"token", "approle", "jwt"}:
+            raise DeclarationError(f'{self.name}: auth is {self.auth!r}; choose "token", "approle" or "jwt"')
+        if self.auth == "jwt" and not self.role:
+            raise DeclarationError(f'{self.name}: auth="jwt" needs role=, the role to log in as')
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that are not at their defaults."""
+        plain = {
+            "auth": None if self.auth == "token" else self.auth,
+            "auth_mount": self.auth_mount,
+            "role": self.role,
+            "namespace": self.namespace,
+            "ca": self.ca,
+        }
+        return {"name": self.name, "url": self.url, **{name: value for name, value in plain.items() if value}}
+
+
+class VaultClient:
+    """One credential's way to the server: logs in when it is first needed. Threads may share it."""
+
+    def __init__(self, connection: Connection, reference: str, *, field: str) -> None:
+        self.connection = connection
+        self.reference = check_reference(reference, field=f"{connection.name}: {field}")
+        self._lock = threading.Lock()
+        self._session: requests.Session | None = None
+        self._token: str | None = None
+        self._renew_at: float | None = None
+
+    def __repr__(self) -> str:
+        return f"VaultClient({self.connection.name!r}, {self.reference!r})"
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> requests.Response:
+        """Read. Raises NotFound for what is not there."""
+        return self.call("GET", path, "read", params=params)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        capability: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> requests.Response:
+        """Send one call with our token; `capability` is what its policy must allow, for the error that says so."""
+        token = self._current_token()
+        try:
+            return self._send(method, path, capability, token=token, body=body, params=params)
+        except _BadToken as refused:
+            if self.connection.auth == "token":
+                raise AccessDenied(refused.message) from None
+            self._forget(token)
+        return self._send(method, path, capability, token=self._current_token(), body=body, params=params)
+
+    def health(self) -> tuple[dict[str, Any], datetime]:
+        """Ask `sys/health`, which needs no token; returns its answer and the server's time. Unavailable when sealed."""
+        # health is answered in the root namespace only
+        response = self._send(
+            "GET", "sys/health", "read", params={"standbyok": "true", "perfstandbyok": "true"}, namespaced=False
+        )
+        document: dict[str, Any] = response.json()
+        date = response.headers.get("Date")
+        if date:
+            return document, parsedate_to_datetime(date).astimezone(UTC)
+        return document, datetime.fromtimestamp(document["server_time_utc"], UTC)
+
+    def _current_token(self) -> str:
+        with self._lock:
+            if self._token is None or (self._renew_at is not None and time.monotonic() >= self._renew_at):
+                self._token, lifetime = self._log_in()
+                self._renew_at = time.monotonic() + lifetime * RENEW_SHARE if lifetime else None
+            return self._token
+
+    def _forget(self, token: str) -> None:
+        with self._lock:
+            if self._token == token:
+                self._token = None
+
+    def _log_in(self) -> tuple[str, int]:
+        connection = self.connection
+        value = resolve(self.reference, purpose=connection.name).get_secret_value()
+        if connection.auth == "token":
+            return value, 0
+        if connection.auth == "approle":
+            role_id, separator, secret_id = value.partition(":")
+            if not separator:
+                raise AccessDenied(f'{connection.name}: {self.reference} must hold "role_id:secret_id" for approle')
+            body = {"role_id": role_id, "secret_id": secret_id}
+        else:
+            body = {"role": connection.role or "", "jwt": value}
+        path = f"auth/{connection.auth_mount or connection.auth}/login"
+        failure: KeystewardError
+        try:
+            auth = self._send("POST", path, "update", body=body).json()["auth"]
+        except (Rejected, AccessDenied, NotFound) as error:
+            failure = AccessDenied(
+                f"{connection.name}: the {connection.auth} log-in with {self.reference} was refused: "
+                "check the credential, the role and that the method is enabled",
+                operation=error.operation,
+            )
+        except OutcomeUnknown as error:
+            failure = Unavailable(error.message, operation=error.operation)
+        else:
+            log.info("store=%s operation=login method=%s outcome=done", connection.name, connection.auth)
+            return auth["client_token"], int(auth.get("lease_duration") or 0)
+        raise failure
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        capability: str,
+        *,
+        token: str | None = None,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        namespaced: bool = True,
+    ) -> requests.Response:
+        adapter = RawAdapter(
+            base_uri=self.connection.url,
+            token=token,
+            session=self._opened(),
+            timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+            namespace=self.connection.namespace if namespaced else None,
+        )
+        headers = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else None
+        reads = method in {"GET", "LIST"}
+        failure: KeystewardError
+        try:
+            answer: requests.Response = adapter.request(
+                method, f"/v1/{quote(path)}", json=body, params=params, headers=headers
+            )
+        except hvac_errors.VaultError as error:
+            failure = self._refused(error, path, capability, reads=reads)
+        except requests.RequestException as error:
+            failure = self._broken(error, path, reads=reads)
+        else:
+            return answer
+        raise failure
+
+    def _opened(self) -> requests.Session:
+        # called with and without the lock; two sessions made at once do no harm
+        if self._session is None:
+            session = requests.Session()
+            session.verify = self.connection.ca or True
+            pool = HTTPAdapter(pool_connections=2, pool_maxsize=2 * CALLS_AT_ONCE, max_retries=READS)
+            session.mount("https://", pool)
+            session.mount("http://", pool)
+            self._session = session
+        return self._session
+
+    def _refused(self, error: hvac_errors.VaultError, path: str, capability: str, *, reads: bool) -> KeystewardError:
+        name, operation = self.connection.name, f"{capability} {path}"
+        reasons = "; ".join(str(reason) for reason in error.errors or ())
+        kind = ERRORS.get(type(error), Rejected)
+        if isinstance(error, hvac_errors.Forbidden) and _LACKS_RIGHT not in reasons:
+            return _BadToken(
+                f"{name}: the token of {self.reference} is unknown or expired, or may not {capability} {path}: "
+                "give a new one",
+                operation=operation,
+            )
+        if kind is AccessDenied:
+            return AccessDenied(
+                f'{name}: the token of {self.reference} lacks "{capability}" on {path}: grant it in its policy',
+                operation=operation,
+            )
+        if kind is NotFound and _NO_MOUNT in reasons:
+            return NotFound(
+                f"{name}: nothing is mounted for {path}: enable a KV version 2 engine there, or correct mount=",
+                operation=operation,
+            )
+        if kind is NotFound:
+            return Absent(f"{name}: {path} is not there", error.json, operation=operation)
+        if _CAS_MISMATCH in reasons:
+            return VersionConflict(f"{name}: {path} was written by another run: read it again", operation=operation)
+        if kind is Unavailable:
+            return self._unavailable(error, reasons, operation, reads=reads)
+        reason = " ".join(reasons.split())[:_REASON_CHARACTERS] or "no reason given"
+        return kind(f"{name}: Vault refused {operation} ({reason}): mend what it names", operation=operation)
+
+    def _unavailable(
+        self, error: hvac_errors.VaultError, reasons: str, operation: str, *, reads: bool
+    ) -> KeystewardError:
+        name, url = self.connection.name, self.connection.url
+        health = error.json if isinstance(error.json, dict) else {}
+        if "sealed" in reasons or health.get("sealed"):
+            return Unavailable(f"{name}: Vault at {url} is sealed: unseal it, then run again", operation=operation)
+        if isinstance(error, hvac_errors.RateLimitExceeded):
+            return Unavailable(f"{name}: Vault at {url} asks to slow down: run again later", operation=operation)
+        if not reads and isinstance(error, hvac_errors.InternalServerError | hvac_errors.BadGateway):
+            return OutcomeUnknown(
+                f"{name}: Vault at {url} failed at {operation}: run again, the run finds out what was done",
+                operation=operation,
+            )
+        return Unavailable(f"{name}: Vault at {url} does not work: look at its log", operation=operation)
+
+    def _broken(self, error: requests.RequestException, path: str, *, reads: bool) -> KeystewardError:
+        name, url = self.connection.name, self.connection.url
+        causes = list(_causes(error))
+        if isinstance(error, requests.exceptions.SSLError):
+            reason = next((c.verify_message for c in causes if isinstance(c, ssl.SSLCertVerificationError)), "")
+            return Unavailable(
+                f"{name}: no TLS with {url} ({reason or 'the handshake failed'}): "
+                "renew the server's certificate, or name its CA with ca=",
+                operation=path,
+            )
+        unsent = isinstance(error, requests.ConnectTimeout) or any(
+            isinstance(cause, NewConnectionError | NameResolutionError) for cause in causes
+        )
+        if unsent or reads:
+            word = "cannot be reached" if unsent else "does not answer"
+            return Unavailable(f"{name}: Vault at {url} {word}: start it, or correct url=", operation=path)
+        if isinstance(error, requests.ConnectionError | requests.Timeout):
+            return OutcomeUnknown(
+                f"{name}: no answer to a write of {path}: run again, the run finds out what was done", operation=path
+            )
+        return Rejected(f"{name}: no call can be made to {url} ({type(error).__name__}): correct url=", operation=path)
+
+
+class Absent(NotFound):
+    """Nothing is at the path; `document` is Vault's answer where it says why."""
+
+    def __init__(self, message: str, document: object, *, operation: str) -> None:
+        super().__init__(message, operation=operation)
+        self.document = document if isinstance(document, dict) else {}
+
+
+class _BadToken(AccessDenied):
+    """A token that is unknown or expired."""
+
+
+def in_pool(work: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
+    """Do independent calls a few at a time; results in order, the first error is raised."""
+    chosen = list(items)
+    if len(chosen) <= 1:
+        return [work(item) for item in chosen]
+    with ThreadPoolExecutor(max_workers=min(CALLS_AT_ONCE, len(chosen)), thread_name_prefix="vault") as pool:
+        futures = [pool.submit(work, item) for item in chosen]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk through what an exception wraps: causes, contexts, arguments and urllib3's reasons."""
+    todo: list[object] = [error]
+    seen: set[int] = set()
+    while todo:
+        item = todo.pop()
+        if isinstance(item, BaseException) and id(item) not in seen:
+            seen.add(id(item))
+            yield item
+            todo += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]

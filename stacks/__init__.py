@@ -1,0 +1,1 @@
+"""Stacks: one module each, exporting one `stack`."""

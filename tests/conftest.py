@@ -1,0 +1,173 @@
+"""Real servers for the tests, and the list of real parts that a run used or skipped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from keysteward.sandbox.keycloak_server import KeycloakServer, KeycloakStartError, missing_prerequisites
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REAL_PARTS: dict[str, str] = {}
+"""What real parts this run used, with their version, or skipped, with the reason. Printed at the end."""
+
+VAULT_START_SECONDS = 20
+ROOT_TOKEN = "conformance-root"
+
+
+class RealParts:
+    """The way for tests to enter a real part into the summary."""
+
+    def used(self, part: str, version: str) -> None:
+        REAL_PARTS[part] = version
+
+    def skip(self, part: str, reason: str) -> None:
+        REAL_PARTS[part] = f"skipped: {reason}"
+        pytest.skip(f"{part}: {reason}")
+
+
+@dataclass(frozen=True)
+class RealVault:
+    """A real Vault or OpenBao: address and a token with every right."""
+
+    url: str
+    token: str
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "real: needs a real server; deselect with -m 'not real' for a quick run")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not REAL_PARTS:
+        return
+    terminalreporter.section("real parts")
+    for part, state in sorted(REAL_PARTS.items()):
+        terminalreporter.write_line(f"{part}: {state}")
+
+
+@pytest.fixture(scope="session")
+def real_parts() -> RealParts:
+    return RealParts()
+
+
+@pytest.fixture(scope="session")
+def real_keycloak(real_parts: RealParts) -> Iterator[KeycloakServer]:
+    yield from _keycloak(real_parts, "Keycloak stock")
+
+
+@pytest.fixture(scope="session")
+def real_keycloak_rotation(real_parts: RealParts) -> Iterator[KeycloakServer]:
+    yield from _keycloak(real_parts, "Keycloak with client-secret-rotation", "client-secret-rotation")
+
+
+def _keycloak(real_parts: RealParts, part: str, *features: str) -> Iterator[KeycloakServer]:
+    missing = missing_prerequisites()
+    if missing:
+        real_parts.skip(part, "; ".join(missing))
+    server = KeycloakServer(features=features)
+    try:
+        server.start()
+    except KeycloakStartError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        real_parts.skip(part, str(error))
+    real_parts.used(part, f"{server.version}, ready after {server.start_seconds:.0f} s")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def fresh_realm() -> Iterator[Callable[..., str]]:
+    """Make a realm of its own on a Keycloak, stand-in or real; it is deleted after the module."""
+    made: list[tuple[str, str, str, str]] = []
+
+    def make(url: str, client_id: str = "sandbox-admin", client_secret: str = "sandbox-admin-secret") -> str:
+        name = f"test-{uuid.uuid4().hex[:8]}"
+        answer = _as_admin(
+            "POST", f"{url}/admin/realms", url, client_id, client_secret, {"realm": name, "enabled": True}
+        )
+        assert answer.status_code == 201, answer.text
+        made.append((name, url, client_id, client_secret))
+        return name
+
+    yield make
+    for name, url, client_id, client_secret in made:
+        _as_admin("DELETE", f"{url}/admin/realms/{name}", url, client_id, client_secret)
+
+
+def _as_admin(
+    method: str, address: str, url: str, client_id: str, client_secret: str, document: object = None
+) -> requests.Response:
+    form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret}
+    login = requests.post(f"{url}/realms/master/protocol/openid-connect/token", data=form, timeout=60)
+    headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+    return requests.request(method, address, json=document, headers=headers, timeout=60)
+
+
+@pytest.fixture(scope="session")
+def real_vault(real_parts: RealParts) -> Iterator[RealVault]:
+    """Use the server at VAULT_ADDR with VAULT_TOKEN, or start ``bao`` or ``vault`` from PATH in development mode."""
+    part = "Vault or OpenBao"
+    if os.environ.get("VAULT_ADDR") and os.environ.get("VAULT_TOKEN"):
+        vault = RealVault(os.environ["VAULT_ADDR"].rstrip("/"), os.environ["VAULT_TOKEN"])
+        real_parts.used(part, f"{_vault_version(vault.url)} at VAULT_ADDR")
+        yield vault
+        return
+    program = shutil.which("bao") or shutil.which("vault")
+    if program is None:
+        real_parts.skip(part, "VAULT_ADDR and VAULT_TOKEN not set, and neither bao nor vault on PATH")
+        return
+    port = _free_port_with_neighbour()
+    options = [f"-dev-root-token-id={ROOT_TOKEN}", f"-dev-listen-address=127.0.0.1:{port}", "-dev-no-store-token"]
+    process = subprocess.Popen(
+        [program, "server", "-dev", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        vault = RealVault(f"http://127.0.0.1:{port}", ROOT_TOKEN)
+        _wait_for_vault(vault.url, process)
+        real_parts.used(part, f"{Path(program).name} {_vault_version(vault.url)}")
+        yield vault
+    finally:
+        process.terminate()
+        process.wait(VAULT_START_SECONDS)
+
+
+def _vault_version(url: str) -> str:
+    version: str = requests.get(f"{url}/v1/sys/health", timeout=10).json()["version"]
+    return version
+
+
+def _wait_for_vault(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + VAULT_START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if requests.get(f"{url}/v1/sys/health", timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    pytest.fail(f"a server in development mode did not answer within {VAULT_START_SECONDS} s")
+
+
+def _free_port_with_neighbour() -> int:
+    """Find a port whose successor is free too: a server in development mode takes that one for its cluster."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first:
+            port: int = first.getsockname()[1]
+            try:
+                socket.create_server(("127.0.0.1", port + 1)).close()
+            except (OSError, OverflowError):
+                continue
+        return port

@@ -1,0 +1,101 @@
+"""Every target that ships, under the one contract: stand-ins and real servers alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+from keycloak_realms import MASTER, administrator
+
+from keysteward.core.ports import Fingerprint, Material
+from keysteward.providers.keycloak import Keycloak
+from keysteward.providers.material import fingerprinter, new_material
+from keysteward.sandbox.faults import Fault
+from keysteward.sandbox.keycloak import KeycloakStandIn
+from keysteward.sandbox.keycloak_server import KeycloakServer
+from keysteward.testing.target_contract import TargetContract, TargetProfile
+
+KEYCLOAKS = (
+    pytest.param("stand-in", id="keycloak-stand-in"),
+    pytest.param("stand-in-rotation", id="keycloak-stand-in-rotation"),
+    pytest.param("real", id="keycloak-26.7.5", marks=pytest.mark.real),
+    pytest.param("real-rotation", id="keycloak-26.7.5-rotation", marks=pytest.mark.real),
+)
+
+
+class KeycloakProfile(TargetProfile):
+    def __init__(self, target: Keycloak, stand_in: KeycloakStandIn | None = None) -> None:
+        self.target: Keycloak = target
+        self.fingerprint: Fingerprint = fingerprinter(b"k" * 32, "k1")
+        self._stand_in = stand_in
+
+    def new_material(self, method: str) -> Material:
+        return new_material(method)
+
+    def calls(self) -> int | None:
+        return None if self._stand_in is None else len(self._stand_in.calls)
+
+    def lost_reply(self) -> AbstractContextManager[None] | None:
+        return None if self._stand_in is None else _lost(self._stand_in)
+
+    def write_foreign_field(self, remote_id: str) -> Callable[[], object]:
+        self.target._api.put_client(remote_id, {"attributes": {"contact": "team-billing"}})
+
+        def read() -> object:
+            client = self.target._api.client(remote_id)
+            return client.attributes.get("contact") if client else None
+
+        return read
+
+
+@contextmanager
+def _lost(stand_in: KeycloakStandIn) -> Iterator[None]:
+    stand_in.faults.add(Fault(kind="lost_reply", method="POST", path=r"/clients$"))
+    yield
+    stand_in.faults.clear()
+
+
+@pytest.fixture(scope="module", params=KEYCLOAKS)
+def keycloak(request: pytest.FixtureRequest) -> Iterator[KeycloakStandIn | KeycloakServer]:
+    kind = request.param
+    if kind.startswith("stand-in"):
+        with KeycloakStandIn(secret_rotation=kind.endswith("rotation")) as stand_in:
+            yield stand_in
+    else:
+        yield request.getfixturevalue("real_keycloak_rotation" if kind.endswith("rotation") else "real_keycloak")
+
+
+@pytest.fixture(scope="module")
+def realm(keycloak: KeycloakStandIn | KeycloakServer, fresh_realm: Callable[..., str]) -> str:
+    return "demo" if isinstance(keycloak, KeycloakStandIn) else fresh_realm(keycloak.url)
+
+
+@pytest.fixture(scope="module")
+def reader(keycloak: KeycloakStandIn | KeycloakServer, realm: str) -> str:
+    return administrator(keycloak.url, realm, ["view-clients"])
+
+
+class TestKeycloak(TargetContract):
+    @pytest.fixture
+    def profile(
+        self,
+        keycloak: KeycloakStandIn | KeycloakServer,
+        realm: str,
+        reader: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> KeycloakProfile:
+        monkeypatch.setenv("KEYCLOAK_ADMIN", MASTER)
+        monkeypatch.setenv("KEYCLOAK_READER", reader)
+        stand_in = keycloak if isinstance(keycloak, KeycloakStandIn) else None
+        target = Keycloak(
+            "corp",
+            url=keycloak.url,
+            realm=realm,
+            admin="env:KEYCLOAK_ADMIN",
+            reader="env:KEYCLOAK_READER",
+            secret_rotation=keycloak.secret_rotation
+            if isinstance(keycloak, KeycloakStandIn)
+            else bool(keycloak.features),
+        )
+        return KeycloakProfile(target, stand_in)

@@ -1,0 +1,392 @@
+"""How calls are made, repeated and given up, against a server that misbehaves on request."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import socket
+import ssl
+import threading
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import trustme
+
+from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Rejected, Unavailable
+from keysteward.providers.http import ATTEMPTS, Budget, Reply, Session, retry_after
+
+SECRET = "do-not-show-me"
+
+
+class Server:
+    """Answers by script: each entry is (status, headers) or "cut" (close without an answer) or "hang"."""
+
+    def __init__(self) -> None:
+        self.script: list[tuple[int, dict[str, str]] | str] = []
+        self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.connections = 0
+        self.url = ""
+        self.released = threading.Event()
+
+
+@contextmanager
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    server = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            server.connections += 1
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            server.seen.append((self.command, self.path, dict(self.headers), body))
+            step = server.script.pop(0) if server.script else (200, {})
+            if isinstance(step, str):
+                if step == "hang":
+                    server.released.wait(10)
+                self.close_connection = True
+                return
+            status, headers = step
+            text = json.dumps({"secret": SECRET}).encode()
+            self.send_response_only(status)
+            for name, value in {"Content-Length": str(len(text)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the library's names
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        listening.daemon_threads = True
+        if tls is not None:
+            listening.socket = tls.wrap_socket(listening.socket, server_side=True)
+        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listening.server_address[1]}"
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.released.set()
+            listening.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def session(pauses: list[float]) -> Session:
+    return Session("corp", sleep=pauses.append, read_timeout_seconds=0.3)
+
+
+def get(session: Session, url: str) -> Reply:
+    return session.request("GET", url, operation="list clients", repeatable=True)
+
+
+def write(session: Session, url: str, *, repeatable: bool) -> Reply:
+    return session.request("PUT", url, operation="write client", repeatable=repeatable, json={"secret": SECRET})
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+    return port
+
+
+def test_a_reply_carries_status_json_and_the_servers_clock(server: Server, session: Session) -> None:
+    when = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+    server.script = [(200, {"Date": format_datetime(when, usegmt=True)}), (404, {"X-Request-Id": "r-1"})]
+    reply = get(session, server.url)
+    assert (reply.ok, reply.json(), reply.date) == (True, {"secret": SECRET}, when)
+    error = get(session, server.url).error("client 7 does not exist; declare it")
+    assert isinstance(error, NotFound)
+    assert str(error) == "client 7 does not exist; declare it [target=corp operation=list clients request_id=r-1]"
+
+
+def test_connections_are_kept_alive_and_shared_by_threads(server: Server, session: Session) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        replies = list(pool.map(lambda _: get(session, server.url).status, range(40)))
+    assert replies == [200] * 40
+    assert server.connections <= 8
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_throttled_call_waits_as_long_as_the_server_says(
+    server: Server, session: Session, pauses: list[float], status: int
+) -> None:
+    server.script = [(status, {"Retry-After": "7"}), (status, {})]
+    assert get(session, server.url).ok
+    assert pauses == [7, 0.5]
+
+
+def test_retry_after_may_be_a_date_by_the_servers_own_clock() -> None:
+    now = datetime(2020, 1, 1, tzinfo=UTC)
+    later = format_datetime(now + timedelta(seconds=9), usegmt=True)
+    headers = {"retry-after": later, "date": format_datetime(now, usegmt=True)}
+    assert retry_after(Reply("corp", "list", 503, 0.0, headers, b"")) == 9
+    assert retry_after(Reply("corp", "list", 503, 0.0, {"retry-after": "soon"}, b"")) is None
+
+
+def test_a_pause_longer_than_a_minute_is_not_waited_for(server: Server, session: Session, pauses: list[float]) -> None:
+    server.script = [(429, {"Retry-After": "3600"})]
+    assert get(session, server.url).status == 429
+    assert pauses == []
+
+
+def test_a_server_that_stays_busy_is_given_up_after_four_attempts(server: Server, session: Session) -> None:
+    server.script = [(503, {})] * 9
+    reply = get(session, server.url)
+    assert len(server.seen) == ATTEMPTS
+    assert isinstance(reply.error("busy"), Unavailable)
+
+
+def test_what_is_not_repeatable_is_sent_once(server: Server, session: Session) -> None:
+    server.script = [(503, {"Retry-After": "1"})]
+    assert write(session, server.url, repeatable=False).status == 503
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("fault", ["cut", "hang"])
+def test_a_write_without_an_answer_has_an_unknown_outcome_and_is_not_sent_again(
+    server: Server, session: Session, fault: str
+) -> None:
+    server.script = [fault]
+    with pytest.raises(OutcomeUnknown, match="the next run finds out"):
+        write(session, server.url, repeatable=False)
+    assert len(server.seen) == 1
+
+
+def test_a_repeatable_write_is_sent_again(server: Server, session: Session) -> None:
+    server.script = ["cut"]
+    assert write(session, server.url, repeatable=True).ok
+    assert len(server.seen) == 2
+
+
+def test_a_repeatable_write_that_got_lost_and_then_met_a_busy_server_has_an_unknown_outcome(
+    server: Server, session: Session
+) -> None:
+    server.script = ["cut", (503, {}), (503, {}), (503, {})]
+    with pytest.raises(OutcomeUnknown):
+        write(session, server.url, repeatable=True)
+
+
+def test_a_delete_that_got_lost_and_is_then_gone_is_answered(server: Server, session: Session) -> None:
+    server.script = ["cut", (404, {})]
+    assert session.request("DELETE", server.url, operation="delete", repeatable=True).status == 404
+
+
+def test_a_read_without_an_answer_is_unavailable(server: Server, session: Session) -> None:
+    server.script = ["cut"] * ATTEMPTS
+    with pytest.raises(Unavailable, match="gave no answer in time"):
+        get(session, server.url)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(502, OutcomeUnknown), (504, OutcomeUnknown), (500, Unavailable)])
+def test_a_gateway_that_gives_up_on_a_write_leaves_it_open(
+    server: Server, session: Session, status: int, kind: type[KeystewardError]
+) -> None:
+    server.script = [(status, {}), (status, {})]
+    assert type(write(session, server.url, repeatable=False).error("no")) is kind
+    assert type(get(session, server.url).error("no")) is Unavailable
+
+
+def test_a_server_that_is_down_is_unavailable_for_writes_too(session: Session, pauses: list[float]) -> None:
+    url = f"http://127.0.0.1:{closed_port()}/x"
+    with pytest.raises(Unavailable, match="is down or cannot be reached"):
+        write(session, url, repeatable=False)
+    assert pauses == []
+    with pytest.raises(Unavailable, match="is down"):
+        get(session, url)
+    assert pauses == [0.25, 0.5, 1.0]
+
+
+def test_a_redirect_is_not_followed_with_our_credential(server: Server, session: Session) -> None:
+    server.script = [(302, {"Location": "https://elsewhere.example.com/login"})]
+    with pytest.raises(NotFound, match=r"redirects to elsewhere\.example\.com"):
+        get(session, server.url)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("url", ["id.example.com", "ftp://", "http://"])
+def test_what_is_no_url_is_said(session: Session, url: str) -> None:
+    with pytest.raises(NotFound, match="url is not an http"):
+        get(session, url)
+
+
+def test_an_answer_that_is_no_json_is_a_sentence() -> None:
+    with pytest.raises(Unavailable, match="the answer is not JSON") as caught:
+        Reply("corp", "list", 200, 0.0, {}, b"<html>" + SECRET.encode()).json()
+    assert caught.value.__context__ is None
+
+
+def test_netrc_does_not_replace_our_credential(
+    server: Server, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login other password other\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    session.request("GET", server.url, operation="x", repeatable=True, headers={"Authorization": "Bearer ours"})
+    assert server.seen[0][2]["Authorization"] == "Bearer ours"
+
+
+def test_cookies_are_not_kept(server: Server, session: Session) -> None:
+    server.script = [(200, {"Set-Cookie": "session=1; Path=/"})]
+    get(session, server.url)
+    get(session, server.url)
+    assert "Cookie" not in server.seen[1][2]
+
+
+@pytest.mark.parametrize("fault", ["cut", "hang"])
+def test_no_secret_shows_in_errors_tracebacks_or_logs(
+    server: Server, session: Session, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    server.script = [fault, (400, {})]
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(OutcomeUnknown) as caught:
+        session.request(
+            "POST",
+            server.url,
+            operation="log in",
+            repeatable=False,
+            form={"client_secret": SECRET},
+            headers={"Authorization": f"Bearer {SECRET}"},
+        )
+    reply = write(session, server.url, repeatable=False)
+    error = caught.value
+    assert (error.__context__, error.__cause__) == (None, None)
+    shown = [str(error), "".join(traceback.format_exception(error)), repr(reply), str(reply.error("no")), caplog.text]
+    assert SECRET not in "".join(shown)
+    assert "target=corp operation='log in' method=POST status=OutcomeUnknown ms=" in caplog.text
+
+
+# TLS
+
+
+def tls_server(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+def test_a_private_authority_is_trusted_by_setting_or_environment(
+    authority: trustme.CA, ca_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(tls_server(authority.issue_cert("127.0.0.1"))) as server:
+        assert get(Session("corp", ca=ca_file), server.url).ok
+        with pytest.raises(Unavailable, match="unknown authority; set `ca`"):
+            get(Session("corp"), server.url)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", ca_file)
+        assert get(Session("corp"), server.url).ok
+
+
+def test_an_expired_certificate_says_what_to_renew(authority: trustme.CA, ca_file: str) -> None:
+    expired = authority.issue_cert("127.0.0.1", not_after=datetime.now(dt.UTC) - timedelta(days=1))
+    with serving(tls_server(expired)) as server:
+        for repeatable in (True, False):
+            with pytest.raises(Unavailable, match="certificate has expired; renew it"):
+                write(Session("corp", ca=ca_file), server.url, repeatable=repeatable)
+    assert server.seen == []
+
+
+def test_a_certificate_for_another_name_says_so(authority: trustme.CA, ca_file: str) -> None:
+    wrong = tls_server(authority.issue_cert("id.example.com"))
+    with serving(wrong) as server, pytest.raises(Unavailable, match="is for another"):
+        get(Session("corp", ca=ca_file), server.url)
+
+
+def test_a_bundle_that_is_not_there_or_no_bundle_is_said(authority: trustme.CA, tmp_path: Path) -> None:
+    empty = tmp_path / "ca.pem"
+    empty.write_text("no certificate")
+    with serving(tls_server(authority.issue_cert("127.0.0.1"))) as server:
+        for path in (str(tmp_path / "gone.pem"), str(empty)):
+            with pytest.raises(NotFound, match="certificate bundle"):
+                get(Session("corp", ca=path), server.url)
+
+
+def test_a_port_without_tls_is_said(server: Server, session: Session) -> None:
+    with pytest.raises(Unavailable, match="check that url and port speak TLS"):
+        get(session, server.url.replace("http:", "https:"))
+
+
+# Budget
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_a_budget_lets_a_small_burst_pass_and_then_keeps_the_rate() -> None:
+    time = Time()
+    budget = Budget(60, timedelta(seconds=60), clock=time, sleep=time.sleep)
+    for _ in range(66):
+        budget.take()
+    assert time.now == pytest.approx(160, abs=1)
+
+
+@pytest.mark.parametrize("reset", ["30", str(1_800_000_030)])
+def test_a_budget_holds_back_until_the_reset_when_nothing_remains(reset: str) -> None:
+    time = Time()
+    budget = Budget(600, timedelta(seconds=60), clock=time, sleep=time.sleep)
+    there = datetime.fromtimestamp(1_800_000_000, UTC)
+    budget.learn({"x-ratelimit-remaining": "5", "x-ratelimit-reset": reset}, there)
+    budget.take()
+    assert time.now == pytest.approx(100)
+    budget.learn({"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset}, there)
+    budget.take()
+    assert time.now == pytest.approx(130, abs=1)
+
+
+def test_a_session_asks_its_budget_and_teaches_it(server: Server) -> None:
+    time = Time()
+    budget = Budget(600, timedelta(seconds=60), clock=time, sleep=time.sleep)
+    server.script = [(200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "20"})]
+    session = Session("corp", budget=budget)
+    get(session, server.url)
+    get(session, server.url)
+    assert time.now == pytest.approx(120, abs=1)
+
+
+def test_other_refusals_keep_their_class() -> None:
+    assert type(Reply("corp", "x", 400, 0.0, {}, b"").error("no")) is Rejected

@@ -1,0 +1,249 @@
+"""Vault refuses, is sealed, is down, loses replies; tokens, log-ins and certificates. Stand-in and real server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ssl
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from vault_server import ROOT, Server
+
+from keysteward.core.errors import (
+    AccessDenied,
+    Conflict,
+    DeclarationError,
+    KeystewardError,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    Unavailable,
+)
+from keysteward.core.observed import Delivered
+from keysteward.providers.vault import Vault, policy
+from keysteward.sandbox import Fault, VaultStandIn
+from keysteward.testing.store_world import PATH, about, at, deliver, entry, secret, text_of
+
+if TYPE_CHECKING:
+    from conftest import RealVault
+
+
+@pytest.fixture
+def stand_in() -> Iterator[VaultStandIn]:
+    with VaultStandIn(auth_methods=("approle", "jwt")) as vault:
+        yield vault
+
+
+@pytest.fixture
+def fake(stand_in: VaultStandIn, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The stand-in, for faults and whatever would harm a shared server."""
+    return Server(stand_in.url, ROOT, monkeypatch)
+
+
+@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real)])
+def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    if request.param == "stand-in":
+        stand_in: VaultStandIn = request.getfixturevalue("stand_in")
+        yield Server(stand_in.url, ROOT, monkeypatch)
+        return
+    real: RealVault = request.getfixturevalue("real_vault")
+    server = Server(real.url, real.token, monkeypatch)
+    yield server
+    server.call("DELETE", f"sys/mounts/{server.mount}")
+
+
+class TestErrors:
+    def test_a_right_that_is_missing_is_named(self, server: Server) -> None:
+        server.give("RUNNER", server.token("reader"))
+        with pytest.raises(AccessDenied, match=rf'env:TEST_RUNNER lacks "read" on {server.mount}/data/keysteward'):
+            server.store().stage(PATH, entry(1, "one"), secret("one"))
+        read_only = f'path "{server.mount}/*" {{ capabilities = ["read", "list"] }}'
+        server.give("RUNNER", server.token_with(read_only))
+        with pytest.raises(AccessDenied, match=rf'lacks "create" on {server.mount}/data/keysteward/ledgers/x'):
+            server.store().ledgers().write("ledgers/x", {}, 0)
+
+    def test_a_bad_token_is_named(self, server: Server) -> None:
+        server.give("RUNNER", "no-such-token")
+        with pytest.raises(AccessDenied, match="env:TEST_RUNNER is unknown or expired") as refused:
+            server.store().read(PATH, 1)
+        assert "no-such-token" not in str(refused.value)
+
+    def test_a_token_of_the_shell_is_never_used(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("VAULT_TOKEN", server.root)
+        monkeypatch.delenv("TEST_RUNNER")
+        with pytest.raises(AccessDenied, match="TEST_RUNNER is not set"):
+            server.store().read(PATH, 1)
+
+    def test_a_missing_engine_is_named(self, server: Server) -> None:
+        server.give("RUNNER", server.root)
+        store = server.store(mount="no-such-mount")
+        with pytest.raises(NotFound, match="nothing is mounted for no-such-mount/"):
+            store.read(PATH, 1)
+        with pytest.raises(NotFound, match="nothing is mounted"):
+            store.delivered([PATH])
+        with pytest.raises(NotFound, match="nothing is mounted"):
+            store.ledgers().write("x", {}, 0)
+
+    def test_a_server_that_is_down(self, stand_in: VaultStandIn, fake: Server) -> None:
+        store = fake.store()
+        stand_in.stop()
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            store.delivered([PATH])
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            store.ledgers().now()
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            store.ledgers().write("x", {}, 0)
+        assert [check.ok for check in store.diagnose([PATH])] == [False]
+
+    def test_a_sealed_server(self, stand_in: VaultStandIn, fake: Server) -> None:
+        store = fake.store()
+        stand_in.sealed = True
+        calls = [
+            lambda: store.delivered([PATH]),
+            lambda: store.promote(PATH, entry(1, "one"), about(), {}),
+            lambda: store.ledgers().now(),
+            lambda: store.ledgers().write("x", {}, 0),
+        ]
+        for call in calls:
+            with pytest.raises(Unavailable, match="is sealed: unseal it"):
+                call()
+        assert "sealed" in next(iter(store.diagnose([PATH]))).detail
+
+    def test_a_lost_reply_is_an_unknown_outcome_and_the_repetition_finds_it(
+        self, stand_in: VaultStandIn, fake: Server
+    ) -> None:
+        store = fake.store()
+        store.stage(PATH, entry(1, "one"), secret("one"))
+        stand_in.faults.add(Fault(kind="lost_reply", method="POST", path=f"/data/{PATH}"))
+        with pytest.raises(OutcomeUnknown):
+            store.promote(PATH, entry(1, "one"), about(), {})
+        assert at(store.as_reader()).unknown
+        store.promote(PATH, entry(1, "one"), about(), {})
+        assert fake.metadata()["current_version"] == 1
+        assert at(store.as_reader()).current == at(store).current is not None
+
+    @pytest.mark.parametrize(
+        "fault",
+        [Fault(kind="lost_reply", path="/data/"), Fault(kind="lost_request", path="/data/")]
+        + [Fault(kind="status", path="/data/", status=status) for status in (500, 502)],
+        ids=lambda fault: f"{fault.kind}-{fault.status}",
+    )
+    def test_a_write_without_a_clear_answer_is_never_repeated(
+        self, stand_in: VaultStandIn, fake: Server, fault: Fault
+    ) -> None:
+        ledgers = fake.store().ledgers()
+        ledgers.write("ledgers/x", {"a": 1}, 0)
+        stand_in.calls.clear()
+        stand_in.faults.add(fault)
+        with pytest.raises(OutcomeUnknown):
+            ledgers.write("ledgers/x", {"a": 2}, 1)
+        assert len(stand_in.calls) == 1
+        assert ledgers.read("ledgers/x").version == (2 if fault.kind == "lost_reply" else 1)
+
+    @pytest.mark.parametrize(
+        "fault",
+        [Fault(kind="lost_request", path="/data/"), Fault(kind="status", path="/data/", status=429)],
+        ids=lambda fault: fault.kind,
+    )
+    def test_a_read_is_repeated(self, stand_in: VaultStandIn, fake: Server, fault: Fault) -> None:
+        ledgers = fake.store().ledgers()
+        ledgers.write("ledgers/x", {"a": 1}, 0)
+        stand_in.faults.add(fault)
+        assert ledgers.read("ledgers/x").document == {"a": 1}
+
+    @pytest.mark.parametrize(("status", "kind"), [(500, Unavailable), (503, Unavailable), (400, Rejected)])
+    def test_a_refused_read(
+        self, stand_in: VaultStandIn, fake: Server, status: int, kind: type[KeystewardError]
+    ) -> None:
+        stand_in.faults.add(Fault(kind="status", path="/data/", status=status))
+        with pytest.raises(kind):
+            fake.store().ledgers().read("ledgers/x")
+
+    def test_an_expired_certificate(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        authority = trustme.CA()
+        ca = tmp_path / "ca.pem"
+        authority.cert_pem.write_to_path(ca)
+        monkeypatch.setenv("TEST_RUNNER", ROOT)
+
+        def served(not_after: dt.datetime) -> VaultStandIn:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            authority.issue_cert("127.0.0.1", not_after=not_after).configure_cert(context)
+            return VaultStandIn(ssl_context=context)
+
+        with served(dt.datetime.now(dt.UTC) + dt.timedelta(days=1)) as vault:
+            store = Vault("secrets", url=vault.url, admin="env:TEST_RUNNER", ca=str(ca))
+            assert at(store) == Delivered()
+            with pytest.raises(Unavailable, match=r"no TLS with .*name its CA"):
+                at(Vault("secrets", url=vault.url, admin="env:TEST_RUNNER"))
+        with served(dt.datetime.now(dt.UTC) - dt.timedelta(days=1)) as vault:
+            store = Vault("secrets", url=vault.url, admin="env:TEST_RUNNER", ca=str(ca))
+            for call in (lambda: at(store), lambda: store.ledgers().write("x", {}, 0)):
+                with pytest.raises(Unavailable, match="certificate has expired"):
+                    call()
+
+    def test_no_error_shows_a_value(self, stand_in: VaultStandIn, fake: Server) -> None:
+        store = fake.store()
+        stand_in.faults.add(Fault(kind="lost_reply", method="POST", path="/data/keysteward/staged"))
+        with pytest.raises(OutcomeUnknown) as unknown:
+            store.stage(PATH, entry(1, "very-secret"), secret("very-secret"))
+        with pytest.raises(Conflict) as refused:
+            store.stage(PATH, entry(1, "other"), secret("other"))
+        for error in (unknown.value, refused.value):
+            assert error.__cause__ is None
+            assert error.__context__ is None
+            assert "very-secret" not in repr(vars(error))
+
+
+class TestLogins:
+    def test_approle(self, server: Server) -> None:
+        server.call("POST", "sys/auth/approle", {"type": "approle"})
+        name = f"test-{uuid.uuid4().hex[:8]}"
+        text = policy("runner", mount=server.mount, delivered="apps/*")
+        server.call("PUT", f"sys/policies/acl/{name}", {"policy": text})
+        server.call("POST", f"auth/approle/role/{name}", {"token_policies": [name], "token_ttl": "10m"})
+        role_id = server.call("GET", f"auth/approle/role/{name}/role-id").json()["data"]["role_id"]
+        secret_id = server.call("POST", f"auth/approle/role/{name}/secret-id").json()["data"]["secret_id"]
+        server.give("RUNNER", f"{role_id}:{secret_id}")
+        store = server.store(auth="approle", reader=None)
+        deliver(store, 1, "one")
+        assert text_of(store, 1) == "one"
+        revoke(server, store)
+        assert text_of(store, 1) == "one"
+        server.give("RUNNER", f"{role_id}:wrong")
+        with pytest.raises(AccessDenied, match="approle log-in with env:TEST_RUNNER was refused"):
+            server.store(auth="approle", reader=None).read(PATH, 1)
+        server.give("RUNNER", "without colon")
+        with pytest.raises(AccessDenied, match="role_id:secret_id"):
+            server.store(auth="approle", reader=None).read(PATH, 1)
+
+    def test_a_token_is_replaced_before_it_expires(self, stand_in: VaultStandIn, fake: Server) -> None:
+        fake.call("POST", "auth/approle/role/short", {"token_policies": ["default"], "token_ttl": "1s"})
+        role_id = fake.call("GET", "auth/approle/role/short/role-id").json()["data"]["role_id"]
+        secret_id = fake.call("POST", "auth/approle/role/short/secret-id").json()["data"]["secret_id"]
+        fake.give("RUNNER", f"{role_id}:{secret_id}")
+        store = fake.store(auth="approle", reader=None)
+        store._admin._current_token()
+        store._admin._renew_at = 0.0
+        stand_in.calls.clear()
+        store._admin._current_token()
+        assert [call.path for call in stand_in.calls] == ["/v1/auth/approle/login"]
+
+    def test_jwt_needs_a_role(self) -> None:
+        with pytest.raises(DeclarationError, match="needs role="):
+            Vault("secrets", url="https://vault.example.com", admin="env:X", auth="jwt")
+
+    def test_a_value_in_place_of_a_reference_is_refused(self) -> None:
+        with pytest.raises(DeclarationError, match="admin must be a reference"):
+            Vault("secrets", url="https://vault.example.com", admin="hvs.CAESI")
+        with pytest.raises(DeclarationError, match="url must begin with"):
+            Vault("secrets", url="vault.example.com", admin="env:X")
+        with pytest.raises(DeclarationError, match="auth is"):
+            Vault("secrets", url="https://v", admin="env:X", auth="ldap")  # type: ignore[arg-type]
+
+
+def revoke(server: Server, store: Vault) -> None:
+    server.call("POST", "auth/token/revoke", {"token": store._admin._token})
