@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import keysteward
-from keysteward.cli import preview, up
+from keysteward.cli import preview, show, up
 from keysteward.cli.progress import INTERRUPTED
 from keysteward.cli.terminal import say, say_error
 from keysteward.core.errors import KeystewardError
@@ -74,6 +74,7 @@ app = typer.Typer(
 )
 app.command("preview")(preview.command)
 app.command("up")(up.command)
+app.command("show")(show.command)
 
 
 def _version(wanted: bool) -> None:

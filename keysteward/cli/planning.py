@@ -60,11 +60,8 @@ def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prun
         _chosen(opened.stack.specs, lost, wanted), lambda i, spec: plan_credential(session, i, spec)
     )
     findings = [] if wanted is not None else list(opened.policy)
-    for item in credentials:
-        findings += [finding for finding in item.plan.findings if finding.kind is not Kind.UNDECLARED]
-    if not prune:
-        findings += [_undeclared(item) for item in credentials if item.spec is None]
-        findings += [_undeclared(item) for item in servers if item.spec is None]
+    findings += [finding for item in credentials for finding in findings_of(item, prune=prune)]
+    findings += [undeclared(item) for item in servers if item.spec is None and not prune]
     return Preview(
         stack=opened.stack.identity,
         at=session.snapshot.at,
@@ -126,7 +123,16 @@ def _works(world: World) -> bool:
     return False
 
 
-def _undeclared(item: CredentialPlan | ServerItem) -> Finding:
+def findings_of(item: CredentialPlan, *, prune: bool = False) -> tuple[Finding, ...]:
+    """Return the findings of one credential; that nobody declares it any more is one unless it is to end."""
+    told = tuple(finding for finding in item.plan.findings if finding.kind is not Kind.UNDECLARED)
+    if prune or item.spec is not None or item.ledger is None or item.ledger.closed is not None:
+        return told
+    return (*told, undeclared(item))
+
+
+def undeclared(item: CredentialPlan | ServerItem) -> Finding:
+    """Return the finding about something that nobody declares any more, with what `--prune` would do."""
     words = item.words if isinstance(item, ServerItem) else item.plan.words
     mend = "declare it again, or end it with: keysteward up --prune"
     if item.plan.problem is not None:

@@ -42,7 +42,7 @@ def command(
     planned = preview(opened, session, names or (), prune=prune)
     if not as_json:
         show(preview_lines(planned))
-    worth_running = any(item.due for item in planned.items)
+    worth_running = any(item.due and (item.plan.problem is None or item.plan.steps) for item in planned.items)
     if worth_running:
         open_ledgers = sum(1 for ledger in session.snapshot.ledgers.values() if ledger.closed is None)
         check_endings(planned, opened.stack.limit, open_ledgers)

@@ -129,14 +129,14 @@ def plan_server(w: ServerWorld) -> ServerPlan:
     steps: list[ScopeStep] = []
     declared = w.spec.scopes if w.spec is not None else {}
     if w.spec is not None:
-        for name, description in w.spec.scopes.items():
+        for name, description in sorted(w.spec.scopes.items()):
             step = _put(w, w.spec, name, description)
             if isinstance(step, Problem):
                 return ServerPlan(w.identity, problem=step)
             if step is not None:
                 steps.append(step)
     recorded = ledger.scopes if ledger is not None and ledger.closed is None else {}
-    dropped = [name for name in recorded if name not in declared]
+    dropped = [name for name in sorted(recorded) if name not in declared]
     for name in dropped:
         outside = [client for client, owner in w.users.get(name, ()) if not _of_stack(owner, w.stack)]
         if outside:

@@ -74,6 +74,7 @@ class RunResult:
 def result_lines(results: Sequence[RunResult], planned: Preview) -> Iterable[Text]:
     """Write results for a terminal; findings that the plan showed already are not repeated."""
     width = max((len(result.name) for result in results), default=0)
+    yield Text()
     for result in results:
         yield line("  ", SYMBOLS[result.outcome], " ", (result.name.ljust(width), "bold"), "  ", _words(result))
     known = {(f.subject, f.message) for f in planned.findings}
@@ -88,9 +89,6 @@ def result_lines(results: Sequence[RunResult], planned: Preview) -> Iterable[Tex
 
 def _words(result: RunResult) -> str:
     parts = list(result.headlines or result.done[:1])
-    current = result.ledger.current if result.ledger is not None else None
-    if result.outcome is Outcome.DONE and current is not None:
-        parts.append(f"generation {current.number} is at {', '.join(current.delivery)}")
     if result.wait is not None:
         parts.append(f"waits until {when(result.wait.until)}: {result.wait.why}")
     if result.error:

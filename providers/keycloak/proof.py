@@ -122,6 +122,6 @@ def _assertion(client: KeycloakClient, claim: Claim) -> str:
 def _private_key(material: Material) -> jwt.PyJWK:
     try:
         return jwt.PyJWK(json.loads(material.value.get_secret_value()))
-    except (ValueError, TypeError, jwt.PyJWTError):
+    except (AttributeError, ValueError, TypeError, jwt.PyJWTError):
         pass
     raise Damaged("a stored private key is not a JWK: deliver a new one with `keysteward reissue`")

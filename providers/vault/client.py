@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 import threading
 import time
@@ -19,6 +20,7 @@ import requests
 from hvac import exceptions as hvac_errors
 from hvac.adapters import RawAdapter
 from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util import Retry
 
@@ -238,7 +240,10 @@ class VaultClient:
         # called with and without the lock; two sessions made at once do no harm
         if self._session is None:
             session = requests.Session()
-            session.verify = self.connection.ca or True
+            # asked once: requests would look at environment and ~/.netrc in every call
+            session.trust_env = False
+            session.proxies = get_environ_proxies(self.connection.url)
+            session.verify = self.connection.ca or os.environ.get("REQUESTS_CA_BUNDLE") or True
             pool = HTTPAdapter(pool_connections=2, pool_maxsize=2 * CALLS_AT_ONCE, max_retries=READS)
             session.mount("https://", pool)
             session.mount("http://", pool)

@@ -1,0 +1,51 @@
+# Everything below needs Python 3.11 or newer with its venv module, and make. The rest is set up in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lint types bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "keysteward needs Python 3.11 or newer, and $(PYTHON) is not: name one, as in: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@echo "Setting up .venv from requirements.txt (a minute or two, once) ..." >&2
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY) ## Declare, preview, apply and rotate two clients on the sandbox; TARGET=keycloak: on a real Keycloak
+	@$(BIN)/python -m keysteward.cli.demo $(if $(TARGET),--target $(TARGET))
+
+test: $(READY) ## Run all tests, with branch coverage; real servers are used where they can be had
+	@$(BIN)/python -m pytest --cov --cov-report=term
+
+check: lint types ## Lint, types and tests as CI runs them
+	@CI=true $(MAKE) --no-print-directory test
+
+lint: $(READY) ## Check style and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(READY) ## Check types
+	@$(BIN)/mypy
+
+bench: $(READY) ## Measure; prints a table and writes build/bench.json; FULL=1: the large sizes too
+	@FULL=$(FULL) $(BIN)/python bench
+
+lock: $(READY) ## Compile requirements.txt from pyproject.toml, keeping versions that still fit; UPGRADE=1: the newest
+	@mkdir -p build
+	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); \
+	  print(*p["build-system"]["requires"], *p["dependency-groups"]["dev"], sep="\n")' > build/dev.in
+	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet $(if $(UPGRADE),--upgrade) --generate-hashes \
+	  --allow-unsafe --strip-extras --no-emit-options --extra sandbox --output-file requirements.txt pyproject.toml build/dev.in
+
+clean: ## Remove .venv and everything that was built
+	@rm -rf .venv build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,18 @@
+"""The Pulumi program: deploys the stack that `stacks/<stack name>.py` declares and exports each client's client_id.
+
+A hyphen in the stack's name is an underscore in the module's: prod-eu is stacks/prod_eu.py.
+"""
+
+import pulumi
+
+from keysteward import KeystewardError, deploy
+from keysteward.cli.loading import load_stack
+
+try:
+    stack = load_stack(pulumi.get_stack().replace("-", "_"))
+except KeystewardError as error:
+    raise pulumi.RunError(str(error)) from None
+
+for name, resource in deploy(stack).items():
+    if hasattr(resource, "client_id"):
+        pulumi.export(name, resource.client_id)

@@ -1,0 +1,141 @@
+"""Where the demo runs: an identity provider, a secret store, their administrators, and a way to let time pass."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import requests
+
+from keysteward.providers.vault import Vault
+from keysteward.providers.vault.policy import policy
+from keysteward.sandbox import Sandbox, VaultStandIn
+from keysteward.sandbox.keycloak_server import KeycloakServer
+from keysteward.testing.aging import age_ledgers
+
+REALM = "demo"
+MASTER = ("sandbox-admin", "sandbox-admin-secret")
+ROOT_TOKEN = "sandbox-root"  # noqa: S105 - the stand-in's well-known token, on loopback
+STACK = "acme/demo"
+TIMEOUT_SECONDS = 60
+
+RUNNER_ROLES = ("manage-clients",)
+READER_ROLES = ("view-clients",)
+
+
+@dataclass
+class Place:
+    """A started demo world. `environment` is what both doors need; `consumer_token` is the application's own."""
+
+    title: str
+    keycloak_url: str
+    vault_url: str
+    pass_time: Callable[[timedelta], None]
+    environment: dict[str, str] = field(default_factory=dict)
+    consumer_token: str = ""
+
+    @property
+    def issuer(self) -> str:
+        """Return the issuer of the realm's tokens."""
+        return f"{self.keycloak_url}/realms/{REALM}"
+
+
+@contextmanager
+def on_sandbox() -> Iterator[Place]:
+    """Start both stand-ins; their clock is set."""
+    with Sandbox() as sandbox:
+        place = Place("the sandbox", sandbox.keycloak.url, sandbox.vault.url, sandbox.clock.advance)
+        _prepare(place)
+        yield place
+
+
+@contextmanager
+def on_keycloak(tell: Callable[[str], None]) -> Iterator[Place]:
+    """Start a real Keycloak and the Vault stand-in; time passes by making the ledgers older."""
+    with (
+        KeycloakServer(admin_client_id=MASTER[0], admin_client_secret=MASTER[1], progress=tell) as server,
+        VaultStandIn() as vault,
+    ):
+        place = Place(f"Keycloak {server.version}", server.url, vault.url, lambda _by: None)
+        _as_master(place, "POST", "", {"realm": REALM, "enabled": True})
+        _prepare(place)
+        ledgers = Vault("secrets", url=vault.url, admin="env:DEMO_VAULT_RUNNER").ledgers("keysteward")
+        place.pass_time = lambda by: _age(place, ledgers, by)
+        yield place
+
+
+def _age(place: Place, ledgers: Any, by: timedelta) -> None:  # noqa: ANN401 - the ledger store of the demo
+    import os  # noqa: PLC0415 - only here does this process act with the runner's credential
+
+    os.environ["DEMO_VAULT_RUNNER"] = place.environment["DEMO_VAULT_RUNNER"]
+    age_ledgers(ledgers, STACK, by)
+
+
+def _prepare(place: Place) -> None:
+    """Make the administrators: a reader and a runner at both servers, and the consumer's right to its own path."""
+    place.environment = {
+        "DEMO_KEYCLOAK_URL": place.keycloak_url,
+        "DEMO_VAULT_URL": place.vault_url,
+        "DEMO_REALM": REALM,
+        "DEMO_KEYCLOAK_READER": _administrator(place, "keysteward-reader", READER_ROLES),
+        "DEMO_KEYCLOAK_ADMIN": _administrator(place, "keysteward-runner", RUNNER_ROLES),
+        "DEMO_VAULT_READER": _vault_token(place, "reader", policy("reader", delivered="apps/*")),
+        "DEMO_VAULT_RUNNER": _vault_token(place, "runner", policy("runner", delivered="apps/*")),
+    }
+    place.consumer_token = _vault_token(place, "consumer", policy("consumer", delivered="apps/*"))
+
+
+def _as_master(place: Place, method: str, path: str, document: object = None, **params: str) -> requests.Response:
+    form = {"grant_type": "client_credentials", "client_id": MASTER[0], "client_secret": MASTER[1]}
+    url = f"{place.keycloak_url}/realms/master/protocol/openid-connect/token"
+    token = requests.post(url, data=form, timeout=TIMEOUT_SECONDS).json()["access_token"]
+    answer = requests.request(
+        method,
+        f"{place.keycloak_url}/admin/realms{path}",
+        json=document,
+        params=params,
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=TIMEOUT_SECONDS,
+    )
+    answer.raise_for_status()
+    return answer
+
+
+def _administrator(place: Place, client_id: str, roles: tuple[str, ...]) -> str:
+    """Make a service account with some roles of `realm-management`; returns "client_id:secret"."""
+    secret = secrets.token_urlsafe(16)
+    body = {
+        "clientId": client_id,
+        "secret": secret,
+        "publicClient": False,
+        "serviceAccountsEnabled": True,
+        "standardFlowEnabled": False,
+        "fullScopeAllowed": True,
+    }
+    base = f"/{REALM}"
+    made = _as_master(place, "POST", f"{base}/clients", body).headers["Location"].rpartition("/")[2]
+    user = _as_master(place, "GET", f"{base}/clients/{made}/service-account-user").json()["id"]
+    management = _as_master(place, "GET", f"{base}/clients", clientId="realm-management").json()[0]["id"]
+    known = _as_master(place, "GET", f"{base}/clients/{management}/roles").json()
+    chosen = [role for role in known if role["name"] in roles]
+    _as_master(place, "POST", f"{base}/users/{user}/role-mappings/clients/{management}", chosen)
+    return f"{client_id}:{secret}"
+
+
+def _vault_token(place: Place, name: str, text: str) -> str:
+    """Make a token that may do what one of the shipped policies says, and nothing else."""
+    headers = {"X-Vault-Token": ROOT_TOKEN}
+    url = f"{place.vault_url}/v1/sys/policies/acl/keysteward-{name}"
+    requests.put(url, json={"policy": text}, headers=headers, timeout=TIMEOUT_SECONDS).raise_for_status()
+    made = requests.post(
+        f"{place.vault_url}/v1/auth/token/create",
+        json={"policies": [f"keysteward-{name}"], "ttl": "8760h"},
+        headers=headers,
+        timeout=TIMEOUT_SECONDS,
+    )
+    made.raise_for_status()
+    return str(made.json()["auth"]["client_token"])

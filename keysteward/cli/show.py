@@ -1,0 +1,78 @@
+"""`keysteward show`: who owns a credential, how is it scoped, how is it revoked, and its generations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from keysteward.cli.loading import StackOption
+from keysteward.cli.opening import Opened, open_stack, unknown_name
+from keysteward.cli.planning import findings_of, plan_credential
+from keysteward.cli.preview import JsonOption
+from keysteward.cli.terminal import say, show, show_json
+from keysteward.core.errors import KeystewardError
+from keysteward.providers.session import Session
+from keysteward.report.catalogue import server_json, server_lines
+from keysteward.report.record import Record, record_json, record_lines
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a declaration, or of one whose ledger is left.")]
+
+
+def command(name: Name, *, stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """Show one credential: who owns it, how it is scoped, how it is revoked, and its generations.
+
+    Works from the ledger alone when it is not declared any more, and without the target when that does not answer.
+
+    Exit code 0: shown; 1: an error.
+    """
+    opened = open_stack(stack)
+    session = opened.session("reader")
+    identity = opened.identity(name)
+    if identity in opened.stack.specs or identity in session.snapshot.ledgers:
+        record = _record(opened, session, identity)
+        if as_json:
+            show_json(record_json(record))
+        else:
+            show(record_lines(record))
+        return
+    document = _server(opened, session, identity)
+    if as_json:
+        show_json(document)
+    else:
+        show(server_lines(document))
+
+
+def _record(opened: Opened, session: Session, identity: str) -> Record:
+    """Put together what is declared, recorded and observed; without the last when a target does not answer."""
+    spec, ledger = opened.stack.specs.get(identity), session.snapshot.ledgers.get(identity)
+    declared = next((d for d in opened.stack.credentials if opened.identity(d.name) == identity), None)
+    words = ""
+    try:
+        item = plan_credential(session, identity, spec)
+    except KeystewardError as error:
+        say(f"warning: shown from declaration and ledger alone: {error}")
+        findings = ()
+    else:
+        ledger, findings = item.ledger, findings_of(item)
+        words = item.plan.words if spec is not None else ""
+    owner = spec.owner if spec is not None else ledger.about.owner if ledger and ledger.about else ""
+    return Record(
+        stack=opened.stack.identity,
+        identity=identity,
+        spec=spec,
+        ledger=ledger,
+        owner=opened.owners.find(owner),
+        reviewed=declared.reviewed if declared is not None else None,
+        due_now=words,
+        findings=findings,
+    )
+
+
+def _server(opened: Opened, session: Session, identity: str) -> dict[str, Any]:
+    """Return what is known of a resource server. Raises DeclarationError for a name nobody knows."""
+    specs, ledgers = opened.stack.server_specs, session.snapshot.server_ledgers
+    if identity not in specs and identity not in ledgers:
+        raise unknown_name(identity, {*opened.stack.specs, *specs, *session.snapshot.ledgers, *ledgers})
+    users = [d.name for d in opened.stack.credentials if identity in opened.servers_used(opened.identity(d.name))]
+    return server_json(identity, specs.get(identity), ledgers.get(identity), users)

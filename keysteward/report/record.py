@@ -1,0 +1,235 @@
+"""Everything known of one credential or resource server: who owns it, how is it scoped, how is it revoked. Pure.
+
+JSON (`format: 1`) of a credential: `format`, `name`, `identity`, `kind`, `declared`, `status`, `owner` (`name`,
+`contact`, `state`), `purpose`, `consumer`, `environment`, `runbook`, `reviewed`, `target`, `clients[]` (`client_id`,
+`target`, `method`, `remote_id`, `state`), `method`, `strategy`, `scopes[]`, `optional_scopes[]`, `audiences[]`,
+`token_lifetime` (seconds), `delivered_to[]`, `rotation` (`every`, `overlap`, `windows[]`) or null, `expires`,
+`decommission`, `due_now` (words or null), `next[]` (`at`, `what`), `generations[]` (`number`, `state`, `origin`, `client_id`, `fingerprint`,
+`since`, `ends`, `evidence`), `revoke[]` (sentences), `findings[]`. What the ledger alone does not tell is null or
+empty once the declaration is gone. Of a resource server: `format`, `name`, `identity`, `kind`, `declared`, `status`,
+`target`, `audience`, `scopes[]` (`name`, `description`, `remote_id`, `dropped`), `used_by[]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from keysteward.core.findings import Finding
+from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Origin, State
+from keysteward.core.owners import Owner
+from keysteward.core.planner import rotation_at
+from keysteward.core.retiring import retirement_at
+from keysteward.core.schedule import show_duration
+from keysteward.core.spec import Spec
+from keysteward.core.status import status_of
+from keysteward.report.findings import finding_lines
+from keysteward.report.plain import line, plain
+from keysteward.report.plan import JSON_FORMAT, when
+from keysteward.report.revoking import how_to_revoke
+
+_LABEL = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One credential: its declaration, its ledger (at least one of both), its owner, and what a person should know."""
+
+    stack: str
+    identity: str
+    spec: Spec | None
+    ledger: Ledger | None
+    owner: Owner | None = None
+    reviewed: date | None = None
+    due_now: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return the name without the stack."""
+        return self.identity.rsplit("/", 1)[-1]
+
+    @property
+    def coming(self) -> list[tuple[datetime, str]]:
+        """Return what is due by schedule, soonest first."""
+        if self.spec is None or self.ledger is None or self.ledger.closed is not None:
+            return []
+        ahead = [
+            (at, f"retire generation {g.number}")
+            for g in self.ledger.in_state(State.PREVIOUS)
+            if (at := retirement_at(self.spec, g)) is not None
+        ]
+        for at, what in ((self.spec.decommission, "decommissioned"), (self.spec.expires, "expires")):
+            if at is not None:
+                ahead.append((at, what))
+        if self.ledger.current is not None and self.spec.decommission is None:
+            ahead.append((rotation_at(self.spec, self.ledger.current), f"rotate to generation {self.ledger.next}"))
+        return sorted(ahead)
+
+
+def ends_at(record: Record, generation: Generation) -> datetime | None:
+    """Return when a generation ended, or is to end by schedule; None when nothing says so."""
+    if generation.ended_at is not None:
+        return generation.ended_at
+    spec = record.spec
+    if spec is None or spec.decommission is not None:
+        return spec.decommission if spec is not None and generation.live else None
+    if generation.state is State.PREVIOUS:
+        return retirement_at(spec, generation)
+    return rotation_at(spec, generation) + spec.overlap if generation.state is State.CURRENT else None
+
+
+def since(generation: Generation) -> datetime:
+    """Return since when a generation has been current, or else issued, or else asked for."""
+    return generation.current_since or generation.issued_at or generation.asked_at
+
+
+def _object_state(record: ObjectRecord) -> str:
+    """Say in one word what is recorded of a client."""
+    cases = ((record.deleted, "deleted"), (record.suspended, "disabled"), (record.remote_id is None, "pending"))
+    return next((word for holds, word in cases if holds), "adopted" if record.adopted else "in use")
+
+
+def record_lines(record: Record) -> Iterable[RenderableType]:
+    """Write a record for a terminal."""
+    status = status_of(record.ledger) + ("" if record.spec is not None else ", not declared any more")
+    yield line((record.identity, "bold"), f"  ({status})")
+    yield Text()
+    for label, value in _facts(record):
+        if value:
+            yield line("  ", (label.ljust(_LABEL), "dim"), value)
+    if record.ledger is not None and record.ledger.generations:
+        yield Text()
+        yield line(("Generations", "bold"))
+        yield _generations(record, record.ledger)
+    yield Text()
+    yield line(("How to revoke it", "bold"))
+    for sentence in how_to_revoke(record.name, record.spec, record.ledger):
+        yield line(("  • ", "dim"), sentence)
+    if record.findings:
+        yield Text()
+        yield line(("Findings", "bold"))
+        yield from finding_lines(record.findings, record.stack)
+
+
+def _facts(record: Record) -> Iterable[tuple[str, str]]:
+    document = record_json(record)
+    owner = document["owner"]
+    contact = f" ({owner['contact']})" if owner["contact"] else ", who is not in the owners file"
+    yield "owner", f"{owner['name'] or ''}{contact}" + (", gone" if owner["state"] == "gone" else "")
+    for field in ("purpose", "consumer", "environment", "runbook", "reviewed"):
+        yield field, document[field] or ""
+    yield "target", document["target"] or ""
+    for client in document["clients"]:
+        yield "client", f"{client['client_id']} at {client['target']}, {client['method']} ({client['state']})"
+    if record.spec is not None:
+        yield "method", f"{record.spec.method}; replaced by: {record.spec.strategy.value}"
+        yield "scopes", ", ".join(document["scopes"]) or "none"
+        yield "on request", ", ".join(document["optional_scopes"])
+        yield "audience", ", ".join(document["audiences"])
+        lifetime = f"{record.spec.token_lifetime} s" if record.spec.token_lifetime else "the target's default"
+        yield "token lives", lifetime
+        windows = f", in {', '.join(record.spec.windows)}" if record.spec.windows else ""
+        every, overlap = show_duration(record.spec.every), show_duration(record.spec.overlap)
+        yield "rotation", f"every {every}, overlap {overlap}{windows}"
+    yield "delivered to", ", ".join(document["delivered_to"])
+    yield "due now", record.due_now
+    for at, what in record.coming:
+        yield "due", f"{when(at)}: {what}"
+
+
+def _generations(record: Record, ledger: Ledger) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
+    for title in ("no.", "state", "client", "fingerprint", "since", "ends", "evidence"):
+        table.add_column(title, overflow="fold")
+    for generation in ledger.generations:
+        ends = ends_at(record, generation)
+        adopted = " (adopted)" if generation.origin is Origin.ADOPTED else ""
+        cells = (
+            str(generation.number),
+            f"{generation.state.value}{adopted}",
+            ledger.object_of(generation).client_id,
+            generation.fingerprint or "not known",
+            f"{since(generation):%Y-%m-%d %H:%M}",
+            f"{ends:%Y-%m-%d %H:%M}" if ends else "",
+            generation.evidence or "",
+        )
+        table.add_row(*(Text(plain(cell)) for cell in cells))
+    return table
+
+
+def record_json(record: Record) -> dict[str, Any]:
+    """Return a record as JSON; see the module for the format."""
+    spec, ledger = record.spec, record.ledger
+    about = ledger.about if ledger is not None else None
+    said: Mapping[str, Any] = asdict(spec) if spec is not None else asdict(about) if about is not None else {}
+    current = ledger.current if ledger is not None else None
+    places = spec.delivery if spec is not None else current.delivery if current is not None else ()
+    owner = {"contact": record.owner.contact if record.owner else None}
+    return {
+        "format": JSON_FORMAT,
+        "name": record.name,
+        "identity": record.identity,
+        "kind": spec.kind if spec is not None else ledger.kind if ledger is not None else None,
+        "declared": spec is not None,
+        "status": status_of(ledger),
+        "owner": {"name": said.get("owner"), **owner, "state": record.owner.state if record.owner else None},
+        **{name: said.get(name) for name in ("purpose", "consumer", "environment", "runbook")},
+        "reviewed": record.reviewed.isoformat() if record.reviewed else None,
+        "target": spec.target if spec is not None else None,
+        "clients": [_client_json(o) for o in ledger.objects] if ledger is not None else [],
+        "method": spec.method if spec is not None else current.method if current is not None else None,
+        "strategy": spec.strategy.value if spec is not None else current.strategy.value if current else None,
+        "scopes": sorted(spec.scopes) if spec is not None else [],
+        "optional_scopes": sorted(spec.optional_scopes) if spec is not None else [],
+        "audiences": list(spec.audiences) if spec is not None else [],
+        "token_lifetime": spec.token_lifetime if spec is not None else None,
+        "delivered_to": list(places),
+        "rotation": _rotation_json(spec),
+        "expires": _iso(spec.expires if spec is not None else None),
+        "decommission": _iso(said.get("decommission")),
+        "due_now": record.due_now or None,
+        "next": [{"at": at.isoformat(), "what": what} for at, what in record.coming],
+        "generations": [_generation_json(record, ledger, g) for g in ledger.generations] if ledger is not None else [],
+        "revoke": how_to_revoke(record.name, spec, ledger),
+        "findings": [asdict(finding) for finding in record.findings],
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _rotation_json(spec: Spec | None) -> dict[str, Any] | None:
+    if spec is None:
+        return None
+    return {"every": show_duration(spec.every), "overlap": show_duration(spec.overlap), "windows": list(spec.windows)}
+
+
+def _client_json(record: ObjectRecord) -> dict[str, Any]:
+    return {
+        "client_id": record.client_id,
+        "target": record.target,
+        "method": record.method,
+        "remote_id": record.remote_id,
+        "state": _object_state(record),
+    }
+
+
+def _generation_json(record: Record, ledger: Ledger, generation: Generation) -> dict[str, Any]:
+    return {
+        "number": generation.number,
+        "state": generation.state.value,
+        "origin": generation.origin.value,
+        "client_id": ledger.object_of(generation).client_id,
+        "fingerprint": generation.fingerprint,
+        "since": since(generation).isoformat(),
+        "ends": _iso(ends_at(record, generation)),
+        "evidence": generation.evidence,
+    }

@@ -1,0 +1,61 @@
+"""How one credential is taken away, in sentences that name its clients and places. Pure."""
+
+from __future__ import annotations
+
+from keysteward.core.brake import ALLOW_ENDING
+from keysteward.core.ledger import Ledger, ObjectRecord
+from keysteward.core.schedule import show_duration
+from keysteward.core.spec import Spec
+
+
+def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None) -> list[str]:
+    """Return what to do: in an emergency, for a new secret, and to end it for good."""
+    if ledger is None:
+        return ["nothing was issued yet; remove the declaration"]
+    if ledger.closed is not None:
+        return ["it has ended; nothing is left to revoke"]
+    records = [record for record in ledger.objects if not record.deleted]
+    sentences = [_emergency(record) for record in records]
+    if spec is not None:
+        sentences.append(
+            f"for a new secret now: keysteward reissue {name} --reason TEXT; the old one ends after its overlap "
+            f"({show_duration(spec.overlap)})"
+        )
+        if spec.decommission is None:
+            sentences.append(
+                "to end it in good order: declare decommission=<date>, on which it is disabled and can still be "
+                "enabled again; remove the declaration a week later"
+            )
+    before = "remove the declaration, then run" if spec is not None else "run"
+    sentences.append(f"to end it for good: {before}: keysteward up --prune; this {_ending(records, ledger)}")
+    if any(not (record.adopted or record.external) for record in records):
+        sentences.append(f"what was used within a day is only deleted with a person's word: {ALLOW_ENDING}=1")
+    return sentences
+
+
+def _emergency(record: ObjectRecord) -> str:
+    if record.suspended:
+        return f"client {record.client_id} is disabled at target {record.target}"
+    if record.external:
+        return (
+            f"in an emergency: end the secret of client {record.client_id} in the console of target {record.target}; "
+            "it is not silently brought back"
+        )
+    return (
+        f"in an emergency: disable client {record.client_id} in the console of target {record.target}; nothing new is "
+        "issued while it is disabled"
+    )
+
+
+def _ending(records: list[ObjectRecord], ledger: Ledger) -> str:
+    parts = []
+    ours = [r for r in records if not (r.adopted or r.external)]
+    kept = [r for r in records if r.adopted or r.external]
+    if ours:
+        parts.append("deletes " + ", ".join(f"client {r.client_id} at target {r.target}" for r in ours))
+    if kept:
+        parts.append("releases " + ", ".join(f"client {r.client_id} at target {r.target}" for r in kept))
+        parts.append("deletes nothing of them, since they were not made here")
+    elif ledger.places:
+        parts.append("empties " + ", ".join(place.key for place in ledger.places))
+    return ", ".join(parts) or "closes its ledger"
