@@ -11,8 +11,8 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "keysteward needs Python 3.11 or newer, and $(PYTHON) is not: name one, as in: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "keysteward needs Python 3.11 or newer, and $(PYTHON) is not: name one, for example: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
 	  exit 1; }
 	@echo "Setting up .venv from requirements.txt (a minute or two, once) ..." >&2
 	@$(PYTHON) -m venv .venv

@@ -13,7 +13,7 @@ import os
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -86,23 +86,34 @@ class _Process:
 
     def session(self, props: Mapping[str, Any], access: Access) -> Session:
         """Return the session for a resource's stack, made to know its targets and stores."""
+        if props.get("format") != FORMAT:
+            raise DeclarationError(f"the state of {props.get('identity')} {_other_format(props)}")
         stack, ledgers = str(props["stack"]), props["ledgers"]
         key = (stack, access, json.dumps(ledgers, sort_keys=True))
         with self._lock:
             session = self._sessions.get(key)
             if session is None:
-                limit = props.get("limit") or {}
-                session = Session(stack, revive(ledgers), access=access, limit=_limit(limit))
+                session = Session(stack, revive(ledgers), access=access)
                 self._sessions[key] = session
+            if session.limit is None and props.get("limit"):
+                # Resource servers carry none; the program's, which comes before any deletion, beats the state's.
+                session.limit = _limit(props["limit"])
             session.add_ports(
                 {name: revive(d) for name, d in props.get("targets", {}).items() if name not in session.targets},
                 {name: revive(d) for name, d in props.get("stores", {}).items() if name not in session.stores},
             )
+            session.open()
             return session
+
+    def sweep(self, session: Session, targets: Iterable[str]) -> None:
+        """Delete the dropped scopes that nobody has any more; one thread at a time, for they share ledgers."""
+        with self._lock:
+            for target in targets:
+                session.servers.sweep_dropped(target)
 
 
 def _limit(given: Mapping[str, Any]) -> Limit:
-    return Limit(int(given["count"]), float(given["share"])) if given else Limit()
+    return Limit(int(given["count"]), float(given["share"]))
 
 
 def _tell(identity: str, words: str) -> None:
@@ -121,14 +132,31 @@ def _common(props: Mapping[str, Any]) -> dict[str, Any]:
 def _format_failure(props: Mapping[str, Any]) -> CheckFailure | None:
     if props.get("format") == FORMAT:
         return None
-    return CheckFailure("format", f"has format {props.get('format')!r}; this keysteward writes format {FORMAT}")
+    return CheckFailure("format", _other_format(props))
+
+
+def _other_format(props: Mapping[str, Any]) -> str:
+    given = props.get("format")
+    shown = f"{given:g}" if isinstance(given, (int, float)) else repr(given)
+    return f"has format {shown}, and this keysteward knows format {FORMAT}; use the version of keysteward that wrote it"
 
 
 def _plan_words(words: str, executed: tuple[int, str], olds: Mapping[str, Any]) -> str:
-    """Return the derived input: what is due under its run number, else what was there, else what was executed."""
+    """Return the derived input: what is due under its run number, else what was there, else what was executed.
+
+    The number is above that of every plan announced before, also of one that found nothing left to do: the same
+    words twice would be no change to the engine.
+    """
+    old = olds.get("plan")
     if words:
-        return f"#{executed[0] + 1} {words}"
-    return str(olds["plan"]) if olds.get("plan") is not None else executed[1]
+        count = max(executed[0], _run_number(executed[1]), _run_number(str(old)))
+        return f"#{count + 1} {words}"
+    return str(old) if old is not None else executed[1]
+
+
+def _run_number(plan: str) -> int:
+    number = plan.partition(" ")[0].removeprefix("#")
+    return int(number) if number.isdecimal() else 0
 
 
 class CredentialProvider(ResourceProvider):
@@ -189,7 +217,7 @@ class CredentialProvider(ResourceProvider):
         except LeaseHeld as error:
             raise LeaseHeld(f"{error.message}; run again then", credential=spec.identity) from None
         if any(step.do is Do.UPDATE for step in result.done):
-            session.servers.sweep_dropped(spec.target)
+            _PROCESS.sweep(session, [spec.target])
         if result.wait is not None:
             _tell(spec.identity, f"goes on at {result.wait.until:%H:%M:%S} UTC: {result.wait.why}; run again then")
         for finding in result.findings:
@@ -224,6 +252,7 @@ class CredentialProvider(ResourceProvider):
             return
         session.allow_ending(identity)
         session.credentials.run(identity, None)
+        _PROCESS.sweep(session, sorted({record.target for record in world.ledger.objects}))
 
 
 class M2MClientProvider(CredentialProvider):
@@ -254,7 +283,8 @@ def observed_spec(world: World, spec: Spec) -> Spec:
         elif difference.field == "authentication method":
             changes["method"] = found.settings.method
         elif difference.field == "description":
-            changes["purpose"] = found.settings.description
+            ours = spec.settings(record.method).description.removeprefix(spec.purpose)
+            changes["purpose"] = found.settings.description.removesuffix(ours)
         elif difference.field == "grants":
             changes["grants"] = found.settings.grants
         else:

@@ -41,16 +41,22 @@ WRITE_TRIES = 5
 def revive(descriptor: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever port the descriptor describes
     """Make a target, store or ledger store from its recorded descriptor ({"kind": "module:Class", "settings": {}}).
 
-    Raises DeclarationError when its class cannot be found.
+    Raises DeclarationError when its class cannot be found, is no port, or does not take these settings.
     """
-    module, _, name = str(descriptor.get("kind", "")).partition(":")
+    kind = str(descriptor.get("kind", ""))
+    module, _, name = kind.partition(":")
     try:
         made = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError):
+    except (ImportError, AttributeError, TypeError, ValueError):
+        raise DeclarationError(f"{kind!r} cannot be imported; install the package that provides it") from None
+    if not (isinstance(made, type) and hasattr(made, "as_reader")):
+        raise DeclarationError(f"{kind!r} is neither a target nor a store; correct the descriptor that names it")
+    try:
+        return made(**descriptor.get("settings", {}))
+    except TypeError:
         raise DeclarationError(
-            f"{descriptor.get('kind')!r} cannot be imported; install the package that provides it"
+            f"{kind!r} does not take the settings that were recorded for it; install the version that wrote them"
         ) from None
-    return made(**descriptor.get("settings", {}))
 
 
 def describe(descriptor: Descriptor) -> dict[str, Any]:
@@ -102,7 +108,7 @@ class Session:
     ) -> None:
         self.stack = stack
         self.access = access
-        self.limit = limit or Limit()
+        self.limit = limit
         self.ledgers = self._port(ledgers)
         self.targets: dict[str, Target] = {}
         self.stores: dict[str, Store] = {}
@@ -112,6 +118,10 @@ class Session:
 
     def _port(self, port: Any) -> Any:  # noqa: ANN401 - any of the three ports
         return port.as_reader() if self.access == "reader" else port
+
+    def open(self) -> None:
+        """Build what all threads share; a process whose threads may be the first to ask calls this under a lock."""
+        _ = self.credentials, self.servers
 
     def add_ports(self, targets: Mapping[str, Target], stores: Mapping[str, Store]) -> None:
         """Make targets and stores known; those known already stay."""
@@ -199,7 +209,7 @@ class Session:
         )
         for _ in range(WRITE_TRIES):
             stored = self.ledgers.read(key)
-            document, refused = note_ending(stored.document, ending, self.limit, allowed)
+            document, refused = note_ending(stored.document, ending, self.limit or Limit(), allowed)
             if refused is not None:
                 raise LimitExceeded(refused, credential=identity)
             try:
@@ -218,7 +228,7 @@ class Session:
 
 
 def _allowance() -> int:
-    text = os.environ.get(ALLOW_ENDING, "0")
-    if not text.isdigit():
+    text = os.environ.get(ALLOW_ENDING) or "0"
+    if not text.isdecimal():
         raise DeclarationError(f"{ALLOW_ENDING} must be a number of credentials, such as 1")
     return int(text)

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import keysteward
-from keysteward.cli import preview, show, up
+from keysteward.cli import doctor, policy, preview, reissue, resolve, sandbox, show, up
 from keysteward.cli.progress import INTERRUPTED
 from keysteward.cli.terminal import say, say_error
 from keysteward.core.errors import KeystewardError
@@ -75,6 +75,11 @@ app = typer.Typer(
 app.command("preview")(preview.command)
 app.command("up")(up.command)
 app.command("show")(show.command)
+app.command("reissue")(reissue.command)
+app.command("resolve")(resolve.command)
+app.command("doctor")(doctor.command)
+app.command("sandbox")(sandbox.command)
+app.add_typer(policy.app, name="policy")
 
 
 def _version(wanted: bool) -> None:

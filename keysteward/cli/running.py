@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from keysteward.cli.opening import Opened
 from keysteward.cli.progress import Display, Interrupt, Stopped
 from keysteward.core.errors import KeystewardError, LeaseHeld
-from keysteward.core.reconciler import Result
 from keysteward.core.steps import Do
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Preview, ServerItem
-from keysteward.report.results import BAD, Outcome, RunResult
+from keysteward.report.results import BAD, Outcome, RunResult, result_of
 
 _log = logging.getLogger(__name__)
 
@@ -149,17 +148,3 @@ class Run:
 def _read_ahead(session: Session) -> None:
     """Make what all threads share before there are any, and fail before the first write."""
     _ = session.credentials, session.servers, session.snapshot.ledgers, session.snapshot.delivered
-
-
-def result_of(result: Result) -> RunResult:
-    """Return what a run of one credential did, in words."""
-    return RunResult(
-        identity=result.identity,
-        kind="credential",
-        outcome=Outcome.DONE if result.wait is None else Outcome.WAITING,
-        done=tuple(step.words for step in result.done),
-        headlines=tuple(step.words for step in result.done if step.headline),
-        wait=result.wait,
-        ledger=result.ledger,
-        findings=result.findings,
-    )

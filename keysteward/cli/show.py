@@ -12,6 +12,7 @@ from keysteward.cli.planning import findings_of, plan_credential
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.errors import KeystewardError
+from keysteward.core.findings import Finding
 from keysteward.providers.session import Session
 from keysteward.report.catalogue import server_json, server_lines
 from keysteward.report.record import Record, record_json, record_lines
@@ -47,12 +48,11 @@ def _record(opened: Opened, session: Session, identity: str) -> Record:
     """Put together what is declared, recorded and observed; without the last when a target does not answer."""
     spec, ledger = opened.stack.specs.get(identity), session.snapshot.ledgers.get(identity)
     declared = next((d for d in opened.stack.credentials if opened.identity(d.name) == identity), None)
-    words = ""
+    words, findings = "", tuple[Finding, ...]()
     try:
         item = plan_credential(session, identity, spec)
     except KeystewardError as error:
         say(f"warning: shown from declaration and ledger alone: {error}")
-        findings = ()
     else:
         ledger, findings = item.ledger, findings_of(item)
         words = item.plan.words if spec is not None else ""

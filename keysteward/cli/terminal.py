@@ -53,6 +53,14 @@ def interactive() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def confirm(question: str) -> bool:
-    """Ask on stderr."""
-    return typer.confirm(question, default=False, err=True)
+def confirm_or_stop(question: str, *, yes: bool) -> None:
+    """Ask on stderr, unless `yes`. Ends the command when declined; raises KeystewardError when nobody can answer."""
+    if yes:
+        return
+    if not interactive():
+        raise KeystewardError(
+            "nothing was changed: nobody can be asked here; look at the plan with `keysteward preview`, then add --yes"
+        )
+    if not typer.confirm(f"\n{question}", default=False, err=True):
+        say("Nothing was changed.")
+        raise typer.Exit(1)

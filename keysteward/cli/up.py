@@ -13,7 +13,7 @@ from keysteward.cli.planning import preview
 from keysteward.cli.preview import JsonOption, Names, PruneOption
 from keysteward.cli.progress import INTERRUPTED, Display, Interrupt
 from keysteward.cli.running import Run
-from keysteward.cli.terminal import confirm, interactive, say, show, show_json
+from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.core.errors import KeystewardError
 from keysteward.report.plan import Preview, preview_lines
 from keysteward.report.results import BAD, Outcome, RunResult, result_lines, results_json
@@ -46,7 +46,9 @@ def command(
     if worth_running:
         open_ledgers = sum(1 for ledger in session.snapshot.ledgers.values() if ledger.closed is None)
         check_endings(planned, opened.stack.limit, open_ledgers)
-        _ask(yes=yes, as_json=as_json)
+        if as_json and not yes:
+            raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes where something is due")
+        confirm_or_stop("Carry out this plan?", yes=yes)
     results = _carry_out(opened, planned, parallel) if worth_running else []
     if as_json:
         show_json(results_json(results, planned))
@@ -55,18 +57,6 @@ def command(
     if any(result.outcome is Outcome.STOPPED for result in results):
         raise typer.Exit(INTERRUPTED)
     if planned.stopped or any(result.outcome in BAD for result in results):
-        raise typer.Exit(1)
-
-
-def _ask(*, yes: bool, as_json: bool) -> None:
-    if yes:
-        return
-    if as_json or not interactive():
-        raise KeystewardError(
-            "nothing was changed: nobody can be asked here; look at the plan with `keysteward preview`, then add --yes"
-        )
-    if not confirm("\nCarry out this plan?"):
-        say("Nothing was changed.")
         raise typer.Exit(1)
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from keysteward.core.observed import Settings
 
+METHOD = "authentication method"
+"""Shown as drift, and never mended by an update: it would end the present secret. A new generation sets it again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -27,7 +30,7 @@ def differences(declared: Settings, observed: Settings) -> tuple[Difference, ...
         *_sets("optional scopes", declared.optional_scopes, observed.optional_scopes),
         *_sets("grants", declared.grants, observed.grants),
         *_values("token lifetime", declared.token_lifetime, observed.token_lifetime, _longer),
-        *_values("authentication method", declared.method, observed.method, _never),
+        *_values(METHOD, declared.method, observed.method, _never),
         *_values("description", declared.description, observed.description, _never),
     ]
     for name, value in declared.safeguards.items():

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final
 
 from keysteward.core import making, retiring
-from keysteward.core.diff import differences, show_differences
+from keysteward.core.diff import METHOD, differences, show_differences
 from keysteward.core.effects import predict
 from keysteward.core.examine import examine
 from keysteward.core.homes import at_home, home_of, new_home
@@ -236,7 +236,8 @@ def _settings(w: World) -> Decision:
         found = w.object(record)
         if record.key not in busy or record.deleted or found is None or record.target != spec.target:
             continue
-        changes = differences(spec.settings(record.method), found.settings)
+        differing = differences(spec.settings(record.method), found.settings)
+        changes = tuple(change for change in differing if change.field != METHOD)
         if changes:
             return Step(
                 Do.UPDATE,

@@ -239,7 +239,7 @@ class Target(Protocol):
         ...
 
     def update(self, remote_id: str, want: Settings, mark: Mark | None) -> None:
-        """Write settings and mark; never a secret. Fields of others survive."""
+        """Write settings and, unless None, the mark; never a secret nor its method. Fields of others survive."""
         ...
 
     def mark(self, remote_id: str, mark: Mark) -> None:

@@ -4,7 +4,8 @@ JSON (`format: 1`) of a credential: `format`, `name`, `identity`, `kind`, `decla
 `contact`, `state`), `purpose`, `consumer`, `environment`, `runbook`, `reviewed`, `target`, `clients[]` (`client_id`,
 `target`, `method`, `remote_id`, `state`), `method`, `strategy`, `scopes[]`, `optional_scopes[]`, `audiences[]`,
 `token_lifetime` (seconds), `delivered_to[]`, `rotation` (`every`, `overlap`, `windows[]`) or null, `expires`,
-`decommission`, `due_now` (words or null), `next[]` (`at`, `what`), `generations[]` (`number`, `state`, `origin`, `client_id`, `fingerprint`,
+`decommission`, `due_now` (words or null),
+`next[]` (`at`, `what`), `generations[]` (`number`, `state`, `origin`, `client_id`, `fingerprint`,
 `since`, `ends`, `evidence`), `revoke[]` (sentences), `findings[]`. What the ledger alone does not tell is null or
 empty once the declaration is gone. Of a resource server: `format`, `name`, `identity`, `kind`, `declared`, `status`,
 `target`, `audience`, `scopes[]` (`name`, `description`, `remote_id`, `dropped`), `used_by[]`.

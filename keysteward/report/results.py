@@ -21,6 +21,7 @@ from rich.text import Text
 
 from keysteward.core.findings import Finding
 from keysteward.core.ledger import Ledger
+from keysteward.core.reconciler import Result
 from keysteward.core.steps import Wait
 from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line
@@ -69,6 +70,20 @@ class RunResult:
     def name(self) -> str:
         """Return the name without the stack."""
         return self.identity.rsplit("/", 1)[-1]
+
+
+def result_of(result: Result) -> RunResult:
+    """Return what a run of one credential did, in words."""
+    return RunResult(
+        identity=result.identity,
+        kind="credential",
+        outcome=Outcome.DONE if result.wait is None else Outcome.WAITING,
+        done=tuple(step.words for step in result.done),
+        headlines=tuple(step.words for step in result.done if step.headline),
+        wait=result.wait,
+        ledger=result.ledger,
+        findings=result.findings,
+    )
 
 
 def result_lines(results: Sequence[RunResult], planned: Preview) -> Iterable[Text]:

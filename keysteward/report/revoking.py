@@ -27,9 +27,14 @@ def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None) -> list[s
                 "enabled again; remove the declaration a week later"
             )
     before = "remove the declaration, then run" if spec is not None else "run"
-    sentences.append(f"to end it for good: {before}: keysteward up --prune; this {_ending(records, ledger)}")
+    sentences.append(
+        f"to end it for good: {before} keysteward up --prune (or pulumi up); this {_ending(records, ledger)}"
+    )
     if any(not (record.adopted or record.external) for record in records):
-        sentences.append(f"what was used within a day is only deleted with a person's word: {ALLOW_ENDING}=1")
+        sentences.append(
+            "what was used within a day, or is in production and cannot be seen to be unused, is deleted only with a "
+            f"person's word: {ALLOW_ENDING}=1"
+        )
     return sentences
 
 

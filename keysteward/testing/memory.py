@@ -207,7 +207,7 @@ class MemoryTarget:
         """See the port."""
         self._call("update")
         item = self._get(remote_id)
-        item.settings, item.mark = want, mark
+        item.settings, item.mark = want, mark or item.mark
         self._done("update")
 
     def mark(self, remote_id: str, mark: Mark) -> None:

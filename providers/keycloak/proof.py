@@ -46,7 +46,7 @@ def verify(client: KeycloakClient, claim: Claim) -> Verification:
     else:
         reply = client.token(form, basic=(claim.client_id, claim.material.value))
     if not reply.ok:
-        return _refusal(reply)
+        return _refusal(reply, claim)
     return _judge(client, reply, claim)
 
 
@@ -87,11 +87,13 @@ def _defects(claims: Mapping[str, Any], claim: Claim, now: datetime | None) -> l
     return found
 
 
-def _refusal(reply: Reply) -> Verification:
+def _refusal(reply: Reply, claim: Claim) -> Verification:
     """Tell a refused secret from a client that is set up wrongly. Reasons are those of 26.7.5."""
     answer = reply.json()
     error = str(answer.get("error", ""))
     text = str(answer.get("error_description", ""))
+    if "service account" in text and not claim.token:
+        return Verification(Proof.PROVEN, "authenticated; the client has no client_credentials grant")
     if "service account" in text:
         return Verification(Proof.WRONG, "the client may not use the client_credentials grant")
     if error == "invalid_scope":

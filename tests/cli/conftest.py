@@ -131,7 +131,7 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Let commands believe that somebody can answer."""
 
     def sit_down() -> None:
-        monkeypatch.setattr("keysteward.cli.up.interactive", lambda: True)
+        monkeypatch.setattr("keysteward.cli.terminal.interactive", lambda: True)
 
     return sit_down
 

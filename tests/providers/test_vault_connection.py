@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jwt
 import pytest
 import trustme
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from vault_server import ROOT, Server
 
 from keysteward.core.errors import (
@@ -231,6 +234,26 @@ class TestLogins:
         stand_in.calls.clear()
         store._admin._current_token()
         assert [call.path for call in stand_in.calls] == ["/v1/auth/approle/login"]
+
+    def test_jwt(self, server: Server) -> None:
+        server.call("POST", "sys/auth/jwt", {"type": "jwt"})
+        key = ec.generate_private_key(ec.SECP256R1())
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        assert server.call("POST", "auth/jwt/config", {"jwt_validation_pubkeys": [public]}).ok
+        name = f"test-{uuid.uuid4().hex[:8]}"
+        text = policy("runner", mount=server.mount, delivered="apps/*")
+        server.call("PUT", f"sys/policies/acl/{name}", {"policy": text})
+        role = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"], "token_policies": [name]}
+        assert server.call("POST", f"auth/jwt/role/{name}", role).ok
+        now = dt.datetime.now(dt.UTC)
+        claims = {"sub": "ci", "aud": "vault", "iat": now, "nbf": now, "exp": now + dt.timedelta(minutes=5)}
+        server.give("RUNNER", jwt.encode(claims, key, algorithm="ES256"))
+        store = server.store(auth="jwt", role=name, reader=None)
+        deliver(store, 1, "one")
+        assert text_of(store, 1) == "one"
+        server.give("RUNNER", jwt.encode({**claims, "aud": "other"}, key, algorithm="ES256"))
+        with pytest.raises(AccessDenied, match="jwt log-in with env:TEST_RUNNER was refused"):
+            server.store(auth="jwt", role=name, reader=None).read(PATH, 1)
 
     def test_jwt_needs_a_role(self) -> None:
         with pytest.raises(DeclarationError, match="needs role="):

@@ -1,0 +1,61 @@
+"""`keysteward reissue`: a new secret for one credential now; the old one keeps its overlap."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from keysteward.cli.loading import StackOption
+from keysteward.cli.opening import Opened, open_stack, unknown_name
+from keysteward.cli.planning import plan_of
+from keysteward.cli.terminal import confirm_or_stop, say, show
+from keysteward.cli.up import YesOption
+from keysteward.core import handles
+from keysteward.core.errors import DeclarationError
+from keysteward.core.steps import Do
+from keysteward.report.plan import Preview, preview_lines
+from keysteward.report.results import result_lines, result_of
+
+
+def command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a declared credential.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why: it is kept in the ledger and shown in plans.")],
+    stack: StackOption = None,
+    yes: YesOption = False,
+) -> None:
+    """Issue a new secret for one credential now, whatever ended or blocked the last one.
+
+    The old secret stays valid for the declared overlap, so that consumers can change over.
+
+    Exit code 0: issued, or noted for the next run that may begin it; 1: an error, or declined.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise DeclarationError("--reason: must not be empty; say why, for those who read the ledger later")
+    opened = open_stack(stack)
+    planned = _planned(opened, opened.identity(name), reason)
+    item = planned.credentials[0]
+    show(preview_lines(planned))
+    confirm_or_stop("Issue it?", yes=yes)
+    session = opened.session("runner", lambda _identity, words: say(words))
+    session.credentials.edit(item.identity, lambda ledger: handles.reissue(ledger, reason))
+    result = session.credentials.run(item.identity, item.spec, approved=item.numbered, words=item.numbered or None)
+    show(result_lines([result_of(result)], planned))
+    if not any(step.do is Do.BEGIN for step in result.done):
+        say("it is asked for, but nothing new may begin yet; the first run that may begin it does")
+
+
+def _planned(opened: Opened, identity: str, reason: str) -> Preview:
+    """Plan the credential as if it had been asked for already. Raises DeclarationError where it cannot be."""
+    spec = opened.stack.specs.get(identity)
+    if spec is None:
+        raise unknown_name(identity, opened.stack.specs)
+    session = opened.session("reader")
+    world = session.snapshot.world(identity, spec)
+    if world.ledger is None:
+        raise DeclarationError(f"{spec.name!r} was never issued; `keysteward up` issues its first secret")
+    item = plan_of(replace(world, ledger=handles.reissue(world.ledger, reason)))
+    return Preview(opened.stack.identity, world.now, (), (item,), item.plan.findings)

@@ -1,0 +1,38 @@
+"""`keysteward resolve`: a person decides whether a secret that may be an orphan of ours is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from keysteward.cli.loading import StackOption
+from keysteward.cli.opening import open_stack, unknown_name
+from keysteward.core import handles
+from keysteward.report.plain import plain
+
+
+def command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the credential with the finding.")],
+    suspect: Annotated[str, typer.Argument(metavar="ID", help="Id of the secret, as the finding names it.")],
+    *,
+    ours: Annotated[
+        bool, typer.Option("--ours/--theirs", help="Ours: the next run ends it. Theirs: it is left alone.")
+    ],
+    stack: StackOption = None,
+) -> None:
+    """Say whose a suspect secret is: one that may be left from a lost answer of ours, or somebody else's.
+
+    Nothing is ended by this command itself; `keysteward preview` shows what the next run does.
+
+    Exit code 0: noted; 1: an error.
+    """
+    opened = open_stack(stack)
+    identity = opened.identity(name)
+    session = opened.session("runner")
+    ledgers = session.snapshot.ledgers
+    if identity not in ledgers:
+        raise unknown_name(identity, {*opened.stack.specs, *ledgers})
+    session.credentials.edit(identity, lambda ledger: handles.resolve(ledger, suspect, ours=ours))
+    what = "is ours; the next run ends it" if ours else "is not ours; it is left alone"
+    typer.echo(plain(f"{name}: secret {suspect} {what}"))
