@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types bench lock clean
+.PHONY: help demo test check lint types bench docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,9 @@ types: $(READY) ## Check types
 
 bench: $(READY) ## Measure; prints a table and writes build/bench.json; FULL=1: the large sizes too
 	@FULL=$(FULL) $(BIN)/python bench
+
+docs: $(READY) ## Write the pages of docs/ that are generated from the code
+	@$(BIN)/python docs/generate.py
 
 lock: $(READY) ## Compile requirements.txt from pyproject.toml, keeping versions that still fit; UPGRADE=1: the newest
 	@mkdir -p build

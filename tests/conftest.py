@@ -48,6 +48,15 @@ class RealVault:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real: needs a real server; deselect with -m 'not real' for a quick run")
+    REAL_PARTS["pulumi CLI"] = _pulumi_version()
+
+
+def _pulumi_version() -> str:
+    program = shutil.which("pulumi")
+    if program is None:
+        return "skipped: not on PATH"
+    done = subprocess.run([program, "version"], capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout.strip() or f"skipped: {done.stderr.strip()}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -105,7 +105,7 @@ def _stack(name: str | None) -> Iterator[Section]:
         yield Section("Stack", tuple(checks))
         return
     stack = opened.stack
-    detail = f"{len(stack.credentials)} credentials, {len(stack.servers)} resource servers, all checks hold"
+    detail = f"credentials: {len(stack.credentials)}, resource servers: {len(stack.servers)}; all checks hold"
     yield Section("Stack", (Check(stack.identity, ok=True, detail=detail),))
     yield from _ports(opened)
 

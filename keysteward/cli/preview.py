@@ -37,8 +37,8 @@ def command(
 ) -> None:
     """Show what `up` would do, and why. Nothing is changed.
 
-    + is created, ~ rotated or updated, - ended, ! stopped by a problem, . waits. Then come findings, and when
-    something is due next.
+    Before each name stands what becomes of it: + is created, ~ changed or rotated, - ended, ! stopped by a problem,
+    . waits. Then come findings, and when something is due next.
 
     Exit code 0: planned; 1: an error, or a problem that stops something; 2: something is due (--expect-no-changes).
     """

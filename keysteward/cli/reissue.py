@@ -10,6 +10,7 @@ import typer
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.planning import plan_of
+from keysteward.cli.progress import Display
 from keysteward.cli.terminal import confirm_or_stop, say, show
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
@@ -40,9 +41,10 @@ def command(
     item = planned.credentials[0]
     show(preview_lines(planned))
     confirm_or_stop("Issue it?", yes=yes)
-    session = opened.session("runner", lambda _identity, words: say(words))
-    session.credentials.edit(item.identity, lambda ledger: handles.reissue(ledger, reason))
-    result = session.credentials.run(item.identity, item.spec, approved=item.numbered, words=item.numbered or None)
+    with Display(1) as display:
+        session = opened.session("runner", display.tell)
+        session.credentials.edit(item.identity, lambda ledger: handles.reissue(ledger, reason))
+        result = session.credentials.run(item.identity, item.spec, approved=item.numbered, words=item.numbered or None)
     show(result_lines([result_of(result)], planned))
     if not any(step.do is Do.BEGIN for step in result.done):
         say("it is asked for, but nothing new may begin yet; the first run that may begin it does")

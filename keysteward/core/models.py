@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from keysteward.core.delivery import Delivery
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ports import Method, Target
-from keysteward.core.schedule import Duration, parse_window, show_duration
+from keysteward.core.schedule import DeclaredDuration, parse_duration, parse_window, show_duration
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")
 """Names of declarations: they become part of marks, paths and client_ids."""
@@ -97,17 +97,16 @@ class RotationSchedule:
     """
 
     _: KW_ONLY
-    every: Duration
-    overlap: Duration = timedelta(0)
+    every: DeclaredDuration
+    overlap: DeclaredDuration = timedelta(0)
     windows: Names = ()
 
     def __post_init__(self) -> None:
-        if self.every < SHORTEST_INTERVAL:
-            raise ValueError(f"every is {show_duration(self.every)}; the shortest interval is 1h")
-        if self.overlap >= self.every:
-            raise ValueError(
-                f"overlap ({show_duration(self.overlap)}) must be shorter than every ({show_duration(self.every)})"
-            )
+        every, overlap = parse_duration(self.every), parse_duration(self.overlap)
+        if every < SHORTEST_INTERVAL:
+            raise ValueError(f"every is {show_duration(every)}; the shortest interval is 1h")
+        if overlap >= every:
+            raise ValueError(f"overlap ({show_duration(overlap)}) must be shorter than every ({show_duration(every)})")
         for window in self.windows:
             parse_window(window)
 
@@ -173,7 +172,7 @@ class M2MClient(Credential):
     access: Mapping[ResourceServer, Names] = Field(default_factory=dict)
     optional_access: Mapping[ResourceServer, Names] = Field(default_factory=dict)
     auth_method: Method = "client_secret"
-    token_lifetime: Duration | None = None
+    token_lifetime: DeclaredDuration | None = None
     client_id: str | None = None
     alternate_clients: bool = False
     adopt: str | None = None

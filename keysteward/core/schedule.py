@@ -58,6 +58,9 @@ def show_duration(duration: timedelta) -> str:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(show_duration, return_type=str)]
 """A field that takes "90d" or a timedelta and is written as "90d"."""
 
+DeclaredDuration = Annotated[timedelta | str, BeforeValidator(parse_duration)]
+"""The same as people write it in declarations: a type checker accepts both; `parse_duration` reads it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

@@ -16,7 +16,7 @@ from keysteward.core.ledger import About, Place
 from keysteward.core.models import ClientSecret, M2MClient, ResourceServer
 from keysteward.core.observed import Settings
 from keysteward.core.ports import Capabilities, Strategy
-from keysteward.core.schedule import Duration
+from keysteward.core.schedule import Duration, parse_duration
 
 SPEC_FORMAT = 1
 
@@ -214,14 +214,14 @@ def spec_of(declared: M2MClient | ClientSecret, stack: str) -> Spec:
         client_id_given=isinstance(declared, ClientSecret) or declared.client_id is not None,
         method=declared.auth_method,
         strategy=strategy_of(declared, can),
-        every=declared.rotation.every,
-        overlap=declared.rotation.overlap,
+        every=parse_duration(declared.rotation.every),
+        overlap=parse_duration(declared.rotation.overlap),
         windows=tuple(declared.rotation.windows),
         places=tuple(delivery.place for delivery in declared.deliveries),
         scopes=frozenset(access["scopes"]),
         optional_scopes=frozenset(access["optional"]),
         audiences=tuple(access["audiences"]),
-        token_lifetime=int(m2m.token_lifetime.total_seconds()) if m2m and m2m.token_lifetime else None,
+        token_lifetime=_seconds(m2m.token_lifetime) if m2m else None,
         token_url=declared.target.token_url,
         consumer=declared.consumer,
         runbook=declared.runbook,
@@ -235,6 +235,10 @@ def spec_of(declared: M2MClient | ClientSecret, stack: str) -> Spec:
         safeguards=dict(can.safeguards),
         previously=tuple(declared.previously),
     )
+
+
+def _seconds(duration: timedelta | str | None) -> int | None:
+    return int(parse_duration(duration).total_seconds()) if duration else None
 
 
 def _access(declared: M2MClient | None) -> dict[str, list[str]]:

@@ -40,7 +40,6 @@ class StoreContract:
         assert at(world.store) == Delivered()
         assert world.store.read(PATH, 1) is None
         world.store.discard(PATH, IDENTITY, 1)
-        assert at(world.store) == Delivered()
 
     def test_a_staged_value_is_not_the_consumers_yet(self, world: StoreWorld) -> None:
         """Staging shows entry and attempt, but consumers find nothing."""

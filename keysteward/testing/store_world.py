@@ -94,7 +94,7 @@ def consumed(world: StoreWorld, path: str = PATH) -> dict[str, Any]:
 def text_of(store: Store, generation: int) -> str | None:
     """Return the value of one generation in the open."""
     held = store.read(PATH, generation)
-    return held and held.value.get_secret_value()
+    return None if held is None else held.value.get_secret_value()
 
 
 def outcome(work: Callable[[], None]) -> type[KeystewardError] | None:

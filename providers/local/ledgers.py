@@ -11,7 +11,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -276,6 +276,8 @@ def _transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
         db.commit()
     except sqlite3.Error:
         failed = True
+        with suppress(sqlite3.Error):
+            db.rollback()
     if failed:
         raise OutcomeUnknown(f"{path}: a write could not be finished; free or mend the disk, then run again")
 

@@ -34,7 +34,7 @@ from keysteward.sandbox.keycloak.models import Client
 from keysteward.testing.aging import age_ledgers
 
 CALL_SECONDS = 60
-STOP_SECONDS = 10
+STOP_SECONDS = 3
 PARALLEL = 4
 IDENTITY = "acme/test"
 
@@ -57,6 +57,9 @@ class _Recorder(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, Props]:
         self.seen.append(Registered(args.typ, args.name, dict(args.inputs)))
         return args.name, dict(args.inputs)
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[Props, None]:
+        raise AssertionError(f"deploy makes no call, and made {args.token}")
 
 
 class _Monitor(mocks.MockMonitor):
@@ -106,7 +109,7 @@ class Plugin:
         self.answers: list[str] = []
 
     def __enter__(self) -> Self:
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._stderr = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [sys.executable, "-u", "-m", "pulumi.dynamic"],
             cwd=self._folder,
@@ -126,7 +129,11 @@ class Plugin:
         self._channel.close()
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         self._process.send_signal(signal.SIGTERM if ignored else signal.SIGINT)
-        printed, _ = self._process.communicate(timeout=STOP_SECONDS)
+        try:
+            printed, _ = self._process.communicate(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            printed, _ = self._process.communicate()
         with self._stderr as stderr:
             stderr.seek(0)
             self.output = printed + stderr.read()
@@ -258,9 +265,9 @@ class Engine:
         with self.plugin() as plugin:
             for name, resource in list(self.state.items()):
                 id_, outputs, inputs = plugin.read(resource.id, resource.outputs)
-                if id_ and plugin.diff(id_, outputs, resource.inputs) and inputs == resource.inputs:
-                    changed |= set() if outputs == resource.outputs else {name}
-                else:
+                if id_:
+                    plugin.diff(id_, outputs, resource.inputs)
+                if not id_ or (inputs, outputs) != (resource.inputs, resource.outputs):
                     changed.add(name)
                 if keep and id_:
                     self.state[name] = Resource(resource.type, id_, inputs, outputs)
@@ -275,7 +282,7 @@ class Engine:
                 self.destroy(names, plugin=started)
             return
         chosen = [n for n in self.state if names is None or n in names]
-        for name in sorted(chosen, key=lambda n: self.state[n].type.endswith("ResourceServer")):
+        for name in sorted(chosen, key=lambda n: (self.state[n].type.endswith("ResourceServer"), n)):
             plugin.delete(self.state[name].id, self.state[name].outputs)
             del self.state[name]
 

@@ -35,13 +35,14 @@ class Place:
     keycloak_url: str
     vault_url: str
     pass_time: Callable[[timedelta], None]
+    realm: str = REALM
     environment: dict[str, str] = field(default_factory=dict)
     consumer_token: str = ""
 
     @property
     def issuer(self) -> str:
         """Return the issuer of the realm's tokens."""
-        return f"{self.keycloak_url}/realms/{REALM}"
+        return f"{self.keycloak_url}/realms/{self.realm}"
 
 
 @contextmanager

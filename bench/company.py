@@ -1,0 +1,124 @@
+"""A company with N machine clients on one realm: what every bench declares, and runs over it through sessions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from keysteward import Limit, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
+from keysteward.core.errors import KeystewardError
+from keysteward.core.spec import Spec
+from keysteward.core.stack import check
+from keysteward.core.steps import Plan
+from keysteward.providers.keycloak import Keycloak
+from keysteward.providers.local import LocalStore
+from keysteward.providers.session import Access, Session
+from keysteward.providers.vault import Vault
+
+STACK = "acme/bench"
+REALM = "bench"
+THREADS = 4
+"""As many as Pulumi's plugin for dynamic providers has, and `keysteward up`."""
+
+ADMINISTRATOR = "master/sandbox-admin:sandbox-admin-secret"
+ROOT_TOKEN = "sandbox-root"  # noqa: S105 - the stand-in's well-known token, on loopback
+OWNERS = Owners.model_validate({"teams": {"team-billing": {"contact": "billing@example.com"}}})
+
+
+@dataclass(frozen=True)
+class Company:
+    """What is declared and where it lives. `vault` is the address of a Vault; without one, all is local files."""
+
+    keycloak: str
+    folder: str
+    clients: int
+    vault: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what a process needs that declares or runs this company."""
+        return {
+            "BENCH_KEYCLOAK": self.keycloak,
+            "BENCH_FOLDER": self.folder,
+            "BENCH_CLIENTS": str(self.clients),
+            "BENCH_VAULT": self.vault,
+            "BENCH_READER": ADMINISTRATOR,
+            "BENCH_ADMIN": ADMINISTRATOR,
+            "BENCH_VAULT_TOKEN": ROOT_TOKEN,
+        }
+
+    @classmethod
+    def from_environment(cls) -> Company:
+        """Return the company that `environment` described."""
+        given = os.environ
+        return cls(given["BENCH_KEYCLOAK"], given["BENCH_FOLDER"], int(given["BENCH_CLIENTS"]), given["BENCH_VAULT"])
+
+    def stack(self) -> Stack:
+        """Declare one API and its clients: key pairs, one scope, delivered to one place each."""
+        realm = Keycloak("corp", url=self.keycloak, realm=REALM, reader="env:BENCH_READER", admin="env:BENCH_ADMIN")
+        store: LocalStore | Vault = LocalStore("store", root=self.folder, key=Path(self.folder) / "age.key")
+        if self.vault:
+            store = Vault("store", url=self.vault, admin="env:BENCH_VAULT_TOKEN")
+        api = ResourceServer(
+            "billing-api",
+            target=realm,
+            audience="https://billing.example.com",
+            scopes={"invoices:read": "Read invoices", "invoices:write": "Create invoices"},
+        )
+        clients = [
+            M2MClient(
+                f"client-{number:05}",
+                target=realm,
+                owner="team-billing",
+                purpose=f"Export number {number}",
+                access={api: ["invoices:read"]},
+                auth_method="private_key_jwt",
+                rotation=RotationSchedule(every="90d", overlap="7d"),
+                deliver_to=store.path(f"apps/client-{number:05}"),
+            )
+            for number in range(self.clients)
+        ]
+        ledgers = store.ledgers() if isinstance(store, LocalStore) else store.ledgers("keysteward")
+        return Stack(STACK, owners=OWNERS, ledgers=ledgers, declarations=[api, *clients], limit=Limit())
+
+
+def session(stack: Stack, access: Access) -> Session:
+    """Open a session as the command line does."""
+    opened = Session(stack.identity, stack.ledgers, access=access, specs=stack.specs, limit=stack.limit)
+    opened.add_ports(stack.targets, stack.stores)
+    return opened
+
+
+def preview(stack: Stack) -> Mapping[str, Plan]:
+    """Check the declarations and plan every one of them through a reader's session."""
+    check(stack, OWNERS)
+    reader = session(stack, "reader")
+    for identity, server in stack.server_specs.items():
+        reader.servers.preview(identity, server)
+    return {identity: reader.credentials.preview(identity, spec) for identity, spec in stack.specs.items()}
+
+
+def open_runner(stack: Stack) -> Session:
+    """Open a runner's session, read all it shares among threads, and bring the resource servers up."""
+    runner = session(stack, "runner")
+    runner.open()
+    for identity, server in stack.server_specs.items():
+        runner.servers.run(identity, server)
+    first = next(iter(stack.specs.values()))
+    runner.credentials.preview(first.identity, first)
+    return runner
+
+
+def create(runner: Session, specs: Mapping[str, Spec], *, threads: int = THREADS) -> None:
+    """Run credentials until nothing is due. Raises KeystewardError when one of them did not settle."""
+
+    def run(spec: Spec) -> None:
+        result = runner.credentials.run(spec.identity, spec)
+        if result.wait is not None or result.ledger is None or result.ledger.current is None:
+            raise KeystewardError("the bench's client was not created", credential=spec.identity)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(run, specs.values()))

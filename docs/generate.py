@@ -1,0 +1,561 @@
+# ruff: noqa: INP001, S106 - a script beside the pages it writes; a token's lifetime is no password
+"""Writes docs/declaration.md and docs/targets.md from the code: types, defaults, errors, capabilities are read off it.
+
+Run it with `make docs`. A test fails when a page is not what this writes, or when a field has no words here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from keysteward import (
+    ClientSecret,
+    Delivery,
+    KeystewardError,
+    Limit,
+    M2MClient,
+    Owner,
+    Owners,
+    ResourceServer,
+    RotationSchedule,
+    Stack,
+)
+from keysteward.core.ports import Capabilities, Strategy, Target
+from keysteward.core.schedule import show_duration
+from keysteward.core.spec import strategy_of
+from keysteward.core.stack import check
+from keysteward.providers.keycloak import Keycloak
+from keysteward.providers.local import LocalStore
+
+HERE: Final = Path(__file__).parent
+NOTICE: Final = "<!-- Written by docs/generate.py; change the code or that file, then run `make docs`. -->"
+
+
+def keycloak(name: str = "corp", **fields: Any) -> Keycloak:  # noqa: ANN401 - forwarded
+    """Return a realm that nobody calls."""
+    given = {"url": "https://id.example.com", "realm": "prod", "admin": "env:KEYCLOAK_ADMIN"}
+    return Keycloak(name, **{**given, **fields})
+
+
+CORP: Final = keycloak()
+STORE: Final = LocalStore("secrets", root="secrets")
+OWNERS: Final = Owners(
+    teams={"team-billing": Owner(contact="billing@example.com"), "team-old": Owner(contact="-@-", state="gone")}
+)
+
+
+def schedule(**fields: Any) -> RotationSchedule:  # noqa: ANN401 - forwarded
+    """Return a sound schedule with some fields changed."""
+    return RotationSchedule(**{"every": "90d", "overlap": "7d", **fields})
+
+
+def server(name: str = "billing-api", **fields: Any) -> ResourceServer:  # noqa: ANN401 - forwarded
+    """Return a sound resource server with some fields changed."""
+    scopes = {"invoices:read": "Read invoices", "invoices:write": "Create invoices"}
+    return ResourceServer(
+        name, **{"target": CORP, "audience": "https://billing.example.com", "scopes": scopes, **fields}
+    )
+
+
+BILLING: Final = server()
+
+
+def credential(name: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - forwarded
+    """Return the fields of a sound credential with some changed."""
+    given = {
+        "name": name,
+        "target": CORP,
+        "owner": "team-billing",
+        "purpose": "Nightly invoice export",
+        "rotation": schedule(),
+        "deliver_to": STORE.path(f"apps/{name.replace(" ", "-")}"),
+    }
+    return {**given, **fields}
+
+
+def client(name: str = "exporter", **fields: Any) -> M2MClient:  # noqa: ANN401 - forwarded
+    """Return a sound client with some fields changed."""
+    return M2MClient(
+        **credential(name, **{"auth_method": "private_key_jwt", "access": {BILLING: "invoices:read"}, **fields})
+    )
+
+
+def client_secret(name: str = "web-login", **fields: Any) -> ClientSecret:  # noqa: ANN401 - forwarded
+    """Return a sound client secret with some fields changed."""
+    given = {"client": "web", "accept_gap": True, "rotation": schedule(overlap="0s")}
+    return ClientSecret(**credential(name, **{**given, **fields}))
+
+
+def stack(*declarations: Any, **fields: Any) -> Stack:  # noqa: ANN401 - forwarded
+    """Return a sound stack, checked."""
+    given = {
+        "identity": "acme/prod",
+        "owners": OWNERS,
+        "ledgers": STORE.ledgers(),
+        "declarations": [BILLING, *declarations],
+    }
+    made = Stack(**{**given, **fields})
+    check(made, OWNERS)
+    return made
+
+
+def sentence(act: Callable[[], object]) -> str:
+    """Return the error that an example raises."""
+    try:
+        act()
+    except KeystewardError as error:
+        return " ".join(str(error).split())
+    raise AssertionError("this example is not wrong any more; correct it")
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said of one field: its meaning, its unit, and an example that is wrong."""
+
+    meaning: str
+    unit: str = ""
+    wrong: Callable[[], object] | None = None
+
+
+SCHEDULE: Final[Mapping[str, Words]] = {
+    "every": Words(
+        "how often the secret is replaced; the due date comes earlier by a spread that is fixed for each identity, "
+        "less than a tenth of it and than 3 days; at least `1h`",
+        "duration",
+        lambda: schedule(every="ninety days"),
+    ),
+    "overlap": Words(
+        "how long old and new are both valid; shorter than `every`", "duration", lambda: schedule(overlap="90d")
+    ),
+    "windows": Words(
+        "maintenance windows: new generations and retirements begin only inside one, unless late by more than a tenth "
+        "of `every`; repairs and rollbacks ignore them",
+        "`Sun 02:00-04:00 Europe/Berlin`, or `daily`",
+        lambda: schedule(windows="Sunday night"),
+    ),
+}
+
+SERVER: Final[Mapping[str, Words]] = {
+    "name": Words(
+        "its name in the stack and in the mark; letters, digits and `_.-`, at most 120",
+        wrong=lambda: server("billing api"),
+    ),
+    "target": Words(
+        "where it is declared",
+        wrong=lambda: stack(client(access={BILLING: "invoices:read"}, target=dataclasses.replace(CORP, name="other"))),
+    ),
+    "audience": Words("the `aud` its tokens carry (RFC 8707, RFC 9068)", wrong=lambda: server(audience="")),
+    "scopes": Words(
+        "scope to description; at least one. Where scope names are shared across a target (Keycloak), two servers may "
+        "not share one",
+        wrong=lambda: stack(server("payments-api", scopes={"invoices:read": "Read"})),
+    ),
+    "adopt": Words("`True` takes over scopes of these names that exist without a mark"),
+    "previously": Words(
+        "old names, so that a rename is not a deletion",
+        wrong=lambda: stack(server("old", scopes={"a": "A"}), server("new", scopes={"b": "B"}, previously="old")),
+    ),
+}
+
+CREDENTIAL: Final[Mapping[str, Words]] = {
+    "name": Words(
+        "its name; with the stack's identity it is the identity that marks, ledgers and Pulumi's ids carry",
+        wrong=lambda: client("billing exporter"),
+    ),
+    "target": Words("the realm, tenant or account that issues it"),
+    "owner": Words("a team or person of the owners file, not `gone`", wrong=lambda: stack(client(owner="team-x"))),
+    "purpose": Words(
+        "what it is for, in words; it becomes part of the description at the target", wrong=lambda: client(purpose=" ")
+    ),
+    "rotation": Words("when it is replaced", wrong=lambda: stack(client(auth_method="client_secret", accept_gap=True))),
+    "deliver_to": Words(
+        "one or several places, as `store.path(...)` gives them; two credentials cannot share one",
+        wrong=lambda: stack(client(), client("mailer", deliver_to=STORE.path("apps/exporter"))),
+    ),
+    "environment": Words(
+        "what it serves; a target may be limited to some. `production` is treated with most care",
+        wrong=lambda: stack(
+            client(environment="test", access={}, target=keycloak("lab", environments=("production",)))
+        ),
+    ),
+    "consumer": Words("what uses it"),
+    "runbook": Words("where it says what to do with it"),
+    "reviewed": Words("the day of the last attested review", "day", lambda: client(reviewed="spring")),
+    "expires": Words(
+        "the day (00:00 UTC) from which it must not work any more: it is suspended then, or where the target cannot, "
+        "its generations are retired. No generation begins whose overlap would reach past it",
+        "day",
+        lambda: client(expires="never"),
+    ),
+    "decommission": Words(
+        "the day (00:00 UTC) on which it is suspended; nothing new begins from now on, and seven days after it removing "
+        "the declaration deletes it without further permission",
+        "day",
+        lambda: client(decommission="soon"),
+    ),
+    "previously": Words(
+        "old names, so that a rename is not a deletion",
+        wrong=lambda: stack(client(), client("mailer", previously="exporter")),
+    ),
+    "retire_adopted": Words(
+        "`True` lets adopted secrets end by the schedule; else they stay until a person knows they are unused"
+    ),
+    "accept_gap": Words(
+        "`True` accepts that the old secret ends in the moment the new one is set (strategy G); the overlap must be 0 then",
+        wrong=lambda: stack(client(auth_method="client_secret", accept_gap=True)),
+    ),
+}
+
+CLIENT: Final[Mapping[str, Words]] = {
+    "access": Words(
+        "resource server to scopes that every token carries",
+        wrong=lambda: stack(client(access={BILLING: "invoices:delete"})),
+    ),
+    "optional_access": Words(
+        "resource server to scopes that a token carries when it asks for them",
+        wrong=lambda: stack(client(optional_access={server("other-api", scopes={"a": "A"}): "a"})),
+    ),
+    "auth_method": Words(
+        "how it authenticates: a client secret, or a signed assertion (RFC 7523)",
+        wrong=lambda: stack(client(auth_method="client_secret")),
+    ),
+    "token_lifetime": Words(
+        "how long its access tokens live; the target's default when not given",
+        "duration",
+        lambda: client(token_lifetime="short"),
+    ),
+    "client_id": Words(
+        "its client_id; the name when not given. Changing it is a move to a new client, with overlap",
+        wrong=lambda: stack(client(), client("mailer", client_id="exporter")),
+    ),
+    "alternate_clients": Words(
+        "`True`: two clients take turns (strategy E); the second is `<client_id>-2`",
+        wrong=lambda: stack(client(alternate_clients=True)),
+    ),
+    "adopt": Words("remote id or client_id of a client that exists; at first only the mark is written"),
+}
+
+SECRET: Final[Mapping[str, Words]] = {
+    "client": Words(
+        "remote id or client_id of the client, which somebody else manages", wrong=lambda: client_secret(client="")
+    ),
+    "auth_method": Words(
+        "how that client authenticates", wrong=lambda: stack(client_secret(accept_gap=False, rotation=schedule()))
+    ),
+}
+
+STACK: Final[Mapping[str, Words]] = {
+    "identity": Words(
+        "organisation and environment; the first part of every identity", wrong=lambda: stack(identity="acme prod")
+    ),
+    "owners": Words("path of the owners file, relative to the project, or the owners themselves"),
+    "ledgers": Words("the one ledger store, as `store.ledgers(...)` gives it"),
+    "declarations": Words(
+        "everything that is declared; names are unique", wrong=lambda: stack(client(), client(access={}))
+    ),
+    "rules": Words(
+        "policy rules: each looks at the whole stack and yields findings; one of severity `error` stops it before any "
+        "call"
+    ),
+    "limit": Words(
+        "the blast radius: what would end more than `count` credentials and more than `share` of them stops"
+    ),
+}
+
+DELIVERY: Final[Mapping[str, Words]] = {
+    "store": Words("the store, filled in by `store.path(...)`"),
+    "path": Words("the document's path in the store", wrong=lambda: STORE.path("../secrets")),
+    "fields": Words(
+        "field of the document to the name its consumer reads",
+        wrong=lambda: STORE.path("apps/billing", fields={"password": "PASSWORD"}),
+    ),
+    "take_over": Words("`True` writes to a place that holds somebody else's document; its other fields survive"),
+}
+
+LIMIT: Final[Mapping[str, Words]] = {
+    "count": Words("more endings than so many within 24 hours", "credentials"),
+    "share": Words("and more than this part of the open ledgers", "0 to 1"),
+}
+
+DECLARATION: Final = """\
+# What can be declared
+
+{notice}
+
+Declarations are plain, frozen values: a stack is read by importing a module, without an engine and without the network.
+Unknown fields are errors. The column *an error* holds one sentence that a wrong value gives; every such sentence names
+the declaration and the field, and comes before any call.
+
+## Stack
+
+{stack}
+
+`Limit`:
+
+{limit}
+
+The owners file is YAML with `teams` and `people`; each name has a `contact` and a `state` (`active`, the default, or
+`gone`):
+
+```yaml
+teams:
+  team-billing: {{contact: billing@example.com}}
+```
+
+## RotationSchedule
+
+{schedule}
+
+## ResourceServer
+
+An API as OAuth 2.0 knows it. A client depends on those it uses.
+
+{server}
+
+## Every credential
+
+Fields of `M2MClient` and `ClientSecret` alike.
+
+{credential}
+
+## M2MClient
+
+A machine-to-machine client (grant `client_credentials`, RFC 6749 section 4.4). Besides the fields of every credential:
+
+{client}
+
+## ClientSecret
+
+The secret of a client that somebody else manages; everything but the secret is left untouched. Besides the fields of
+every credential:
+
+{secret}
+
+## Delivery
+
+A place in a store. Write `store.path("apps/billing", fields=..., take_over=...)`.
+
+{delivery}
+
+What stores and targets themselves take is said in [stores.md](stores.md) and [keycloak.md](keycloak.md).
+"""
+
+TYPES: Final[Mapping[str, str]] = {
+    "Deliveries": "place, or list of places",
+    "DeclaredDuration": '`"90d"`, `"12h"`, `"1h30m"` or `timedelta`',
+    "DeclaredDuration | None": '`"10m"` or `timedelta`',
+    "LedgerStore": "ledger store",
+    "Limit": "`Limit`",
+    "Mapping[ResourceServer, Names]": "mapping of `ResourceServer` to text or list of text",
+    "Mapping[str, str]": "mapping of text to text",
+    "Method": '`"client_secret"` or `"private_key_jwt"`',
+    "Name": "text",
+    "Names": "text, or list of text",
+    "RotationSchedule": "`RotationSchedule`",
+    "Sequence[Declaration]": "list of declarations",
+    "Sequence[Rule]": "list of functions",
+    "SkipValidation[Target]": "target",
+    "Store": "store",
+    "Text": "text, not empty",
+    "bool": "`True` or `False`",
+    "date | None": "`date`",
+    "float": "number",
+    "int": "number",
+    "str": "text",
+    "str | None": "text",
+    "str | Owners": "text, or `Owners`",
+}
+"""How an annotation is written for readers; one that is missing here stops the script."""
+
+CAPABILITIES: Final[Mapping[str, str]] = {
+    "methods": "authentication methods",
+    "secrets": "client secrets alive at once, per client",
+    "keys": "public keys alive at once, per client",
+    "native_slot": "the second secret is a rotated slot that the server fills",
+    "named_keys": "key objects under a name we choose",
+    "chooses": "who chooses the secret's value",
+    "readable": "a secret can be read back",
+    "suspends": "a client can be disabled, reversibly",
+    "one_method_per_client": "one authentication method per client",
+    "last_use": "last use is shown per",
+    "tags_objects": "clients can carry our mark",
+    "tags_secrets": "secrets can carry our mark",
+    "scopes_global": "scope names are shared across the target",
+    "immutable": "cannot change on a living secret",
+    "list_lag": "a write shows in lists after",
+    "propagation": "a write works everywhere after",
+    "call_timeout": "a call without answer cannot succeed any more after",
+    "longest_overlap": "longest overlap",
+    "page_size": "clients per list call",
+    "environments": "environments, unless the declaration names some",
+    "safeguards": "switches held at a value",
+}
+
+STRATEGIES: Final[Mapping[Strategy, str]] = {
+    Strategy.MINT: "A",
+    Strategy.NAMED_KEY: "B",
+    Strategy.ROTATED_SLOT: "C",
+    Strategy.KEY_PAIRS: "D",
+    Strategy.ALTERNATE: "E",
+    Strategy.GAP: "G",
+}
+
+TARGETS: Final[Mapping[str, Target]] = {
+    "Keycloak, stock": keycloak(),
+    "Keycloak, `secret_rotation=True`": keycloak(secret_rotation=True),
+}
+"""Every target that ships, once for each way to declare it that changes what it can do."""
+
+
+def _fields(cls: type) -> dict[str, tuple[str, str]]:
+    """Return type and default of every field, as they are written, by name."""
+    pydantic: Mapping[str, Any] = getattr(cls, "__pydantic_fields__", {})
+    found = {}
+    for field in dataclasses.fields(cls):
+        kind = field.type if isinstance(field.type, str) else str(field.type)
+        info = pydantic.get(field.name)
+        if info is not None:
+            required, made = info.is_required(), info.get_default(call_default_factory=True, validated_data={})
+        else:
+            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+            factory = field.default_factory
+            made = factory() if factory is not dataclasses.MISSING else field.default
+        found[field.name] = (TYPES[kind], "required" if required else _default(made))
+    return found
+
+
+def _default(value: object) -> str:
+    if value is None or value in ({}, ()):
+        return "none"
+    if isinstance(value, timedelta):
+        return f'`"{show_duration(value)}"`'
+    if isinstance(value, Limit):
+        return f"`Limit(count={value.count}, share={value.share})`"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+
+
+def _table(cls: type, words: Mapping[str, Words], names: Iterable[str]) -> list[str]:
+    fields = _fields(cls)
+    lines = ["| field | type | default | meaning | unit | an error |", "|---|---|---|---|---|---|"]
+    for name in names:
+        kind, default = fields[name]
+        said = words[name]
+        error = f"`{sentence(said.wrong)}`" if said.wrong else ""
+        cells = (f"`{name}`", kind, default, said.meaning, said.unit, error)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return lines
+
+
+def _own(cls: type, base: type) -> list[str]:
+    inherited = {field.name for field in dataclasses.fields(base)}
+    return [field.name for field in dataclasses.fields(cls) if field.name not in inherited]
+
+
+def _all(cls: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(cls)]
+
+
+def declaration() -> str:
+    """Return docs/declaration.md."""
+    base = M2MClient.__mro__[1]
+    shared = _all(base)
+    missing = {
+        cls.__name__: sorted(set(names) ^ set(words))
+        for cls, names, words in (
+            (RotationSchedule, _all(RotationSchedule), SCHEDULE),
+            (ResourceServer, _all(ResourceServer), SERVER),
+            (base, shared, CREDENTIAL),
+            (M2MClient, _own(M2MClient, base), CLIENT),
+            (ClientSecret, _own(ClientSecret, base), SECRET),
+            (Stack, _all(Stack), STACK),
+            (Delivery, _all(Delivery), DELIVERY),
+            (Limit, _all(Limit), LIMIT),
+        )
+        if set(names) != set(words)
+    }
+    if missing:
+        raise AssertionError(f"docs/generate.py says nothing, or too much, of {missing}")
+    tables = {
+        "stack": _table(Stack, STACK, _all(Stack)),
+        "limit": _table(Limit, LIMIT, _all(Limit)),
+        "schedule": _table(RotationSchedule, SCHEDULE, _all(RotationSchedule)),
+        "server": _table(ResourceServer, SERVER, _all(ResourceServer)),
+        "credential": _table(base, CREDENTIAL, shared),
+        "client": _table(M2MClient, CLIENT, _own(M2MClient, base)),
+        "secret": _table(ClientSecret, SECRET, _own(ClientSecret, base)),
+        "delivery": _table(Delivery, DELIVERY, _all(Delivery)),
+    }
+    return DECLARATION.format(notice=NOTICE, **{name: "\n".join(lines) for name, lines in tables.items()})
+
+
+def offered(target: Target) -> tuple[str, ...]:
+    """Return the letters of the strategies that some declaration gets at a target."""
+    choices: list[M2MClient | ClientSecret] = []
+    for method in ("client_secret", "private_key_jwt"):
+        choices += [
+            client(target=target, auth_method=method),
+            client(target=target, auth_method=method, alternate_clients=True),
+            client(target=target, auth_method=method, accept_gap=True),
+        ]
+    letters = set()
+    for choice in choices:
+        try:
+            letters.add(STRATEGIES[strategy_of(choice, target.capabilities)])
+        except KeystewardError:
+            continue
+    return tuple(sorted(letters))
+
+
+def _capability(value: object) -> str:
+    if value is None or value in ({}, ()):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, timedelta):
+        return show_duration(value) if value else "at once"
+    if isinstance(value, Mapping):
+        return ", ".join(f"`{name}`: {held}" for name, held in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" for item in value)
+    return str(value)
+
+
+def targets() -> str:
+    """Return docs/targets.md."""
+    names = [field.name for field in dataclasses.fields(Capabilities)]
+    if set(names) != set(CAPABILITIES):
+        raise AssertionError(f"docs/generate.py says nothing, or too much, of {sorted(set(names) ^ set(CAPABILITIES))}")
+    lines = [
+        "# Targets and what they can do",
+        "",
+        NOTICE,
+        "",
+        "What is not listed, a target cannot. The letters are those of",
+        "[life-of-a-credential.md](life-of-a-credential.md).",
+        "",
+        "| | " + " | ".join(TARGETS) + " |",
+        "|---|" + "---|" * len(TARGETS),
+        "| strategies | " + " | ".join(", ".join(offered(target)) for target in TARGETS.values()) + " |",
+    ]
+    for name in names:
+        cells = (_capability(getattr(target.capabilities, name)) for target in TARGETS.values())
+        lines.append(f"| {CAPABILITIES[name]} (`{name}`) | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {"declaration.md": declaration, "targets.md": targets}
+
+
+def main() -> None:
+    """Write all pages."""
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What a person asks for by name: a new secret now, and a decision about one that may be ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from conftest import Project
+
+from keysteward.core.ledger import Ledger, dump_ledger
+
+
+def write(project: Project, ledger: Ledger) -> None:
+    project.ledgers.write(f"ledgers/{ledger.identity}", dump_ledger(ledger), ledger.version)
+
+
+def test_reissue_brings_a_new_secret_and_keeps_the_old_one_for_its_overlap(project: Project) -> None:
+    project.run("up", "--yes")
+    first = project.store.reads("apps/billing-exporter")
+
+    done = project.run("reissue", "billing-exporter", "--reason", "pasted into a chat", "--yes")
+    assert done.code == 0
+    assert "rotate to generation 2 (reissue: pasted into a chat)" in done.out
+    assert project.states() == ["1 previous", "2 current"]
+    assert first is not None
+    assert project.target.works("billing-exporter", first)
+    assert project.store.reads("apps/billing-exporter") != first
+    assert "Nothing is due" in project.run("preview").out
+
+
+def test_reissue_asks_first(project: Project, at_a_terminal: Callable[[], None]) -> None:
+    project.run("up", "--yes")
+    assert "add --yes" in project.run("reissue", "billing-exporter", "--reason", "leak").err
+
+    at_a_terminal()
+    assert project.run("reissue", "billing-exporter", "--reason", "leak", say="n\n").code == 1
+    assert project.ledger().reissue is None
+    assert project.run("reissue", "billing-exporter", "--reason", "leak", say="y\n").code == 0
+    assert project.states() == ["1 previous", "2 current"]
+
+
+def test_reissue_needs_a_reason_a_declaration_and_a_first_secret(project: Project) -> None:
+    assert "Missing option '--reason'" in project.run("reissue", "billing-exporter").err
+    assert "say why" in project.run("reissue", "billing-exporter", "--reason", " ", "--yes").err
+    never = project.run("reissue", "billing-exporter", "--reason", "leak", "--yes")
+    assert never.code == 1
+    assert "'billing-exporter' was never issued; `keysteward up` issues its first secret" in never.err
+
+    project.run("up", "--yes")
+    project.declare(project.client("mailer"))
+    gone = project.run("reissue", "billing-exporter", "--reason", "leak", "--yes")
+    assert gone.code == 1
+    assert project.states() == ["1 current"], "what is not declared is neither issued nor ended by this"
+
+
+def test_resolve_writes_the_decision_into_the_ledger(project: Project) -> None:
+    project.run("up", "--yes")
+    write(project, project.ledger().with_generation(1, suspects=("sec-7", "sec-8")))
+    finding = project.run("preview")
+    assert "secret sec-7 may be an orphan of generation 1, or somebody else's" in finding.out
+    assert "run: keysteward resolve billing-exporter sec-7 --ours | --theirs" in finding.out
+
+    theirs = project.run("resolve", "billing-exporter", "sec-7", "--theirs")
+    assert theirs.code == 0
+    assert "secret sec-7 is not ours; it is left alone" in theirs.out
+    assert project.ledger().generation(1).suspects == ("sec-8",)
+
+    unknown = project.run("resolve", "billing-exporter", "sec-9", "--ours")
+    assert unknown.code == 1
+    assert "has no suspect 'sec-9'; it has sec-8" in unknown.err
+    assert project.run("resolve", "billing-exporter", "sec-8").code == 1, "one of --ours and --theirs must be said"
+    assert "is neither declared" in project.run("resolve", "mailer", "sec-8", "--ours").err

@@ -1,0 +1,110 @@
+"""Who owns it, how is it scoped, how is it revoked: the questions of an incident and of an audit."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+from conftest import Project
+
+from keysteward.core.errors import Unavailable
+
+
+def test_show_answers_who_what_and_how_to_revoke(project: Project) -> None:
+    project.declare(
+        project.api,
+        project.client(
+            access={project.api: ["invoices:read"]},
+            optional_access={project.api: ["invoices:write"]},
+            consumer="warehouse-etl",
+            runbook="https://runbooks.example.com/exporter",
+            reviewed=date(2026, 1, 2),
+            token_lifetime="10m",
+        ),
+    )
+    project.run("up", "--yes")
+    project.pass_time(days=90)
+    project.run("up", "--yes")
+
+    shown = project.run("show", "billing-exporter")
+    assert shown.code == 0
+    for sentence in (
+        "acme/demo/billing-exporter  (overlap)",
+        "team-billing (billing@example.com)",
+        "warehouse-etl",
+        "https://runbooks.example.com/exporter",
+        "2026-01-02",
+        "billing-exporter at corp, private_key_jwt (in use)",
+        "private_key_jwt; replaced by: key pairs",
+        "invoices:read",
+        "invoices:write",
+        "https://billing.example.com",
+        "600 s",
+        "every 90d, overlap 7d",
+        "secrets:apps/billing-exporter",
+        "2026-04-12 09:00 UTC: retire generation 1",
+        "rotate to generation 3",
+        "in an emergency: disable client billing-exporter in the console of target corp",
+        "keysteward reissue billing-exporter --reason TEXT",
+        "this deletes client billing-exporter at target corp, empties secrets:apps/billing-exporter",
+    ):
+        assert sentence in shown.out, sentence
+    current = project.ledger().current
+    assert current is not None
+    assert current.fingerprint is not None
+    assert current.fingerprint in shown.out
+    for value in ("key-1", "key-2"):
+        assert value not in shown.out + shown.err
+
+
+def test_it_works_from_the_ledger_alone_when_the_declaration_is_gone(project: Project) -> None:
+    project.run("up", "--yes")
+    project.declare(project.client("mailer"))
+
+    shown = project.run("show", "billing-exporter")
+    assert "(active, not declared any more)" in shown.out
+    assert "team-billing (billing@example.com)" in shown.out
+    assert "has an open ledger and no declaration" in shown.out
+
+    project.run("up", "--yes", "--prune")
+    closed = project.run("show", "billing-exporter")
+    assert "(closed, not declared any more)" in closed.out
+    assert "it has ended; nothing is left to revoke" in closed.out
+
+
+def test_it_works_while_the_target_is_down(project: Project) -> None:
+    project.run("up", "--yes")
+
+    def down(_operation: str) -> None:
+        raise Unavailable("corp does not answer")
+
+    project.target.before = down
+    shown = project.run("show", "billing-exporter")
+    assert shown.code == 0
+    assert "warning: shown from declaration and ledger alone: corp does not answer" in shown.err
+    assert "in an emergency: disable client billing-exporter" in shown.out
+
+
+def test_before_the_first_run_and_as_json(project: Project) -> None:
+    waiting = json.loads(project.run("show", "billing-exporter", "--json").out)
+    assert waiting["status"] == "pending"
+    assert waiting["due_now"].startswith("create client billing-exporter")
+
+    project.run("up", "--yes")
+    shown = json.loads(project.run("show", "acme/demo/billing-exporter", "--json").out)
+    assert shown["format"] == 1
+    assert shown["owner"] == {"name": "team-billing", "contact": "billing@example.com", "state": "active"}
+    assert shown["generations"][0]["state"] == "current"
+    assert shown["next"][0]["what"] == "rotate to generation 2"
+
+
+def test_a_resource_server_and_an_unknown_name(project: Project) -> None:
+    project.run("up", "--yes")
+    shown = project.run("show", "billing-api")
+    assert "used by      billing-exporter" in shown.out
+    assert "invoices:write  Create invoices" in shown.out
+    assert json.loads(project.run("show", "billing-api", "--json").out)["kind"] == "ResourceServer"
+
+    unknown = project.run("show", "biling-api")
+    assert unknown.code == 1
+    assert "did you mean billing-api" in unknown.err
