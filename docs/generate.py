@@ -73,7 +73,7 @@ def credential(name: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - fo
         "owner": "team-billing",
         "purpose": "Nightly invoice export",
         "rotation": schedule(),
-        "deliver_to": STORE.path(f"apps/{name.replace(" ", "-")}"),
+        "deliver_to": STORE.path("apps/" + name.replace(" ", "-")),
     }
     return {**given, **fields}
 
@@ -193,8 +193,8 @@ CREDENTIAL: Final[Mapping[str, Words]] = {
         lambda: client(expires="never"),
     ),
     "decommission": Words(
-        "the day (00:00 UTC) on which it is suspended; nothing new begins from now on, and seven days after it removing "
-        "the declaration deletes it without further permission",
+        "the day (00:00 UTC) on which it is suspended; nothing new begins from now on, and seven days after it "
+        "removing the declaration deletes it without further permission",
         "day",
         lambda: client(decommission="soon"),
     ),
@@ -206,7 +206,7 @@ CREDENTIAL: Final[Mapping[str, Words]] = {
         "`True` lets adopted secrets end by the schedule; else they stay until a person knows they are unused"
     ),
     "accept_gap": Words(
-        "`True` accepts that the old secret ends in the moment the new one is set (strategy G); the overlap must be 0 then",
+        "`True` accepts that the old secret ends in the moment the new one is set (strategy G); the overlap must be 0",
         wrong=lambda: stack(client(auth_method="client_secret", accept_gap=True)),
     ),
 }

@@ -11,7 +11,7 @@ from keysteward.core.ledger import Place
 from keysteward.core.ports import Store
 
 DOCUMENT_FORMAT = 1
-"""Version of the delivered document's public format; see docs/delivered-document.md."""
+"""Version of the delivered document's public format; see docs/stores.md."""
 
 DOCUMENT_FIELDS = (
     "identity",

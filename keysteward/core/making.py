@@ -197,7 +197,7 @@ def deliver(w: World, ledger: Ledger, spec: Spec, generation: Generation) -> Ste
     missing = [key for key in generation.delivery if not _is_current(w, key, generation)]
     if missing:
         places = ", ".join(missing)
-        return Step(Do.PROMOTE, f"deliver generation {number} to {places}", "it is proven", number, headline=True)
+        return Step(Do.PROMOTE, f"deliver generation {number} to {places}", "once it is proven", number, headline=True)
     overlap = "at once" if generation.strategy is Strategy.GAP else f"after {_days(spec.overlap)}"
     old = ledger.current
     why = f"generation {old.number} ends {overlap}" if old else ""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Project
+from cli_project import Project
 
 from keysteward.core.errors import Unavailable
 from keysteward.core.ports import Check

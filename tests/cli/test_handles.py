@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
-from conftest import Project
+from cli_project import Project
 
-from keysteward.core.ledger import Ledger, dump_ledger
+from keysteward.core.ledger import Held, Ledger, dump_ledger
 
 
 def write(project: Project, ledger: Ledger) -> None:
@@ -50,6 +52,20 @@ def test_reissue_needs_a_reason_a_declaration_and_a_first_secret(project: Projec
     gone = project.run("reissue", "billing-exporter", "--reason", "leak", "--yes")
     assert gone.code == 1
     assert project.states() == ["1 current"], "what is not declared is neither issued nor ended by this"
+
+
+def test_reissue_of_what_is_held_is_noted_for_later(project: Project) -> None:
+    project.run("up", "--yes")
+    until = project.clock.now + timedelta(days=3)
+    write(project, replace(project.ledger(), held=Held(until, "trade fair")))
+
+    noted = project.run("reissue", "billing-exporter", "--reason", "leak", "--yes")
+    assert noted.code == 0
+    assert "it is asked for, but nothing new may begin yet" in noted.err
+    assert project.states() == ["1 current"]
+
+    project.pass_time(days=4)
+    assert "rotate to generation 2 (reissue: leak)" in project.run("up", "--yes").out
 
 
 def test_resolve_writes_the_decision_into_the_ledger(project: Project) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Project
+from cli_project import Project
 
 from keysteward import RotationSchedule
 

@@ -6,11 +6,12 @@ import builtins
 import json
 import os
 import signal
+import socket
 import threading
 from typing import Any
 
 import pytest
-from conftest import Project
+from cli_project import Project
 
 from keysteward.cli.progress import Display
 from keysteward.core.errors import Rejected
@@ -166,6 +167,22 @@ def test_the_sandbox_says_how_to_install_it(project: Project, monkeypatch: pytes
     shown = project.run("sandbox")
     assert shown.code == 1
     assert "werkzeug is missing); run: pip install 'keysteward[sandbox]'" in shown.err
+
+
+def test_the_sandbox_says_where_it_is_and_when_a_port_is_taken(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keysteward.cli.sandbox.say", lambda _text: os.kill(os.getpid(), signal.SIGINT))
+    shown = project.run("sandbox", "--keycloak-port", "0", "--vault-port", "0")
+    assert shown.code == 0
+    assert "Keycloak  http://127.0.0.1:" in shown.out
+    assert "Vault     http://127.0.0.1:" in shown.out
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = project.run("sandbox", "--keycloak-port", port, "--vault-port", "0")
+    assert refused.code == 1
+    assert "choose other ports with --keycloak-port and --vault-port" in refused.err
 
 
 def test_the_policies_of_vault(project: Project) -> None:

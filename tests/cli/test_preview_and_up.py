@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from conftest import Project
+from cli_project import Project
 
 from keysteward.core.errors import Unavailable
 from keysteward.core.ports import Claim

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Project
+from cli_project import Project
 
 from keysteward import Limit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date
 
-from conftest import Project
+from cli_project import Project
 
 from keysteward.core.errors import Unavailable
 
@@ -108,3 +108,47 @@ def test_a_resource_server_and_an_unknown_name(project: Project) -> None:
     unknown = project.run("show", "biling-api")
     assert unknown.code == 1
     assert "did you mean billing-api" in unknown.err
+
+
+def test_an_adopted_client_is_released_and_never_deleted(project: Project) -> None:
+    project.run("up", "--yes")
+    (item,) = project.target.objects.values()
+    item.mark = None
+    project.ledgers.documents.clear()
+    project.declare(project.client(adopt="billing-exporter"))
+    assert "+ billing-exporter  adopt client billing-exporter" in project.run("preview").out
+    assert project.run("up", "--yes").code == 0
+
+    shown = project.run("show", "billing-exporter")
+    assert "1      current (adopted)" in shown.out
+    assert "this releases client billing-exporter at target corp, deletes nothing of them" in shown.out
+
+
+def test_two_clients_in_turn_are_both_named(project: Project) -> None:
+    project.declare(project.client(auth_method="client_secret", alternate_clients=True))
+    project.run("up", "--yes")
+    project.pass_time(days=90)
+    project.run("up", "--yes")
+
+    shown = project.run("show", "billing-exporter").out
+    assert "disable client billing-exporter in the console of target corp" in shown
+    assert "disable client billing-exporter-2 in the console of target corp" in shown
+    project.pass_time(days=8)
+    project.run("up", "--yes")
+    assert "client billing-exporter is disabled at target corp" in project.run("show", "billing-exporter").out
+
+
+def test_a_declared_end_shows_in_the_plan_and_in_the_record(project: Project) -> None:
+    project.run("up", "--yes")
+    project.declare(project.client(decommission=date(2026, 2, 1)))
+    project.run("up", "--yes")
+    assert "2026-02-01 00:00 UTC: decommissioned" in project.run("show", "billing-exporter").out
+
+    project.pass_time(days=30)
+    assert "- billing-exporter  disable client billing-exporter  (decommissioned on 2026-02-01)" in (
+        project.run("preview").out
+    )
+    project.run("up", "--yes")
+    assert "(disabled)" in project.run("show", "billing-exporter").out or "suspended" in (
+        project.run("show", "billing-exporter").out
+    )

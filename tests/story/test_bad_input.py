@@ -75,8 +75,8 @@ WRONG: dict[str, tuple[Callable[[Office], object], str]] = {
     "no strategy": (
         lambda o: o.up(o.stack(o.billing, o.client(auth_method="client_secret"))),
         (
-            "M2MClient 'exporter': rotation: target corp holds one client secret at a time, so old and new cannot overlap; "
-            'choose auth_method="private_key_jwt" (recommended) or alternate_clients=True or accept_gap=True'
+            "M2MClient 'exporter': rotation: target corp holds one client secret at a time, so old and new cannot "
+            'overlap; choose auth_method="private_key_jwt" (recommended) or alternate_clients=True or accept_gap=True'
         ),
     ),
     "duplicate name": (
