@@ -131,7 +131,7 @@ def _asked(subject: str, answers: Iterable[Iterator[Check]]) -> tuple[Check, ...
         try:
             checks += (check for check in answer if check not in checks)
         except KeystewardError as error:
-            checks.append(Check(subject, ok=False, detail=str(error)))
+            checks.append(Check(subject, ok=False, detail=str(error).removeprefix(f"{subject}: ")))
         except Exception as error:  # noqa: BLE001 - a target kept elsewhere must not hide the others
             checks.append(Check(subject, ok=False, detail=f"internal error ({type(error).__name__}); report it"))
     return tuple(dict.fromkeys(checks))

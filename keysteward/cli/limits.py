@@ -32,7 +32,7 @@ def check_endings(planned: Preview, limit: Limit, open_ledgers: int) -> None:
 
 
 def _allowance() -> int:
-    text = os.environ.get(ALLOW_ENDING, "0")
-    if not text.isdigit():
+    text = os.environ.get(ALLOW_ENDING) or "0"
+    if not text.isdecimal():
         raise DeclarationError(f"{ALLOW_ENDING} must be a number of credentials, such as 1")
     return int(text)

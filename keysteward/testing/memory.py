@@ -46,6 +46,7 @@ from keysteward.core.ports import (
     Verification,
 )
 
+DEFAULT_LIFETIME_SECONDS = 300
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
@@ -97,6 +98,7 @@ class MemorySecret:
     created_at: datetime
     name: str | None = None
     last_used: datetime | None = None
+    canonical: str = ""
 
 
 @dataclass
@@ -162,7 +164,7 @@ class MemoryTarget:
             ObservedSecret(
                 s.id,
                 s.slot,
-                fingerprint(s.value) if fingerprint else None,
+                fingerprint(s.canonical or s.value) if fingerprint else None,
                 created_at=s.created_at,
                 last_used=s.last_used,
                 name=s.name,
@@ -231,6 +233,7 @@ class MemoryTarget:
     def _set(self, item: MemoryObject, value: Material) -> MemorySecret:
         slot = "key" if value.kid else "primary"
         secret = MemorySecret(value.kid or slot, value.value.get_secret_value(), slot, self.clock.now + self.skew)
+        secret.canonical = value.canonical.get_secret_value()
         if item.settings.method != value.method:
             item.secrets = []
             item.settings = replace(item.settings, method=value.method)
@@ -303,8 +306,20 @@ class MemoryTarget:
         self._call("verify")
         if not self.works(claim.client_id, claim.material.value.get_secret_value()):
             return Verification(Proof.REFUSED, "the secret is refused")
-        wrong = self.refuse(claim)
+        item = next(o for o in self.objects.values() if o.client_id == claim.client_id)
+        wrong = self.refuse(claim) or self._defect(claim, item.settings)
         return Verification(Proof.WRONG, wrong) if wrong else Verification(Proof.PROVEN)
+
+    def _defect(self, claim: Claim, settings: Settings) -> str | None:
+        """Say what a token of this client would lack."""
+        granted = settings.scopes | (claim.optional_scopes & settings.optional_scopes)
+        audiences = {self.scopes[name].audience for name in granted if name in self.scopes}
+        if not set(claim.audiences) <= audiences:
+            return "the audience is missing"
+        if not (claim.scopes | claim.optional_scopes) <= granted:
+            return "a scope is missing"
+        lifetime = settings.token_lifetime or DEFAULT_LIFETIME_SECONDS
+        return None if claim.token_lifetime is None or lifetime <= claim.token_lifetime else "it lives too long"
 
     def put_scope(self, want: ScopeWant, remote_id: str | None) -> str:
         """See the port."""

@@ -42,6 +42,9 @@ LONGEST_TEXT: Final = 255
 MOST_KEYS: Final = 16
 """Keycloak has no cap on keys in `jwks.string`; ours keeps the key set readable."""
 
+PATIENCE: Final = timedelta(seconds=3)
+"""A write works at once on one server; in a cluster the other nodes' caches learn of it a moment later."""
+
 _connecting = threading.Lock()
 
 
@@ -107,6 +110,7 @@ class Keycloak:
             one_method_per_client=True,
             tags_objects=True,
             scopes_global=True,
+            propagation=PATIENCE,
             call_timeout=CALL_TIMEOUT,
             longest_overlap=rotation.LONGEST_OVERLAP if self.secret_rotation else None,
             page_size=PAGE_SIZE,

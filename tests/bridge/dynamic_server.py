@@ -232,7 +232,9 @@ class Engine:
 
     def gates(self, stack: Stack) -> tuple[bool, bool]:
         """Say whether both gates are clean: nothing would change, nothing has drifted."""
-        return set(self.operations(stack).values()) <= {"same"}, self.refresh(keep=False) == set()
+        with self.plugin() as plugin:
+            changes = self._changes(plugin, registered(lambda: deploy(stack)))
+            return {c.operation for c in changes.values()} <= {"same"}, self._read(plugin, keep=False) == set()
 
     def up(self, stack: Stack, **environment: str) -> dict[str, Change]:
         """Servers first, credentials four at a time, deletions last; what was done before an error stays in the state.
@@ -259,20 +261,23 @@ class Engine:
         with self.plugin(**environment) as plugin:
             self._apply(plugin, registered(lambda: deploy(stack)), announced)
 
-    def refresh(self, *, keep: bool = True) -> set[str]:
+    def refresh(self) -> set[str]:
         """Read everything; returns the names of what drifted or is gone."""
-        changed = set()
         with self.plugin() as plugin:
-            for name, resource in list(self.state.items()):
-                id_, outputs, inputs = plugin.read(resource.id, resource.outputs)
-                if id_:
-                    plugin.diff(id_, outputs, resource.inputs)
-                if not id_ or (inputs, outputs) != (resource.inputs, resource.outputs):
-                    changed.add(name)
-                if keep and id_:
-                    self.state[name] = Resource(resource.type, id_, inputs, outputs)
-                elif keep:
-                    del self.state[name]
+            return self._read(plugin, keep=True)
+
+    def _read(self, plugin: Plugin, *, keep: bool) -> set[str]:
+        changed = set()
+        for name, resource in list(self.state.items()):
+            id_, outputs, inputs = plugin.read(resource.id, resource.outputs)
+            if id_:
+                plugin.diff(id_, outputs, resource.inputs)
+            if not id_ or (inputs, outputs) != (resource.inputs, resource.outputs):
+                changed.add(name)
+            if keep and id_:
+                self.state[name] = Resource(resource.type, id_, inputs, outputs)
+            elif keep:
+                del self.state[name]
         return changed
 
     def destroy(self, names: list[str] | None = None, *, plugin: Plugin | None = None, **environment: str) -> None:

@@ -149,6 +149,6 @@ def test_a_declared_end_shows_in_the_plan_and_in_the_record(project: Project) ->
         project.run("preview").out
     )
     project.run("up", "--yes")
-    assert "(disabled)" in project.run("show", "billing-exporter").out or "suspended" in (
-        project.run("show", "billing-exporter").out
-    )
+    shown = project.run("show", "billing-exporter").out
+    assert "2026-02-01 00:00 UTC: decommissioned" in shown
+    assert "client billing-exporter is disabled at target corp" in shown
