@@ -10,6 +10,7 @@ import importlib
 import os
 import secrets
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
@@ -74,8 +75,20 @@ def _boot_id() -> str:
 
 def new_runner() -> str:
     """Return a runner id: host, boot, pid, process start and a nonce."""
-    started = int(psutil.Process().create_time() * 100)
-    return f"{socket.gethostname()}/{_boot_id()}/{os.getpid()}/{started}/{secrets.token_hex(4)}"
+    return f"{socket.gethostname()}/{_boot_id()}/{os.getpid()}/{_started(os.getpid())}/{secrets.token_hex(4)}"
+
+
+def _started(pid: int) -> int:
+    """Return what tells a process from others that had its id: on Linux ticks since boot, whatever the clock is set to.
+
+    Raises psutil.NoSuchProcess when it is gone. (proc_pid_stat(5), field 22.)
+    """
+    if sys.platform != "linux":
+        return int(psutil.Process(pid).create_time() * 100)
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(pid) from None
 
 
 def is_dead(runner: str) -> bool:
@@ -86,10 +99,10 @@ def is_dead(runner: str) -> bool:
     if parts[1] != _boot_id():
         return True
     try:
-        return int(psutil.Process(int(parts[2])).create_time() * 100) != int(parts[3])
+        return _started(int(parts[2])) != int(parts[3])
     except psutil.NoSuchProcess:
         return True
-    except (psutil.Error, ValueError):
+    except (psutil.Error, OSError, ValueError):
         return False
 
 
@@ -205,7 +218,7 @@ class Session:
             identity=identity,
             at=self.ledgers.now(),
             why=must_be_allowed(world, self.snapshot.at),
-            open_ledgers=sum(1 for ledger in self.snapshot.ledgers.values() if ledger.closed is None),
+            open_ledgers=sum(1 for ledger in list(self.snapshot.ledgers.values()) if ledger.closed is None),
         )
         for _ in range(WRITE_TRIES):
             stored = self.ledgers.read(key)

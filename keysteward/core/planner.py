@@ -213,7 +213,7 @@ def _dead_current(w: World) -> Decision:
     if view is None or record.remote_id is None:
         return None
     if found is not None and (
-        found.secret(current.fingerprint) is not None or (not view.secrets_shown and current.method == "client_secret")
+        found.secret(current.fingerprint) is not None or any(s.fingerprint is None for s in found.secrets)
     ):
         return None
     why = "its client is gone" if found is None else "its secret is not at the target any more"

@@ -61,6 +61,7 @@ class TargetView:
 
     def __init__(self, observation: Observation, view: View) -> None:
         self.view = view
+        self._lock = threading.RLock()
         self.by_id: dict[str, ObservedObject] = dict(observation.by_id)
         self.by_client_id: dict[str, str] = {o.client_id: o.remote_id for o in observation.objects}
         self.by_mark: dict[str, set[str]] = {}
@@ -71,36 +72,39 @@ class TargetView:
 
     def relevant(self, names: Iterable[str], refs: Iterable[str]) -> list[ObservedObject]:
         """Return the objects marked with one of these identities, or with one of these remote ids or client_ids."""
-        ids = {i for name in names for i in self.by_mark.get(name, ())}
-        for ref in refs:
-            found = ref if ref in self.by_id else self.by_client_id.get(ref)
-            if found is not None:
-                ids.add(found)
-        return [self.by_id[i] for i in sorted(ids) if i in self.by_id]
+        with self._lock:
+            ids = {i for name in names for i in self.by_mark.get(name, ())}
+            for ref in refs:
+                found = ref if ref in self.by_id else self.by_client_id.get(ref)
+                if found is not None:
+                    ids.add(found)
+            return [self.by_id[i] for i in sorted(ids) if i in self.by_id]
 
     def put(self, changed: ObservedObject) -> None:
         """Enter or replace one object."""
-        self.remove(changed.remote_id)
-        self.by_id[changed.remote_id] = changed
-        self.by_client_id[changed.client_id] = changed.remote_id
-        if changed.mark is not None:
-            self.by_mark.setdefault(changed.mark.identity, set()).add(changed.remote_id)
+        with self._lock:
+            self.remove(changed.remote_id)
+            self.by_id[changed.remote_id] = changed
+            self.by_client_id[changed.client_id] = changed.remote_id
+            if changed.mark is not None:
+                self.by_mark.setdefault(changed.mark.identity, set()).add(changed.remote_id)
 
     def remove(self, remote_id: str) -> None:
         """Forget one object."""
-        old = self.by_id.pop(remote_id, None)
-        if old is None:
-            return
-        if self.by_client_id.get(old.client_id) == remote_id:
-            del self.by_client_id[old.client_id]
-        if old.mark is not None:
-            self.by_mark.get(old.mark.identity, set()).discard(remote_id)
+        with self._lock:
+            old = self.by_id.pop(remote_id, None)
+            if old is None:
+                return
+            if self.by_client_id.get(old.client_id) == remote_id:
+                del self.by_client_id[old.client_id]
+            if old.mark is not None:
+                self.by_mark.get(old.mark.identity, set()).discard(remote_id)
 
     def users_of(self, scope: str) -> tuple[ObservedObject, ...]:
         """Return the clients that have a scope, always or on request."""
-        return tuple(
-            o for o in self.by_id.values() if scope in o.settings.scopes or scope in o.settings.optional_scopes
-        )
+        with self._lock:
+            objects = list(self.by_id.values())
+        return tuple(o for o in objects if scope in o.settings.scopes or scope in o.settings.optional_scopes)
 
 
 @dataclass(frozen=True)
@@ -234,7 +238,7 @@ class Snapshot:
     def undeclared(self) -> list[str]:
         """Return credentials with an open ledger that nothing declares; an old name of a declared one is declared."""
         declared = {name for spec in self.specs.values() for name in (spec.identity, *self._names(spec))}
-        return sorted(i for i, ledger in self.ledgers.items() if ledger.closed is None and i not in declared)
+        return sorted(i for i, ledger in list(self.ledgers.items()) if ledger.closed is None and i not in declared)
 
     def add(self, spec: Spec) -> None:
         """Enter a declaration that becomes known after the snapshot was made."""

@@ -20,6 +20,9 @@ from keysteward.core.schedule import Duration, parse_duration
 
 SPEC_FORMAT = 1
 
+LONGEST_DESCRIPTION = 255
+"""Characters of a client's description: Keycloak's column, the shortest of the targets' limits."""
+
 DECOMMISSION_GRACE = timedelta(days=7)
 """So long after its decommissioning a credential stays suspended before removing its declaration deletes it."""
 
@@ -88,6 +91,14 @@ class Spec:
             adopted=self.adopt is not None or self.external,
         )
 
+    @property
+    def description(self) -> str:
+        """Return what a person at the target's console reads: purpose, owner and identity, shortened to fit."""
+        whose = f" (owner: {self.owner}; declared as {self.identity})"
+        room = max(LONGEST_DESCRIPTION - len(whose), 0)
+        purpose = self.purpose if len(self.purpose) <= room else self.purpose[: max(room - 1, 0)] + "…"
+        return (purpose + whose)[:LONGEST_DESCRIPTION]
+
     def settings(self, method: str | None = None) -> Settings:
         """Return the settings the client must have, for its own or another of its methods."""
         return Settings(
@@ -96,7 +107,7 @@ class Spec:
             optional_scopes=self.optional_scopes,
             token_lifetime=self.token_lifetime,
             grants=self.grants,
-            description=f"{self.purpose} (owner: {self.owner}; declared as {self.identity})",
+            description=self.description,
             safeguards=self.safeguards,
         )
 

@@ -120,7 +120,7 @@ class Project:
         return self.pulumi("preview", *flags)
 
     def up(self, *flags: str, **environment: str) -> Run:
-        return self.pulumi("up", "--yes", "--skip-preview" if "--skip-preview" in flags else "--diff", *flags, **environment)
+        return self.pulumi("up", "--yes", "--diff", *flags, **environment)
 
     def gates(self) -> tuple[int, int]:
         """Return what both gates answer: 0 clean, 7 something is due or drifted."""

@@ -113,7 +113,8 @@ def test_drift_shows_in_a_plain_preview_and_in_the_refresh_gate_and_is_mended(
 
 def test_a_rename_keeps_the_client_and_issues_nothing(project: Project, keycloak: KeycloakStandIn) -> None:
     assert project.up().code == 0
-    project.declare("client('exporter')", "client('letters', previously=['mailer'], deliver_to=secrets.path('apps/mailer'))")
+    renamed = "client('letters', previously=['mailer'], deliver_to=secrets.path('apps/mailer'))"
+    project.declare("client('exporter')", renamed)
     done = project.up()
     assert done.code == 0, done.text
     assert set(clients(keycloak)) == {"exporter", "mailer"}
@@ -198,7 +199,7 @@ def test_production_is_not_deleted_without_a_word(project: Project, keycloak: Ke
     assert set(clients(keycloak)) == {"mailer"}
 
 
-def test_errors_are_one_sentence(project: Project, keycloak: KeycloakStandIn) -> None:
+def test_errors_are_one_sentence(project: Project) -> None:
     wrong = project.pulumi("preview", TEST_READER="reader:wrong")
     assert wrong.code != 0
     assert "Traceback" not in wrong.text
