@@ -58,7 +58,7 @@ def stand_ins() -> Iterator[StandIns]:
     ) as process:
         try:
             lines = process.stdout or []
-            urls = [line.split()[1] for line, _ in zip(lines, range(2), strict=False)]
+            urls = [line.split()[1] for _, line in zip(range(2), lines, strict=False)]
             make_realm(urls[0])
             yield StandIns(*urls)
         finally:

@@ -209,7 +209,7 @@ class Session:
 
         Permission and limit are those of docs/what-is-deleted.md; KEYSTEWARD_ALLOW_ENDING=n lifts both for n.
         """
-        allowed = _allowance()
+        allowed = allowance()
         world = self.snapshot.world(identity, None)
         if not self._ends_something(world):
             return
@@ -240,7 +240,8 @@ class Session:
         return any(not (r.adopted or r.external or r.deleted) for r in ledger.objects)
 
 
-def _allowance() -> int:
+def allowance() -> int:
+    """Return how many endings KEYSTEWARD_ALLOW_ENDING allows; 0 when it is not set. Raises DeclarationError."""
     text = os.environ.get(ALLOW_ENDING) or "0"
     if not text.isdecimal():
         raise DeclarationError(f"{ALLOW_ENDING} must be a number of credentials, such as 1")

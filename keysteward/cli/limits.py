@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from keysteward.core.brake import ALLOW_ENDING, how_to_allow
-from keysteward.core.errors import DeclarationError, LimitExceeded
+from keysteward.core.errors import LimitExceeded
 from keysteward.core.stack import Limit
+from keysteward.providers.session import allowance
 from keysteward.report.plan import Preview
 
 _SHOWN = 5
@@ -17,7 +16,7 @@ def check_endings(planned: Preview, limit: Limit, open_ledgers: int) -> None:
 
     KEYSTEWARD_ALLOW_ENDING=n lifts both for n credentials. Whole stack: `open_ledgers` counts all that could be lost.
     """
-    allowed = _allowance()
+    allowed = allowance()
     needing = [c for c in planned.credentials if c.word is not None]
     if len(needing) > allowed and needing[0].word is not None:
         raise LimitExceeded(how_to_allow(needing[0].name, needing[0].word, len(needing)), credential=needing[0].name)
@@ -29,10 +28,3 @@ def check_endings(planned: Preview, limit: Limit, open_ledgers: int) -> None:
             f"({', '.join(ending[:_SHOWN])}{more}), and the limit is {limit.count} or {limit.share:.0%}; nothing was "
             f"changed. Restore the declarations, or allow it with {ALLOW_ENDING}={len(ending)}"
         )
-
-
-def _allowance() -> int:
-    text = os.environ.get(ALLOW_ENDING) or "0"
-    if not text.isdecimal():
-        raise DeclarationError(f"{ALLOW_ENDING} must be a number of credentials, such as 1")
-    return int(text)

@@ -214,12 +214,18 @@ def redeliver(w: World, ledger: Ledger, spec: Spec, current: Generation) -> Step
         for key in current.delivery
         if not w.at(key).unknown and _is_current(w, key, current) and _about(w, key) != digest
     ]
+    unclear = [key for key in current.delivery if w.at(key).unknown]
     if wrong and held_anywhere(w, current):
         words = f"deliver generation {current.number} to {', '.join(wrong)} again"
         return Step(Do.PROMOTE, words, "the store holds another one", current.number, headline=True)
     if stale and at_home(spec, record):
         words = f"refresh the document at {', '.join(stale)}"
         return Step(Do.PROMOTE, words, "scopes, audience or token URL changed", current.number, headline=True)
+    if unclear:
+        words = f"look at the document at {', '.join(unclear)}"
+        return Step(
+            Do.PROMOTE, words, "somebody else wrote to it; only a run may read it", current.number, headline=True
+        )
     return None
 
 

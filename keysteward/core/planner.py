@@ -304,7 +304,9 @@ def _begin(w: World) -> Decision:
     )
     if record.remote_id is None:
         words = f"create client {record.client_id}; {words}"
-    return Step(Do.BEGIN, words, why, number, object=record.key, record=record, headline=True, widens=first)
+    return Step(
+        Do.BEGIN, words, why, number, object=record.key, record=record, headline=True, widens=record.remote_id is None
+    )
 
 
 def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:

@@ -7,7 +7,7 @@ a ledger is a compare-and-set that also renews this run's lease; see docs/life-o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from keysteward.core.planner import decide, plan
 from keysteward.core.ports import Descriptor
 from keysteward.core.snapshot import Snapshot, ledger_key, read_delivered
 from keysteward.core.spec import Spec
-from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait
+from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
 from keysteward.core.worker import Tools, Worker
 from keysteward.core.world import World
 
@@ -73,10 +73,10 @@ class Reconciler:
         """
         seen = self.snapshot.world(identity, spec)
         shown = plan(seen)
-        if not shown.steps and shown.problem is None and shown.wait is None:
+        if not shown.steps and shown.problem is None and shown.wait is None and not self.snapshot.renamed_halfway(seen):
             self._raise_for_lease(shown)
             return Result(identity, seen.ledger, findings=shown.findings)
-        return _Run(self, seen).go(approved, words)
+        return _Run(self, seen, approved).go(words)
 
     @staticmethod
     def _raise_for_lease(shown: Plan) -> None:
@@ -108,10 +108,11 @@ class Reconciler:
 class _Run:
     """One credential's run: a fresh world, its worker, and the lease it holds."""
 
-    def __init__(self, reconciler: Reconciler, seen: World) -> None:
+    def __init__(self, reconciler: Reconciler, seen: World, approved: str | None) -> None:
         self.tools = reconciler.tools
         self.snapshot = reconciler.snapshot
         self.seen = seen
+        self.approved = approved
         self.renamed_from: str | None = None
         self.read_at, self.read_mark = reconciler.open_clock()
         self.worker = Worker(self.tools, self._fresh(seen), self.now)
@@ -135,12 +136,12 @@ class _Run:
         """Read this credential's ledger, objects and places anew."""
         ledger = self._read_ledger(seen.identity)
         for name in sorted(seen.names):
+            old = self._read_ledger(name)
+            if old is None or old.closed is not None:
+                continue
+            self.renamed_from = name
             if ledger is None or ledger.closed is not None:
-                old = self._read_ledger(name)
-                if old is not None and old.closed is None:
-                    self.renamed_from = name
-                    version = ledger.version if ledger is not None else 0
-                    ledger = replace(old, identity=seen.identity, version=version)
+                ledger = replace(old, identity=seen.identity, version=ledger.version if ledger is not None else 0)
         world = self.snapshot.world_of(seen.identity, seen.spec, ledger)
         places = {p.key: p for p in (*(seen.spec.places if seen.spec else ()), *(ledger.places if ledger else ()))}
         delivered = read_delivered(self.tools.stores, places.values())
@@ -150,20 +151,37 @@ class _Run:
         stored = self.tools.ledgers.read(ledger_key(identity))
         return None if stored.document is None else load_ledger(stored.document, stored.version)
 
-    def go(self, approved: str | None, words: str | None) -> Result:
+    def go(self, words: str | None) -> Result:
         """Look at the objects, check the approval, then step until nothing is due."""
         self._look_at_objects()
         shown = plan(self.world)
         Reconciler._raise_for_lease(shown)  # noqa: SLF001 - the same module's one rule
         if shown.problem is not None and not shown.steps:
             raise Conflict(shown.problem.message, credential=self.world.identity)
-        self._check_approval(shown, approved)
+        self._check_approval(shown.approved)
         try:
             wait = self._loop(words or self._words(shown))
+        except (OutcomeUnknown, VersionConflict):
+            raise
+        except KeystewardError:
+            self._free()
+            raise
         finally:
             self.snapshot.absorb(self.seen, self.world)
+        if self.renamed_from is not None:
+            self._close_renamed(self.renamed_from)
         final = plan(replace(self.world, now=self.now()))
         return Result(self.world.identity, self.world.ledger, tuple(self.done), final.findings, wait)
+
+    def _free(self) -> None:
+        """After an error whose outcome is known: give the lease back, so that the next run need not wait for it."""
+        ledger = self.world.ledger
+        if ledger is None or ledger.lease is None or ledger.lease.runner != self.tools.runner:
+            return
+        try:
+            self._write(ledger, last=True)
+        except KeystewardError:
+            _log.info("credential=%s operation=free outcome=failed", self.world.identity)
 
     def _look_at_objects(self) -> None:
         """Read each living object once; a client that is to be created is looked for by its name."""
@@ -177,11 +195,11 @@ class _Run:
             if step is not None and step.record is not None:
                 self.worker.look(step.record)
 
-    def _check_approval(self, shown: Plan, approved: str | None) -> None:
-        if approved is None:
-            return
-        executed = self.world.ledger is not None and self.world.ledger.executed.words == approved
-        extra = sorted(words for words in shown.approved if executed or words not in approved)
+    def _check_approval(self, words: Iterable[str]) -> None:
+        """Refuse what ends or widens something and was not in the plan that a person saw; an executed plan is over."""
+        ledger = self.world.ledger
+        executed = ledger is not None and not self.done and ledger.executed.words == self.approved
+        extra = unapproved(words, "" if executed else self.approved)
         if extra:
             raise Conflict(
                 f"the world changed since the preview: {'; '.join(extra)} was not in the plan; preview it again",
@@ -197,6 +215,7 @@ class _Run:
             self.world = replace(self.world, now=self.now())
             decision = decide(self.world)
             if isinstance(decision, Step):
+                self._check_approval([decision.words] if decision.needs_approval else [])
                 self._step(decision, words)
                 continue
             if isinstance(decision, Wait) and decision.until - self._target_now(decision) <= LONGEST_WAIT:
@@ -324,14 +343,15 @@ class _Run:
         version = self._compare_and_set(ledger)
         self.world = replace(self.world, ledger=replace(ledger, version=version))
         if self.renamed_from is not None:
-            self._close_renamed(self.renamed_from, now)
-            self.renamed_from = None
+            self._close_renamed(self.renamed_from)
 
-    def _close_renamed(self, name: str, now: datetime) -> None:
+    def _close_renamed(self, name: str) -> None:
         """Close the ledger of the old name: its credential goes on under the new one."""
         old = self._read_ledger(name)
         if old is not None and old.closed is None:
-            self._compare_and_set(replace(old, closed=now, lease=None))
+            self._compare_and_set(replace(old, closed=self.now(), lease=None))
+        self.snapshot.ledgers.pop(name, None)
+        self.renamed_from = None
 
     def _compare_and_set(self, ledger: Ledger) -> int:
         """Write; when the answer is lost, read back whether it was ours that arrived."""

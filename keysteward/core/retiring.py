@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -91,7 +92,7 @@ def suspend_idle(w: World, ledger: Ledger) -> Step | None:
             continue
         step = _suspend(w, record, "none of its secrets is in use")
         if step is not None:
-            return step
+            return replace(step, headline=False)
     return None
 
 

@@ -20,6 +20,7 @@ from keysteward.core.servers import (
 )
 from keysteward.core.snapshot import Snapshot, ledger_key
 from keysteward.core.spec import ServerSpec
+from keysteward.core.steps import unapproved
 from keysteward.core.worker import Tools
 
 
@@ -54,8 +55,8 @@ class ServerReconciler:
         shown = plan_server(self._world(identity, spec, ledger or renamed))
         if shown.problem is not None:
             raise Conflict(shown.problem.message, credential=identity)
-        executed = ledger is not None and ledger.executed.words == approved
-        extra = sorted(w for w in shown.approved if approved is not None and (executed or w not in approved))
+        executed = ledger is not None and approved is not None and ledger.executed.words == approved
+        extra = unapproved(shown.approved, "" if executed else approved)
         if extra:
             raise Conflict(
                 f"the world changed since the preview: {'; '.join(extra)} was not in the plan; preview it again",
@@ -77,10 +78,11 @@ class ServerReconciler:
             remote_id = self._act(ledger, step)
             ledger = after_scope(ledger, step, remote_id=remote_id, at=self.tools.ledgers.now())
             done.append(step)
-        if done and ledger.closed is None:
-            count = ledger.executed.count + 1
-            ledger = replace(ledger, executed=Executed(count, words or f"#{count} {plan.words}"))
-        return ServerResult(identity, self._write(ledger), tuple(done))
+            if len(done) == len(plan.steps) and ledger.closed is None:
+                count = ledger.executed.count + 1
+                ledger = replace(ledger, executed=Executed(count, words or f"#{count} {plan.words}"))
+            ledger = self._write(ledger)
+        return ServerResult(identity, ledger, tuple(done))
 
     def _act(self, ledger: ServerLedger, step: ScopeStep) -> str | None:
         view, target = self.snapshot.target(ledger.target), self.tools.targets[ledger.target]

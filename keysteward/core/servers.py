@@ -181,6 +181,8 @@ def _put(w: ServerWorld, spec: ServerSpec, name: str, description: str) -> Scope
         return ScopeStep(
             DoScope.PUT, f"adopt scope {name}" if not ours else f"mark scope {name}", name, want, found.remote_id
         )
+    if w.ledger is not None and w.ledger.closed is None and name not in w.ledger.scopes:
+        return ScopeStep(DoScope.PUT, f"record scope {name}", name, want, found.remote_id)
     if found.description != description or found.audience != spec.audience:
         what = "audience" if found.audience != spec.audience else "description"
         return ScopeStep(

@@ -240,6 +240,10 @@ class Snapshot:
         declared = {name for spec in self.specs.values() for name in (spec.identity, *self._names(spec))}
         return sorted(i for i, ledger in list(self.ledgers.items()) if ledger.closed is None and i not in declared)
 
+    def renamed_halfway(self, world: World) -> bool:
+        """Say whether a rename died between opening the new ledger and closing the old one."""
+        return any((old := self.ledgers.get(name)) is not None and old.closed is None for name in world.names)
+
     def add(self, spec: Spec) -> None:
         """Enter a declaration that becomes known after the snapshot was made."""
         self.specs[spec.identity] = spec

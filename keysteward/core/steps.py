@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -111,3 +112,11 @@ class Plan:
     def approved(self) -> frozenset[str]:
         """Return the words of the steps that need approval."""
         return frozenset(step.words for step in self.steps if step.needs_approval)
+
+
+def unapproved(words: Iterable[str], approved: str | None) -> list[str]:
+    """Return which of these steps the words of an approved plan do not have; `approved` None approves all."""
+    if approved is None:
+        return []
+    known = set(approved.partition(" ")[2].split("; ")) if approved.startswith("#") else set(approved.split("; "))
+    return sorted(w for w in words if not set(w.split("; ")) <= known)

@@ -141,7 +141,7 @@ class ServerItem:
         """Return the plan in words; when all of it goes, its scopes go as soon as no client has them."""
         if self.spec is not None:
             return self.plan.words
-        later = [f"delete scope {s.scope} (after its last client)" for s in self.plan.steps if s.do is DoScope.NOTE]
+        later = [f"delete scope {s.scope}" for s in self.plan.steps if s.do is DoScope.NOTE]
         rest = [s.words for s in self.plan.steps if s.do is not DoScope.NOTE]
         return "; ".join([*later, *rest])
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import grpc
 from google.protobuf import json_format, struct_pb2
@@ -37,6 +37,7 @@ CALL_SECONDS = 60
 STOP_SECONDS = 3
 PARALLEL = 4
 IDENTITY = "acme/test"
+RUNNER_ROLES = {"manage-clients", "view-clients", "query-clients"}
 
 Props = dict[str, Any]
 
@@ -327,12 +328,13 @@ class Engine:
 class Acme:
     """One realm of the stand-in, a local store that also keeps the ledgers, and what may be declared there."""
 
-    environment = {"TEST_READER": "reader:reader-secret", "TEST_ADMIN": "runner:runner-secret"}  # noqa: RUF012
+    environment: ClassVar = {"TEST_READER": "reader:reader-secret", "TEST_ADMIN": "runner:runner-secret"}
 
     def __init__(self, keycloak: KeycloakStandIn, folder: Path) -> None:
         self.keycloak = keycloak
-        keycloak.add_admin("demo", "runner", "runner-secret", roles={"manage-clients", "view-clients", "query-clients"})
-        keycloak.add_admin("demo", "reader", "reader-secret", roles={"view-clients"})
+        for variable, roles in (("TEST_READER", {"view-clients"}), ("TEST_ADMIN", RUNNER_ROLES)):
+            client_id, _, secret = self.environment[variable].partition(":")
+            keycloak.add_admin("demo", client_id, secret, roles=roles)
         self.corp = Keycloak("corp", url=keycloak.url, realm="demo", reader="env:TEST_READER", admin="env:TEST_ADMIN")
         self.store = LocalStore("local", root=folder / "store", key=folder / "age.key")
         self.billing = self.server()

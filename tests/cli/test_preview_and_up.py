@@ -130,11 +130,7 @@ def test_one_failing_credential_does_not_stop_the_others(project: Project) -> No
     assert "1 done, 1 failed." in done.out
 
     project.target.before = lambda _operation: None
-    leased = project.run("up", "--yes")
-    assert leased.code == 0, "this process still lives, so the lease of its last run holds"
-    assert "! new  another run (" in leased.out
-    project.pass_time(minutes=6)
-    assert project.run("up", "--yes").code == 0, "the next run goes on"
+    assert project.run("up", "--yes").code == 0, "a failed run gave its lease back: the next goes on at once"
     assert project.states("new") == ["1 current"]
 
 

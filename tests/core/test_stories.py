@@ -15,6 +15,7 @@ from keysteward.core.handles import reissue
 from keysteward.core.ledger import Held, Ledger, Revoked
 from keysteward.core.models import ClientSecret, RotationSchedule
 from keysteward.core.observed import Mark, Settings
+from keysteward.core.steps import unapproved
 from keysteward.testing.memory import MemoryObject, MemorySecret, MemoryStore, MemoryTarget
 
 NAME = "acme/test/billing"
@@ -146,6 +147,22 @@ def test_a_step_that_widens_and_was_not_reviewed_is_refused() -> None:
     assert item.settings.grants == {"client_credentials"}
 
 
+def test_an_approved_plan_does_not_approve_what_merely_begins_alike() -> None:
+    assert unapproved(["retire generation 1"], "#7 retire generation 12") == ["retire generation 1"]
+    assert unapproved(["retire generation 1"], "#7 update client x; retire generation 1") == []
+    assert unapproved(["create client a; issue generation 1"], "#1 create client a; issue generation 1; deliver") == []
+    assert unapproved(["anything"], None) == []
+
+
+def test_a_document_that_somebody_wrote_to_is_looked_at() -> None:
+    made = running()
+    delivered = made.store.delivered
+    made.store.delivered = lambda paths: {  # type: ignore[method-assign]
+        path: replace(held, unknown=True, current=None) for path, held in delivered(paths).items()
+    }
+    assert made.words() == "look at the document at store:apps/billing"
+
+
 def test_a_move_to_another_path_overlaps_and_then_empties_the_old_place() -> None:
     made = running()
     made.declare(made.client(auth_method="private_key_jwt", deliver_to=made.store.path("apps/new")))
@@ -227,6 +244,21 @@ def test_a_rename_moves_ledger_and_mark_and_nothing_else() -> None:
     assert [g.number for g in made.ledger("invoices").generations] == [1]
     assert made.target.works("billing", "key-1")
     assert "acme/test/billing" not in made.preview()
+
+
+def test_a_rename_that_died_half_way_closes_the_old_ledger_at_the_next_run() -> None:
+    made = running()
+    declared = made.client(
+        "invoices", auth_method="private_key_jwt", previously="billing", deliver_to=made.store.path("apps/billing")
+    )
+    made.declare(declared)
+    old = made.ledgers.documents["ledgers/acme/test/billing"]
+    made.up()
+    made.ledgers.documents["ledgers/acme/test/billing"] = old
+    assert made.ledger("billing").closed is None
+    made.up()
+    assert made.ledger("billing").closed is not None
+    assert made.target.works("billing", "key-1")
 
 
 # What others did
