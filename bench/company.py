@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
+
+from counting import Counted
 
 from keysteward import Limit, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
 from keysteward.core.errors import KeystewardError
+from keysteward.core.ports import LedgerStore, Store
 from keysteward.core.spec import Spec
 from keysteward.core.stack import check
 from keysteward.core.steps import Plan
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.session import Access, Session
-from keysteward.providers.vault import Vault
 
 STACK = "acme/bench"
 REALM = "bench"
@@ -59,9 +63,7 @@ class Company:
     def stack(self) -> Stack:
         """Declare one API and its clients: key pairs, one scope, delivered to one place each."""
         realm = Keycloak("corp", url=self.keycloak, realm=REALM, reader="env:BENCH_READER", admin="env:BENCH_ADMIN")
-        store: LocalStore | Vault = LocalStore("store", root=self.folder, key=Path(self.folder) / "age.key")
-        if self.vault:
-            store = Vault("store", url=self.vault, admin="env:BENCH_VAULT_TOKEN")
+        store, ledgers = self._vault() if self.vault else self._local()
         api = ResourceServer(
             "billing-api",
             target=realm,
@@ -81,14 +83,33 @@ class Company:
             )
             for number in range(self.clients)
         ]
-        ledgers = store.ledgers() if isinstance(store, LocalStore) else store.ledgers("keysteward")
         return Stack(STACK, owners=OWNERS, ledgers=ledgers, declarations=[api, *clients], limit=Limit())
 
+    def _local(self) -> tuple[Any, LedgerStore]:
+        store = LocalStore("store", root=self.folder, key=Path(self.folder) / "age.key")
+        return store, store.ledgers()
 
-def session(stack: Stack, access: Access) -> Session:
-    """Open a session as the command line does."""
-    opened = Session(stack.identity, stack.ledgers, access=access, specs=stack.specs, limit=stack.limit)
-    opened.add_ports(stack.targets, stack.stores)
+    def _vault(self) -> tuple[Any, LedgerStore]:
+        from keysteward.providers.vault import Vault  # noqa: PLC0415 - a program that uses none does not import it
+
+        store = Vault("store", url=self.vault, mount="secret", admin="env:BENCH_VAULT_TOKEN")
+        return store, store.ledgers("keysteward")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Calls to the stores and to the ledger store, by name."""
+
+    store: Counter[str] = field(default_factory=Counter)
+    ledgers: Counter[str] = field(default_factory=Counter)
+
+
+def session(stack: Stack, access: Access, tally: Tally | None = None) -> Session:
+    """Open a session as the command line does; with a tally, over ports that count."""
+    ledgers = Counted(stack.ledgers, tally.ledgers) if tally else stack.ledgers
+    stores = {name: Counted(store, tally.store) if tally else store for name, store in stack.stores.items()}
+    opened = Session(stack.identity, cast("LedgerStore", ledgers), access=access, specs=stack.specs, limit=stack.limit)
+    opened.add_ports(stack.targets, cast("Mapping[str, Store]", stores))
     return opened
 
 
@@ -101,9 +122,9 @@ def preview(stack: Stack) -> Mapping[str, Plan]:
     return {identity: reader.credentials.preview(identity, spec) for identity, spec in stack.specs.items()}
 
 
-def open_runner(stack: Stack) -> Session:
-    """Open a runner's session, read all it shares among threads, and bring the resource servers up."""
-    runner = session(stack, "runner")
+def open_runner(stack: Stack, tally: Tally | None = None) -> Session:
+    """Open a runner's session, bring the resource servers up, and read what all clients share."""
+    runner = session(stack, "runner", tally)
     runner.open()
     for identity, server in stack.server_specs.items():
         runner.servers.run(identity, server)
@@ -112,13 +133,18 @@ def open_runner(stack: Stack) -> Session:
     return runner
 
 
-def create(runner: Session, specs: Mapping[str, Spec], *, threads: int = THREADS) -> None:
-    """Run credentials until nothing is due. Raises KeystewardError when one of them did not settle."""
+def create(runner: Session, specs: Iterable[Spec], made: Callable[[], int], *, threads: int = THREADS) -> list[int]:
+    """Run credentials until nothing is due; returns for each by how much `made` went up in its thread.
 
-    def run(spec: Spec) -> None:
+    Raises KeystewardError when one of them was not created.
+    """
+
+    def run(spec: Spec) -> int:
+        before = made()
         result = runner.credentials.run(spec.identity, spec)
         if result.wait is not None or result.ledger is None or result.ledger.current is None:
             raise KeystewardError("the bench's client was not created", credential=spec.identity)
+        return made() - before
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(run, specs.values()))
+        return list(pool.map(run, specs))

@@ -78,10 +78,12 @@ def note_ending(
     it lifts the limit, and the permission that single endings need, for so many credentials within a day.
     """
     known = list((document or {}).get("endings", ()))
-    recent = [e for e in known if ending.at - datetime.fromisoformat(e["at"]) < DAY]
-    if not any(e["identity"] == ending.identity for e in recent):
-        entry = {"identity": ending.identity, "at": ending.at.isoformat(), "open": ending.open_ledgers}
-        recent.append({**entry, "needed": ending.why is not None})
+    recent = [dict(e) for e in known if ending.at - datetime.fromisoformat(e["at"]) < DAY]
+    noted = next((e for e in recent if e["identity"] == ending.identity), None)
+    if noted is None:
+        noted = {"identity": ending.identity, "at": ending.at.isoformat(), "open": ending.open_ledgers}
+        recent.append(noted)
+    noted["needed"] = bool(noted.get("needed")) or ending.why is not None
     needed = sum(1 for e in recent if e.get("needed"))
     of = max(int(e.get("open", 0)) for e in recent)
     refused = None

@@ -198,8 +198,7 @@ class _Run:
     def _check_approval(self, words: Iterable[str]) -> None:
         """Refuse what ends or widens something and was not in the plan that a person saw; an executed plan is over."""
         ledger = self.world.ledger
-        executed = ledger is not None and not self.done and ledger.executed.words == self.approved
-        extra = unapproved(words, "" if executed else self.approved)
+        extra = unapproved(words, self.approved, ledger.executed.count if ledger is not None else 0)
         if extra:
             raise Conflict(
                 f"the world changed since the preview: {'; '.join(extra)} was not in the plan; preview it again",

@@ -55,8 +55,7 @@ class ServerReconciler:
         shown = plan_server(self._world(identity, spec, ledger or renamed))
         if shown.problem is not None:
             raise Conflict(shown.problem.message, credential=identity)
-        executed = ledger is not None and approved is not None and ledger.executed.words == approved
-        extra = unapproved(shown.approved, "" if executed else approved)
+        extra = unapproved(shown.approved, approved, ledger.executed.count if ledger is not None else 0)
         if extra:
             raise Conflict(
                 f"the world changed since the preview: {'; '.join(extra)} was not in the plan; preview it again",
@@ -109,6 +108,10 @@ class ServerReconciler:
                 self.tools.tell(identity, step.words)
                 self._act(ledger, step)
                 ledger = after_scope(ledger, step, remote_id=None, at=self.tools.ledgers.now())
+            if free and not ledger.scopes:
+                ledger = after_scope(
+                    ledger, ScopeStep(DoScope.CLOSE, "close the ledger"), remote_id=None, at=self.tools.ledgers.now()
+                )
             if free:
                 self._write(ledger)
 

@@ -114,9 +114,14 @@ class Plan:
         return frozenset(step.words for step in self.steps if step.needs_approval)
 
 
-def unapproved(words: Iterable[str], approved: str | None) -> list[str]:
-    """Return which of these steps the words of an approved plan do not have; `approved` None approves all."""
+def unapproved(words: Iterable[str], approved: str | None, executed: int = 0) -> list[str]:
+    """Return which of these steps the words of an approved plan do not have; `approved` None approves all.
+
+    A plan under a run number ("#12 ...") that is not above `executed`, how many plans were carried out, is over.
+    """
     if approved is None:
         return []
-    known = set(approved.partition(" ")[2].split("; ")) if approved.startswith("#") else set(approved.split("; "))
+    number, _, plan = approved.partition(" ") if approved.startswith("#") else ("", "", approved)
+    over = number[1:].isdecimal() and int(number[1:]) <= executed
+    known = set() if over else set(plan.split("; "))
     return sorted(w for w in words if not set(w.split("; ")) <= known)

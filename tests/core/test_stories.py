@@ -142,7 +142,7 @@ def test_a_step_that_widens_and_was_not_reviewed_is_refused() -> None:
     item = next(iter(made.target.objects.values()))
     item.settings = replace(item.settings, grants=frozenset())
     with pytest.raises(Conflict, match=r"update client billing: grants \+client_credentials was not in the plan"):
-        made.reconciler().run(NAME, made.specs[NAME], approved="#7 rotate to generation 2 (due 2026-04-01)")
+        made.reconciler().run(NAME, made.specs[NAME], approved="#2 rotate to generation 2 (due 2026-04-01)")
     made.reconciler().run(NAME, made.specs[NAME], approved=f"#2 {made.words()}")
     assert item.settings.grants == {"client_credentials"}
 
@@ -152,6 +152,7 @@ def test_an_approved_plan_does_not_approve_what_merely_begins_alike() -> None:
     assert unapproved(["retire generation 1"], "#7 update client x; retire generation 1") == []
     assert unapproved(["create client a; issue generation 1"], "#1 create client a; issue generation 1; deliver") == []
     assert unapproved(["anything"], None) == []
+    assert unapproved(["retire generation 1"], "#7 retire generation 1", executed=7) == ["retire generation 1"]
 
 
 def test_a_document_that_somebody_wrote_to_is_looked_at() -> None:

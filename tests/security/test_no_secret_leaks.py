@@ -23,6 +23,7 @@ from project import Project
 from werkzeug.wrappers import Request, Response
 
 from keysteward import ClientSecret, KeystewardError, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
+from keysteward.core.ports import Stored
 from keysteward.core.status import outputs
 from keysteward.providers import session as sessions
 from keysteward.providers.keycloak import Keycloak, adapter
@@ -86,7 +87,10 @@ def forms(secret: str) -> dict[str, bytes]:
 
 def leaks(evidence: Iterable[tuple[str, bytes]], known: Known) -> list[str]:
     """Say which secrets are found where and in what form; the secrets themselves are not repeated."""
-    wanted = {form: (what, name) for secret, what in known.values.items() for name, form in forms(secret).items()}
+    wanted: dict[bytes, tuple[str, str]] = {}
+    for secret, what in known.values.items():
+        for name, form in forms(secret).items():
+            wanted.setdefault(form, (what, name))
     return sorted(
         {
             f"{where}: {what}, {name}"
@@ -150,6 +154,17 @@ class WatchedKeycloak(KeycloakStandIn):
         self._note_clients()
         return response
 
+    def restart(self) -> None:
+        """Answer again under the same address."""
+        self._address = self.last_address
+        self.start()
+
+    def stop(self) -> None:
+        """Stop, and remember where it was."""
+        if self._server is not None:
+            self.last_address = (self._address[0], int(self.url.rpartition(":")[2]))
+        super().stop()
+
     def _note_clients(self) -> None:
         for realm in self.realms.values():
             for client in realm.clients.values():
@@ -184,8 +199,8 @@ def evidence() -> Iterator[Evidence]:
 @pytest.mark.parametrize("form", forms(RUNNER_SECRET))
 def test_the_scan_finds_a_canary_in_every_form(form: str, known: Known) -> None:
     planted = b'{"note": "' + forms(RUNNER_SECRET)[form] + b'"}'
-    found = leaks([("a file", planted)], known)
-    assert f"a file: administrator's secret, {form}" in found
+    found = leaks([("a file", b"nothing"), ("a file", planted)], known)
+    assert [leak.partition(",")[0] for leak in found] == ["a file: administrator's secret"]
     assert RUNNER_SECRET not in "".join(found)
 
 
@@ -195,12 +210,8 @@ def test_the_scan_finds_credentials_in_a_basic_header_a_form_and_a_private_key(k
     assert leaks([("log", f"client_secret={quote_plus(RUNNER_SECRET)}&x=y".encode())], known)
     pair = new_material("private_key_jwt")
     known.add("key", pair.value.get_secret_value())
-    assert leaks([("log", pair.value.get_secret_value().encode())], known) == ["log: key, " + n for n in _plain()]
+    assert leaks([("log", pair.value.get_secret_value().encode())], known) == ["log: key, as it is"]
     assert leaks([("log", repr(pair).encode())], known) == []
-
-
-def _plain() -> list[str]:
-    return sorted(("as it is", "percent-encoded", "form-encoded", "JSON", "repr"))
 
 
 def test_the_scan_finds_a_canary_in_a_log_an_error_and_a_ledger(
@@ -290,12 +301,20 @@ class World:
     def pass_time(self, **by: float) -> None:
         age_ledgers(self.ledgers, "acme/test", timedelta(**by))
 
+    def ended(self) -> set[str]:
+        """Return the names whose ledgers are closed."""
+        return {key.rpartition("/")[2] for key, stored in self.ledgers.list("ledgers/").items() if _closed(stored)}
+
     @contextmanager
     def trouble(self, server: KeycloakStandIn | VaultStandIn, *faults: Fault) -> Iterator[None]:
         for fault in faults:
             server.faults.add(fault)
         yield
         server.faults.clear()
+
+
+def _closed(stored: Stored) -> bool:
+    return bool((stored.document or {}).get("closed"))
 
 
 @pytest.fixture(params=["local", "vault"])
@@ -392,27 +411,28 @@ def test_the_embedded_door_shows_no_secret(world: World, tmp_path: Path) -> None
         ]
     for jobs, (server, fault) in enumerate(troubles, start=1):
         with world.trouble(server, fault):
-            assert world.up(world.stack(jobs=jobs)) > 0 or fault.kind == "lost_reply", fault
+            assert world.up(world.stack(jobs=jobs)) > 0 or fault.kind == "lost_reply" or fault.status == 400, fault
     assert world.up(world.stack(reader="env:CANARY_WRONG", admin="env:CANARY_WRONG")) > 0
+    world.pass_time(minutes=10)  # the leases of the runs that failed
     assert world.up(world.stack(jobs=len(troubles))) == 0
     evidence.items += kept_documents(world)
+    evidence.add_folder(tmp_path, tmp_path / "age.key")
     keycloak.stop()
     assert world.up(world.stack()) > 0
-    keycloak.start()
-    moved = {"url": keycloak.url}
-    assert len(evidence.of("error")) > 1000
-
-    world.corp = replace(world.corp, **moved)
-    names = [f"job-{n}" for n in range(len(troubles))]
-    world.up(world.stack(jobs=len(troubles), drop=[*names, "pair", "slot", "login"]), prune=True)
+    world.keycloak.restart()
+    world.pass_time(minutes=10)
+    names = {"pair", "slot", *(f"job-{n}" for n in range(len(troubles)))}
+    world.up(world.stack(drop=["pair", "slot", "login"]), prune=True)
+    assert world.ended() >= {*names, "login"}
     evidence.items += kept_documents(world)
     evidence.add_folder(tmp_path, tmp_path / "age.key")
 
     assert evidence.of("log of urllib3")
     assert evidence.of("log of keysteward")
     assert leaks(evidence.items, known) == []
-    secret_at_rest = [("age key", line) for line in evidence.of("file").splitlines() if b"AGE-SECRET-KEY" in line]
-    assert secret_at_rest == []
+    assert b"AGE-SECRET-KEY" not in b"".join(content for _, content in evidence.items)
+    entries = world.vault.state()["mounts"]["secret"] if world.vault else {}
+    assert leaks([(path, repr(e).encode()) for path, e in entries.items() if "login" not in path], known) == []
     evidence.add("answer", next(iter(known.values)))
     assert leaks(evidence.items, known) != []
 
@@ -494,7 +514,8 @@ def test_the_plugin_shows_no_secret(known: Known, evidence: Evidence, watch: dic
         engine.destroy(KEYSTEWARD_ALLOW_ENDING="9")
     note_values(known, watch)
     assert held.value.get_secret_value() in known.values
-    assert known.count("generated value") >= 4
+    assert known.count("generated value") >= 2
+    assert known.count("access token") >= 4
     evidence.add("plugin", "\n".join(engine.transcript))
     evidence.add_folder(folder, folder / "age.key")
     assert b"BridgeError" in evidence.of("plugin")

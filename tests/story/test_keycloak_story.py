@@ -18,6 +18,7 @@ from keycloak_realms import administrator, as_master
 from keysteward import ClientSecret, M2MClient, ResourceServer, RotationSchedule, Stack
 from keysteward.cli.demo.application import Credential, get_token
 from keysteward.cli.demo.place import Place
+from keysteward.core.handles import reissue
 from keysteward.core.models import Declaration
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
@@ -264,3 +265,48 @@ def test_the_secret_of_a_web_login_client_is_rotated_and_nothing_else_touched(re
     url = f"{realm.place.issuer}/protocol/openid-connect/token"
     old = requests.post(url, data={"grant_type": "client_credentials"}, auth=("web", "by-hand"), timeout=30).json()
     assert ("service account" in old["error_description"].lower()) is realm.rotation
+
+
+def test_a_change_of_method_moves_to_a_second_client_or_switches_in_place(realm: Realm) -> None:
+    realm.up(realm.stack(realm.client(accept_gap=True)))
+    first = realm.read(realm.stack())
+    moved = realm.stack(realm.client(auth_method="private_key_jwt", client_id="exporter-2"))
+    realm.up(moved)
+    second = realm.read(moved)
+    assert (second.client_id, second.secret) == ("exporter-2", None)
+    assert realm.works(first)
+    assert realm.works(second)
+    realm.pass_time(days=8)
+    realm.up(moved)
+    assert not realm.works(first)
+    assert realm.works(second)
+    assert realm.words(moved) == ""
+
+    rotation = RotationSchedule(every="90d")
+    switched = realm.stack(realm.client(accept_gap=True, client_id="exporter-2", rotation=rotation))
+    realm.up(switched)
+    third = realm.read(switched)
+    assert (third.client_id, third.private_jwk) == ("exporter-2", None)
+    assert realm.works(third)
+    assert not realm.works(second)
+    realm.up(switched)
+    assert realm.words(switched) == ""
+
+
+def test_a_secret_ended_in_the_console_is_reported_and_reissued_on_request(realm: Realm) -> None:
+    stack = realm.stack(realm.client(auth_method="private_key_jwt"))
+    realm.up(stack)
+    first = realm.read(stack)
+    [found] = as_master(realm.url, "GET", f"{realm.name}/clients", clientId="exporter").json()
+    as_master(realm.url, "PUT", f"{realm.name}/clients/{found['id']}", {"attributes": {"jwks.string": '{"keys":[]}'}})
+    assert realm.words(stack) == "check whether generation 1 still works"
+    realm.up(stack)
+    assert realm.words(stack) == ""
+    assert not realm.works(first)
+
+    session = Session(stack.identity, stack.ledgers, access="runner", specs=stack.specs)
+    session.add_ports(stack.targets, stack.stores)
+    session.credentials.edit("acme/story/exporter", lambda ledger: reissue(ledger, "cleared with security"))
+    realm.up(stack)
+    assert realm.works(realm.read(stack))
+    assert realm.words(stack) == ""

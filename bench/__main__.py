@@ -1,0 +1,39 @@
+"""`make bench`: measures the numbers to reach, prints a table and writes build/bench.json. Slow is not a failure.
+
+FULL=1 measures the large sizes too.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import bridge
+import planner
+import realm
+from measurement import Results
+from rich.console import Console
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> None:
+    """Measure everything."""
+    full = os.environ.get("FULL", "") not in {"", "0"}
+    console = Console()
+    results = Results(console)
+    console.print("Planner ...")
+    planner.measure(results)
+    console.print("Keycloak stand-in ...")
+    realm.on_stand_in(results, (300, 1_000, 3_000))
+    console.print("Keycloak ...")
+    realm.on_keycloak(results, (300, 1_000) if full else (300,))
+    console.print("Pulumi ...")
+    sizes = (bridge.Size(300, up=True), bridge.Size(1_000, up=full))
+    bridge.measure(results, (*sizes, bridge.Size(3_000, up=False)) if full else sizes)
+    results.show()
+    results.write(ROOT / "build" / "bench.json")
+
+
+if __name__ == "__main__":
+    main()
