@@ -23,7 +23,6 @@ class Kind(StrEnum):
     DISABLED_ELSEWHERE = "disabled elsewhere"
     ENDED_ELSEWHERE = "ended elsewhere"
     EXPIRING = "expiring"
-    FOREIGN = "foreign"
     HELD = "held"
     LEASED = "leased"
     OVERDUE = "overdue"

@@ -26,6 +26,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")
 SHORTEST_INTERVAL = timedelta(hours=1)
 """A rotation more often than hourly is a token's work, not a secret's."""
 
+_DATE_PROBLEMS = ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact")
+
 _Class = TypeVar("_Class", bound=type)
 
 
@@ -62,6 +64,7 @@ def _sentences(kind: str, name: object, error: ValidationError) -> list[str]:
             "missing_keyword_only_argument": "is required",
             "unexpected_keyword_argument": "is not a field of this declaration",
             "string_too_short": "must not be empty",
+            **dict.fromkeys(_DATE_PROBLEMS, "is not a date; write for example date(2027, 1, 31)"),
         }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         sentences.append(f"{subject}: {where}: {text}" if where and where != "0" else f"{subject}: {text}")
     return sentences

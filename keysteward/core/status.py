@@ -10,7 +10,7 @@ from keysteward.core.world import World
 
 
 def status_of(ledger: Ledger | None) -> str:
-    """Return "active", "rotating", "suspended", "revoked", "blocked", "ended elsewhere", "pending" or "closed"."""
+    """Return "active", "overlap", "suspended", "revoked", "blocked", "ended elsewhere", "pending" or "closed"."""
     if ledger is None:
         return "pending"
     current = ledger.current

@@ -247,9 +247,7 @@ class _Connection:
             return AccessDenied(f"{self._path}: no right to write; run as its owner, or give the right")
         if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
             return Unavailable(f"{self._path} cannot be used ({error}): mend the disk or folder, then run again")
-        return Damaged(
-            f"{self._path} is damaged ({error}): restore it from a backup, or move it away and run `keysteward rebuild`"
-        )
+        return Damaged(f"{self._path} is damaged ({error}): restore it from a backup")
 
 
 def _connect(uri: str) -> sqlite3.Connection:
@@ -311,7 +309,7 @@ def _check_length(path: Path) -> None:
     page_size = int.from_bytes(header[16:18], "big")
     expected = (1 << 16 if page_size == 1 else page_size) * int.from_bytes(header[28:32], "big")
     if len(header) < 32 or path.stat().st_size < expected:  # noqa: PLR2004 - sqlite.org/fileformat2.html, 1.3
-        raise Damaged(f"{path} is cut short: restore it from a backup, or move it away and run `keysteward rebuild`")
+        raise Damaged(f"{path} is cut short: restore it from a backup")
 
 
 def _latest(db: sqlite3.Connection) -> datetime | None:

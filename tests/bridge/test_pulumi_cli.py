@@ -51,9 +51,7 @@ def project(keycloak: KeycloakStandIn, tmp_path: Path) -> Iterator[Project]:
 
 
 def clients(keycloak: KeycloakStandIn, realm: str = "demo") -> dict[str, object]:
-    return {
-        c.client_id: c for c in keycloak.realms[realm].clients.values() if "keysteward.identity" in c.attributes
-    }
+    return {c.client_id: c for c in keycloak.realms[realm].clients.values() if "keysteward.identity" in c.attributes}
 
 
 def test_a_life_from_first_preview_to_destroy(project: Project, keycloak: KeycloakStandIn) -> None:

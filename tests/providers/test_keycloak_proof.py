@@ -108,4 +108,5 @@ def test_a_stored_key_that_is_none_is_damaged(target: Keycloak) -> None:
 )
 def test_a_refused_secret_is_told_from_a_wrong_set_up(status: int, error: str, text: str, proof: Proof) -> None:
     body = json.dumps({"error": error, "error_description": text}).encode()
-    assert _refusal(Reply("corp", "ask for a token", status, 0.0, {}, body)).proof is proof
+    reply = Reply("corp", "ask for a token", status, 0.0, {}, body)
+    assert _refusal(reply, Claim("exporter", new_material("client_secret"))).proof is proof
