@@ -3,7 +3,7 @@
 Both documents hold everybody's entries: read, changed, written whole, read back.
 
 Keycloak's own expiry is a backstop only: an expired primary refuses the rotated secret too. So it is ten years, and
-our overlap ends what is to end.
+the planner ends what is to end.
 """
 
 from __future__ import annotations
