@@ -13,16 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = '''"""Registers the stack that Pulumi was asked for."""
-
-import importlib
-
-import pulumi
-
-from keysteward import deploy
-
-deploy(importlib.import_module(f"stacks.{pulumi.get_stack()}").stack)
-'''
 TIMEOUT_SECONDS = 300
 PREVIEWED = (" plan ", " plan: ", " to create", " to update", " unchanged", "error")
 APPLIED = (" status ", " generation ", " created", " updated", " unchanged", "error")
@@ -99,7 +89,7 @@ def _embedded(folder: Path, environment: dict[str, str]) -> Door:
 
 
 def _pulumi(folder: Path, environment: dict[str, str]) -> Door:
-    (folder / "__main__.py").write_text(PROGRAM)
+    shutil.copy(ROOT / "__main__.py", folder)
     (folder / "Pulumi.yaml").write_text(
         "name: keysteward-demo\nstackConfigDir: stacks/\n"
         f"runtime: {{name: python, options: {{toolchain: pip, virtualenv: {sys.prefix}}}}}\n"
