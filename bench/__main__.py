@@ -5,6 +5,7 @@ FULL=1 measures the large sizes too.
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def main() -> None:
     full = os.environ.get("FULL", "") not in {"", "0"}
     console = Console()
     results = Results(console)
+    logging.getLogger("keysteward").setLevel(logging.ERROR)
     console.print("Planner ...")
     planner.measure(results)
     console.print("Keycloak stand-in ...")

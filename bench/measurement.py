@@ -69,7 +69,9 @@ class Results:
         """Enter numbers and tell them, for people who wait."""
         for one in measured:
             self.measured.append(one)
-            self._console.print(f"  {one.name}: {_number(one.value)} {one.unit}", style="dim", highlight=False)
+            self._console.print(
+                f"  {one.name}: {_number(one.value)} {one.unit}", style="dim", highlight=False, soft_wrap=True
+            )
 
     def skip(self, name: str, target: str, reason: str) -> None:
         """Enter something that was not measured."""
@@ -82,8 +84,8 @@ class Results:
             goal = "" if one.goal is None else f"{'≤' if one.better == 'lower' else '≥'} {_number(one.goal)}"
             verdict = "" if one.goal is None else "[bold red]MISSED[/]" if one.missed else "[green]reached[/]"
             table.add_row(one.target, one.name, f"{_number(one.value)} {one.unit}", goal, verdict)
-        for one in self.skipped:
-            table.add_row(one.target, one.name, f"[yellow]skipped: {one.reason}[/]", "", "")
+        for left in self.skipped:
+            table.add_row(left.target, left.name, f"[yellow]skipped: {left.reason}[/]", "", "")
         self._console.print(table)
         missed = sum(one.missed for one in self.measured)
         goals = sum(one.goal is not None for one in self.measured)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import requests
@@ -35,11 +36,14 @@ def stand_ins() -> Iterator[StandIns]:
     """Start both with an empty realm, and end them."""
     command = [str(Path(sys.executable).with_name("keysteward")), "sandbox", "--keycloak-port=0", "--vault-port=0"]
     with subprocess.Popen(  # noqa: S603 - our own command
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as process:
         try:
-            lines = process.stdout or []
-            urls = [line.split()[1] for _, line in zip(range(2), lines, strict=False)]
+            urls = [line.split()[1] for line in islice(process.stdout or (), 2)]
             make_realm(urls[0])
             yield StandIns(*urls)
         finally:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -173,7 +172,7 @@ class About:
     adopted: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """The record of one credential. `version` is the store's compare-and-set version, 0 when never written."""
 
@@ -200,19 +199,25 @@ class Ledger:
     executed: Executed = field(default_factory=Executed)
     closed: datetime | None = None
 
-    @cached_property
+    @property
     def current(self) -> Generation | None:
         """Return the generation that consumers are meant to use."""
-        return next((g for g in reversed(self.generations) if g.state is State.CURRENT), None)
+        for generation in reversed(self.generations):
+            if generation.state is State.CURRENT:
+                return generation
+        return None
 
-    @cached_property
+    @property
     def unfinished(self) -> Generation | None:
         """Return the generation whose making is under way."""
-        return next((g for g in reversed(self.generations) if g.state in UNFINISHED), None)
+        for generation in reversed(self.generations):
+            if generation.state in UNFINISHED:
+                return generation
+        return None
 
     def in_state(self, state: State) -> tuple[Generation, ...]:
         """Return the generations in one state, oldest first."""
-        return tuple(g for g in self.generations if g.state is state)
+        return tuple([g for g in self.generations if g.state is state])
 
     def generation(self, number: int) -> Generation:
         """Return one generation. Raises KeyError when there was none of that number."""

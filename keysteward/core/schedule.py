@@ -112,6 +112,7 @@ def parse_window(text: str) -> Window:
     return Window(None if day == "daily" else _DAYS.index(day), start, end, zone)
 
 
+@lru_cache(maxsize=256)
 def spread(identity: str, every: timedelta) -> timedelta:
     """Return how much earlier than its interval this credential rotates: fixed per identity, under every/10 and 3 d."""
     bound = int(min(every / LATE_SHARE, MAX_SPREAD).total_seconds())

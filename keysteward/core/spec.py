@@ -117,7 +117,8 @@ class Spec:
 
     def document_digest(self, client_id: str, method: str) -> str:
         """Return a digest of the public fields of the delivered document."""
-        return _digest([self.identity, client_id, method, self.token_url, self.audiences, sorted(self.scopes)])
+        parts = (self.identity, client_id, method, self.token_url, *self.audiences, "", *sorted(self.scopes))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _digest(value: object) -> str:

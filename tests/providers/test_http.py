@@ -265,6 +265,7 @@ def test_no_secret_shows_in_errors_tracebacks_or_logs(
 ) -> None:
     server.script = [fault, (400, {})]
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="keysteward")
     with pytest.raises(OutcomeUnknown) as caught:
         session.request(
             "POST",
