@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 
 import bridge
@@ -16,12 +17,14 @@ from measurement import Results
 from rich.console import Console
 
 ROOT = Path(__file__).parents[1]
+WIDTH = 170
+"""Columns of the table where no terminal says how many there are."""
 
 
 def main() -> None:
     """Measure everything."""
     full = os.environ.get("FULL", "") not in {"", "0"}
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     results = Results(console)
     logging.getLogger("keysteward").setLevel(logging.ERROR)
     console.print("Planner ...")
