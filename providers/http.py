@@ -194,6 +194,17 @@ class Session:
         self._pool.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
             self._pool.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL_SIZE))
+        self._hosts: dict[str, Mapping[str, Any]] = {}
+
+    def _settings(self, url: str) -> Mapping[str, Any]:
+        """Return proxies and certificate bundle of a host by the environment, looked up once: it is slow per call."""
+        parts = urlsplit(url)
+        host = f"{parts.scheme}://{parts.netloc}"
+        if host not in self._hosts:
+            found = requests.Session().merge_environment_settings(host, {}, None, self._ca or None, None)
+            self._hosts[host] = {"proxies": found["proxies"], "verify": found["verify"]}
+            self._pool.trust_env = False
+        return self._hosts[host]
 
     def request(
         self,
@@ -258,7 +269,7 @@ class Session:
                 auth=_Headers(call.headers),
                 timeout=self._timeouts,
                 allow_redirects=False,
-                verify=self._ca or None,
+                **self._settings(call.url),
             )
         except (requests.RequestException, OSError, ValueError) as problem:
             return self._failure(call, problem)

@@ -64,19 +64,22 @@ class Reconciler:
         *,
         approved: str | None = None,
         words: str | None = None,
+        incarnation: str | None = None,
     ) -> Result:
         """Bring one credential to where nothing is due.
 
         `approved` are the words of the plan a reviewer saw (None: any); a fresh step that ends or widens something
-        and is not in them raises Conflict before anything is written. `words` are kept as the executed plan.
+        and is not in them raises Conflict before anything is written. `words` are kept as the executed plan;
+        every ledger written carries `incarnation`, when given.
         Raises LeaseHeld when another run works on it, Conflict for a problem the plan names, and the ports' errors.
         """
         seen = self.snapshot.world(identity, spec)
         shown = plan(seen)
-        if not shown.steps and shown.problem is None and shown.wait is None and not self.snapshot.renamed_halfway(seen):
+        quiet = not shown.steps and shown.problem is None and shown.wait is None
+        if quiet and not self.snapshot.renamed_halfway(seen):
             self._raise_for_lease(shown)
             return Result(identity, seen.ledger, findings=shown.findings)
-        return _Run(self, seen, approved).go(words)
+        return _Run(self, seen, approved, incarnation).go(words)
 
     @staticmethod
     def _raise_for_lease(shown: Plan) -> None:
@@ -108,11 +111,14 @@ class Reconciler:
 class _Run:
     """One credential's run: a fresh world, its worker, and the lease it holds."""
 
-    def __init__(self, reconciler: Reconciler, seen: World, approved: str | None) -> None:
+    def __init__(
+        self, reconciler: Reconciler, seen: World, approved: str | None, incarnation: str | None = None
+    ) -> None:
         self.tools = reconciler.tools
         self.snapshot = reconciler.snapshot
         self.seen = seen
         self.approved = approved
+        self.incarnation = incarnation
         self.renamed_from: str | None = None
         self.read_at, self.read_mark = reconciler.open_clock()
         self.worker = Worker(self.tools, self._fresh(seen), self.now)
@@ -333,6 +339,7 @@ class _Run:
         ledger = replace(
             ledger,
             identity=self.world.identity,
+            incarnation=self.incarnation or ledger.incarnation,
             lease=lease,
             latest=now,
             executed=executed,

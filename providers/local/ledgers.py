@@ -301,9 +301,9 @@ def _create(path: Path) -> None:
 
 def _check_length(path: Path) -> None:
     """Refuse a file shorter than its header says. Pages that are still in the log may be missing from it."""
-    log_file = path.with_name(f"{path.name}-wal")
-    if log_file.exists() and log_file.stat().st_size > 0:
-        return
+    with suppress(FileNotFoundError):  # another process that closes the file folds its log in and removes it
+        if path.with_name(f"{path.name}-wal").stat().st_size > 0:
+            return
     with path.open("rb") as file:
         header = file.read(32)
     page_size = int.from_bytes(header[16:18], "big")

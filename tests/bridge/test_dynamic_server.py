@@ -28,10 +28,9 @@ PROVIDERS = {
 """By pickle protocol: two names and no code. Existing state holds these strings."""
 
 CREDENTIAL_INPUTS = {
-    *("format", "stack", "identity", "declaration", "targets", "stores", "ledgers", "limit"),
+    *("format", "stack", "identity", "declaration", "ports"),
     "__provider",
 }
-SERVER_INPUTS = CREDENTIAL_INPUTS - {"stores", "limit"}
 CREDENTIAL_OUTPUTS = {
     *("status", "incarnation", "client_id", "client_ids", "generation", "fingerprint", "delivered_to"),
     *("rotated_at", "next_due"),
@@ -83,15 +82,17 @@ def test_the_stored_format_is_pinned(acme: Acme) -> None:
     for resource in program.values():
         kind = resource.type.rpartition(":")[2]
         assert resource.inputs["__provider"] == PROVIDERS[pickle.DEFAULT_PROTOCOL][kind]
-        assert set(resource.inputs) == (SERVER_INPUTS if kind == "ResourceServer" else CREDENTIAL_INPUTS)
+        assert set(resource.inputs) == CREDENTIAL_INPUTS
         assert resource.inputs["format"] == 1
         assert resource.inputs["identity"] == f"acme/test/{resource.name}"
     exporter = program["exporter"].inputs
-    assert set(exporter["declaration"]) == {
-        *("identity", "kind", "name", "target", "owner", "purpose", "environment", "client_id", "client_id_given"),
-        *("method", "strategy", "every", "overlap", "places", "scopes", "audiences", "token_url", "safeguards"),
+    assert set(json.loads(exporter["declaration"])) == {
+        *("kind", "target", "owner", "purpose", "environment"),
+        *("method", "strategy", "every", "overlap", "places", "scopes", "audiences"),
     }
-    assert exporter["targets"]["corp"] == {
+    ports = json.loads(exporter["ports"])
+    assert set(ports) == {"targets", "stores", "ledgers", "limit"}
+    assert ports["targets"]["corp"] == {
         "kind": "keysteward.providers.keycloak:Keycloak",
         "settings": {
             "name": "corp",
@@ -101,8 +102,8 @@ def test_the_stored_format_is_pinned(acme: Acme) -> None:
             "admin": "env:TEST_ADMIN",
         },
     }
-    assert exporter["stores"]["local"]["kind"] == "keysteward.providers.local:LocalStore"
-    assert exporter["ledgers"]["kind"] == "keysteward.providers.local:LocalLedgers"
+    assert ports["stores"]["local"]["kind"] == "keysteward.providers.local:LocalStore"
+    assert ports["ledgers"]["kind"] == "keysteward.providers.local:LocalLedgers"
 
 
 def test_another_format_is_refused_before_anything_is_done(acme: Acme) -> None:
@@ -147,7 +148,7 @@ def test_create_announces_and_then_does_what_it_announced(acme: Acme) -> None:
     assert exporter.outputs["incarnation"] == acme.ledger().incarnation
     assert acme.ledger().executed.words == shown["exporter"].plan
     server = acme.engine.state["billing-api"]
-    assert set(server.outputs) == SERVER_INPUTS | {"plan", "status", "incarnation", "scope_ids"}
+    assert set(server.outputs) == CREDENTIAL_INPUTS | {"plan", "status", "incarnation", "scope_ids"}
     assert set(server.outputs["scope_ids"]) == acme.scopes() == {"invoices:read", "invoices:write"}
 
 
@@ -252,13 +253,14 @@ def test_read_returns_what_drifted_in_inputs_and_outputs_and_leaves_the_plan(acm
     assert acme.engine.refresh() == {"exporter", "billing-api"}
     after = acme.engine.state["exporter"]
     assert after.inputs["declaration"] == after.outputs["declaration"]
-    changed = {k: v for k, v in after.inputs["declaration"].items() if before.inputs["declaration"].get(k) != v}
-    safeguards = {**before.inputs["declaration"]["safeguards"], "fullScopeAllowed": "true"}
-    assert changed == {"token_lifetime": 86400, "purpose": "Holidays", "safeguards": safeguards}
-    assert "scopes" not in after.inputs["declaration"]
+    declared, drifted = json.loads(before.inputs["declaration"]), json.loads(after.inputs["declaration"])
+    changed = {k: v for k, v in drifted.items() if declared.get(k) != v}
+    assert changed.pop("safeguards")["fullScopeAllowed"] == "true"
+    assert changed == {"token_lifetime": 86400, "purpose": "Holidays"}
+    assert "scopes" not in drifted
     assert after.inputs["plan"] == before.inputs["plan"]
     server = acme.engine.state["billing-api"]
-    assert server.inputs["declaration"]["scopes"]["invoices:write"] == "Write"
+    assert json.loads(server.inputs["declaration"])["scopes"]["invoices:write"] == "Write"
     assert acme.engine.refresh() == set()
 
     acme.engine.up(stack)
@@ -412,7 +414,7 @@ def test_a_changed_audience_is_announced_and_reaches_scope_and_document(acme: Ac
         "#2 update scope invoices:read (audience); update scope invoices:write (audience)"
     )
     acme.engine.up(stack)
-    assert acme.engine.state["exporter"].outputs["declaration"]["audiences"] == ["https://new.example.com"]
+    assert json.loads(acme.engine.state["exporter"].outputs["declaration"])["audiences"] == ["https://new.example.com"]
     assert acme.engine.gates(stack) == (True, True)
 
 
@@ -579,14 +581,15 @@ def test_recorded_descriptors_that_cannot_be_revived_are_one_sentence(acme: Acme
             "'subprocess:Popen' is neither a target nor a store",
         ),
     ):
+        ports = json.dumps({**json.loads(outputs["ports"]), "targets": {"corp": descriptor}})
         with acme.engine.plugin() as plugin, pytest.raises(PluginError) as error:
-            plugin.read("id", {**outputs, "targets": {"corp": descriptor}})
+            plugin.read("id", {**outputs, "ports": ports})
         assert says in sentence(error)
 
 
 def test_a_defect_of_ours_is_named_and_shows_nothing_unless_asked(acme: Acme) -> None:
     acme.engine.up(acme.stack(acme.client()))
-    broken = {**acme.engine.state["exporter"].outputs, "declaration": {"purpose": "hush"}}
+    broken = {**acme.engine.state["exporter"].outputs, "declaration": '{"target": "corp", "purpose": "hush"}'}
     with acme.engine.plugin() as plugin, pytest.raises(PluginError) as error:
         plugin.read("id", broken)
     assert sentence(error) == "internal error (ValidationError); run again with KEYSTEWARD_DEBUG=1 and report it"

@@ -24,6 +24,8 @@ from keysteward.sandbox.keycloak.models import CLIENT_DEFAULTS, CREATION_TIME, C
 from keysteward.sandbox.server import STALE_SECONDS, json_response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from werkzeug.wrappers import Response
 
     from keysteward.sandbox.keycloak.admin import AdminCall
@@ -50,22 +52,25 @@ def listing(call: AdminCall) -> Response:
         raise errors.described(HTTPStatus.BAD_REQUEST, "invalid_request", text)
     if not call.may(*SEES_CLIENTS):
         return json_response([])
-    found = sorted(_all_clients(call), key=lambda client: client["clientId"])
+    found = sorted(_all_clients(call), key=lambda named: named[0])
     wanted = args.get("clientId")
     if wanted and args.get("search") == "true":
-        found = [client for client in found if wanted.lower() in client["clientId"].lower()]
+        found = [named for named in found if wanted.lower() in named[0].lower()]
     elif wanted:
-        found = [client for client in found if client["clientId"] == wanted]
+        found = [named for named in found if named[0] == wanted]
     found = found[max(args.get("first", 0, int), 0) :]
     limit = args.get("max", -1, int)
-    return json_response([client | _access(call, client) for client in (found[:limit] if limit >= 0 else found)])
+    page = [represent() for _, represent in (found[:limit] if limit >= 0 else found)]
+    return json_response([client | _access(call, client) for client in page])
 
 
-def _all_clients(call: AdminCall) -> list[dict[str, Any]]:
+def _all_clients(call: AdminCall) -> list[tuple[str, Callable[[], dict[str, Any]]]]:
+    """Return every client's id and the way to its representation, which is made only of those that are shown."""
     age = call.request.environ.get(STALE_SECONDS)
     if age is not None:
-        return call.realm.clients_as_of(call.server.clock.now() - timedelta(seconds=age))
-    return [client.representation() for client in call.realm.clients.values()]
+        then = call.realm.clients_as_of(call.server.clock.now() - timedelta(seconds=age))
+        return [(shown["clientId"], shown.copy) for shown in then]
+    return [(client.client_id, client.representation) for client in call.realm.clients.values()]
 
 
 def _access(call: AdminCall, shown: dict[str, Any]) -> dict[str, Any]:
