@@ -14,6 +14,7 @@ from typing import Any
 
 from keysteward.core.effects import apply
 from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, VersionConflict
+from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.ledger import LEASE, Executed, Lease, Ledger, State, dump_ledger, load_ledger
 from keysteward.core.planner import decide, plan
@@ -79,7 +80,7 @@ class Reconciler:
         if quiet and not self.snapshot.renamed_halfway(seen):
             self._raise_for_lease(shown)
             return Result(identity, seen.ledger, findings=shown.findings)
-        return _Run(self, seen, approved, incarnation).go(words)
+        return _Run(self, seen, approved, incarnation).go(shown, words)
 
     @staticmethod
     def _raise_for_lease(shown: Plan) -> None:
@@ -157,9 +158,9 @@ class _Run:
         stored = self.tools.ledgers.read(ledger_key(identity))
         return None if stored.document is None else load_ledger(stored.document, stored.version)
 
-    def go(self, words: str | None) -> Result:
+    def go(self, seen_plan: Plan, words: str | None) -> Result:
         """Look at the objects, check the approval, then step until nothing is due."""
-        self._look_at_objects()
+        self._look_at_objects(seen_plan)
         shown = plan(self.world)
         Reconciler._raise_for_lease(shown)  # noqa: SLF001 - the same module's one rule
         if shown.problem is not None and not shown.steps:
@@ -176,8 +177,8 @@ class _Run:
             self.snapshot.absorb(self.seen, self.world)
         if self.renamed_from is not None:
             self._close_renamed(self.renamed_from)
-        final = plan(replace(self.world, now=self.now()))
-        return Result(self.world.identity, self.world.ledger, tuple(self.done), final.findings, wait)
+        findings = examine(replace(self.world, now=self.now()))
+        return Result(self.world.identity, self.world.ledger, tuple(self.done), findings, wait)
 
     def _free(self) -> None:
         """After an error whose outcome is known: give the lease back, so that the next run need not wait for it."""
@@ -189,7 +190,7 @@ class _Run:
         except KeystewardError:
             _log.info("credential=%s operation=free outcome=failed", self.world.identity)
 
-    def _look_at_objects(self) -> None:
+    def _look_at_objects(self, seen_plan: Plan) -> None:
         """Read each living object once; a client that is to be created is looked for by its name."""
         ledger, spec = self.world.ledger, self.world.spec
         if ledger is not None and not ledger.closed:
@@ -197,7 +198,7 @@ class _Run:
                 if not record.deleted:
                     self.worker.look(record)
         elif spec is not None and spec.adopt is None:
-            step = next((s for s in plan(self.world).steps if s.record is not None), None)
+            step = next((s for s in seen_plan.steps if s.record is not None), None)
             if step is not None and step.record is not None:
                 self.worker.look(step.record)
 
