@@ -37,6 +37,7 @@ from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.findings import Kind
 from keysteward.core.ledger import Ledger
 from keysteward.core.models import ResourceServer
+from keysteward.core.planner import plan
 from keysteward.core.ports import Target
 from keysteward.core.spec import ServerSpec, Spec, dump_server, dump_spec, load_server, load_spec
 from keysteward.core.stack import Limit, Stack, check
@@ -205,11 +206,12 @@ class CredentialProvider(ResourceProvider):
         session = _PROCESS.session(news, "reader")
         spec = read_declaration(news, session)
         session.snapshot.add(spec)
-        shown = session.credentials.preview(spec.identity, spec)
+        world = session.snapshot.world(spec.identity, spec)
+        shown = plan(world)
         failures = []
         if shown.problem is not None and not shown.steps:
             failures.append(CheckFailure("declaration", shown.problem.message))
-        ledger = session.snapshot.world(spec.identity, spec).ledger
+        ledger = world.ledger
         executed = (ledger.executed.count, ledger.executed.words) if ledger else (0, "")
         words = "" if any(f.kind is Kind.LEASED for f in shown.findings) else shown.words
         return CheckResult({**_common(news), "plan": _plan_words(words, executed, _olds)}, failures)
@@ -243,9 +245,9 @@ class CredentialProvider(ResourceProvider):
 
     @staticmethod
     def _run(session: Session, spec: Spec, props: Mapping[str, Any], incarnation: str | None = None) -> Ledger | None:
-        plan = str(props.get("plan", ""))
+        words = str(props.get("plan", ""))
         try:
-            result = session.credentials.run(spec.identity, spec, approved=plan, words=plan, incarnation=incarnation)
+            result = session.credentials.run(spec.identity, spec, approved=words, words=words, incarnation=incarnation)
         except LeaseHeld as error:
             raise LeaseHeld(f"{error.message}; run again then", credential=spec.identity) from None
         if any(step.do is Do.UPDATE for step in result.done):
@@ -376,8 +378,8 @@ class ResourceServerProvider(ResourceProvider):
 
     @staticmethod
     def _run(session: Session, spec: ServerSpec, props: Mapping[str, Any]) -> None:
-        plan = str(props.get("plan", ""))
-        session.servers.run(spec.identity, spec, approved=plan, words=plan)
+        words = str(props.get("plan", ""))
+        session.servers.run(spec.identity, spec, approved=words, words=words)
 
     @staticmethod
     def _outs(session: Session, identity: str, props: Mapping[str, Any]) -> dict[str, Any]:

@@ -133,31 +133,6 @@ class Observation:
                 users.setdefault(name, set()).add(item.client_id)
         return {name: frozenset(ids) for name, ids in users.items()}
 
-    def with_object(self, changed: ObservedObject) -> Observation:
-        """Return the observation with one object put in or replaced."""
-        others = tuple(o for o in self.objects if o.remote_id != changed.remote_id)
-        return self._with(objects=(*others, changed))
-
-    def without_object(self, remote_id: str) -> Observation:
-        """Return the observation without one object."""
-        return self._with(objects=tuple(o for o in self.objects if o.remote_id != remote_id))
-
-    def with_scopes(self, scopes: tuple[ObservedScope, ...]) -> Observation:
-        """Return the observation with another catalogue."""
-        return self._with(scopes=scopes)
-
-    def _with(
-        self, *, objects: tuple[ObservedObject, ...] | None = None, scopes: tuple[ObservedScope, ...] | None = None
-    ) -> Observation:
-        return Observation(
-            target=self.target,
-            started_at=self.started_at,
-            clock=self.clock,
-            objects=self.objects if objects is None else objects,
-            scopes=self.scopes if scopes is None else scopes,
-            secrets_shown=self.secrets_shown,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class DeliveredEntry:

@@ -224,7 +224,7 @@ class _Run:
                 self._check_approval([decision.words] if decision.needs_approval else [])
                 self._step(decision, words)
                 continue
-            if isinstance(decision, Wait) and decision.until - self._target_now(decision) <= LONGEST_WAIT:
+            if isinstance(decision, Wait) and decision.until - self._target_now() <= LONGEST_WAIT:
                 self._wait(decision)
                 continue
             self._give_back(words)
@@ -236,7 +236,7 @@ class _Run:
             credential=self.world.identity,
         )
 
-    def _target_now(self, _wait: Wait) -> datetime:
+    def _target_now(self) -> datetime:
         """Return the time in the clock of the target that is waited for: the one whose proof is late."""
         ledger = self.world.ledger
         generation = ledger.unfinished if ledger is not None else None
@@ -246,10 +246,10 @@ class _Run:
 
     def _wait(self, wait: Wait) -> None:
         """Wait inside the run until a fresh look can prove what a lost answer left behind."""
-        pause = max((wait.until - self._target_now(wait)).total_seconds(), 0.0) + 1.0
+        pause = max((wait.until - self._target_now()).total_seconds(), 0.0) + 1.0
         self.tools.tell(self.world.identity, f"waiting {pause:.0f} s: {wait.why}")
         self.tools.sleep(pause)
-        started = self._target_now(wait)
+        started = self._target_now()
         views = {
             name: replace(view, started_at=max(started, view.started_at)) for name, view in self.world.views.items()
         }

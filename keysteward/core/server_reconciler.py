@@ -18,7 +18,7 @@ from keysteward.core.servers import (
     load_server_ledger,
     plan_server,
 )
-from keysteward.core.snapshot import Snapshot, ledger_key
+from keysteward.core.snapshot import Snapshot, ledger_key, old_identities
 from keysteward.core.spec import ServerSpec
 from keysteward.core.steps import unapproved
 from keysteward.core.worker import Tools
@@ -51,7 +51,10 @@ class ServerReconciler:
         ledger = self._read(identity)
         renamed = None
         if ledger is None and spec is not None:
-            renamed = next((old for name in self._names(spec) if (old := self._read(name)) is not None), None)
+            renamed = next(
+                (old for name in old_identities(self.snapshot.stack, spec) if (old := self._read(name)) is not None),
+                None,
+            )
         shown = plan_server(self._world(identity, spec, ledger or renamed))
         if shown.problem is not None:
             raise Conflict(shown.problem.message, credential=identity)
@@ -115,12 +118,9 @@ class ServerReconciler:
             if free:
                 self._write(ledger)
 
-    def _names(self, spec: ServerSpec) -> tuple[str, ...]:
-        return tuple(f"{self.snapshot.stack}/{name}" for name in spec.previously)
-
     def _known(self, identity: str, spec: ServerSpec | None) -> ServerLedger | None:
         ledgers = self.snapshot.server_ledgers
-        names = (identity, *(self._names(spec) if spec else ()))
+        names = (identity, *(old_identities(self.snapshot.stack, spec) if spec else ()))
         return next((ledgers[name] for name in names if name in ledgers), None)
 
     def _world(self, identity: str, spec: ServerSpec | None, ledger: ServerLedger | None) -> ServerWorld:
@@ -134,7 +134,7 @@ class ServerReconciler:
             for name in dropped
             if view is not None
         }
-        names = frozenset(self._names(spec)) if spec else frozenset()
+        names = frozenset(old_identities(self.snapshot.stack, spec)) if spec else frozenset()
         scopes = view.scopes if view is not None else {}
         return ServerWorld(identity, self.snapshot.stack, spec, ledger, scopes, users, names)
 

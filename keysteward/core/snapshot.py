@@ -16,7 +16,7 @@ from keysteward.core.ledger import Ledger, Place, load_ledger
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.ports import Fingerprint, LedgerStore, Store, Target
 from keysteward.core.servers import ServerLedger, load_server_ledger
-from keysteward.core.spec import Spec
+from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.stack import second_client_id
 from keysteward.core.world import Found, Self, View, World
 
@@ -29,6 +29,11 @@ _Built = TypeVar("_Built")
 def ledger_key(identity: str) -> str:
     """Return the key of one ledger in the ledger store."""
     return f"{LEDGERS}/{identity}"
+
+
+def old_identities(stack: str, spec: Spec | ServerSpec) -> tuple[str, ...]:
+    """Return the identities that a declaration had under its earlier names."""
+    return tuple(f"{stack}/{name}" for name in spec.previously)
 
 
 class Once:
@@ -189,13 +194,10 @@ class Snapshot:
         """Return the world of one credential."""
         ledger = self.ledgers.get(identity)
         if spec is not None and (ledger is None or ledger.closed is not None):
-            names = self._names(spec)
+            names = old_identities(self.stack, spec)
             renamed = next((o for name in names if (o := self.ledgers.get(name)) and o.closed is None), None)
             ledger = renamed or ledger
         return self.world_of(identity, spec, ledger)
-
-    def _names(self, spec: Spec) -> tuple[str, ...]:
-        return tuple(f"{self.stack}/{name}" for name in spec.previously)
 
     def world_of(self, identity: str, spec: Spec | None, ledger: Ledger | None) -> World:
         """Return the world of one credential with a ledger that was read by itself."""
@@ -203,7 +205,7 @@ class Snapshot:
             self.sources.complete(ledger)
             if ledger.lease is not None and self.sources.is_dead(ledger.lease.runner):
                 ledger = replace(ledger, lease=None)
-        names = set(self._names(spec)) if spec else set()
+        names = set(old_identities(self.stack, spec)) if spec else set()
         targets = {r.target for r in ledger.objects if not r.deleted} if ledger else set()
         refs = (
             {r.client_id for r in ledger.objects} | {r.remote_id or r.client_id for r in ledger.objects}
@@ -237,7 +239,7 @@ class Snapshot:
 
     def undeclared(self) -> list[str]:
         """Return credentials with an open ledger that nothing declares; an old name of a declared one is declared."""
-        declared = {name for spec in self.specs.values() for name in (spec.identity, *self._names(spec))}
+        declared = {name for spec in self.specs.values() for name in (spec.identity, *old_identities(self.stack, spec))}
         return sorted(i for i, ledger in list(self.ledgers.items()) if ledger.closed is None and i not in declared)
 
     def renamed_halfway(self, world: World) -> bool:

@@ -18,8 +18,6 @@ from keysteward.core.observed import Settings
 from keysteward.core.ports import Capabilities, Strategy
 from keysteward.core.schedule import Duration, parse_duration
 
-SPEC_FORMAT = 1
-
 LONGEST_DESCRIPTION = 255
 """Characters of a client's description: Keycloak's column, the shortest of the targets' limits."""
 
