@@ -16,7 +16,7 @@ $(READY): requirements.txt pyproject.toml
 	  exit 1; }
 	@echo "Setting up .venv from requirements.txt (a minute or two, once) ..." >&2
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
