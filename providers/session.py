@@ -21,6 +21,7 @@ import psutil
 
 from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending
 from keysteward.core.errors import DeclarationError, LimitExceeded, VersionConflict
+from keysteward.core.evidence import Author
 from keysteward.core.ledger import Ledger
 from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, Target
 from keysteward.core.reconciler import Reconciler
@@ -30,7 +31,7 @@ from keysteward.core.snapshot import Snapshot, Sources
 from keysteward.core.spec import Spec
 from keysteward.core.stack import Limit
 from keysteward.core.worker import Tools
-from keysteward.core.world import World
+from keysteward.core.world import Extent, World
 from keysteward.providers.material import fingerprinter, new_material
 
 Access = Literal["reader", "runner"]
@@ -117,15 +118,19 @@ class Session:
         access: Access,
         specs: Mapping[str, Spec] | None = None,
         limit: Limit | None = None,
+        extent: Extent = Extent.ALL,
+        author: Author | None = None,
         tell: Callable[[str, str], None] | None = None,
     ) -> None:
         self.stack = stack
         self.access = access
         self.limit = limit
+        self.extent = extent
         self.ledgers = self._port(ledgers)
         self.targets: dict[str, Target] = {}
         self.stores: dict[str, Store] = {}
         self.runner = new_runner()
+        self.author = author or Author(self.runner)
         self._specs = dict(specs or {})
         self._tell = tell or (lambda _identity, _words: None)
 
@@ -177,7 +182,7 @@ class Session:
         sources = Sources(
             self.targets, self.stores, self.ledgers, self.fingerprint, complete=self._complete, is_dead=is_dead
         )
-        return Snapshot(self.stack, sources, self._specs, self.runner)
+        return Snapshot(self.stack, sources, self._specs, self.runner, self.extent)
 
     @cached_property
     def _tools(self) -> Tools:
@@ -191,6 +196,7 @@ class Session:
             monotonic=time.monotonic,
             sleep=time.sleep,
             runner=self.runner,
+            author=self.author if self.access == "runner" else None,
             tell=self._tell,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from keysteward.cli.terminal import confirm_or_stop, say, show
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
 from keysteward.core.errors import DeclarationError
+from keysteward.core.schedule import parse_duration
 from keysteward.core.steps import Do
 from keysteward.report.plan import Preview, preview_lines
 from keysteward.report.results import result_lines, result_of
@@ -24,12 +26,13 @@ def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a declared credential.")],
     *,
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why: it is kept in the ledger and shown in plans.")],
+    grace: Annotated[str, typer.Option("--grace", help='How long the old secret lives on, such as "7d".')] = "0s",
     stack: StackOption = None,
     yes: YesOption = False,
 ) -> None:
     """Issue a new secret for one credential now, whatever ended or blocked the last one.
 
-    The old secret stays valid for the declared overlap, so that consumers can change over.
+    The old secrets end as soon as the new one is proven and delivered, or after --grace.
 
     Exit code 0: issued, or noted for the next run that may begin it; 1: an error, or declined.
     """
@@ -37,20 +40,30 @@ def command(
     if not reason:
         raise DeclarationError("--reason: must not be empty; say why, for those who read the ledger later")
     opened = open_stack(stack)
-    planned = _planned(opened, opened.identity(name), reason)
+    try:
+        period = parse_duration(grace)
+    except ValueError as error:
+        raise DeclarationError(f"--grace: {error}") from None
+    planned = _planned(opened, opened.identity(name), reason, period)
     item = planned.credentials[0]
     show(preview_lines(planned))
     confirm_or_stop("Issue it?", yes=yes)
     with Display(1) as display:
         session = opened.session("runner", display.tell)
-        session.credentials.edit(item.identity, lambda ledger: handles.reissue(ledger, reason))
+        at = session.snapshot.at
+        session.credentials.edit(
+            item.identity,
+            lambda ledger: handles.reissue(ledger, reason, at=at, grace=period),
+            command="reissue",
+            words=reason,
+        )
         result = session.credentials.run(item.identity, item.spec, approved=item.numbered, words=item.numbered or None)
     show(result_lines([result_of(result)], planned))
     if not any(step.do is Do.BEGIN for step in result.done):
         say("it is asked for, but nothing new may begin yet; the first run that may begin it does")
 
 
-def _planned(opened: Opened, identity: str, reason: str) -> Preview:
+def _planned(opened: Opened, identity: str, reason: str, grace: timedelta) -> Preview:
     """Plan the credential as if it had been asked for already. Raises DeclarationError where it cannot be."""
     spec = opened.stack.specs.get(identity)
     if spec is None:
@@ -59,5 +72,5 @@ def _planned(opened: Opened, identity: str, reason: str) -> Preview:
     world = session.snapshot.world(identity, spec)
     if world.ledger is None:
         raise DeclarationError(f"{spec.name!r} was never issued; `keysteward up` issues its first secret")
-    item = plan_of(replace(world, ledger=handles.reissue(world.ledger, reason)))
+    item = plan_of(replace(world, ledger=handles.reissue(world.ledger, reason, at=world.now, grace=grace)))
     return Preview(opened.stack.identity, world.now, (), (item,), item.plan.findings)

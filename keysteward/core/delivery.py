@@ -26,7 +26,25 @@ DOCUMENT_FIELDS = (
 )
 """Fields of a delivered document that a consumer's own names may be mapped to."""
 
+_URL = re.compile(r"https://[^\s@]+|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?(?:/[^\s@]*)?")
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.@-]*)*")
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """A consumer's address that is called after each delivery, so that it reloads; no secret is sent.
+
+    The call is signed with the key that `key` refers to ("env:NAME" or "file:/path"); see docs/stores.md.
+    """
+
+    url: str
+    key: str
+
+    def __post_init__(self) -> None:
+        if not _URL.fullmatch(self.url):
+            raise DeclarationError(f"webhook: {self.url!r} is not an https:// address (http:// only on loopback)")
+        if not self.key.startswith(("env:", "file:")):
+            raise DeclarationError('webhook: key must refer to the signing key, such as "env:RELOAD_KEY"')
 
 
 @dataclass(frozen=True)
@@ -35,12 +53,14 @@ class Delivery:
 
     `fields` maps fields of the document to the names a consumer reads already (`{"client_secret": "CLIENT_SECRET"}`).
     `take_over=True` lets keysteward write to a place that holds somebody else's document; its other fields survive.
+    `webhook` tells the consumer of each delivery.
     """
 
     store: Store
     path: str
     fields: Mapping[str, str] = field(default_factory=dict)
     take_over: bool = False
+    webhook: Webhook | None = None
 
     def __post_init__(self) -> None:
         if not _PATH.fullmatch(self.path):
@@ -56,4 +76,12 @@ class Delivery:
     @property
     def place(self) -> Place:
         """Return the place in plain values, as ledgers and plans keep it."""
-        return Place(self.store.name, self.path, tuple(sorted(self.fields.items())), self.take_over)
+        hook = self.webhook
+        return Place(
+            self.store.name,
+            self.path,
+            tuple(sorted(self.fields.items())),
+            self.take_over,
+            hook.url if hook else None,
+            hook.key if hook else None,
+        )

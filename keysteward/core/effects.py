@@ -11,7 +11,6 @@ from datetime import datetime
 
 from keysteward.core.ledger import (
     Blocked,
-    Executed,
     Generation,
     Ledger,
     ObjectRecord,
@@ -43,11 +42,15 @@ class Outcome:
 
 
 def predict(world: World, step: Step) -> World:
-    """Return the world as it is expected after a step. A check of a missing secret is expected to find it dead."""
+    """Return the world as it is expected after a step.
+
+    A check of a missing secret is expected to find it dead, one before a rollback to find it alive.
+    """
     name = step.generation if step.generation is not None else step.object
+    asked = world.ledger is not None and world.ledger.rollback == step.generation
     expected = Outcome(
         at=world.now,
-        good=step.do is not Do.CHECK,
+        good=step.do is not Do.CHECK or asked,
         nonce=f"planned-{name}",
         incarnation="planned",
         fingerprint=f"planned:{name}",
@@ -349,7 +352,18 @@ def _verify(w: World, step: Step, out: Outcome) -> World:
 
 
 def _promote(w: World, step: Step, out: Outcome) -> World:
-    return replace(w, delivered=_promoted(w, _generation(w, step), out, rollback=False))
+    """Deliver; consumers that were told of this generation before are told again."""
+    generation = _generation(w, step)
+    ledger = _ledger(w).with_generation(generation.number, notified=()) if generation.notified else _ledger(w)
+    return replace(_with(w, ledger), delivered=_promoted(w, generation, out, rollback=False))
+
+
+def _notify(w: World, step: Step, out: Outcome) -> World:
+    generation, place = _generation(w, step), step.place or ""
+    told = replace(w, me=replace(w.me, told=w.me.told | {(generation.number, place)}))
+    if not out.good:
+        return told
+    return _with(told, _ledger(w).with_generation(generation.number, notified=(*generation.notified, place)))
 
 
 def _promoted(w: World, generation: Generation, out: Outcome, *, rollback: bool) -> dict[str, Delivered]:
@@ -378,7 +392,10 @@ def _settle(w: World, step: Step, out: Outcome) -> World:
             evidence="replaced in place" if in_place else old.evidence,
         )
     ledger = ledger.with_generation(generation.number, state=State.CURRENT, current_since=out.at)
-    return _with(w, replace(ledger, reissue=None, blocked=None, ended_elsewhere=None))
+    if ledger.reissue and ledger.grace is not None:
+        for previous in ledger.in_state(State.PREVIOUS):
+            ledger = ledger.with_generation(previous.number, ends_at=previous.ends_at or out.at + ledger.grace)
+    return _with(w, replace(ledger, reissue=None, grace=None, blocked=None, ended_elsewhere=None, rollback=None))
 
 
 def _abandon(w: World, step: Step, _out: Outcome) -> World:
@@ -389,6 +406,7 @@ def _abandon(w: World, step: Step, _out: Outcome) -> World:
         evidence=step.why,
         suspects=step.suspects,
         id=step.secret_id or generation.id,
+        ends_at=step.until,
     )
     return _with(w, ledger)
 
@@ -435,10 +453,12 @@ def _check(w: World, step: Step, out: Outcome) -> World:
     generation, ledger = _generation(w, step), _ledger(w)
     if out.good:
         return replace(w, me=replace(w.me, alive=w.me.alive | {generation.number}))
+    if ledger.rollback == generation.number:
+        ledger = replace(ledger, rollback=None)
     ledger = ledger.with_generation(
         generation.number, state=State.ABANDONED, evidence=f"ended elsewhere: {out.reason or step.why}"
     )
-    if not ledger.in_state(State.PREVIOUS):
+    if ledger.current is None and not ledger.in_state(State.PREVIOUS):
         ledger = replace(ledger, ended_elsewhere=generation.number)
     return _with(w, ledger)
 
@@ -447,7 +467,10 @@ def _rollback(w: World, step: Step, out: Outcome) -> World:
     generation, ledger = _generation(w, step), _ledger(w)
     dead = max((g for g in ledger.generations if g.number > generation.number), key=lambda g: g.number, default=None)
     since = dead.current_since if dead is not None and dead.current_since is not None else out.at
-    ledger = ledger.with_generation(generation.number, state=State.CURRENT, current_since=since, superseded_at=None)
+    ledger = ledger.with_generation(
+        generation.number, state=State.CURRENT, current_since=since, superseded_at=None, ends_at=None, notified=()
+    )
+    ledger = replace(ledger, rollback=None)
     return replace(_with(w, ledger), delivered=_promoted(w, generation, out, rollback=True))
 
 
@@ -486,13 +509,19 @@ def _close(w: World, _step: Step, out: Outcome) -> World:
     for record in ledger.objects:
         ledger = ledger.with_object(record.key, deleted=True)
     closed = replace(
-        ledger, closed=out.at, lease=None, reissue=None, ended_elsewhere=None, blocked=None, executed=_ended(ledger)
+        ledger,
+        closed=out.at,
+        lease=None,
+        blocked=None,
+        held=None,
+        suspended=None,
+        reissue=None,
+        grace=None,
+        rollback=None,
+        ended_elsewhere=None,
+        executed=replace(ledger.executed, words=""),
     )
     return _with(w, closed)
-
-
-def _ended(ledger: Ledger) -> Executed:
-    return replace(ledger.executed, words="")
 
 
 EFFECTS: dict[Do, Callable[[World, Step, Outcome], World]] = {
@@ -516,6 +545,7 @@ EFFECTS: dict[Do, Callable[[World, Step, Outcome], World]] = {
     Do.RETIRE: _retire,
     Do.END: _end,
     Do.CHECK: _check,
+    Do.NOTIFY: _notify,
     Do.ROLLBACK: _rollback,
     Do.SUSPEND: _suspend,
     Do.RECORD: _record,

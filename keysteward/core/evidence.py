@@ -25,9 +25,9 @@ class Author:
 class Entry:
     """One changing step as it is kept in the log. `at` is aware UTC in the ledger store's clock.
 
-    `id` is unique and stable: the same step written twice (by a run that died in between) has the same one. `step` is a
-    step's name ("issue", "retire", ...) or a person's command ("revoke", "hold", ...); `outcome` is "done", "refused" or
-    "unknown"; `evidence` says why a generation could end, or what a proof showed.
+    `id` is unique and stable: the same step written twice (by a run that died in between) has the same one. `step` is
+    a step's name ("issue", "retire", ...) or a person's command ("revoke", "hold", ...); `outcome` is "done",
+    "refused" or "unknown"; `evidence` says why a generation could end, or what a proof showed.
     """
 
     id: str

@@ -8,8 +8,8 @@ from datetime import timedelta
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.ledger import Generation, Ledger, Origin, State
 from keysteward.core.making import cap_filled, held_anywhere
-from keysteward.core.retiring import clock_off, retirement_at
-from keysteward.core.schedule import LATE_SHARE, due_at
+from keysteward.core.retiring import clock_off, retirement_at, silence
+from keysteward.core.schedule import LATE_SHARE, due_at, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.world import World
 
@@ -28,6 +28,7 @@ def examine(w: World) -> tuple[Finding, ...]:
         findings.append(_find(w, Kind.UNDECLARED, Severity.WARNING, message, "declare it again, or run with --prune"))
     else:
         findings += [*_expiring(w, w.spec), *_late(w, w.spec, ledger), *_retirement(w, w.spec, ledger)]
+        findings += _unnotified(w, w.spec, ledger)
     return tuple(findings)
 
 
@@ -55,6 +56,14 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
         )
     if ledger.revoked is not None:
         yield _find(w, Kind.REVOKED, Severity.WARNING, f"revoked: {ledger.revoked.reason}")
+    if ledger.suspended is not None:
+        yield _find(
+            w,
+            Kind.SUSPENDED,
+            Severity.NOTE,
+            f"suspended since {ledger.suspended.at:%Y-%m-%d}: {ledger.suspended.reason}",
+            f"to enable it again run: keysteward resume {_name(w)}",
+        )
     if ledger.held is not None and ledger.held.until > w.now:
         until = f"{ledger.held.until:%Y-%m-%d}"
         yield _find(w, Kind.HELD, Severity.NOTE, f"held until {until}: {ledger.held.reason}")
@@ -118,6 +127,19 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
         )
 
 
+def _unnotified(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
+    current = ledger.current
+    for place in spec.places if current is not None else ():
+        if current is not None and (current.number, place.key) in w.me.told and place.key not in current.notified:
+            yield _find(
+                w,
+                Kind.UNNOTIFIED,
+                Severity.WARNING,
+                f"the webhook of {place.key} did not take the news of generation {current.number}",
+                "the next run tries again; until then its consumer reads the old secret, which works for the overlap",
+            )
+
+
 def _expiring(w: World, spec: Spec) -> Iterable[Finding]:
     if spec.expires is not None and w.now >= spec.expires - EXPIRY_NOTICE:
         verb = "expired" if w.now >= spec.expires else "expires"
@@ -144,6 +166,8 @@ def _retirement(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
         due = retirement_at(spec, generation)
         if due is None:
             yield _adopted_waits(w, generation)
+        elif spec.unused_for is not None and generation.ends_at is None and w.now > due + spec.report_after:
+            yield _still_used(w, spec, ledger, generation)
         elif due <= w.now and clock_off(w, generation.target):
             minutes = int(w.views[generation.target].skew.total_seconds() // 60)
             yield _find(
@@ -154,6 +178,19 @@ def _retirement(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
                 f"{generation.number} is not retired",
                 "correct the target's clock",
             )
+
+
+def _still_used(w: World, spec: Spec, ledger: Ledger, generation: Generation) -> Finding:
+    silent = silence(w, ledger, generation)
+    when = "its target does not show its use now" if silent is None else f"last used {silent.days} days ago"
+    needed = show_duration(spec.unused_for) if spec.unused_for else ""
+    return _find(
+        w,
+        Kind.RETIREMENT_WAITS,
+        Severity.WARNING,
+        f"generation {generation.number} should have ended long ago; it ends once unused for {needed} ({when})",
+        f"find its user, or end it now: keysteward revoke {_name(w)} --generation {generation.number} --reason ...",
+    )
 
 
 def _adopted_waits(w: World, generation: Generation) -> Finding:

@@ -30,8 +30,10 @@ class Kind(StrEnum):
     RETIREMENT_WAITS = "retirement waits"
     REVOKED = "revoked"
     SUSPECT = "suspect"
+    SUSPENDED = "suspended"
     UNDECLARED = "undeclared"
     UNDELIVERED = "undelivered"
+    UNNOTIFIED = "unnotified"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from keysteward.core.errors import Damaged
+from keysteward.core.evidence import Entry
 from keysteward.core.ports import Strategy
 
 LEDGER_FORMAT = 1
@@ -50,20 +51,26 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who works on a credential: runner id, and until when (ledger store's clock)."""
+    """Who works on a credential: runner id, until when (ledger store's clock), and the plan it carries out."""
 
     runner: str
     until: datetime
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One place in a store to which a credential is delivered. `fields` maps document fields to consumers' names."""
+    """One place in a store to which a credential is delivered. `fields` maps document fields to consumers' names.
+
+    `webhook` is called after each delivery, signed with the key that the reference `webhook_key` names.
+    """
 
     store: str
     path: str
     fields: tuple[tuple[str, str], ...] = ()
     take_over: bool = False
+    webhook: str | None = None
+    webhook_key: str | None = None
 
     @property
     def key(self) -> str:
@@ -94,7 +101,11 @@ class ObjectRecord:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One issued secret of a credential. Times are aware UTC; `*_target` times are in the target's clock."""
+    """One issued secret of a credential. Times are aware UTC; `*_target` times are in the target's clock.
+
+    `ends_at` is a person's word on when it ends, which outranks its overlap: of a previous generation after a reissue,
+    of an abandoned one after a rollback. `notified` are the places whose consumers were told of it.
+    """
 
     number: int
     state: State
@@ -115,9 +126,11 @@ class Generation:
     issued_at: datetime | None = None
     current_since: datetime | None = None
     superseded_at: datetime | None = None
+    ends_at: datetime | None = None
     ended_at: datetime | None = None
     evidence: str | None = None
     suspects: tuple[str, ...] = ()
+    notified: tuple[str, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -136,7 +149,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A person's word that nothing begins or ends until a date."""
+    """A person's word that no rotation begins and no overlap ends until a date; expiry and revocation go on."""
 
     until: datetime
     reason: str
@@ -149,6 +162,22 @@ class Revoked:
     at: datetime
     reason: str
     generations: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """A person's word that the credential is disabled until it is resumed."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Where in the audit log this ledger's entries went last: number of the segment and hash of its head."""
+
+    segment: int
+    head: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +203,12 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The record of one credential. `version` is the store's compare-and-set version, 0 when never written."""
+    """The record of one credential. `version` is the store's compare-and-set version, 0 when never written.
+
+    `reissue` is the reason of a reissue that was asked for, `grace` how long older generations live after it (None:
+    their overlap); `rollback` the generation a person wants back. `outbox` holds entries on their way into the audit
+    log.
+    """
 
     identity: str
     incarnation: str
@@ -193,11 +227,16 @@ class Ledger:
     blocked: Blocked | None = None
     revoked: Revoked | None = None
     held: Held | None = None
+    suspended: Suspended | None = None
     reissue: str | None = None
+    grace: timedelta | None = None
+    rollback: int | None = None
     ended_elsewhere: int | None = None
     adopted_by: str | None = None
     executed: Executed = field(default_factory=Executed)
     closed: datetime | None = None
+    outbox: tuple[Entry, ...] = ()
+    logged: Logged | None = None
 
     @property
     def current(self) -> Generation | None:
@@ -303,6 +342,7 @@ def age(ledger: Ledger, by: timedelta) -> Ledger:
             issued_at=back(g.issued_at),
             current_since=back(g.current_since),
             superseded_at=back(g.superseded_at),
+            ends_at=back(g.ends_at),
             ended_at=back(g.ended_at),
         )
         for g in ledger.generations

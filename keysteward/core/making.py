@@ -10,7 +10,7 @@ from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.ports import Capabilities, Strategy
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step, Wait
-from keysteward.core.world import World
+from keysteward.core.world import Extent, World
 
 SERVER_CHOOSES = frozenset({Strategy.MINT, Strategy.NAMED_KEY})
 ONE_SLOT = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP})
@@ -73,7 +73,8 @@ def button_pressed(w: World, ledger: Ledger, current: Generation) -> bool:
     """Say whether somebody regenerated the secret by hand, so that ours sits in the rotated slot."""
     found = w.object(ledger.object_of(current))
     rotated = found.slot("rotated") if found else None
-    return rotated is not None and rotated.fingerprint is not None and rotated.fingerprint == current.fingerprint
+    primary = found.slot("primary") if found else None
+    return _holds(rotated, current) and not _holds(primary, current)
 
 
 def make(w: World, ledger: Ledger, spec: Spec, generation: Generation) -> Step | Wait | None:
@@ -147,24 +148,34 @@ def _replaced_by_somebody(ledger: Ledger, spec: Spec, generation: Generation, fo
 def _make_minted(w: World, ledger: Ledger, generation: Generation) -> Step | Wait:
     """Let the server mint; an attempt whose answer was lost is resolved from the list, never sent twice."""
     number = generation.number
-    record, found = ledger.object_of(generation), w.object(ledger.object_of(generation))
+    record = ledger.object_of(generation)
+    if record.remote_id is None:
+        return Step(Do.CREATE, f"create client {record.client_id}", "", number, object=record.key)
+    return _issue(generation) if generation.nonce in w.me.unsent else resolve_lost(w, ledger, generation)
+
+
+def answer_lost(w: World, ledger: Ledger, generation: Generation) -> bool:
+    """Say whether a secret may have been minted that nobody recorded."""
+    asked = generation.strategy in SERVER_CHOOSES and ledger.object_of(generation).remote_id is not None
+    return asked and generation.nonce not in w.me.unsent
+
+
+def resolve_lost(w: World, ledger: Ledger, generation: Generation) -> Step | Wait:
+    """Take what the store holds of an attempt whose answer was lost; else give it up, once a list can show its rest."""
+    number, record = generation.number, ledger.object_of(generation)
     staged = next((e for key in generation.delivery if (e := w.at(key).stage(number))), None)
     if staged is not None and staged.nonce == generation.nonce:
         return Step(Do.RECOVER, f"record generation {number}", "the store holds it", number)
-    if record.remote_id is None:
-        return Step(Do.CREATE, f"create client {record.client_id}", "", number, object=record.key)
-    if generation.nonce in w.me.unsent:
-        return _issue(generation)
-    view = w.views[record.target]
+    view, found = w.views[record.target], w.object(record)
     can = view.capabilities
     asked = generation.asked_at_target or generation.asked_at
     proof_at = asked + can.call_timeout + can.list_lag
     if view.started_at < proof_at:
         return Wait(proof_at, f"an answer of {record.target} was lost; a list can show what became of it by then")
-    return _resolve_lost(ledger, generation, record, found, can)
+    return _give_up(ledger, generation, record, found, can)
 
 
-def _resolve_lost(
+def _give_up(
     ledger: Ledger, generation: Generation, record: ObjectRecord, found: ObservedObject | None, can: Capabilities
 ) -> Step:
     known = {g.id for g in ledger.generations if g.id} | set(generation.baseline)
@@ -218,7 +229,7 @@ def redeliver(w: World, ledger: Ledger, spec: Spec, current: Generation) -> Step
     if wrong and held_anywhere(w, current):
         words = f"deliver generation {current.number} to {', '.join(wrong)} again"
         return Step(Do.PROMOTE, words, "the store holds another one", current.number, headline=True)
-    if stale and at_home(spec, record):
+    if stale and at_home(spec, record) and w.me.extent is not Extent.LIFECYCLE:
         words = f"refresh the document at {', '.join(stale)}"
         return Step(Do.PROMOTE, words, "scopes, audience or token URL changed", current.number, headline=True)
     if unclear:

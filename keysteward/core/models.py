@@ -96,13 +96,16 @@ class RotationSchedule:
 
     `every` and `overlap` are durations ("90d", "12h" or timedelta). `windows` are maintenance windows such as
     "Sun 02:00-04:00 Europe/Berlin": new generations and retirements begin only inside one, unless late by more than
-    a tenth of `every`.
+    a tenth of `every`. With `retire_when_unused_for` an old secret ends after its overlap only when the target shows
+    that it was silent for so long; when it is still used `report_after` its overlap, that is a finding.
     """
 
     _: KW_ONLY
     every: DeclaredDuration
     overlap: DeclaredDuration = timedelta(0)
     windows: Names = ()
+    retire_when_unused_for: DeclaredDuration | None = None
+    report_after: DeclaredDuration = timedelta(days=30)
 
     def __post_init__(self) -> None:
         every, overlap = parse_duration(self.every), parse_duration(self.overlap)

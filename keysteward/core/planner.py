@@ -23,7 +23,7 @@ from keysteward.core.ports import Strategy
 from keysteward.core.schedule import due_at, may_begin
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Plan, Problem, Step, Wait
-from keysteward.core.world import World
+from keysteward.core.world import Extent, World
 
 
 class Nothing(Enum):
@@ -37,6 +37,8 @@ Decision = Step | Wait | Problem | Nothing | None
 
 LONGEST_PLAN = 60
 """Steps after which a plan is cut: no sound sequence for one credential is that long."""
+
+IN_USE = frozenset({State.CURRENT, State.PREVIOUS})
 
 SLOT_STRATEGIES = frozenset({Strategy.ROTATED_SLOT, Strategy.ALTERNATE})
 """Strategies with exactly two places for a secret: nothing new begins while the previous one still lives."""
@@ -64,7 +66,7 @@ def plan(world: World) -> Plan:
 
 def decide(world: World) -> Step | Wait | Problem | None:
     """Name what to do first, or why to wait or stop; None when nothing is due."""
-    for rule in RULES:
+    for rule in RULES[world.me.extent]:
         decision = rule(world)
         if decision is NOTHING:
             return None
@@ -105,6 +107,29 @@ def _revoked(w: World) -> Decision:
 
 def _removed(w: World) -> Decision:
     return retiring.end_all(w, w.ledger) or NOTHING if w.spec is None and w.ledger is not None else None
+
+
+def _suspended(w: World) -> Decision:
+    """Disable what a person suspended; nothing begins or ends until it is resumed."""
+    ledger = w.ledger
+    if w.spec is None or ledger is None or ledger.closed or ledger.suspended is None:
+        return None
+    return retiring.suspend_all(w, ledger, f"suspended: {ledger.suspended.reason}") or NOTHING
+
+
+def _resume(w: World) -> Decision:
+    """Enable what we disabled, once nothing speaks for that any more."""
+    ledger = w.ledger
+    if w.spec is None or ledger is None or ledger.closed:
+        return None
+    for record in ledger.objects:
+        found = w.object(record)
+        used = any(g.object == record.key and g.state in IN_USE for g in ledger.generations)
+        if not used or not record.suspended or record.deleted or found is None or found.enabled:
+            continue
+        words = f"enable client {record.client_id}"
+        return Step(Do.RESUME, words, "it may work again", object=record.key, headline=True, widens=True)
+    return None
 
 
 def _places(w: World) -> Decision:
@@ -168,7 +193,7 @@ def _unfinished(w: World) -> Decision:
     generation = ledger.unfinished
     record = ledger.object_of(generation)
     if generation.state in UNFINISHED - {State.VERIFIED} and not making.still_wanted(spec, generation, record):
-        return Step(Do.ABANDON, f"abandon generation {generation.number}", "the declaration changed", generation.number)
+        return retiring.give_up(w, ledger, generation, "the declaration changed")
     if generation.state is State.INTENT:
         return making.make(w, ledger, spec, generation)
     if record.suspended:
@@ -189,16 +214,28 @@ def _retiring(w: World) -> Decision:
 
 
 def _rollback(w: World) -> Decision:
-    """Roll a dead current back to a living predecessor, at once."""
-    ledger = w.ledger
-    if ledger is None or ledger.closed or ledger.current is not None or ledger.unfinished is not None:
+    """Roll back to a living predecessor: at once from a dead current, and when a person asks, once it is proven."""
+    ledger, spec = w.ledger, w.spec
+    if ledger is None or spec is None or ledger.closed or ledger.unfinished is not None:
         return None
     previous = ledger.in_state(State.PREVIOUS)
-    if not previous:
+    back = next((g for g in previous if g.number == ledger.rollback), previous[-1] if previous else None)
+    if back is None or (ledger.current is not None and ledger.rollback is None):
         return None
-    number = previous[-1].number
+    number, current = back.number, ledger.current
+    if current is None:
+        why = "a person asked for it" if ledger.rollback else "the current generation is dead"
+        return Step(Do.ROLLBACK, f"roll back to generation {number}", why, number, headline=True)
+    if number not in w.me.alive:
+        words = f"check whether generation {number} still works"
+        return Step(Do.CHECK, words, "before consumers go back to it", number, headline=True)
     return Step(
-        Do.ROLLBACK, f"roll back to generation {number}", "the current generation is dead", number, headline=True
+        Do.ABANDON,
+        f"give up generation {current.number}, after its overlap",
+        f"rolled back to generation {number}",
+        current.number,
+        headline=True,
+        until=w.now + spec.overlap,
     )
 
 
@@ -268,6 +305,21 @@ def _decommissioned(w: World) -> Decision:
     return None
 
 
+def _notify(w: World) -> Decision:
+    """Tell consumers with a webhook of the generation that was delivered to them."""
+    ledger, spec = w.ledger, w.spec
+    current = ledger.current if ledger is not None and not ledger.closed else None
+    if spec is None or current is None:
+        return None
+    for place in spec.places:
+        told = place.key in current.notified or (current.number, place.key) in w.me.told
+        if place.webhook is None or told or place.key not in current.delivery:
+            continue
+        words = f"tell the consumer of {place.key} about generation {current.number}"
+        return Step(Do.NOTIFY, words, "so that it reloads", current.number, place=place.key, headline=True)
+    return None
+
+
 def _retire(w: World) -> Decision:
     return retiring.retire_due(w, w.spec, w.ledger) if w.spec and w.ledger and not w.ledger.closed else None
 
@@ -284,6 +336,10 @@ def _begin(w: World) -> Decision:
     why = due_because(w, spec, ledger)
     if why is None:
         return None
+    if w.me.extent is Extent.LIFECYCLE:
+        unapplied = _unapplied(w, spec, ledger)
+        if unapplied is not None:
+            return unapplied
     record = home_of(spec, ledger) or new_home(w, spec, ledger)
     if isinstance(record, Problem):
         return record
@@ -309,6 +365,19 @@ def _begin(w: World) -> Decision:
     )
 
 
+def _unapplied(w: World, spec: Spec, ledger: Ledger | None) -> Decision:
+    """Leave what is new or was changed in the declaration to a run that applies declarations."""
+    if ledger is None or ledger.closed is not None or not ledger.generations:
+        return NOTHING
+    current = ledger.current
+    if current is not None and why_moved(spec, ledger, current) is not None and not ledger.reissue:
+        return NOTHING
+    update = _settings(w)
+    if isinstance(update, Step):
+        return Problem(f"a rotation is due, but first comes: {update.words}; `keysteward up` or `pulumi up` does both")
+    return None
+
+
 def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
     """Say whether no new generation may begin, whatever is due."""
     if spec.decommission is not None or (spec.expires is not None and w.now + spec.overlap >= spec.expires):
@@ -319,7 +388,8 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
         return True
     held = ledger.held is not None and ledger.held.until > w.now
     waiting = bool(ledger.in_state(State.RETIRING)) or (
-        spec.strategy in SLOT_STRATEGIES and bool(ledger.in_state(State.PREVIOUS))
+        spec.strategy in SLOT_STRATEGIES
+        and any(g.state is State.PREVIOUS or retiring.lives_on(w, g) for g in ledger.generations)
     )
     return held or waiting or _disabled_elsewhere(w, ledger)
 
@@ -376,15 +446,19 @@ def _record(w: World) -> Decision:
     return Step(Do.RECORD, "record the changed declaration", "owner, purpose or dates changed", headline=True)
 
 
-RULES: tuple[Callable[[World], Decision], ...] = (
+Rule = Callable[[World], Decision]
+
+ALL_RULES: tuple[Rule, ...] = (
     _leased,
     _closed,
     _revoked,
     _removed,
+    _suspended,
     _places,
     _adopt,
     _mark,
     _decommissioned,
+    _resume,
     _unfinished,
     _sweep,
     _retiring,
@@ -392,8 +466,18 @@ RULES: tuple[Callable[[World], Decision], ...] = (
     _dead_current,
     _settings,
     _redeliver,
+    _notify,
     _retire,
     _idle,
     _begin,
     _record,
 )
+
+DECLARATION_RULES = frozenset({_removed, _adopt, _settings, _record})
+"""Rules that apply what a declaration changed; a run of the lifecycle alone leaves them out."""
+
+RULES: dict[Extent, tuple[Rule, ...]] = {
+    Extent.ALL: ALL_RULES,
+    Extent.LIFECYCLE: tuple(rule for rule in ALL_RULES if rule not in DECLARATION_RULES),
+    Extent.RENAME: (_leased, _closed, _places, _mark, _redeliver),
+}

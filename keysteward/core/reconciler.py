@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from keysteward.core.effects import apply
+from keysteward.core.effects import Outcome, apply
 from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, VersionConflict
+from keysteward.core.evidence import Entry
 from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.ledger import LEASE, Executed, Lease, Ledger, State, dump_ledger, load_ledger
+from keysteward.core.outbox import numbered
 from keysteward.core.planner import decide, plan
 from keysteward.core.ports import Descriptor
 from keysteward.core.snapshot import Snapshot, ledger_key, read_delivered
@@ -34,6 +36,9 @@ MOST_STEPS = 80
 """A run that has not settled one credential after so many steps is going in circles: a defect, reported as one."""
 
 WRITE_TRIES = 3
+
+TELLING = frozenset({Do.VERIFY, Do.END, Do.CHECK, Do.NOTIFY})
+"""Steps whose outcome comes with a reason in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +93,20 @@ class Reconciler:
             if finding.kind is Kind.LEASED:
                 raise LeaseHeld(f"{finding.message}; {finding.mend}", credential=shown.identity)
 
-    def edit(self, identity: str, change: Callable[[Ledger], Ledger]) -> Ledger | None:
-        """Change one ledger outside of a run, by compare-and-set; None when there is none."""
+    def edit(
+        self, identity: str, change: Callable[[Ledger], Ledger], *, command: str | None = None, words: str = ""
+    ) -> Ledger | None:
+        """Change one ledger outside of a run, by compare-and-set; None when there is none.
+
+        A person's `command`, with its reason in `words`, becomes an entry of the audit log.
+        """
         for _ in range(WRITE_TRIES):
             stored = self.tools.ledgers.read(ledger_key(identity))
             if stored.document is None:
                 return None
             ledger = change(load_ledger(stored.document, stored.version))
+            if command is not None:
+                ledger = self._noted(ledger, command, words)
             try:
                 version = self.tools.ledgers.write(ledger_key(identity), dump_ledger(ledger), stored.version)
             except VersionConflict:
@@ -103,6 +115,15 @@ class Reconciler:
             self.snapshot.ledgers[identity] = ledger
             return ledger
         raise VersionConflict("its ledger keeps changing; run again", credential=identity)
+
+    def _noted(self, ledger: Ledger, command: str, words: str) -> Ledger:
+        """Add a person's command to the entries of a ledger."""
+        if self.tools.author is None:
+            return ledger
+        owner = ledger.about.owner if ledger.about is not None else ""
+        now = self.tools.ledgers.now()
+        entry = Entry("", now, ledger.identity, command, words, self.tools.author, owner=owner)
+        return replace(ledger, outbox=(*ledger.outbox, *numbered([entry], ledger.version)))
 
     def open_clock(self) -> tuple[datetime, float]:
         """Return the ledger store's time and the monotonic moment at which it was read."""
@@ -122,8 +143,11 @@ class _Run:
         self.incarnation = incarnation
         self.renamed_from: str | None = None
         self.read_at, self.read_mark = reconciler.open_clock()
+        self.entries: list[Entry] = []
+        self.found_lease: Lease | None = None
         self.worker = Worker(self.tools, self._fresh(seen), self.now)
         self.done: list[Step] = []
+        self._note_takeover()
 
     @property
     def world(self) -> World:
@@ -149,6 +173,7 @@ class _Run:
             self.renamed_from = name
             if ledger is None or ledger.closed is not None:
                 ledger = replace(old, identity=seen.identity, version=ledger.version if ledger is not None else 0)
+        self.found_lease = ledger.lease if ledger is not None else None
         world = self.snapshot.world_of(seen.identity, seen.spec, ledger)
         places = {p.key: p for p in (*(seen.spec.places if seen.spec else ()), *(ledger.places if ledger else ()))}
         delivered = read_delivered(self.tools.stores, places.values())
@@ -157,6 +182,39 @@ class _Run:
     def _read_ledger(self, identity: str) -> Ledger | None:
         stored = self.tools.ledgers.read(ledger_key(identity))
         return None if stored.document is None else load_ledger(stored.document, stored.version)
+
+    def _note(self, step: str, words: str, *, at: datetime, **facts: Any) -> None:  # noqa: ANN401 - fields of Entry
+        """Keep one entry until the next write of the ledger takes it along; its id follows from that write."""
+        ledger, author = self.world.ledger, self.tools.author
+        if author is None:
+            return
+        about = ledger.about if ledger is not None else None
+        owner = self.world.spec.owner if self.world.spec is not None else about.owner if about is not None else ""
+        self.entries.append(Entry("", at, self.world.identity, step, words, author, owner=owner, **facts))
+
+    def _note_takeover(self) -> None:
+        """Keep what a run that died was about to do: whatever it did not record may have happened."""
+        lease = self.found_lease
+        if lease is not None and lease.runner != self.tools.runner:
+            words = f"{lease.runner} did not finish: {lease.words}" if lease.words else f"{lease.runner} did not finish"
+            self._note("take over", words, at=self.now(), outcome="unknown")
+
+    def _note_step(self, step: Step, outcome: Outcome) -> None:
+        if step.do is Do.CHECK and outcome.good:
+            return
+        ledger, generation = self.world.ledger, None
+        if step.generation is not None and ledger is not None:
+            generation = next((g for g in ledger.generations if g.number == step.generation), None)
+        evidence = "; ".join(filter(None, (step.why, outcome.reason if step.do in TELLING else "")))
+        self._note(
+            step.do.value,
+            step.words,
+            at=outcome.at,
+            generation=step.generation,
+            fingerprint=generation.fingerprint if generation is not None else None,
+            outcome="done" if outcome.good else "refused",
+            evidence=evidence,
+        )
 
     def go(self, seen_plan: Plan, words: str | None) -> Result:
         """Look at the objects, check the approval, then step until nothing is due."""
@@ -263,23 +321,36 @@ class _Run:
         """Do one step: the lease first, then the outward call, then its record."""
         self.tools.tell(self.world.identity, step.words)
         if step.do not in LEDGER_ONLY and self._lease_short():
-            self._write(self.world.ledger)
+            self._write(self.world.ledger, words=words)
         try:
             outcome = self.worker.act(step)
         except OutcomeUnknown:
+            self._note(step.do.value, step.words, at=self.now(), generation=step.generation, outcome="unknown")
             self.done.append(step)
             if step.do is not Do.ISSUE or self.world.ledger is None:
+                self._keep_entries(words)
                 raise
             self._after_lost_mint(step)
             return
+        except KeystewardError as error:
+            self._note(step.do.value, step.words, at=self.now(), outcome="refused", evidence=error.message)
+            raise
         self.done.append(step)
         if outcome is None:
             return
         before = self.world
         self.world = apply(before, step, outcome)
+        self._note_step(step, outcome)
         _log.info("credential=%s operation=%s generation=%s", before.identity, step.do, step.generation)
         if self.world.ledger is not None and self.world.ledger != before.ledger:
             self._record(before, step, words)
+
+    def _keep_entries(self, words: str) -> None:
+        """Write down that an outcome is unknown, with the lease kept; it is no worse when that fails as well."""
+        try:
+            self._write(self.world.ledger, words=words)
+        except KeystewardError:
+            _log.info("credential=%s operation=note outcome=failed", self.world.identity)
 
     def _after_lost_mint(self, step: Step) -> None:
         """Go on only where the list can tell what became of a mint whose answer was lost; else the next run decides."""
@@ -333,7 +404,7 @@ class _Run:
         if ledger is None:
             return
         now = self.now()
-        lease = None if last else Lease(self.tools.runner, now + LEASE)
+        lease = None if last else Lease(self.tools.runner, now + LEASE, words)
         executed = ledger.executed
         if last and self.done and words and not ledger.closed:
             executed = Executed(executed.count + 1, words)
@@ -344,10 +415,12 @@ class _Run:
             lease=lease,
             latest=now,
             executed=executed,
+            outbox=(*ledger.outbox, *numbered(self.entries, ledger.version)),
             targets=self._descriptors(ledger.targets, {o.target for o in ledger.objects}, self.tools.targets),
             stores=self._descriptors(ledger.stores, {p.store for p in ledger.places}, self.tools.stores),
         )
         version = self._compare_and_set(ledger)
+        self.entries = []
         self.world = replace(self.world, ledger=replace(ledger, version=version))
         if self.renamed_from is not None:
             self._close_renamed(self.renamed_from)

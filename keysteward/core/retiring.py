@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from keysteward.core.ledger import LIVE, UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
-from keysteward.core.making import ONE_SLOT
+from keysteward.core.making import ONE_SLOT, answer_lost, resolve_lost
 from keysteward.core.schedule import may_begin
 from keysteward.core.spec import Spec
-from keysteward.core.steps import Do, Step
+from keysteward.core.steps import Do, Step, Wait
 from keysteward.core.world import TOLERATED_SKEW, World
 
 _Stop = TypeVar("_Stop")
@@ -18,6 +18,8 @@ _Stop = TypeVar("_Stop")
 
 def retirement_at(spec: Spec, generation: Generation) -> datetime | None:
     """Return when a previous generation may end; None when only evidence or a person's word can end it."""
+    if generation.ends_at is not None:
+        return generation.ends_at
     if generation.superseded_at is None or (generation.origin is Origin.ADOPTED and not spec.retire_adopted):
         return None
     return generation.superseded_at + spec.overlap
@@ -29,19 +31,43 @@ def retire_due(w: World, spec: Spec, ledger: Ledger) -> Step | None:
     if current is None or (ledger.held is not None and ledger.held.until > w.now):
         return None
     for generation in ledger.in_state(State.PREVIOUS):
-        due = retirement_at(spec, generation)
-        if due is None or not may_begin(w.now, due, spec.every, spec.windows):
+        why = _may_end(w, spec, ledger, generation)
+        if why is None or clock_off(w, generation.target) or not _delivered(w, current):
             continue
-        if clock_off(w, generation.target) or not _delivered(w, current):
-            continue
-        return Step(
-            Do.RETIRE,
-            f"retire generation {generation.number}",
-            f"its overlap ended on {due:%Y-%m-%d}",
-            generation.number,
-            headline=True,
-        )
+        return _retire(generation, why)
     return None
+
+
+def _may_end(w: World, spec: Spec, ledger: Ledger, generation: Generation) -> str | None:
+    """Say why a previous generation may end now; None while it may not."""
+    if generation.ends_at is not None:
+        return "a person asked for it" if w.now >= generation.ends_at else None
+    silent = silence(w, ledger, generation) if spec.unused_for is not None else None
+    due = retirement_at(spec, generation)
+    if due is None:
+        # Adopted: nobody promised to have changed over, so that only disuse for a whole overlap speaks for its end.
+        needed, due = max(spec.overlap, spec.unused_for or spec.overlap), generation.superseded_at or w.now
+        silent = silence(w, ledger, generation)
+    elif spec.unused_for is None:
+        return f"its overlap ended on {due:%Y-%m-%d}" if may_begin(w.now, due, spec.every, spec.windows) else None
+    else:
+        needed = spec.unused_for
+    if silent is None or silent < needed or not may_begin(w.now, due, spec.every, spec.windows):
+        return None
+    return f"unused for {silent.days} days"
+
+
+def silence(w: World, ledger: Ledger, generation: Generation) -> timedelta | None:
+    """Return for how long a previous generation was not used, at least; None where its target does not tell."""
+    view, record = w.views.get(generation.target), ledger.object_of(generation)
+    found, since = w.object(record), generation.superseded_at
+    if view is None or found is None or since is None or view.capabilities.last_use is None:
+        return None
+    if view.capabilities.last_use == "client":
+        alone = all(g.object != generation.object or g is generation or not g.live for g in ledger.generations)
+        return w.now - max(since, found.last_used or since) if alone else None
+    secret = found.secret(generation.fingerprint) or next((s for s in found.secrets if s.id == generation.id), None)
+    return None if secret is None else w.now - max(since, secret.last_used or since)
 
 
 def clock_off(w: World, target: str) -> bool:
@@ -67,6 +93,8 @@ def sweep(w: World, ledger: Ledger) -> Step | None:
         )
         if at_store and ledger.current is None:
             continue
+        if lives_on(w, generation):
+            continue
         found = w.object(ledger.object_of(generation))
         current = ledger.current
         if (
@@ -82,13 +110,19 @@ def sweep(w: World, ledger: Ledger) -> Step | None:
     return None
 
 
+def lives_on(w: World, generation: Generation) -> bool:
+    """Say whether an abandoned generation still works for those who have it, after a rollback."""
+    until = generation.ends_at
+    return generation.state is State.ABANDONED and until is not None and w.now < until
+
+
 def suspend_idle(w: World, ledger: Ledger) -> Step | None:
     """Disable clients on which nothing of ours works any more."""
     if ledger.ended_elsewhere:
         return None
     for record in ledger.objects:
         used = [g for g in ledger.generations if g.object == record.key]
-        if not used or any(g.state in LIVE | UNFINISHED for g in used):
+        if not used or any(g.state in LIVE | UNFINISHED or lives_on(w, g) for g in used):
             continue
         step = _suspend(w, record, "none of its secrets is in use")
         if step is not None:
@@ -96,15 +130,26 @@ def suspend_idle(w: World, ledger: Ledger) -> Step | None:
     return None
 
 
-def stop_working(w: World, ledger: Ledger, why: str) -> Step | None:
+def suspend_all(w: World, ledger: Ledger, why: str) -> Step | None:
+    """Disable every client of a credential, reversibly."""
+    return next((step for record in ledger.objects if (step := _suspend(w, record, why)) is not None), None)
+
+
+def give_up(w: World, ledger: Ledger, generation: Generation, why: str) -> Step | Wait:
+    """Abandon an unfinished generation; one whose answer was lost only with what it may have left behind."""
+    if generation.state is State.INTENT and answer_lost(w, ledger, generation):
+        return resolve_lost(w, ledger, generation)
+    return _abandon(generation, why)
+
+
+def stop_working(w: World, ledger: Ledger, why: str) -> Step | Wait | None:
     """Suspend a credential where the target can, reversibly; else retire its generations."""
     for generation in ledger.generations:
         if generation.state in UNFINISHED - {State.VERIFIED}:
-            return _abandon(generation, why)
-    for record in ledger.objects:
-        step = _suspend(w, record, why)
-        if step is not None:
-            return step
+            return give_up(w, ledger, generation, why)
+    step = suspend_all(w, ledger, why)
+    if step is not None:
+        return step
     for generation in ledger.generations:
         record = ledger.object_of(generation)
         if record.suspended or record.deleted:
@@ -116,20 +161,25 @@ def stop_working(w: World, ledger: Ledger, why: str) -> Step | None:
     return None
 
 
-def revoke(w: World, stop: _Stop) -> Step | _Stop | None:
-    """End what was revoked, windows and overlaps regardless; a wholly revoked credential gets nothing new."""
+def revoke(w: World, stop: _Stop) -> Step | Wait | _Stop | None:
+    """End what was revoked, windows and overlaps regardless; a wholly revoked credential gets nothing new.
+
+    An attempt whose answer was lost is resolved last, since that may have to wait for a list.
+    """
     ledger = w.ledger
     if ledger is None or ledger.revoked is None:
         return None
     why = f"revoked: {ledger.revoked.reason}"
     numbers = ledger.revoked.generations
-    if numbers is None:
-        for record in ledger.objects:
-            step = _suspend(w, record, why)
-            if step is not None:
-                return step
+    step = suspend_all(w, ledger, why) if numbers is None else None
+    if step is not None:
+        return step
+    lost: Generation | None = None
     for generation in ledger.generations:
         if numbers is not None and generation.number not in numbers:
+            continue
+        if generation.state is State.INTENT and answer_lost(w, ledger, generation):
+            lost = lost or generation
             continue
         if generation.state in UNFINISHED:
             return _abandon(generation, why)
@@ -137,7 +187,9 @@ def revoke(w: World, stop: _Stop) -> Step | _Stop | None:
             return _end(generation, why)
         if generation.live:
             return _retire(generation, why)
-    return stop if numbers is None else None
+    if lost is not None:
+        return resolve_lost(w, ledger, lost)
+    return stop if numbers is None and w.spec is not None else None
 
 
 def end_all(w: World, ledger: Ledger) -> Step | None:

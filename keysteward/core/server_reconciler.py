@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from keysteward.core.errors import Conflict, VersionConflict
+from keysteward.core.evidence import Entry
 from keysteward.core.ledger import Executed
 from keysteward.core.observed import ObservedScope
+from keysteward.core.outbox import numbered
 from keysteward.core.servers import (
     DoScope,
     ScopeStep,
@@ -78,13 +80,22 @@ class ServerReconciler:
         for step in plan.steps:
             self.tools.tell(identity, step.words)
             remote_id = self._act(ledger, step)
-            ledger = after_scope(ledger, step, remote_id=remote_id, at=self.tools.ledgers.now())
+            ledger = self._after(ledger, step, remote_id)
             done.append(step)
             if len(done) == len(plan.steps) and ledger.closed is None:
                 count = ledger.executed.count + 1
                 ledger = replace(ledger, executed=Executed(count, words or f"#{count} {plan.words}"))
             ledger = self._write(ledger)
         return ServerResult(identity, ledger, tuple(done))
+
+    def _after(self, ledger: ServerLedger, step: ScopeStep, remote_id: str | None) -> ServerLedger:
+        """Return the ledger after one step, with its entry for the audit log."""
+        now, author = self.tools.ledgers.now(), self.tools.author
+        changed = after_scope(ledger, step, remote_id=remote_id, at=now)
+        if author is None:
+            return changed
+        entry = Entry("", now, ledger.identity, f"{step.do} scope", step.words, author)
+        return replace(changed, outbox=(*changed.outbox, *numbered([entry], changed.version)))
 
     def _act(self, ledger: ServerLedger, step: ScopeStep) -> str | None:
         view, target = self.snapshot.target(ledger.target), self.tools.targets[ledger.target]
@@ -110,11 +121,9 @@ class ServerReconciler:
                 step = ScopeStep(DoScope.DROP, f"delete scope {name}", name, remote_id=ledger.scopes[name])
                 self.tools.tell(identity, step.words)
                 self._act(ledger, step)
-                ledger = after_scope(ledger, step, remote_id=None, at=self.tools.ledgers.now())
+                ledger = self._after(ledger, step, None)
             if free and not ledger.scopes:
-                ledger = after_scope(
-                    ledger, ScopeStep(DoScope.CLOSE, "close the ledger"), remote_id=None, at=self.tools.ledgers.now()
-                )
+                ledger = self._after(ledger, ScopeStep(DoScope.CLOSE, "close the ledger"), None)
             if free:
                 self._write(ledger)
 

@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from keysteward.core.errors import Damaged
-from keysteward.core.ledger import LEDGER_FORMAT, Executed
+from keysteward.core.evidence import Entry
+from keysteward.core.ledger import LEDGER_FORMAT, Executed, Logged
 from keysteward.core.observed import Mark, ObservedScope
 from keysteward.core.ports import ScopeWant
 from keysteward.core.spec import ServerSpec
@@ -37,6 +38,8 @@ class ServerLedger:
     dropped: tuple[str, ...] = ()
     executed: Executed = field(default_factory=Executed)
     closed: datetime | None = None
+    outbox: tuple[Entry, ...] = ()
+    logged: Logged | None = None
 
 
 _LEDGER = TypeAdapter(ServerLedger)

@@ -18,7 +18,7 @@ from keysteward.core.ports import Fingerprint, LedgerStore, Store, Target
 from keysteward.core.servers import ServerLedger, load_server_ledger
 from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.stack import second_client_id
-from keysteward.core.world import Found, Self, View, World
+from keysteward.core.world import Extent, Found, Self, View, World
 
 LEDGERS = "ledgers"
 SERVER_KIND = "ResourceServer"
@@ -129,8 +129,16 @@ class Sources:
 class Snapshot:
     """The lazily built view of one process. Thread-safe."""
 
-    def __init__(self, stack: str, sources: Sources, specs: Mapping[str, Spec], runner: str) -> None:
+    def __init__(
+        self,
+        stack: str,
+        sources: Sources,
+        specs: Mapping[str, Spec],
+        runner: str,
+        extent: Extent = Extent.ALL,
+    ) -> None:
         self.stack = stack
+        self.extent = extent
         self.sources = sources
         self.specs = dict(specs)
         self.runner = runner
@@ -225,7 +233,7 @@ class Snapshot:
             ledger=ledger,
             views={name: view.view for name, view in views.items()},
             now=self.at,
-            me=Self(self.runner),
+            me=Self(self.runner, self.extent),
             found=tuple(Found(n, o) for n, v in views.items() for o in v.relevant({identity, *names}, refs)),
             delivered={key: self.delivered.get(key, NOTHING_DELIVERED) for key in places},
             names=frozenset(names),

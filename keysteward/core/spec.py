@@ -62,6 +62,8 @@ class Spec:
     adopt: str | None = None
     retire_adopted: bool = False
     accept_gap: bool = False
+    unused_for: Duration | None = None
+    report_after: Duration = timedelta(days=30)
     facts: str = ""
     safeguards: Mapping[str, str] = field(default_factory=dict)
     previously: tuple[str, ...] = ()
@@ -240,11 +242,17 @@ def spec_of(declared: M2MClient | ClientSecret, stack: str) -> Spec:
         decommission=midnight(declared.decommission),
         adopt=m2m.adopt if m2m else declared.client if isinstance(declared, ClientSecret) else None,
         retire_adopted=declared.retire_adopted,
+        unused_for=_duration(declared.rotation.retire_when_unused_for),
+        report_after=parse_duration(declared.rotation.report_after),
         accept_gap=declared.accept_gap,
         facts=_digest(frozen) if frozen else "",
         safeguards=dict(can.safeguards),
         previously=tuple(declared.previously),
     )
+
+
+def _duration(duration: timedelta | str | None) -> timedelta | None:
+    return None if duration is None else parse_duration(duration)
 
 
 def _seconds(duration: timedelta | str | None) -> int | None:

@@ -208,9 +208,18 @@ def _strategies(stack: Stack) -> Iterable[str]:
             continue
         if spec.strategy is Strategy.GAP and spec.overlap:
             yield f"{_subject(declared)}: rotation: accept_gap replaces the secret in place; overlap must be 0"
+        if spec.unused_for is not None and not _shows_use(spec, declared.target.capabilities.last_use):
+            yield (
+                f"{_subject(declared)}: rotation: retire_when_unused_for needs a target that shows when a secret was "
+                f"last used, and {spec.target} does not; remove it"
+            )
         longest = declared.target.capabilities.longest_overlap
         if longest is not None and spec.overlap > longest:
             yield f"{_subject(declared)}: rotation: target {spec.target} allows an overlap of at most {longest}"
+
+
+def _shows_use(spec: Spec, shown: str | None) -> bool:
+    return shown == "secret" or (shown == "client" and spec.strategy is Strategy.ALTERNATE)
 
 
 def _duplicate_places(stack: Stack) -> Iterable[str]:

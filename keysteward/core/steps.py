@@ -34,6 +34,7 @@ class Do(StrEnum):
     RETIRE = "retire"  # L, the fence before END
     END = "end"  # T, S
     CHECK = "check"  # T
+    NOTIFY = "notify"  # the consumer's webhook
     ROLLBACK = "rollback"  # S
     SUSPEND = "suspend"  # T
     RECORD = "record"  # L
@@ -55,7 +56,7 @@ class Step:
     """One step: what, to which generation, object or place, in words, and why.
 
     `headline` steps make up the words of a plan; the others are how it is done. `widens` says that more is allowed
-    afterwards than before.
+    afterwards than before. `until` is how long an abandoned generation lives on.
     """
 
     do: Do
@@ -69,6 +70,7 @@ class Step:
     record: ObjectRecord | None = None
     secret_id: str | None = None
     suspects: tuple[str, ...] = ()
+    until: datetime | None = None
 
     @property
     def needs_approval(self) -> bool:

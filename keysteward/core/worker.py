@@ -6,13 +6,14 @@ Secrets are held in memory only, in `Material`, and go from target to store or f
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from keysteward.core.effects import Outcome, action_for
-from keysteward.core.errors import Damaged, Rejected
-from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Origin, Place, State
+from keysteward.core.errors import Damaged, KeystewardError, Rejected
+from keysteward.core.evidence import Author, Entry
+from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
 from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES
 from keysteward.core.observed import Mark, ObservedObject
 from keysteward.core.ports import (
@@ -38,9 +39,23 @@ from keysteward.core.world import Found, World
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a consumer is told: which generation its place holds now. `nonce` is that of the attempt, so each is new."""
+
+    identity: str
+    generation: int
+    place: str
+    nonce: str
+    at: datetime
+
+
 @dataclass(frozen=True)
 class Tools:
-    """All that a run needs from outside: ports, randomness, time. `now` is aware UTC, `sleep` takes seconds."""
+    """All that a run needs from outside: ports, randomness, time. `sleep` takes seconds.
+
+    `notify` calls a consumer's webhook, `record` appends to the audit log; `author` is who the entries name.
+    """
 
     targets: Mapping[str, Target]
     stores: Mapping[str, Store]
@@ -51,6 +66,9 @@ class Tools:
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
     runner: str
+    author: Author | None = None
+    notify: Callable[[Place, News], None] | None = None
+    record: Callable[[Sequence[Entry]], Logged] | None = None
     tell: Callable[[str, str], None] = field(default=lambda _identity, _words: None)
 
 
@@ -80,6 +98,7 @@ class Worker:
             Do.ROLLBACK: self._rollback,
             Do.END: self._end,
             Do.CHECK: self._check,
+            Do.NOTIFY: self._notify,
             Do.DELETE: self._delete,
             Do.EMPTY: self._empty,
             Do.RELEASE: self._release,
@@ -446,6 +465,20 @@ class Worker:
         verification = self._prove(generation, material)
         dead = verification.proof is Proof.REFUSED
         return Outcome(at=self.clock(), good=not dead, reason=verification.reason or step.why)
+
+    def _notify(self, step: Step) -> Outcome:
+        """Tell one consumer. It is no fault of the credential when that fails: the next run tries again."""
+        generation, place = self._generation(step), self.ledger.place(step.place or "")
+        place = next((p for p in self.spec.places if p.key == place.key), place)
+        news = News(self.world.identity, generation.number, place.key, generation.nonce, self.clock())
+        if self.tools.notify is None:
+            return Outcome(at=self.clock(), good=False, reason="this run cannot call webhooks")
+        try:
+            self.tools.notify(place, news)
+        except KeystewardError as error:
+            _log.warning("operation=notify credential=%s place=%s outcome=failed", self.world.identity, place.key)
+            return Outcome(at=self.clock(), good=False, reason=error.message)
+        return Outcome(at=self.clock(), reason="the consumer took it")
 
     def _delete(self, step: Step) -> Outcome:
         record = self._record(step)

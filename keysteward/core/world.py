@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from keysteward.core.ledger import Ledger, ObjectRecord
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
@@ -42,14 +43,27 @@ class Found:
     object: ObservedObject
 
 
+class Extent(StrEnum):
+    """How far the plans of a run reach."""
+
+    ALL = "all"
+    LIFECYCLE = "lifecycle"  # what time and faults bring: rotation, retirement, repair; no change of a declaration
+    RENAME = "rename"  # identity in marks, ledger and documents only
+
+
 @dataclass(frozen=True, slots=True)
 class Self:
-    """This run: its runner id, the attempt nonces it may still send, and what it already found out by asking."""
+    """This run: its runner id, how far its plans reach, the attempt nonces it may still send, what it found out.
+
+    `told` are the places whose consumers it already tried to tell of a generation, as (generation, place).
+    """
 
     runner: str
+    extent: Extent = Extent.ALL
     unsent: frozenset[str] = frozenset()
     alive: frozenset[int] = frozenset()
     prepared: frozenset[int] = frozenset()
+    told: frozenset[tuple[int, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
 
-from keysteward.core.delivery import Delivery
+from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import Conflict, NotFound, Rejected, VersionConflict
 from keysteward.core.observed import (
     Delivered,
@@ -359,9 +359,16 @@ class MemoryStore:
         """See the port."""
         return self
 
-    def path(self, path: str, *, fields: Mapping[str, str] | None = None, take_over: bool = False) -> Delivery:
+    def path(
+        self,
+        path: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        take_over: bool = False,
+        webhook: Webhook | None = None,
+    ) -> Delivery:
         """Declare a place in this store."""
-        return Delivery(self, path, fields or {}, take_over)
+        return Delivery(self, path, fields or {}, take_over, webhook)
 
     def reads(self, path: str) -> str | None:
         """Return the current value as a consumer reads it."""

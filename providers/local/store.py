@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from keysteward.core.delivery import Delivery
+from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import AccessDenied, Damaged
 from keysteward.core.observed import Delivered
 from keysteward.core.ports import About, Check, Descriptor, Material, StageEntry
@@ -51,9 +51,16 @@ class LocalStore:
         """How to make this store again."""
         return Descriptor("keysteward.providers.local:LocalStore", dict(self._settings))
 
-    def path(self, path: str, *, fields: Mapping[str, str] | None = None, take_over: bool = False) -> Delivery:
+    def path(
+        self,
+        path: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        take_over: bool = False,
+        webhook: Webhook | None = None,
+    ) -> Delivery:
         """Return a place for `deliver_to`; `fields` gives fields of the document the names its consumer reads."""
-        return Delivery(self, path, documents.check_fields(fields or {}), take_over)
+        return Delivery(self, path, documents.check_fields(fields or {}), take_over, webhook)
 
     def ledgers(self, folder: str | Path | None = None) -> LocalLedgers:
         """Return a ledger store in one SQLite file, in this store's folder or another."""

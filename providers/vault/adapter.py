@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from keysteward.core.delivery import Delivery
+from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError, VersionConflict
 from keysteward.core.observed import Delivered
 from keysteward.core.ports import About, Check, Descriptor, Material, StageEntry
@@ -101,13 +101,20 @@ class Vault:
         settings = {**self._credentials, "mount": self.mount, "staging": self.staging}
         return Descriptor("keysteward.providers.vault:Vault", settings)
 
-    def path(self, path: str, *, fields: Mapping[str, str] | None = None, take_over: bool = False) -> Delivery:
+    def path(
+        self,
+        path: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        take_over: bool = False,
+        webhook: Webhook | None = None,
+    ) -> Delivery:
         """Return a place for `deliver_to`; `fields` gives fields of the document the names its consumer reads."""
         if f"{path}/".startswith(f"{self.staging}/"):
             raise DeclarationError(
                 f"deliver_to: {path} lies in {self.staging}, where values are staged; choose another"
             )
-        return Delivery(self, path, documents.check_fields(fields or {}), take_over)
+        return Delivery(self, path, documents.check_fields(fields or {}), take_over, webhook)
 
     def ledgers(self, prefix: str = "keysteward") -> VaultLedgers:
         """Return a ledger store under a prefix of the same engine, with the same credentials."""

@@ -15,11 +15,11 @@ def write(project: Project, ledger: Ledger) -> None:
     project.ledgers.write(f"ledgers/{ledger.identity}", dump_ledger(ledger), ledger.version)
 
 
-def test_reissue_brings_a_new_secret_and_keeps_the_old_one_for_its_overlap(project: Project) -> None:
+def test_reissue_brings_a_new_secret_and_keeps_the_old_one_for_its_grace(project: Project) -> None:
     project.run("up", "--yes")
     first = project.store.reads("apps/billing-exporter")
 
-    done = project.run("reissue", "billing-exporter", "--reason", "pasted into a chat", "--yes")
+    done = project.run("reissue", "billing-exporter", "--reason", "pasted into a chat", "--grace", "1d", "--yes")
     assert done.code == 0
     assert "rotate to generation 2 (reissue: pasted into a chat)" in done.out
     assert project.states() == ["1 previous", "2 current"]
@@ -37,7 +37,7 @@ def test_reissue_asks_first(project: Project, at_a_terminal: Callable[[], None])
     assert project.run("reissue", "billing-exporter", "--reason", "leak", say="n\n").code == 1
     assert project.ledger().reissue is None
     assert project.run("reissue", "billing-exporter", "--reason", "leak", say="y\n").code == 0
-    assert project.states() == ["1 previous", "2 current"]
+    assert project.states() == ["1 retired", "2 current"]
 
 
 def test_reissue_needs_a_reason_a_declaration_and_a_first_secret(project: Project) -> None:

@@ -79,4 +79,4 @@ def test_requests_that_make_no_sense_are_refused() -> None:
     company.declare()
     company.up()
     with pytest.raises(DeclarationError, match="nothing to reissue"):
-        reissue(company.ledger(), "why not")
+        reissue(company.ledger(), "why not", at=company.clock.now)

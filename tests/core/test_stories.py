@@ -275,7 +275,7 @@ def test_a_secret_deleted_in_the_console_is_not_silently_brought_back() -> None:
     made.pass_time(days=200)
     made.up()
     assert not made.consumer_works()
-    edit(made, lambda ledger: reissue(ledger, "cleared with security"))
+    edit(made, lambda ledger: reissue(ledger, "cleared with security", at=made.clock.now, grace=None))
     made.up()
     assert made.consumer_works()
     assert made.states() == ["1 retired", "2 current"]
@@ -399,7 +399,7 @@ def test_two_failing_generations_block_the_credential_until_it_changes() -> None
     assert made.words() == ""
     made.target.refuse = lambda _claim: None
     assert made.words() == ""
-    edit(made, lambda ledger: reissue(ledger, "scope mended"))
+    edit(made, lambda ledger: reissue(ledger, "scope mended", at=made.clock.now, grace=None))
     made.up()
     assert made.consumer_works()
     assert Kind.BLOCKED not in kinds(made)

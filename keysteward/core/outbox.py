@@ -1,0 +1,58 @@
+"""From ledgers into the audit log: entries wait in the ledger they were written with until the log has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from keysteward.core.errors import OutcomeUnknown, VersionConflict
+from keysteward.core.evidence import Entry
+from keysteward.core.ledger import Ledger, Logged, dump_ledger
+from keysteward.core.ports import LedgerStore
+from keysteward.core.servers import ServerLedger, dump_server_ledger
+from keysteward.core.snapshot import ledger_key
+
+Record = Callable[[Sequence[Entry]], Logged]
+"""Appends entries to the audit log and says where they went."""
+
+_Ledgers = tuple[MutableMapping[str, Any], Callable[[Any], dict[str, Any]]]
+
+
+def numbered(entries: Iterable[Entry], version: int) -> tuple[Entry, ...]:
+    """Give entries their ids, which follow from the version of the ledger that they are written over."""
+    return tuple(replace(entry, id=f"{entry.identity}@{version}.{n}") for n, entry in enumerate(entries))
+
+
+def flush(
+    store: LedgerStore,
+    record: Record,
+    credentials: MutableMapping[str, Ledger],
+    servers: MutableMapping[str, ServerLedger],
+    only: Iterable[str] | None = None,
+) -> int:
+    """Move what waits in these ledgers (of `only` these identities) into the log; returns how many entries.
+
+    The log comes first, then the ledgers: a run that dies in between leaves entries that the next one appends again
+    under the same ids. A ledger that somebody else changes meanwhile keeps its entries too.
+    """
+    names = None if only is None else set(only)
+    groups: tuple[_Ledgers, _Ledgers] = ((credentials, dump_ledger), (servers, dump_server_ledger))
+    waiting = [
+        (known, dump, ledger)
+        for known, dump in groups
+        for name, ledger in list(known.items())
+        if ledger.outbox and (names is None or name in names)
+    ]
+    entries = sorted((entry for _, _, ledger in waiting for entry in ledger.outbox), key=lambda entry: entry.at)
+    if not entries:
+        return 0
+    logged = record(entries)
+    for known, dump, ledger in waiting:
+        cleared = replace(ledger, outbox=(), logged=logged)
+        try:
+            version = store.write(ledger_key(ledger.identity), dump(cleared), ledger.version)
+        except (VersionConflict, OutcomeUnknown):
+            continue
+        known[ledger.identity] = replace(cleared, version=version)
+    return len(entries)
