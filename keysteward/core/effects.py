@@ -17,7 +17,7 @@ from keysteward.core.ledger import (
     Origin,
     State,
 )
-from keysteward.core.making import strategy_for
+from keysteward.core.making import held_anywhere, shown, strategy_for
 from keysteward.core.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
 from keysteward.core.ports import Action, Strategy
 from keysteward.core.spec import Spec
@@ -235,7 +235,18 @@ def _staged(w: World, generation: Generation, out: Outcome) -> dict[str, Deliver
     return delivered
 
 
+def _refused(w: World, step: Step, out: Outcome) -> World:
+    """Give up a generation that its target refuses to make, and try no more until something changes."""
+    generation = _generation(w, step)
+    ledger = _ledger(w).with_generation(generation.number, state=State.ABANDONED, evidence=f"refused: {out.reason}")
+    blocked = Blocked(out.reason, _spec(w).digest(), out.at)
+    refused = _with(w, replace(ledger, blocked=blocked, reissue=None, grace=None))
+    return replace(refused, me=replace(w.me, unsent=w.me.unsent - {generation.nonce}))
+
+
 def _create(w: World, step: Step, out: Outcome) -> World:
+    if not out.good:
+        return _refused(w, step, out)
     spec, record, generation = _spec(w), _record_of(w, step), _generation(w, step)
     secrets: tuple[ObservedSecret, ...] = ()
     ledger = _ledger(w).with_object(record.key, remote_id=out.remote_id)
@@ -292,6 +303,8 @@ def _restore(w: World, step: Step, out: Outcome) -> World:
 
 
 def _issue(w: World, step: Step, out: Outcome) -> World:
+    if not out.good:
+        return _refused(w, step, out)
     record, generation = _record_of(w, step), _generation(w, step)
     ledger = _ledger(w).with_generation(
         generation.number,
@@ -398,9 +411,16 @@ def _settle(w: World, step: Step, out: Outcome) -> World:
     return _with(w, replace(ledger, reissue=None, grace=None, blocked=None, ended_elsewhere=None, rollback=None))
 
 
+def _without_gone(w: World, ledger: Ledger, generation: Generation) -> Ledger:
+    """Return the ledger without hope in a client that is gone from its target: the next generation gets a new one."""
+    record = ledger.object_of(generation)
+    gone = record.remote_id is not None and record.target in w.views and w.object(record) is None
+    return ledger.with_object(record.key, deleted=True) if gone else ledger
+
+
 def _abandon(w: World, step: Step, _out: Outcome) -> World:
     generation = _generation(w, step)
-    ledger = _ledger(w).with_generation(
+    ledger = _without_gone(w, _ledger(w), generation).with_generation(
         generation.number,
         state=State.ABANDONED,
         evidence=step.why,
@@ -434,8 +454,8 @@ def _end(w: World, step: Step, out: Outcome) -> World:
         ledger = ledger.with_object(record.key, suspended=True)
         seen = w.found if found is None else _see(w, record, replace(found, enabled=False))
     elif found is not None:
-        kept = tuple(s for s in found.secrets if s.id != generation.id and s.fingerprint != generation.fingerprint)
-        seen = _see(w, record, replace(found, secrets=kept))
+        ended = shown(found, generation)
+        seen = _see(w, record, replace(found, secrets=tuple(s for s in found.secrets if s is not ended)))
     delivered = {key: _without(held, generation.number) for key, held in w.delivered.items()}
     return replace(_with(w, ledger, seen), delivered=delivered)
 
@@ -458,7 +478,8 @@ def _check(w: World, step: Step, out: Outcome) -> World:
     ledger = ledger.with_generation(
         generation.number, state=State.ABANDONED, evidence=f"ended elsewhere: {out.reason or step.why}"
     )
-    if ledger.current is None and not ledger.in_state(State.PREVIOUS):
+    ledger = _without_gone(w, ledger, generation)
+    if ledger.current is None and not any(held_anywhere(w, g) for g in ledger.in_state(State.PREVIOUS)):
         ledger = replace(ledger, ended_elsewhere=generation.number)
     return _with(w, ledger)
 

@@ -104,7 +104,7 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
                 "enable it there when that was not meant; nothing new is issued before",
             )
         view = w.views.get(record.target)
-        if view is not None and w.spec is not None and cap_filled(ledger, record, found, view.capabilities):
+        if view is not None and w.spec is not None and cap_filled(w, ledger, record, found):
             live = [g.id for g in ledger.generations if g.object == record.key and g.live]
             others = [s.id for s in found.secrets if s.id not in live]
             if others:

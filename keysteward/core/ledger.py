@@ -206,13 +206,14 @@ class Ledger:
     """The record of one credential. `version` is the store's compare-and-set version, 0 when never written.
 
     `reissue` is the reason of a reissue that was asked for, `grace` how long older generations live after it (None:
-    their overlap); `rollback` the generation a person wants back. `outbox` holds entries on their way into the audit
-    log.
+    their overlap); `rollback` the generation a person wants back; `names` are earlier identities. `outbox` holds
+    entries on their way into the audit log.
     """
 
     identity: str
     incarnation: str
     kind: str
+    names: tuple[str, ...] = ()
     format: int = LEDGER_FORMAT
     version: int = 0
     next: int = 1

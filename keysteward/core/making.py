@@ -10,10 +10,11 @@ from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.ports import Capabilities, Strategy
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step, Wait
-from keysteward.core.world import Extent, World
+from keysteward.core.world import Extent, View, World
 
 SERVER_CHOOSES = frozenset({Strategy.MINT, Strategy.NAMED_KEY})
 ONE_SLOT = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP})
+CLIENT_GONE = "its client is gone from the target"
 CREATION_SLACK = timedelta(seconds=2)
 """How much earlier than asked a target may date what we asked for: its times are whole seconds."""
 
@@ -50,12 +51,28 @@ def obstacle(w: World, spec: Spec) -> Problem | None:
     return None
 
 
-def cap_filled(ledger: Ledger | None, record: ObjectRecord, found: ObservedObject, can: Capabilities) -> bool:
-    """Say whether the target would refuse one more secret; what the ledger retired does not count."""
-    if can.secrets <= 1 or can.native_slot:
+def cap_filled(w: World, ledger: Ledger | None, record: ObjectRecord, found: ObservedObject) -> bool:
+    """Say whether the target would refuse one more secret; what a list shows of those just retired does not count."""
+    view = w.views.get(record.target)
+    if view is None or view.capabilities.secrets <= 1 or view.capabilities.native_slot:
         return False
-    ended = {g.id for g in ledger.in_state(State.RETIRED) if g.object == record.key} if ledger else set()
-    return sum(1 for secret in found.secrets if secret.id not in ended) >= can.secrets
+    retired = ledger.in_state(State.RETIRED) if ledger else ()
+    ended = {g.id for g in retired if g.object == record.key and not proves_presence(view, g)}
+    return sum(1 for secret in found.secrets if secret.id not in ended) >= view.capabilities.secrets
+
+
+def proves_presence(view: View, generation: Generation) -> bool:
+    """Say whether a retired secret that a list shows is really there again, and not just still in an old list."""
+    ended = generation.ended_at
+    return ended is not None and view.taken_at >= ended + view.capabilities.list_lag + view.capabilities.call_timeout
+
+
+def shown(found: ObservedObject, generation: Generation) -> ObservedSecret | None:
+    """Return the secret of a generation: by its fingerprint, or by its id where the target shows no values."""
+    secret = found.secret(generation.fingerprint)
+    if secret is not None or generation.id is None:
+        return secret
+    return next((s for s in found.secrets if s.slot == "key" and s.id == generation.id), None)
 
 
 def needs_preparation(w: World, spec: Spec, ledger: Ledger | None, record: ObjectRecord) -> bool:
@@ -102,7 +119,7 @@ def _make_chosen(w: World, ledger: Ledger, spec: Spec, generation: Generation) -
     if record.remote_id is None:
         return Step(Do.CREATE, f"create client {record.client_id}", "", number, object=record.key)
     if found is None:
-        return _abandon(generation, "its client is gone from the target")
+        return _abandon(generation, CLIENT_GONE)
     if generation.strategy is Strategy.ROTATED_SLOT:
         return _make_in_slot(ledger, generation, found)
     replaced = _replaced_by_somebody(ledger, spec, generation, found)
@@ -151,7 +168,9 @@ def _make_minted(w: World, ledger: Ledger, generation: Generation) -> Step | Wai
     record = ledger.object_of(generation)
     if record.remote_id is None:
         return Step(Do.CREATE, f"create client {record.client_id}", "", number, object=record.key)
-    return _issue(generation) if generation.nonce in w.me.unsent else resolve_lost(w, ledger, generation)
+    if generation.nonce not in w.me.unsent:
+        return resolve_lost(w, ledger, generation)
+    return _issue(generation) if w.object(record) is not None else _abandon(generation, CLIENT_GONE)
 
 
 def answer_lost(w: World, ledger: Ledger, generation: Generation) -> bool:
@@ -178,7 +197,7 @@ def resolve_lost(w: World, ledger: Ledger, generation: Generation) -> Step | Wai
 def _give_up(
     ledger: Ledger, generation: Generation, record: ObjectRecord, found: ObservedObject | None, can: Capabilities
 ) -> Step:
-    known = {g.id for g in ledger.generations if g.id} | set(generation.baseline)
+    known = {g.id for g in ledger.generations if g.id and g.object == record.key} | set(generation.baseline)
     strangers = [s for s in found.secrets if s.id not in known] if found else []
     named = [s for s in strangers if s.name and generation.nonce in s.name]
     if named:

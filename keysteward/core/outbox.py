@@ -20,8 +20,14 @@ _Ledgers = tuple[MutableMapping[str, Any], Callable[[Any], dict[str, Any]]]
 
 
 def numbered(entries: Iterable[Entry], version: int) -> tuple[Entry, ...]:
-    """Give entries their ids, which follow from the version of the ledger that they are written over."""
-    return tuple(replace(entry, id=f"{entry.identity}@{version}.{n}") for n, entry in enumerate(entries))
+    """Give entries their ids: the version of the ledger that they are written over, and which run writes them.
+
+    The run's nonce tells them apart where a ledger store was restored and versions come again.
+    """
+    return tuple(
+        replace(entry, id=f"{entry.identity}@{version}.{n}/{entry.author.runner.rpartition('/')[2]}")
+        for n, entry in enumerate(entries)
+    )
 
 
 def flush(

@@ -132,6 +132,23 @@ def _resume(w: World) -> Decision:
     return None
 
 
+def _behind(w: World) -> Decision:
+    """Notice a ledger that is older than what it delivered: restored from a backup, it would use numbers again."""
+    ledger = w.ledger
+    if ledger is None:
+        return None
+    for place in ledger.places:
+        held = w.at(place.key)
+        entries = [e for e in (held.current, held.previous, *held.staged) if e is not None]
+        newest = max((e.generation for e in entries), default=0)
+        if held.identity in {w.identity, *w.names} and newest >= ledger.next:
+            return Problem(
+                f"{place.key} holds generation {newest}, which the ledger does not know: the ledger store was restored "
+                f"from a backup, or lost writes; run: keysteward rebuild {w.identity.rpartition('/')[2]}"
+            )
+    return None
+
+
 def _places(w: World) -> Decision:
     return making.obstacle(w, w.spec) if w.spec else None
 
@@ -207,6 +224,13 @@ def _sweep(w: World) -> Decision:
     return retiring.sweep(w, w.ledger) if w.ledger and not w.ledger.closed else None
 
 
+def _revived(w: World) -> Decision:
+    ledger = w.ledger
+    if ledger is None or ledger.closed:
+        return None
+    return next((step for g in ledger.generations if (step := retiring.came_back(w, ledger, g)) is not None), None)
+
+
 def _retiring(w: World) -> Decision:
     for generation in w.ledger.in_state(State.RETIRING) if w.ledger else ():
         return Step(Do.END, f"end generation {generation.number}", "its retirement has begun", generation.number)
@@ -218,7 +242,7 @@ def _rollback(w: World) -> Decision:
     ledger, spec = w.ledger, w.spec
     if ledger is None or spec is None or ledger.closed or ledger.unfinished is not None:
         return None
-    previous = ledger.in_state(State.PREVIOUS)
+    previous = [g for g in ledger.in_state(State.PREVIOUS) if making.held_anywhere(w, g)]
     back = next((g for g in previous if g.number == ledger.rollback), previous[-1] if previous else None)
     if back is None or (ledger.current is not None and ledger.rollback is None):
         return None
@@ -250,7 +274,9 @@ def _dead_current(w: World) -> Decision:
     if view is None or record.remote_id is None:
         return None
     if found is not None and (
-        found.secret(current.fingerprint) is not None or any(s.fingerprint is None for s in found.secrets)
+        making.shown(found, current) is not None
+        or any(s.fingerprint is None and s.slot != "key" for s in found.secrets)
+        or (current.id is None and any(s.fingerprint is None for s in found.secrets))
     ):
         return None
     why = "its client is gone" if found is None else "its secret is not at the target any more"
@@ -347,7 +373,7 @@ def _begin(w: World) -> Decision:
     if view is None:
         return None
     found = w.object(record) if record.remote_id else None
-    if found is not None and making.cap_filled(ledger, record, found, view.capabilities):
+    if found is not None and making.cap_filled(w, ledger, record, found):
         return None
     if making.needs_preparation(w, spec, ledger, record):
         return Step(Do.PREPARE, f"prepare native overlap on client {record.client_id}", why, object=record.key)
@@ -389,6 +415,7 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
     held = ledger.held is not None and ledger.held.until > w.now
     waiting = bool(ledger.in_state(State.RETIRING)) or (
         spec.strategy in SLOT_STRATEGIES
+        and ledger.current is not None
         and any(g.state is State.PREVIOUS or retiring.lives_on(w, g) for g in ledger.generations)
     )
     return held or waiting or _disabled_elsewhere(w, ledger)
@@ -452,6 +479,7 @@ ALL_RULES: tuple[Rule, ...] = (
     _leased,
     _closed,
     _revoked,
+    _behind,
     _removed,
     _suspended,
     _places,
@@ -460,6 +488,7 @@ ALL_RULES: tuple[Rule, ...] = (
     _decommissioned,
     _resume,
     _unfinished,
+    _revived,
     _sweep,
     _retiring,
     _rollback,

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from keysteward.core.effects import Outcome, apply
-from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, VersionConflict
+from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, Rejected, VersionConflict
 from keysteward.core.evidence import Entry
 from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind
@@ -36,6 +36,9 @@ MOST_STEPS = 80
 """A run that has not settled one credential after so many steps is going in circles: a defect, reported as one."""
 
 WRITE_TRIES = 3
+
+MAKING = frozenset({Do.CREATE, Do.ISSUE})
+"""Steps that a target may refuse for good, after which the credential is blocked with the target's reason."""
 
 TELLING = frozenset({Do.VERIFY, Do.END, Do.CHECK, Do.NOTIFY})
 """Steps whose outcome comes with a reason in words."""
@@ -172,7 +175,9 @@ class _Run:
                 continue
             self.renamed_from = name
             if ledger is None or ledger.closed is not None:
-                ledger = replace(old, identity=seen.identity, version=ledger.version if ledger is not None else 0)
+                names = tuple(sorted({*old.names, name} - {seen.identity}))
+                version = ledger.version if ledger is not None else 0
+                ledger = replace(old, identity=seen.identity, names=names, version=version)
         self.found_lease = ledger.lease if ledger is not None else None
         world = self.snapshot.world_of(seen.identity, seen.spec, ledger)
         places = {p.key: p for p in (*(seen.spec.places if seen.spec else ()), *(ledger.places if ledger else ()))}
@@ -222,7 +227,7 @@ class _Run:
         shown = plan(self.world)
         Reconciler._raise_for_lease(shown)  # noqa: SLF001 - the same module's one rule
         if shown.problem is not None and not shown.steps:
-            raise Conflict(shown.problem.message, credential=self.world.identity)
+            self._raise_problem(shown.problem)
         self._check_approval(shown.approved)
         try:
             wait = self._loop(words or self._words(shown))
@@ -234,9 +239,17 @@ class _Run:
         finally:
             self.snapshot.absorb(self.seen, self.world)
         if self.renamed_from is not None:
-            self._close_renamed(self.renamed_from)
+            self._write(self.world.ledger, last=True)
         findings = examine(replace(self.world, now=self.now()))
         return Result(self.world.identity, self.world.ledger, tuple(self.done), findings, wait)
+
+    def _raise_problem(self, problem: Problem) -> NoReturn:
+        """Raise a problem, unless it is only that another run has changed the ledger since it was read."""
+        stored, ledger = self._read_ledger(self.world.identity), self.world.ledger
+        seen = 0 if ledger is None else ledger.version
+        if stored is not None and self.renamed_from is None and stored.version != seen:
+            raise VersionConflict("its ledger was changed by another run; run again", credential=self.world.identity)
+        raise Conflict(problem.message, credential=self.world.identity)
 
     def _free(self) -> None:
         """After an error whose outcome is known: give the lease back, so that the next run need not wait for it."""
@@ -287,7 +300,7 @@ class _Run:
                 continue
             self._give_back(words)
             if isinstance(decision, Problem):
-                raise Conflict(decision.message, credential=self.world.identity)
+                self._raise_problem(decision)
             return decision if isinstance(decision, Wait) else None
         raise KeystewardError(
             f"did not settle after {MOST_STEPS} steps, the last being {self.done[-1].words!r}; please report this",
@@ -333,8 +346,10 @@ class _Run:
             self._after_lost_mint(step)
             return
         except KeystewardError as error:
-            self._note(step.do.value, step.words, at=self.now(), outcome="refused", evidence=error.message)
-            raise
+            if not isinstance(error, Rejected) or step.do not in MAKING:
+                self._note(step.do.value, step.words, at=self.now(), outcome="refused", evidence=error.message)
+                raise
+            outcome = Outcome(at=self.now(), good=False, reason=error.message)
         self.done.append(step)
         if outcome is None:
             return

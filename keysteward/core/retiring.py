@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from keysteward.core.ledger import LIVE, UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
-from keysteward.core.making import ONE_SLOT, answer_lost, resolve_lost
+from keysteward.core.making import ONE_SLOT, answer_lost, proves_presence, resolve_lost, shown
+from keysteward.core.ports import Strategy
 from keysteward.core.schedule import may_begin
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Step, Wait
@@ -66,8 +67,22 @@ def silence(w: World, ledger: Ledger, generation: Generation) -> timedelta | Non
     if view.capabilities.last_use == "client":
         alone = all(g.object != generation.object or g is generation or not g.live for g in ledger.generations)
         return w.now - max(since, found.last_used or since) if alone else None
-    secret = found.secret(generation.fingerprint) or next((s for s in found.secrets if s.id == generation.id), None)
+    secret = shown(found, generation)
     return None if secret is None else w.now - max(since, secret.last_used or since)
+
+
+def replaces(w: World, current: Generation, generation: Generation) -> bool:
+    """Say whether a generation ends because the current one took its place, which must then be seen to work.
+
+    What expired, was revoked or is not declared any more ends whatever else works.
+    """
+    spec, ledger = w.spec, w.ledger
+    if spec is None or ledger is None or generation.number == current.number:
+        return False
+    revoked = ledger.revoked
+    if revoked is not None and (revoked.generations is None or generation.number in revoked.generations):
+        return False
+    return not any(when is not None and w.now >= when for when in (spec.expires, spec.decommission))
 
 
 def clock_off(w: World, target: str) -> bool:
@@ -187,15 +202,33 @@ def revoke(w: World, stop: _Stop) -> Step | Wait | _Stop | None:
             return _end(generation, why)
         if generation.live:
             return _retire(generation, why)
+        again = came_back(w, ledger, generation)
+        if again is not None:
+            return again
     if lost is not None:
         return resolve_lost(w, ledger, lost)
     return stop if numbers is None and w.spec is not None else None
+
+
+def came_back(w: World, ledger: Ledger, generation: Generation) -> Step | None:
+    """End again what came back from the dead: a retired secret that a restored target shows once more."""
+    record = ledger.object_of(generation)
+    view, found = w.views.get(record.target), w.object(record)
+    if generation.state is not State.RETIRED or view is None or found is None or not found.enabled:
+        return None
+    if generation.strategy is Strategy.ALTERNATE or shown(found, generation) is None:
+        return None
+    if not proves_presence(view, generation):
+        return None
+    words, why = f"end generation {generation.number} again", "it was retired, and its target has it again"
+    return Step(Do.ABANDON, words, why, generation.number, headline=True)
 
 
 def end_all(w: World, ledger: Ledger) -> Step | None:
     """End what is not declared any more: delete what we made, release what we adopted, empty its places."""
     if ledger.closed:
         return None
+    ours = {w.identity, *w.names}
     for record in ledger.objects:
         if record.deleted:
             continue
@@ -207,7 +240,7 @@ def end_all(w: World, ledger: Ledger) -> Step | None:
         found = w.object(record)
         if record.remote_id is None and found is None:
             continue
-        if found is not None and found.mark is not None and found.mark.identity != w.identity:
+        if found is not None and found.mark is not None and found.mark.identity not in ours:
             continue
         words = f"delete client {record.client_id}"
         return Step(Do.DELETE, words, "not declared any more", object=record.key, headline=True)
@@ -215,7 +248,7 @@ def end_all(w: World, ledger: Ledger) -> Step | None:
     for place in ledger.places:
         held = w.at(place.key)
         entries = [e for e in (held.current, held.previous, *held.staged) if e is not None]
-        if entries and held.identity in {w.identity, None} and not kept:
+        if entries and held.identity in {*ours, None} and not kept:
             words = f"empty {place.key}"
             return Step(Do.EMPTY, words, "not declared any more", place=place.key, headline=True)
     return Step(Do.CLOSE, "close the ledger", "nothing of it is left", headline=not ledger.objects)

@@ -213,7 +213,7 @@ class Snapshot:
             self.sources.complete(ledger)
             if ledger.lease is not None and self.sources.is_dead(ledger.lease.runner):
                 ledger = replace(ledger, lease=None)
-        names = set(old_identities(self.stack, spec)) if spec else set()
+        names = {*(old_identities(self.stack, spec) if spec else ()), *(ledger.names if ledger else ())} - {identity}
         targets = {r.target for r in ledger.objects if not r.deleted} if ledger else set()
         refs = (
             {r.client_id for r in ledger.objects} | {r.remote_id or r.client_id for r in ledger.objects}

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from keysteward.core.effects import Outcome, action_for
-from keysteward.core.errors import Damaged, KeystewardError, Rejected
+from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rejected, Unavailable
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
-from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES
+from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, shown
 from keysteward.core.observed import Mark, ObservedObject
 from keysteward.core.ports import (
     About,
@@ -32,11 +32,15 @@ from keysteward.core.ports import (
     Target,
     Verification,
 )
+from keysteward.core.retiring import replaces
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Step
 from keysteward.core.world import Found, World
 
 _log = logging.getLogger(__name__)
+
+STAGING_PAUSES = (1.0, 2.0, 4.0)
+"""Seconds between attempts to stage a secret that was just minted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,8 +328,22 @@ class Worker:
                 operation="issue",
             )
         self.material[generation.number] = issued.material
-        named = replace(generation, id=issued.id)
-        return self._stage_at(named, issued.material, missing_only=False)
+        return self._stage_minted(replace(generation, id=issued.id), issued.material)
+
+    def _stage_minted(self, generation: Generation, material: Material) -> Outcome:
+        """Stage what nobody can show again: patiently, since staging can be repeated and minting cannot.
+
+        Raises Unavailable in the end; the next run finds out from the store and the target's list what there is.
+        """
+        for pause in STAGING_PAUSES:
+            try:
+                return self._stage_at(generation, material, missing_only=False)
+            except (OutcomeUnknown, Unavailable):
+                self.tools.sleep(pause)
+        try:
+            return self._stage_at(generation, material, missing_only=False)
+        except OutcomeUnknown as error:
+            raise Unavailable(error.message, credential=self.world.identity, operation="stage") from None
 
     def _resume(self, step: Step) -> Outcome:
         record = self._record(step)
@@ -409,7 +427,7 @@ class Worker:
         """End one generation at the target, then destroy its plaintext. The current one is proven once more before."""
         generation, record = self._generation(step), self._record(step)
         current = self.ledger.current
-        if generation.state is State.RETIRING and current is not None and self.world.spec is not None:
+        if generation.state is State.RETIRING and current is not None and replaces(self.world, current, generation):
             refused = self._current_refused(current)
             if refused is not None:
                 return Outcome(at=self.clock(), good=False, reason=refused)
@@ -447,9 +465,7 @@ class Worker:
         if generation.strategy is Strategy.ALTERNATE and generation.state is State.RETIRING:
             target.suspend(remote_id)
             return
-        secret = found.secret(generation.fingerprint)
-        if secret is None and generation.id is not None:
-            secret = next((s for s in found.secrets if s.slot == "key" and s.id == generation.id), None)
+        secret = shown(found, generation)
         if secret is not None:
             target.retire(remote_id, secret)
 
