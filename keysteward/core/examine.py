@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.ledger import Generation, Ledger, Origin, State
+from keysteward.core.ledger import UNFINISHED, Generation, Ledger, Origin, State
 from keysteward.core.making import cap_filled, held_anywhere
 from keysteward.core.retiring import clock_off, retirement_at, silence
 from keysteward.core.schedule import LATE_SHARE, due_at, show_duration
@@ -94,7 +94,7 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
         if (
             not found.enabled
             and not record.suspended
-            and any(g.object == record.key and g.live for g in ledger.generations)
+            and any(g.object == record.key and (g.live or g.state in UNFINISHED) for g in ledger.generations)
         ):
             yield _find(
                 w,

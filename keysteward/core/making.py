@@ -157,6 +157,8 @@ def _replaced_by_somebody(ledger: Ledger, spec: Spec, generation: Generation, fo
     primary = found.slot("primary")
     if generation.strategy is not Strategy.GAP or current is None or ledger.reissue or spec.method != current.method:
         return None
+    if current.object != generation.object:
+        return None
     if primary is None or primary.fingerprint in {None, current.fingerprint, generation.fingerprint}:
         return None
     return "somebody replaced the secret at the target meanwhile"

@@ -149,6 +149,19 @@ def _behind(w: World) -> Decision:
     return None
 
 
+def _disabled(w: World) -> Decision:
+    """While somebody else has disabled the client, nothing can be proven: nothing begins and nothing ends."""
+    ledger = w.ledger
+    if w.spec is None or ledger is None or ledger.closed:
+        return None
+    for generation in (ledger.unfinished, ledger.current):
+        record = ledger.object_of(generation) if generation is not None else None
+        found = w.object(record) if record is not None else None
+        if record is not None and found is not None and not found.enabled and not record.suspended:
+            return NOTHING
+    return None
+
+
 def _places(w: World) -> Decision:
     return making.obstacle(w, w.spec) if w.spec else None
 
@@ -418,15 +431,7 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
         and ledger.current is not None
         and any(g.state is State.PREVIOUS or retiring.lives_on(w, g) for g in ledger.generations)
     )
-    return held or waiting or _disabled_elsewhere(w, ledger)
-
-
-def _disabled_elsewhere(w: World, ledger: Ledger) -> bool:
-    if ledger.current is None:
-        return False
-    record = ledger.object_of(ledger.current)
-    found = w.object(record)
-    return found is not None and not found.enabled and not record.suspended
+    return held or waiting
 
 
 def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
@@ -487,6 +492,7 @@ ALL_RULES: tuple[Rule, ...] = (
     _mark,
     _decommissioned,
     _resume,
+    _disabled,
     _unfinished,
     _revived,
     _sweep,

@@ -111,13 +111,14 @@ def sweep(w: World, ledger: Ledger) -> Step | None:
         if lives_on(w, generation):
             continue
         found = w.object(ledger.object_of(generation))
-        current = ledger.current
+        primary, current = found.slot("primary") if found else None, ledger.current
         if (
             generation.strategy in ONE_SLOT
             and current is not None
             and current.object == generation.object
-            and found is not None
-            and found.secret(generation.fingerprint) is not None
+            and primary is not None
+            and primary.fingerprint is not None
+            and primary.fingerprint == generation.fingerprint
         ):
             words = f"put generation {current.number} back into its slot"
             return Step(Do.RESTORE, words, f"generation {generation.number} is abandoned", current.number)

@@ -355,9 +355,11 @@ class Worker:
         self._target(record).suspend(self._remote_id(record))
         return Outcome(at=self.clock())
 
-    def _verify(self, step: Step) -> Outcome:
+    def _verify(self, step: Step) -> Outcome | None:
         generation = self._generation(step)
         verification = self._prove(generation, self._must_value(generation))
+        if verification.proof is Proof.REFUSED and self._disabled_elsewhere(self._record(step)):
+            return None
         evidence = f"{verification.proof} by {self._record(step).client_id}" if verification.good else ""
         return Outcome(at=self.clock(), good=verification.good, reason=evidence or verification.reason)
 
@@ -417,18 +419,20 @@ class Worker:
             identity=self.world.identity,
             client_id=record.client_id,
             method=generation.method,
-            token_url=spec.token_url,
+            token_url=self._target(record).token_url,
             audience=spec.audiences,
             scopes=tuple(sorted(spec.scopes)),
             digest=spec.document_digest(record.client_id, generation.method),
         )
 
-    def _end(self, step: Step) -> Outcome:
+    def _end(self, step: Step) -> Outcome | None:
         """End one generation at the target, then destroy its plaintext. The current one is proven once more before."""
         generation, record = self._generation(step), self._record(step)
         current = self.ledger.current
         if generation.state is State.RETIRING and current is not None and replaces(self.world, current, generation):
             refused = self._current_refused(current)
+            if refused is not None and self._disabled_elsewhere(self.ledger.object_of(current)):
+                return None
             if refused is not None:
                 return Outcome(at=self.clock(), good=False, reason=refused)
         if not record.deleted:
@@ -436,9 +440,19 @@ class Worker:
         for place in self._places(generation):
             store = self.tools.stores.get(place.store)
             if store is not None:
-                store.discard(place.path, self.world.identity, generation.number)
+                store.discard(place.path, self._owner(place), generation.number)
         self.material.pop(generation.number, None)
         return Outcome(at=self.clock())
+
+    def _owner(self, place: Place) -> str:
+        """Return under which of this credential's names a place was delivered."""
+        held = self.world.at(place.key).identity
+        return held if held is not None and held in self.world.names else self.world.identity
+
+    def _disabled_elsewhere(self, record: ObjectRecord) -> bool:
+        """Look whether somebody disabled the client, which refuses every secret and says nothing about any."""
+        found = self.look(record)
+        return found is not None and not found.enabled and not record.suspended
 
     def _current_refused(self, current: Generation) -> str | None:
         """Prove the store's current value; returns why the target refuses it. Anything unclear raises."""
@@ -473,7 +487,7 @@ class Worker:
         """Find out whether a secret that the list does not show is dead: look again, then use it."""
         generation, record = self._generation(step), self._record(step)
         found = self.look(record)
-        if found is not None and found.secret(generation.fingerprint) is not None:
+        if found is not None and (not found.enabled or found.secret(generation.fingerprint) is not None):
             return Outcome(at=self.clock(), good=True)
         material = self._value(generation)
         if material is None:
@@ -506,7 +520,7 @@ class Worker:
         held = self.world.at(place.key)
         for entry in (*held.staged, held.previous, held.current):
             if entry is not None:
-                self.tools.stores[place.store].discard(place.path, self.world.identity, entry.generation)
+                self.tools.stores[place.store].discard(place.path, self._owner(place), entry.generation)
         return Outcome(at=self.clock())
 
     def _release(self, step: Step) -> Outcome:

@@ -1,0 +1,96 @@
+"""One declared credential of the simulation, as it is edited over the years, and the application that uses it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from keysteward.core.models import M2MClient, RotationSchedule
+from keysteward.core.spec import Spec, spec_of
+
+if TYPE_CHECKING:
+    from sim_world import Simulation
+
+STACK = "acme/sim"
+
+
+class Credential:
+    """What is declared, and what its consumer holds. `names` are all it was ever called."""
+
+    def __init__(self, name: str, world: Simulation) -> None:
+        self.world = world
+        self.name = name
+        self.names = [name]
+        self.declared = True
+        self.every, self.overlap = timedelta(days=90), timedelta(days=7)
+        self.purpose = "Invoices"
+        self.target = "idp"
+        self.places = [("store", f"apps/{name}")]
+        self.expires: date | None = None
+        self.fields = dict(world.profile.fields)
+        if self.fields.get("accept_gap"):
+            self.overlap = timedelta()
+        if world.profile.capabilities.last_use:
+            self.unused_for: timedelta | None = timedelta(days=3)
+        else:
+            self.unused_for = None
+        self.held: tuple[str, str] | None = None
+        self.read_at: datetime | None = None
+        self.generation: int | None = None
+        self.client_id = self.value = self.reads_target = ""
+        self._spec: Spec | None = None
+
+    @property
+    def identity(self) -> str:
+        """Return its identity now."""
+        return f"{STACK}/{self.name}"
+
+    @property
+    def identities(self) -> list[str]:
+        """Return all identities it ever had."""
+        return [f"{STACK}/{name}" for name in self.names]
+
+    def edited(self) -> None:
+        """Forget the normal form after an edit."""
+        self._spec = None
+
+    def spec(self) -> Spec:
+        """Return the declaration in normal form."""
+        if self._spec is None:
+            declared = M2MClient(
+                self.name,
+                target=self.world.targets[self.target],
+                owner="team",
+                purpose=self.purpose,
+                rotation=RotationSchedule(
+                    every=self.every, overlap=self.overlap, retire_when_unused_for=self.unused_for
+                ),
+                deliver_to=[self.world.stores[store].path(path) for store, path in self.places],
+                expires=self.expires,
+                previously=self.names[:-1],
+                **self.fields,  # type: ignore[arg-type]
+            )
+            self._spec = spec_of(declared, STACK)
+        return self._spec
+
+    def read(self) -> None:
+        """Let the application read its document, at the declared place or, before that has one, where it did."""
+        for store, path in (*self.places, *([self.held] if self.held else [])):
+            held = self.world.stores[store].held(path)
+            if held is None:
+                continue
+            number, value, about = held
+            self.held = (store, path)
+            self.generation, self.value, self.client_id = number, value, about.client_id
+            self.reads_target = about.token_url.removeprefix("memory://").removesuffix("/token")
+            self.read_at = self.world.clock.now
+            return
+
+    def works(self) -> bool:
+        """Say whether what the application holds gets it in."""
+        return bool(self.value) and self.world.targets[self.reads_target].works(self.client_id, self.value)
+
+    def use(self) -> None:
+        """Let the application use what it holds."""
+        if self.value:
+            self.world.targets[self.reads_target].use(self.client_id, self.value)

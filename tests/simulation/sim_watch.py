@@ -1,0 +1,486 @@
+"""What must hold, looked at after every call. What cannot be had is excused by name and counted.
+
+The names of the invariants are those of docs/safety.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sim_scenario import Action
+
+from keysteward.core import handles
+from keysteward.core.errors import DeclarationError
+from keysteward.core.findings import Kind
+from keysteward.core.ledger import Generation, Ledger, Origin, State
+from keysteward.core.ports import Strategy
+from keysteward.testing.memory import MemorySecret
+
+if TYPE_CHECKING:
+    from sim_credential import Credential
+    from sim_ports import SimTarget
+    from sim_world import Runner, Simulation
+
+SLOTS = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP, Strategy.ALTERNATE})
+
+S = State
+ALLOWED = {
+    S.INTENT: {S.ISSUED, S.ABANDONED},
+    S.ISSUED: {S.VERIFIED, S.ABANDONED},
+    S.VERIFIED: {S.CURRENT},
+    S.CURRENT: {S.PREVIOUS, S.RETIRING, S.ABANDONED},
+    S.PREVIOUS: {S.RETIRING, S.CURRENT, S.ABANDONED},
+    S.RETIRING: {S.RETIRED, S.PREVIOUS},
+    S.ABANDONED: {S.RETIRED},
+    S.RETIRED: set(),
+}
+"""Which state may follow which. Deleting a client retires whatever it carried; revocation gives up what was proven."""
+
+NAMED = frozenset(
+    {
+        Kind.BLOCKED,
+        Kind.CAP_FILLED,
+        Kind.CLOCK_OFF,
+        Kind.DISABLED_ELSEWHERE,
+        Kind.ENDED_ELSEWHERE,
+        Kind.HELD,
+        Kind.REVOKED,
+        Kind.SUSPENDED,
+        Kind.UNDELIVERED,
+    }
+)
+"""Findings that name why a credential does not work, or does not go on."""
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+class Watch:
+    """Looks at every call, and at the whole when nothing is under way."""
+
+    def __init__(self, world: Simulation) -> None:
+        self.world = world
+        self.excused: Counter[str] = Counter()
+        self.standing: dict[str, set[str]] = {}
+        self.minted: set[str] = set()
+        self.restored_ledgers = False
+        self.tainted: set[str] = set()
+
+    # At every call
+
+    def look(self) -> dict[str, Any]:
+        """Return what works now: what each consumer holds, what each document holds, and strangers' secrets."""
+        world = self.world
+        documents = {}
+        for store in world.stores.values():
+            for path in store.documents:
+                held = store.held(path)
+                if held is not None:
+                    documents[store.name, path] = (held[:2], self._document_works(held))
+        return {
+            "consumers": {c.name: c.works() for c in world.credentials},
+            "documents": documents,
+            "strangers": self._strangers(),
+        }
+
+    def _document_works(self, held: tuple[int, str, Any]) -> bool:
+        _, value, about = held
+        target = self.world.targets[about.token_url.removeprefix("memory://").removesuffix("/token")]
+        return target.works(about.client_id, value)
+
+    def _strangers(self) -> frozenset[str]:
+        return frozenset(
+            s.value
+            for target in self.world.targets.values()
+            for item in target.objects.values()
+            for s in item.secrets
+            if s.value.startswith("stranger")
+        )
+
+    def after(self, runner: Runner, port: str, operation: str) -> None:
+        """Compare with what worked before this call."""
+        before: Any = runner.before
+        what = f"{operation} at {port} by {runner.name}"
+        for credential in self.world.credentials:
+            if before["consumers"][credential.name] and not credential.works():
+                self._may_break(credential, credential.generation, what, runner)
+        now = self.look()
+        for place, (held, worked) in before["documents"].items():
+            after = now["documents"].get(place)
+            credential = self._of_place(place)
+            if credential is None or not worked or place not in credential.places:
+                continue
+            if after is None:
+                self._may_lack(credential, place, what)
+            elif not after[1]:
+                self._may_break(credential, after[0][0] if after[0] != held else held[0], what, runner)
+        lost = before["strangers"] - now["strangers"]
+        if lost:
+            self._may_end_strangers(lost, operation, what, port)
+
+    def _of_place(self, place: tuple[str, str]) -> Credential | None:
+        owner = self.world.stores[place[0]].owners.get(place[1])
+        return next((c for c in self.world.credentials if owner in c.identities), None)
+
+    def _may_break(self, credential: Credential, number: int | None, what: str, runner: Runner) -> None:
+        reason = self.reason(credential, number, what, runner)
+        if reason is None:
+            raise Broken(f"{what} made generation {number} of {credential.name} stop working for its consumer")
+        self.excused[reason] += 1
+
+    def _may_lack(self, credential: Credential, place: tuple[str, str], what: str) -> None:
+        if place in credential.places and self.reason(credential, None, what, None) is None:
+            raise Broken(f"{what} took the document at {place[0]}:{place[1]} away")
+
+    def _may_end_strangers(self, lost: frozenset[str], operation: str, what: str, port: str) -> None:
+        if lost <= self.world.people.resolved:
+            return
+        if operation.startswith("issue") and self.world.profile.capabilities.chooses == "caller":
+            self.excused["a stranger's value gave way in a slot"] += 1
+            return
+        if operation == "delete":
+            return
+        if operation == "retire" and self.world.targets[port].slot_retired:
+            self.excused["a stranger's value gave way in a slot"] += 1
+            return
+        raise Broken(f"{what} ended a stranger's secret")
+
+    def reason(self, credential: Credential, number: int | None, what: str, runner: Runner | None) -> str | None:
+        """Return why a secret may stop working by our own step; None when it must not."""
+        world = self.world
+        standing = self.standing.get(credential.name)
+        if standing:
+            return min(standing)
+        ledger = self.ledger_of(credential)
+        if runner is not None and runner.doubled and "shift" in what:
+            self.standing.setdefault(credential.name, set()).add("regenerate arrived twice")
+            return "regenerate arrived twice"
+        if ledger is None:
+            return None
+        revoked = ledger.revoked
+        if revoked is not None and (revoked.generations is None or number in revoked.generations):
+            return "revoked"
+        if ledger.suspended is not None:
+            return "suspended by a person"
+        if not credential.declared or ledger.identity not in {credential.identity, *credential.identities}:
+            return "not declared any more"
+        if credential.expires is not None and world.clock.now.date() >= credential.expires:
+            return "expired"
+        known = next((g for g in ledger.generations if g.number == number), None)
+        if known is not None and known.ends_at is not None:
+            return "ended by a person's word"
+        if known is not None and "has it again" in (known.evidence or ""):
+            return "came back after its end"
+        if any(g.strategy is Strategy.GAP and g.state is not State.RETIRED for g in ledger.generations):
+            return "gap accepted"
+        return None
+
+    def ledger_of(self, credential: Credential) -> Ledger | None:
+        """Return the stored ledger of a credential, under the newest of its names that has an open one."""
+        found = [self.world.ledger(identity) for identity in reversed(credential.identities)]
+        known = [ledger for ledger in found if ledger is not None]
+        return next((ledger for ledger in known if ledger.closed is None), known[0] if known else None)
+
+    # At single calls
+
+    def minting(self, target: SimTarget, name: str) -> None:
+        """Look at a secret being minted: each attempt asks once."""
+        runner = self.world.active
+        if runner is None:
+            return
+        if name in self.minted:
+            raise Broken(f"asked twice for {name}")
+        self.minted.add(name)
+        newest = [item.secrets[-1].value for item in target.objects.values() if item.secrets]
+        target.mine.setdefault(runner.name, set()).update(newest)
+
+    def retiring(self, target: SimTarget, remote_id: str, secret: MemorySecret) -> None:
+        """Look at a secret being ended: its generation was given up in the ledger before."""
+        runner = self.world.active
+        if runner is None or secret.value.startswith("stranger"):
+            return
+        for credential in self.world.credentials:
+            ledger = self.ledger_of(credential)
+            if ledger is None or (target.name, remote_id) not in self._clients(ledger):
+                continue
+            generation = self._generation_of(ledger, secret, target)
+            if generation is not None:
+                if generation.state not in {State.RETIRING, State.ABANDONED, State.RETIRED}:
+                    raise Broken(
+                        f"{runner.name} ended generation {generation.number} of {credential.name}, "
+                        f"which its ledger calls {generation.state}"
+                    )
+                return
+            if secret.value in target.mine.get(runner.name, ()):
+                self.excused["own mint undone after a lost race"] += 1
+                return
+            if secret.slot == "primary":
+                return
+            raise Broken(f"{runner.name} ended secret {secret.id}, which no ledger names")
+
+    @staticmethod
+    def _clients(ledger: Ledger) -> set[tuple[str, str | None]]:
+        return {(o.target, o.remote_id) for o in ledger.objects}
+
+    def _generation_of(self, ledger: Ledger, secret: MemorySecret, target: SimTarget) -> Generation | None:
+        name = self.world.fingerprint(secret.canonical or secret.value)
+        found = [
+            g
+            for g in ledger.generations
+            if g.fingerprint == name or (g.id == secret.id and secret.slot == "key" and g.target == target.name)
+        ]
+        return found[-1] if found else None
+
+    def written(self, old: dict[str, Any] | None, new: dict[str, Any]) -> None:
+        """Look at a ledger being written: numbers only grow, states follow each other, the store came first."""
+        if new.get("kind") == "ResourceServer" or "identity" not in new:
+            return
+        identity = new["identity"]
+        before = {g["number"]: g for g in (old or {}).get("generations", ())}
+        after = {g["number"]: g for g in new.get("generations", ())}
+        if not before.keys() <= after.keys() or (old or {}).get("next", 1) > new.get("next", 1):
+            raise Broken(f"the ledger of {identity} forgot a generation")
+        if after and max(after) >= new.get("next", 1):
+            raise Broken(f"the ledger of {identity} would use generation {max(after)} again")
+        names = next((c.names for c in self.world.credentials if identity in c.identities), [])
+        renamed = (old is None or bool(old.get("closed"))) and len(names) > 1
+        gone = {o["key"] for o in new.get("objects", ()) if o.get("deleted")}
+        for number, generation in after.items():
+            was, now = State(before.get(number, {}).get("state", "intent")), State(generation["state"])
+            if number not in before and (generation.get("origin") == "adopted" or renamed):
+                continue
+            if was is now or now in ALLOWED[was] or (now is S.RETIRED and generation["object"] in gone):
+                if now is S.CURRENT and was is not now and generation.get("origin") != Origin.ADOPTED.value:
+                    self._store_first(identity, number, generation)
+                continue
+            if was is S.VERIFIED and now is S.ABANDONED and new.get("revoked"):
+                continue
+            again = str(generation.get("evidence"))
+            if was is S.RETIRED and now is S.ABANDONED and ("a person said" in again or "has it again" in again):
+                continue
+            raise Broken(f"generation {number} of {identity} went from {was} to {now}")
+
+    def _store_first(self, identity: str, number: int, generation: dict[str, Any]) -> None:
+        for key in generation["delivery"]:
+            store, _, path = key.partition(":")
+            held = self.world.stores[store].held(path)
+            if held is None or held[0] != number:
+                raise Broken(f"the ledger of {identity} calls generation {number} current, and {key} does not hold it")
+
+    # What excuses
+
+    def frozen(self, runner: Runner) -> None:
+        """Let a process stand still for longer than its lease: what it decided before is not promised."""
+        del runner
+        for credential in self.world.credentials:
+            self.standing.setdefault(credential.name, set()).add("frozen longer than its lease")
+
+    def meddled(self, credential: Credential) -> None:
+        """Let a stranger act while a run is under way."""
+        self.standing.setdefault(credential.name, set()).add("a stranger acted in the midst of a run")
+
+    def restored(self, what: str) -> None:
+        """Bring the past back."""
+        for credential in self.world.credentials:
+            self.standing.setdefault(credential.name, set()).add(f"{what} restored from a backup")
+        if what == "ledger store":
+            self.restored_ledgers = True
+
+    # Between runs
+
+    def consumers_read(self) -> None:
+        """Let applications reload often enough: three times in an overlap."""
+        now = self.world.clock.now
+        for credential in self.world.credentials:
+            pause = max(credential.overlap / 3, timedelta(hours=1))
+            if credential.read_at is None or now - credential.read_at >= pause or not credential.value:
+                credential.read()
+            credential.use()
+
+    def calm(self) -> None:
+        """Without faults, two runs after the lease's end must settle everything; then look at all that is left."""
+        world = self.world
+        busy: dict[str, str] = {}
+        for _ in range(2):
+            world.advance(6 * 60)
+            world.run(Action("run", pick=world.rng.randrange(1_000_000)))
+            busy = {
+                name: plan.words or (plan.wait.why if plan.wait else "")
+                for name, plan in world.preview().items()
+                if plan.steps or plan.wait
+            }
+            if not busy:
+                break
+        if busy:
+            raise Broken(f"not settled after two runs: {busy}")
+        world.count("calms")
+        for credential in world.credentials:
+            self._settled(credential)
+        self.standing.clear()
+
+    def _settled(self, credential: Credential) -> None:
+        ledger = self.ledger_of(credential)
+        credential.read()
+        if ledger is None or ledger.closed is not None:
+            if ledger is not None and not credential.declared:
+                self._nothing_left(credential)
+            return
+        if ledger.unfinished is None and not self.restored_ledgers:
+            self._no_plaintext_left(credential, ledger)
+        self._no_orphans(credential, ledger)
+        self._revoked_is_dead(credential, ledger)
+        if credential.declared:
+            self._works_or_says_why(credential)
+
+    def _nothing_left(self, credential: Credential) -> None:
+        for target in self.world.targets.values():
+            for item in target.objects.values():
+                if item.mark is not None and item.mark.identity in credential.identities:
+                    if self.standing.get(credential.name) or item.remote_id in self.tainted or self.restored_ledgers:
+                        self.tainted.add(item.remote_id)
+                        self.excused["left behind after a restore"] += 1
+                        continue
+                    raise Broken(f"{credential.name} was removed, and client {item.client_id} is left")
+
+    def _no_plaintext_left(self, credential: Credential, ledger: Ledger) -> None:
+        alive = {g.number for g in ledger.generations if g.live or g.ends_at is not None}
+        current = ledger.current.number if ledger.current else None
+        for place in ledger.places:
+            store = self.world.stores[place.store]
+            if store.owners.get(place.path) not in {None, *credential.identities}:
+                continue
+            held = store.numbers(place.path)
+            if store.staging.get(place.path):
+                raise Broken(f"{place.key} still stages {sorted(store.staging[place.path])}: {self._states(ledger)}")
+            dead = held - alive
+            if dead and current is not None and not self.standing.get(credential.name):
+                raise Broken(f"{place.key} still holds {sorted(dead)}, which ended: {self._states(ledger)}")
+
+    def _no_orphans(self, credential: Credential, ledger: Ledger) -> None:
+        suspects = {s for g in ledger.generations for s in g.suspects}
+        ids = {(o.target, o.remote_id) for o in ledger.objects if not o.deleted}
+        for target in self.world.targets.values():
+            for item in target.objects.values():
+                if (target.name, item.remote_id) not in ids or (
+                    item.mark and item.mark.identity not in credential.identities
+                ):
+                    continue
+                for secret in item.secrets:
+                    self._known(credential, ledger, secret, suspects, target)
+
+    def _known(
+        self, credential: Credential, ledger: Ledger, secret: MemorySecret, suspects: set[str], target: SimTarget
+    ) -> None:
+        generation = self._generation_of(ledger, secret, target)
+        filler = secret.value.startswith("random") and secret.slot in {"primary", "rotated"}
+        if secret.value.startswith("stranger") or secret.id in suspects or filler:
+            return
+        if generation is not None and (generation.live or generation.ends_at is not None):
+            return
+        if generation is not None and secret.slot in {"primary", "rotated"}:
+            return
+        if any(secret.value in target.doubles for target in self.world.targets.values()):
+            self.excused["minted twice by one request"] += 1
+            return
+        if secret.value in self.tainted:
+            return
+        reasons = self.standing.get(credential.name)
+        if reasons:
+            self.tainted.add(secret.value)
+            self.excused[f"orphan: {min(reasons)}"] += 1
+            return
+        raise Broken(f"orphan {secret.id} ({secret.value}) of {credential.name}: {self._states(ledger)}")
+
+    def _revoked_is_dead(self, credential: Credential, ledger: Ledger) -> None:
+        revoked = ledger.revoked
+        if revoked is None:
+            return
+        for target in self.world.targets.values():
+            for item in target.objects.values():
+                if (target.name, item.remote_id) not in self._clients(ledger):
+                    continue
+                for secret in item.secrets:
+                    generation = self._generation_of(ledger, secret, target)
+                    hit = generation is not None and (
+                        revoked.generations is None or generation.number in revoked.generations
+                    )
+                    if hit and item.enabled and target.works(item.client_id, secret.value):
+                        raise Broken(f"a revoked generation of {credential.name} works: {self._states(ledger)}")
+
+    def _works_or_says_why(self, credential: Credential) -> None:
+        plan = self.world.preview().get(credential.identity)
+        if plan is None or plan.problem is not None:
+            return
+        ledger = self.ledger_of(credential)
+        if credential.works() or (ledger is not None and self._expired(credential)):
+            return
+        kinds = {finding.kind for finding in plan.findings}
+        if not kinds & NAMED:
+            states = self._states(ledger) if ledger else []
+            raise Broken(f"the consumer of {credential.name} is locked out and nothing says why: {states}")
+
+    def _expired(self, credential: Credential) -> bool:
+        expires = credential.expires
+        return expires is not None and self.world.clock.now.date() + credential.overlap >= expires
+
+    @staticmethod
+    def _states(ledger: Ledger) -> list[str]:
+        return [f"{g.number} {g.state.value}" for g in ledger.generations[-5:]]
+
+    # At the end
+
+    def exits(self) -> None:
+        """Every state has an exit: after a person's decisions everything declared works again."""
+        world = self.world
+        if self.restored_ledgers:
+            self.excused["restored ledgers are left for rebuild"] += 1
+            return
+        world.tell("every state has an exit")
+        for target in world.targets.values():
+            target.skew = timedelta()
+        world.ledgers.skew = timedelta()
+        for credential in world.credentials:
+            self._decide(credential)
+        self.calm()
+        for credential in world.credentials:
+            ledger = self.ledger_of(credential)
+            if ledger is not None and credential.declared and not credential.works():
+                with suppress(DeclarationError):
+                    self._edit(ledger, "reissue", lambda known: handles.reissue(known, "exit", at=world.clock.now))
+        self.calm()
+        for credential in world.credentials:
+            if credential.declared and not credential.works():
+                ledger = self.ledger_of(credential)
+                states = self._states(ledger) if ledger else []
+                plan = world.preview()[credential.identity]
+                why = [f.message for f in plan.findings] + ([plan.problem.message] if plan.problem else [])
+                raise Broken(f"{credential.name} has no exit: {states} {why}")
+
+    def _decide(self, credential: Credential) -> None:
+        """Let a person take back every hold, block and doubt, and clean up after strangers."""
+        credential.expires = None
+        credential.edited()
+        world = self.world
+        world.strangers.leave(credential)
+        ledger = self.ledger_of(credential)
+        if ledger is None:
+            return
+        for command, change in (
+            ("release", handles.release),
+            ("resume", handles.resume),
+            ("lift", handles.lift),
+        ):
+            with suppress(DeclarationError):
+                self._edit(ledger, command, change)
+        for suspect in [s for g in ledger.generations for s in g.suspects]:
+            self._edit(ledger, "resolve", lambda known, s=suspect: handles.resolve(known, s, ours=True))
+        if ledger.blocked is not None:
+            with suppress(DeclarationError):
+                self._edit(ledger, "reissue", lambda known: handles.reissue(known, "exit", at=world.clock.now))
+
+    def _edit(self, ledger: Ledger, command: str, change: Any) -> None:  # noqa: ANN401
+        self.world.edit(ledger.identity, change, command)
