@@ -114,7 +114,8 @@ def _suspended(w: World) -> Decision:
     ledger = w.ledger
     if w.spec is None or ledger is None or ledger.closed or ledger.suspended is None:
         return None
-    return retiring.suspend_all(w, ledger, f"suspended: {ledger.suspended.reason}") or NOTHING
+    why = f"suspended: {ledger.suspended.reason}"
+    return retiring.suspend_all(w, ledger, why) or retiring.sweep(w, ledger) or NOTHING
 
 
 def _resume(w: World) -> Decision:

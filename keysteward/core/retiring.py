@@ -163,6 +163,8 @@ def stop_working(w: World, ledger: Ledger, why: str) -> Step | Wait | None:
     for generation in ledger.generations:
         if generation.state in UNFINISHED - {State.VERIFIED}:
             return give_up(w, ledger, generation, why)
+        if generation.state is State.ABANDONED:
+            return _end(generation, why)
     step = suspend_all(w, ledger, why)
     if step is not None:
         return step

@@ -26,6 +26,7 @@ class Credential:
         self.purpose = "Invoices"
         self.target = "idp"
         self.places = [("store", f"apps/{name}")]
+        self.past_places: list[tuple[str, str]] = []
         self.expires: date | None = None
         self.fields = dict(world.profile.fields)
         if self.fields.get("accept_gap"):
@@ -34,7 +35,6 @@ class Credential:
             self.unused_for: timedelta | None = timedelta(days=3)
         else:
             self.unused_for = None
-        self.held: tuple[str, str] | None = None
         self.read_at: datetime | None = None
         self.generation: int | None = None
         self.client_id = self.value = self.reads_target = ""
@@ -49,6 +49,16 @@ class Credential:
     def identities(self) -> list[str]:
         """Return all identities it ever had."""
         return [f"{STACK}/{name}" for name in self.names]
+
+    @property
+    def key(self) -> str:
+        """Return what it was called first."""
+        return self.names[0]
+
+    def move(self, *places: tuple[str, str]) -> None:
+        """Declare other places."""
+        self.past_places += self.places
+        self.places = list(places)
 
     def edited(self) -> None:
         """Forget the normal form after an edit."""
@@ -75,12 +85,11 @@ class Credential:
 
     def read(self) -> None:
         """Let the application read its document, at the declared place or, before that has one, where it did."""
-        for store, path in (*self.places, *([self.held] if self.held else [])):
+        for store, path in (*self.places, *reversed(self.past_places)):
             held = self.world.stores[store].held(path)
             if held is None:
                 continue
             number, value, about = held
-            self.held = (store, path)
             self.generation, self.value, self.client_id = number, value, about.client_id
             self.reads_target = about.token_url.removeprefix("memory://").removesuffix("/token")
             self.read_at = self.world.clock.now

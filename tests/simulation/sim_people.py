@@ -201,12 +201,12 @@ class Declarations:
         elif what == "changes the purpose":
             credential.purpose = f"Invoices {next(self.numbers)}"
         elif what == "moves to another path":
-            credential.places = [("store", f"apps/{credential.name}-{next(self.numbers)}")]
+            credential.move(("store", f"apps/{credential.name}-{next(self.numbers)}"))
         elif what == "moves to another store":
-            credential.places = [("store2", f"apps/{credential.name}-{next(self.numbers)}")]
+            credential.move(("store2", f"apps/{credential.name}-{next(self.numbers)}"))
         elif what == "delivers to two places":
             path = f"apps/{credential.name}-{next(self.numbers)}"
-            credential.places = [("store", path), ("store2", path)]
+            credential.move(("store", path), ("store2", path))
         elif what == "moves to another target":
             credential.target = "idp2" if credential.target == "idp" else "idp"
         elif what in {"is removed", "is put back"}:

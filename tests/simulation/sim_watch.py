@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sim_ports import SimTarget
     from sim_world import Runner, Simulation
 
+FROZEN = "frozen longer than its lease"
 SLOTS = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP, Strategy.ALTERNATE})
 
 S = State
@@ -152,12 +153,14 @@ class Watch:
     def reason(self, credential: Credential, number: int | None, what: str, runner: Runner | None) -> str | None:
         """Return why a secret may stop working by our own step; None when it must not."""
         world = self.world
-        standing = self.standing.get(credential.name)
+        ledger = self.ledger_of(credential)
+        standing = self.standing.get(credential.key, set())
+        if ledger is not None and not any(g.strategy in SLOTS for g in ledger.generations[-3:]):
+            standing = standing - {FROZEN}
         if standing:
             return min(standing)
-        ledger = self.ledger_of(credential)
         if runner is not None and runner.doubled and "shift" in what:
-            self.standing.setdefault(credential.name, set()).add("regenerate arrived twice")
+            self.standing.setdefault(credential.key, set()).add("regenerate arrived twice")
             return "regenerate arrived twice"
         if ledger is None:
             return None
@@ -277,16 +280,16 @@ class Watch:
         """Let a process stand still for longer than its lease: what it decided before is not promised."""
         del runner
         for credential in self.world.credentials:
-            self.standing.setdefault(credential.name, set()).add("frozen longer than its lease")
+            self.standing.setdefault(credential.key, set()).add(FROZEN)
 
     def meddled(self, credential: Credential) -> None:
         """Let a stranger act while a run is under way."""
-        self.standing.setdefault(credential.name, set()).add("a stranger acted in the midst of a run")
+        self.standing.setdefault(credential.key, set()).add("a stranger acted in the midst of a run")
 
     def restored(self, what: str) -> None:
         """Bring the past back."""
         for credential in self.world.credentials:
-            self.standing.setdefault(credential.name, set()).add(f"{what} restored from a backup")
+            self.standing.setdefault(credential.key, set()).add(f"{what} restored from a backup")
         if what == "ledger store":
             self.restored_ledgers = True
 
@@ -340,7 +343,7 @@ class Watch:
         for target in self.world.targets.values():
             for item in target.objects.values():
                 if item.mark is not None and item.mark.identity in credential.identities:
-                    if self.standing.get(credential.name) or item.remote_id in self.tainted or self.restored_ledgers:
+                    if self.standing.get(credential.key) or item.remote_id in self.tainted or self.restored_ledgers:
                         self.tainted.add(item.remote_id)
                         self.excused["left behind after a restore"] += 1
                         continue
@@ -357,7 +360,7 @@ class Watch:
             if store.staging.get(place.path):
                 raise Broken(f"{place.key} still stages {sorted(store.staging[place.path])}: {self._states(ledger)}")
             dead = held - alive
-            if dead and current is not None and not self.standing.get(credential.name):
+            if dead and current is not None and not self.standing.get(credential.key):
                 raise Broken(f"{place.key} still holds {sorted(dead)}, which ended: {self._states(ledger)}")
 
     def _no_orphans(self, credential: Credential, ledger: Ledger) -> None:
@@ -388,7 +391,7 @@ class Watch:
             return
         if secret.value in self.tainted:
             return
-        reasons = self.standing.get(credential.name)
+        reasons = self.standing.get(credential.key)
         if reasons:
             self.tainted.add(secret.value)
             self.excused[f"orphan: {min(reasons)}"] += 1
@@ -457,6 +460,9 @@ class Watch:
                 ledger = self.ledger_of(credential)
                 states = self._states(ledger) if ledger else []
                 plan = world.preview()[credential.identity]
+                if plan.problem is not None and "no ledger knows" in plan.problem.message:
+                    self.excused["a restored client is left for rebuild"] += 1
+                    continue
                 why = [f.message for f in plan.findings] + ([plan.problem.message] if plan.problem else [])
                 raise Broken(f"{credential.name} has no exit: {states} {why}")
 
