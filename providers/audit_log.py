@@ -6,6 +6,7 @@ takes the next one, and follows the winner. Beside the segments stands the newes
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import threading
@@ -13,10 +14,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from keysteward.core.audit import (
+    AUDIT_FORMAT,
     Head,
     Position,
     Segment,
     Signing,
+    canonical,
     dump_head,
     dump_segment,
     genesis,
@@ -161,7 +164,7 @@ class AuditLog:
         except VersionConflict:
             self._renew_hint(head)
         except KeystewardError as error:
-            self._forget(error)
+            self._hint_failed(error)
 
     def _renew_hint(self, head: Head) -> None:
         try:
@@ -170,14 +173,21 @@ class AuditLog:
                 version = self._ledgers.write(f"{HEADS}/{self._stack}", dump_head(head), version)
             self._hint_version = version
         except KeystewardError as error:
-            self._forget(error)
+            self._hint_failed(error)
 
-    def _forget(self, error: KeystewardError) -> None:
+    def _hint_failed(self, error: KeystewardError) -> None:
         log.info("operation='note head' stack=%s outcome=%s", self._stack, type(error).__name__)
 
     def _read(self, number: int) -> Segment | None:
+        """Read one segment; one that is damaged or was deleted keeps its number, and cannot be followed by its head."""
         stored = self._ledgers.read(self._key(number))
-        return None if stored.document is None else load_segment(stored.document)
+        if stored.version == 0:
+            return None
+        try:
+            return load_segment(stored.document or {})
+        except Damaged:
+            lost = hashlib.sha256(canonical(stored.document)).hexdigest()
+            return Segment(Head(AUDIT_FORMAT, self._stack, number, "", 0, lost), ())
 
     def _head_at(self, number: int) -> Head | None:
         segment = self._read(number)

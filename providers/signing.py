@@ -1,4 +1,4 @@
-"""The key that signs the evidence log: one that is given, one per user, or in CI a passing one bound to its identity."""
+"""The key that signs the evidence log: one that is given, the user's, or in CI a passing one bound to its identity."""
 
 from __future__ import annotations
 
@@ -103,20 +103,18 @@ def _own_key(path: Path) -> Ed25519PrivateKey:
 
 def read_private_key(content: bytes, *, where: str) -> Ed25519PrivateKey:
     """Read an Ed25519 key, PEM (PKCS#8) or OpenSSH. Raises DeclarationError or Damaged without a word of it."""
-    wrong = f"{where}: the key must be Ed25519; make one with: openssl genpkey -algorithm ed25519"
+    failure: DeclarationError | Damaged
     try:
         load = load_ssh_private_key if content.lstrip().startswith(_OPENSSH) else load_pem_private_key
         key = load(content.strip() + b"\n", password=None)
     except TypeError:
-        failure: DeclarationError | Damaged = DeclarationError(
-            f"{where}: the key is encrypted; give it without password"
-        )
+        failure = DeclarationError(f"{where}: the key is encrypted; give it without password")
     except (ValueError, UnsupportedAlgorithm):
         failure = Damaged(f"{where} holds no private key in PEM or OpenSSH form: restore it, or give another one")
     else:
         if isinstance(key, Ed25519PrivateKey):
             return key
-        failure = DeclarationError(wrong)
+        failure = DeclarationError(f"{where} must be an Ed25519 key; make one with: openssl genpkey -algorithm ed25519")
     raise failure
 
 

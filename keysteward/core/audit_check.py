@@ -1,4 +1,4 @@
-"""Examines an evidence log, pure: what was removed, altered, reordered, truncated or rewritten, in one sentence each."""
+"""Examines an evidence log, pure: what was removed, altered, reordered, truncated or rewritten, a sentence each."""
 
 from __future__ import annotations
 
@@ -190,13 +190,10 @@ def _lines(number: int, segment: Segment) -> Iterator[Defect]:
     previous = segment.head.previous
     for place, line in enumerate(segment.lines, 1):
         if link(previous, line.entry) != line.hash:
-            moved = any(link(other, line.entry) == line.hash for other in known)
-            what = "is whole, but not where it was written: entries were reordered or removed before it"
-            if not moved:
-                what = "does not match its hash: it was altered, or the entry before it was removed"
-            yield Defect(
-                Wrong.REORDERED if moved else Wrong.ALTERED, f"entry {place} of segment {number} {what}", number
-            )
+            kind, what = Wrong.ALTERED, "does not match its hash: it was altered, or the entry before it was removed"
+            if any(link(other, line.entry) == line.hash for other in known):
+                kind, what = Wrong.REORDERED, "is whole, but not where it was written: entries were moved"
+            yield Defect(kind, f"entry {place} of segment {number} {what}", number)
         previous = line.hash
     if previous != segment.head.head:
         message = f"segment {number} does not end at its head: entries at its end were removed, added or altered"
