@@ -11,6 +11,7 @@ import logging
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from keysteward.core.audit import (
@@ -46,6 +47,17 @@ TRIES: Final = 50
 """How often a number may be lost to others in one append. Each time one of them got on."""
 
 _NUMBER = re.compile(r"\d{8,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the ledger store knows of a log beside its segments.
+
+    `witnesses` remember positions in it; `waiting` entries are still with their ledgers.
+    """
+
+    witnesses: tuple[Witness, ...]
+    waiting: int
 
 
 class AuditLog:
@@ -94,18 +106,19 @@ class AuditLog:
                 found[int(number)] = stored.document
         return found
 
-    def witnesses(self) -> list[Witness]:
-        """Return who in the ledger store remembers a position of this log: its ledgers, and the head beside it."""
-        remembered = []
+    def around(self) -> Around:
+        """Ask the ledgers and the head beside the log. Do it before reading the segments, which grow meanwhile."""
+        remembered, waiting = [], 0
         for key, stored in self._ledgers.list(f"{LEDGERS}/{self._stack}/").items():
-            logged = (stored.document or {}).get("logged")
-            position = _position(logged)
+            document = stored.document or {}
+            position, outbox = _position(document.get("logged")), document.get("outbox")
+            waiting += len(outbox) if isinstance(outbox, list) else 0
             if position is not None:
                 remembered.append(Witness(f"the ledger of {key.removeprefix(f'{LEDGERS}/')}", position))
         hint, _ = self._hint()
         if hint is not None and hint.signed:
             remembered.append(Witness("the head beside the log", hint.position))
-        return remembered
+        return Around(tuple(remembered), waiting)
 
     def _look(self) -> None:
         """Find the end of the log: by the hint, or where there is none that can be believed, by the segments."""

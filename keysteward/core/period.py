@@ -90,7 +90,7 @@ def _row(entries: list[Entry], period: Period, approved: Approved) -> Row:
     made = _first(done, MADE)
     ended = _first(done, ENDED)
     of = made or begun or entries[0]
-    why = [entry.evidence for entry in done if entry.step in ENDING and entry.evidence]
+    why = dict.fromkeys(entry.evidence for entry in done if entry.step in ENDING and entry.evidence)
     told = {id(entry) for entry in (made, ended) if entry is not None}
     return Row(
         credential=of.identity,
@@ -105,7 +105,7 @@ def _row(entries: list[Entry], period: Period, approved: Approved) -> Row:
         rotated_at=made.at if made is not None else None,
         ended_at=ended.at if ended is not None else None,
         ended_by=ended.author.actor if ended is not None else "",
-        evidence=why[-1] if why else "",
+        evidence="; ".join(why),
         events=tuple(_event(entry) for entry in entries if entry.at in period and id(entry) not in told),
     )
 

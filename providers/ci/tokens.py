@@ -53,9 +53,13 @@ def checked_token(token: str, key: str, *, given: bool) -> None:
 
 
 def claims_of(token: str) -> Claims:
-    """Return what a kept token says of its job, whoever made it."""
-    claims = _read(token)
-    return {name: str(claims[name]) for name in SHOWN if isinstance(claims.get(name), str | int)}
+    """Return what a kept token says, whoever made it."""
+    return {name: str(value) for name, value in _read(token).items() if isinstance(value, str | int)}
+
+
+def shown(claims: Claims) -> Claims:
+    """Return the claims that say whose job it was."""
+    return {name: claims[name] for name in SHOWN if name in claims}
 
 
 def verified_claims(token: str, key: str, keys: Mapping[str, Mapping[str, Any]]) -> Claims | None:

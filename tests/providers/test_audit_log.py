@@ -65,7 +65,7 @@ class Counting:
 
 def found(ledgers: MemoryLedgers | LocalLedgers, stack: str = STACK) -> Examined:
     log = AuditLog(ledgers, stack, None)
-    witnesses = log.witnesses()
+    witnesses = log.around().witnesses
     return examine_log(stack, log.segments(), witnesses, {OUR_KEY})
 
 
