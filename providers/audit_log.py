@@ -29,7 +29,7 @@ from keysteward.core.audit import (
     make_segment,
 )
 from keysteward.core.audit_check import Witness
-from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, VersionConflict
+from keysteward.core.errors import AccessDenied, Damaged, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.evidence import Entry
 from keysteward.core.ports import LedgerStore
 from keysteward.providers.signing import Signer
@@ -143,10 +143,10 @@ class AuditLog:
             number = segment.head.number
             try:
                 self._ledgers.write(self._key(number), dump_segment(segment), 0)
-            except (VersionConflict, OutcomeUnknown) as error:
+            except (VersionConflict, AccessDenied, OutcomeUnknown) as error:  # denied: a right to create alone
                 found = self._read(number)
                 if found is None:
-                    if isinstance(error, VersionConflict):
+                    if not isinstance(error, OutcomeUnknown):
                         raise
                     continue  # not written, or not yet: then the next try meets it
                 if found != segment:

@@ -71,7 +71,7 @@ class Signer:
         if not token and actions is not None:
             token = actions.id_token(audience(key_id(public)))
         if token:
-            checked_token(token, key_id(public), given=ID_TOKEN in self._environment)
+            checked_token(token, key_id(public), given=bool(self._environment.get(ID_TOKEN)))
         return Signing(public, private.sign, token or None)
 
     def _key(self, *, passing: bool) -> Ed25519PrivateKey:

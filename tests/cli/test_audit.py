@@ -10,10 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from audit_bench import AUTHOR, START, STACK, entry
+from audit_bench import AUTHOR, STACK, START, entry
 from cli_project import Project
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from issuer import issuing
 
 from keysteward.core.evidence import Author
 from keysteward.providers.audit_log import AuditLog
@@ -142,6 +143,27 @@ def test_a_full_rewrite_is_found_by_key_by_anchor_and_by_ledger(
     assert "rewritten: segment 2 is not the one that was there: the anchor in kept/anchors knows" in by_anchor.out
     remember(project, log)
     assert project.run("audit", "verify").code == 2
+
+
+def test_jobs_of_a_repository_are_trusted_by_their_identity(project: Project) -> None:
+    with issuing() as issuer:
+        for number in range(2):
+            AuditLog(project.ledgers, STACK, Signer(issuer.environment)).append([entry(number)])
+        said = project.run("audit", "verify")
+        assert said.code == 0
+        assert f"which says it is iss {issuer.url}, repository acme/credentials, ref refs/heads/main" in said.out
+        words = ("audit", "verify", "--issuer", issuer.url, "--claim")
+        proven = project.run(*words, "repository=acme/credentials", "--claim", "ref=refs/heads/main")
+        assert proven.code == 0
+        assert f"(trusted): iss {issuer.url}, repository acme/credentials" in proven.out
+        stranger = project.run(*words, "repository=evil/credentials")
+        assert stranger.code == 2
+        assert stranger.out.count("a key that is not trusted") == 2
+        document = json.loads(project.run("audit", "verify", "--json").out)
+        assert [key["identity"]["actor"] for key in document["keys"]] == ["jo", "jo"]
+    for answer in (said, proven, stranger):
+        assert "eyJ" not in answer.out + answer.err
+    assert "eyJ" not in json.dumps(document)
 
 
 def test_anchors_are_lines_and_an_altered_one_is_found(project: Project, log: AuditLog) -> None:

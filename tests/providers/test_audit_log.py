@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,13 +14,16 @@ import pytest
 from audit_bench import OUR_KEY, OURS, STACK, entry
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from vault_server import Server
 
 from keysteward.core.audit import Position, genesis
 from keysteward.core.audit_check import Examined, examine_log
-from keysteward.core.errors import OutcomeUnknown, Unavailable, VersionConflict
+from keysteward.core.errors import AccessDenied, OutcomeUnknown, Unavailable, VersionConflict
+from keysteward.core.ports import LedgerStore
 from keysteward.providers.audit_log import LARGEST_SEGMENT, AuditLog
 from keysteward.providers.local import LocalLedgers
 from keysteward.providers.signing import Signer
+from keysteward.sandbox import VaultStandIn
 from keysteward.testing.memory import Clock, MemoryLedgers
 
 
@@ -63,13 +67,13 @@ class Counting:
         self.ledgers.before = self.ledgers.after = lambda _operation: None
 
 
-def found(ledgers: MemoryLedgers | LocalLedgers, stack: str = STACK) -> Examined:
+def found(ledgers: LedgerStore, stack: str = STACK) -> Examined:
     log = AuditLog(ledgers, stack, None)
     witnesses = log.around().witnesses
     return examine_log(stack, log.segments(), witnesses, {OUR_KEY})
 
 
-def ids(ledgers: MemoryLedgers | LocalLedgers) -> list[str]:
+def ids(ledgers: LedgerStore) -> list[str]:
     assert found(ledgers).defects == ()
     return [record.entry.id for record in found(ledgers).records]
 
@@ -132,7 +136,7 @@ def test_two_processes_on_one_sqlite_file_lose_nothing(tmp_path: Path, signer: S
         "log = AuditLog(LocalLedgers('ledgers', path=sys.argv[2]), STACK, Signer())\n"
         "for n in range(25): log.append([entry(int(sys.argv[3]) + n)])\n"
     )
-    environment = {**__import__("os").environ, "KEYSTEWARD_SIGNING_KEY": "env:TEST_SIGNING_KEY"}
+    environment = {**os.environ, "KEYSTEWARD_SIGNING_KEY": "env:TEST_SIGNING_KEY"}
     bench = str(Path(__file__).parents[1] / "core")
     running = [
         subprocess.Popen([sys.executable, "-c", program, bench, str(path), str(start)], env=environment)
@@ -142,6 +146,28 @@ def test_two_processes_on_one_sqlite_file_lose_nothing(tmp_path: Path, signer: S
     assert sorted(ids(LocalLedgers("ledgers", path=path))) == sorted(
         f"entry-{s + n}" for s in (0, 1000) for n in range(25)
     )
+
+
+def test_vault_lets_a_run_add_to_the_log_and_change_nothing_in_it(
+    signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with VaultStandIn() as vault:
+        server = Server(vault.url, "sandbox-root", monkeypatch)
+        ledgers = server.store().ledgers("keysteward")
+        one, other = AuditLog(ledgers, STACK, signer), AuditLog(ledgers, STACK, signer)
+        for number in range(1, 7, 2):
+            one.append([entry(number)])
+            other.append([entry(number + 1)])
+        assert ids(ledgers) == [f"entry-{number}" for number in range(1, 7)]
+        assert ids(ledgers.as_reader()) == ids(ledgers)
+        key = f"audit/{STACK}/00000003"
+        with pytest.raises(AccessDenied):
+            ledgers.write(key, {}, ledgers.read(key).version)
+        path = f"kv/data/keysteward/{key}"
+        token = os.environ["TEST_RUNNER"]
+        assert not server.may(token, "DELETE", path)
+        assert not server.may(token, "DELETE", path.replace("data", "metadata", 1))
+        assert not server.may(token, "PUT", path.replace("data", "destroy", 1), {"versions": [1]})
 
 
 CALLS = 3
