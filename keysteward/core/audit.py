@@ -10,8 +10,8 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -91,7 +91,7 @@ class Segment:
 
     head: Head
     lines: tuple[Line, ...]
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Signing:
 
     public_key: bytes
     sign: Callable[[bytes], bytes]
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 _ENTRY = TypeAdapter(Entry)
@@ -224,11 +224,6 @@ def _is_line(line: object) -> bool:
     if not isinstance(line, Mapping) or set(line) != {"entry", "hash"}:
         return False
     return isinstance(line["entry"], Mapping) and isinstance(line["hash"], str)
-
-
-def newest(heads: Iterable[Head]) -> Head | None:
-    """Return the head with the highest number."""
-    return max(heads, key=lambda head: head.number, default=None)
 
 
 def _encoded(raw: bytes) -> str:
