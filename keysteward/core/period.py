@@ -77,20 +77,40 @@ def rows(entries: Iterable[Entry], period: Period, approved: Approved) -> list[R
     for entry in entries:
         if entry.at < period.end:
             groups.setdefault((entry.identity, entry.generation or 0), []).append(entry)
-    return [
-        _row(sorted(groups[key], key=lambda entry: entry.at), period, approved)
-        for key in sorted(groups)
-        if any(entry.at in period for entry in groups[key])
-    ]
+    found = []
+    for identity, generation in sorted(groups):
+        own = sorted(groups[identity, generation], key=lambda entry: entry.at)
+        deleted = _deleted(groups.get((identity, 0), ()), own[0].at) if generation else None
+        if deleted is not None and any(_ends(entry) for entry in own):
+            deleted = None
+        if any(entry.at in period for entry in (own if deleted is None else (*own, deleted))):
+            found.append(_row(own, deleted, period, approved))
+    return found
 
 
-def _row(entries: list[Entry], period: Period, approved: Approved) -> Row:
+def _ends(entry: Entry) -> bool:
+    return entry.outcome == "done" and entry.step in ENDED
+
+
+def _deleted(whole: Iterable[Entry], since: datetime) -> Entry | None:
+    """Return what deleted the last client of a credential before its ledger was closed: no secret works after it.
+
+    A ledger that is closed without it was released, and what its secrets do is not ours to say.
+    """
+    done = sorted((e for e in whole if e.outcome == "done" and e.at >= since), key=lambda entry: entry.at)
+    closed = next((number for number, entry in enumerate(done) if entry.step == Do.CLOSE), 0)
+    return next((entry for entry in reversed(done[:closed]) if entry.step == Do.DELETE), None)
+
+
+def _row(entries: list[Entry], deleted: Entry | None, period: Period, approved: Approved) -> Row:
     done = [entry for entry in entries if entry.outcome == "done"]
     begun = _first(done, BEGUN)
     made = _first(done, MADE)
-    ended = _first(done, ENDED)
+    ended = _first(done, ENDED) or deleted
     of = made or begun or entries[0]
     why = dict.fromkeys(entry.evidence for entry in done if entry.step in ENDING and entry.evidence)
+    if deleted is not None:
+        why[f"{deleted.words} ({deleted.evidence})" if deleted.evidence else deleted.words] = None
     told = {id(entry) for entry in (made, ended) if entry is not None}
     return Row(
         credential=of.identity,

@@ -17,6 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from issuer import issuing
 
 from keysteward.core.evidence import Author
+from keysteward.core.ledger import Logged, load_ledger
+from keysteward.core.outbox import flush
+from keysteward.core.servers import load_server_ledger
+from keysteward.core.snapshot import SERVER_KIND
 from keysteward.providers.audit_log import AuditLog
 from keysteward.providers.signing import Signer
 
@@ -245,6 +249,58 @@ def test_export_tells_for_each_generation_who_how_and_why_it_ended(project: Proj
         "events": "2026-01-05 09:01 begin: begin generation 1; 2026-04-12 09:00 retire: deliver generation 4",
     }
     assert (second["rotated_at"], second["ended_at"]) == ("2026-04-05 09:00:00", "")
+
+
+def drain(project: Project, log: AuditLog) -> int:
+    """Move what the runs recorded from the ledgers into the log."""
+    credentials, servers = {}, {}
+    for key, stored in project.ledgers.list(f"ledgers/{STACK}/").items():
+        assert stored.document is not None
+        if stored.document["kind"] == SERVER_KIND:
+            servers[key.removeprefix("ledgers/")] = load_server_ledger(stored.document, stored.version)
+        else:
+            credentials[key.removeprefix("ledgers/")] = load_ledger(stored.document, stored.version)
+    return flush(project.ledgers, lambda entries: Logged(*log.append(entries)), credentials, servers)
+
+
+def test_a_rotation_leaves_the_evidence_that_an_auditor_asks_for(project: Project, tmp_path: Path) -> None:
+    log = AuditLog(project.ledgers, STACK, signer(OURS, tmp_path))
+    for days in (0, 90, 8):
+        project.pass_time(days=days)
+        assert project.run("up", "--yes").code == 0
+        assert drain(project, log) > 0
+    verified = project.run("audit", "verify", "--trusted", public(OURS, tmp_path / "ours.pub"))
+    assert (verified.code, "3 segments signed by" in verified.out, "wait" in verified.out) == (0, True, False)
+    _server, first, second = exported(project, "--from", "2026-01-01", "--to", "2026-12-31")
+    assert [row["rotated_at"] for row in (first, second)] == ["2026-01-05 09:00:00", "2026-04-05 09:00:00"]
+    assert [row["ended_at"] for row in (first, second)] == ["2026-04-13 09:00:00", ""]
+    assert "its overlap ended on 2026-04-12" in first["evidence"]
+    assert [row["fingerprint"] for row in (first, second)] == [g.fingerprint for g in project.ledger().generations]
+
+    project.pass_time(days=1)
+    project.declare(project.client("mailer"))
+    assert project.run("up", "--yes", "--prune").code == 0
+    drain(project, log)
+    _server, whole, second, _mailer = exported(project, "--from", "2026-04-14", "--to", "2026-04-14")
+    assert "delete client billing-exporter" in whole["events"]
+    assert (second["generation"], second["ended_at"]) == ("2", "2026-04-14 09:00:00")
+    assert "delete client billing-exporter" in second["evidence"]
+
+    project.pass_time(days=1)
+    project.declare(project.client())
+    assert project.run("up", "--yes").code == 0
+    drain(project, log)
+    rows = exported(project, "--from", "2026-01-01", "--to", "2026-04-15")
+    assert [(row["generation"], bool(row["ended_at"])) for row in rows if row["credential"].endswith("exporter")] == [
+        ("", False),
+        ("1", True),
+        ("2", True),
+        ("3", False),
+    ]
+
+    del project.ledgers.documents[f"audit/{STACK}/00000003"]
+    cut = project.run("audit", "verify")
+    assert (cut.code, "segment 3 is missing: the entries in there were removed" in cut.out) == (2, True)
 
 
 def test_export_is_of_whole_days_and_knows_nothing_of_later(project: Project, log: AuditLog) -> None:
