@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -186,6 +188,27 @@ def test_a_careful_forger_without_the_key_is_found() -> None:
     assert "the signature of segment 2 is wrong" in sentences(documents)
     segment["signature"] = ""
     assert wrong(documents) == ["unsigned"]
+
+
+def test_a_forger_who_keeps_the_signed_head_is_found() -> None:
+    documents = log_of([1, 2])
+    segment = documents[2]
+    head = segment["previous"]
+    for line in segment["entries"]:
+        line["entry"]["owner"] = "team-other"
+        head = line["hash"] = link(head, line["entry"])
+    assert wrong(documents) == ["altered"]
+    assert "segment 2 does not end at its head" in sentences(documents)
+
+
+def test_a_forger_who_signs_under_our_keys_name_is_found() -> None:
+    documents = log_of([2])
+    honest = load_segment(documents[1])
+    named = replace(honest.head, public_key=load_segment(log_of([1], FORGER)[1]).head.public_key, signature="")
+    signature = base64.urlsafe_b64encode(FORGER.sign(named.statement)).rstrip(b"=").decode()
+    forged = {1: dump_segment(replace(honest, head=replace(named, signature=signature)))}
+    assert forged[1]["key"] == OUR_KEY
+    assert wrong(forged, trusted={OUR_KEY}) == ["altered"]
 
 
 def test_each_defect_says_where_and_what_it_means() -> None:
