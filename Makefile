@@ -47,7 +47,7 @@ lock: $(READY) ## Compile requirements.txt from pyproject.toml, keeping versions
 	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); \
 	  print(*p["build-system"]["requires"], *p["dependency-groups"]["dev"], sep="\n")' > build/dev.in
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet $(if $(UPGRADE),--upgrade) --generate-hashes \
-	  --allow-unsafe --strip-extras --no-emit-options --extra sandbox --output-file requirements.txt pyproject.toml build/dev.in
+	  --allow-unsafe --strip-extras --no-emit-options --extra aws --extra sandbox --output-file requirements.txt pyproject.toml build/dev.in
 
 clean: ## Remove .venv and everything that was built
 	@rm -rf .venv build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

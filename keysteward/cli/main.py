@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import keysteward
-from keysteward.cli import doctor, policy, preview, reissue, resolve, sandbox, show, up
+from keysteward.cli import audit, doctor, policy, preview, reissue, resolve, sandbox, show, up
 from keysteward.cli.progress import INTERRUPTED
 from keysteward.cli.terminal import say, say_error
 from keysteward.core.errors import KeystewardError
@@ -80,6 +80,7 @@ app.command("reissue")(reissue.command)
 app.command("resolve")(resolve.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)
+app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
 
 

@@ -29,6 +29,11 @@ path "<mount>/data/<ledgers>/*" {
   capabilities = ["create", "update", "read"]
 }
 
+# No "update": what stands in the audit log stays as it is. The longer path wins.
+path "<mount>/data/<ledgers>/audit/*" {
+  capabilities = ["create", "read"]
+}
+
 path "<mount>/metadata/<ledgers>/*" {
   capabilities = ["list"]
 }

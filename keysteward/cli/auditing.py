@@ -1,0 +1,106 @@
+"""Examines a stack's audit log for the commands: reads it, and asks everybody who can speak against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from keysteward.core.audit_check import Defect, Examined, Witness, Wrong, examine_log
+from keysteward.core.errors import DeclarationError
+from keysteward.core.stack import Stack
+from keysteward.providers.anchors import Anchored, read_anchors
+from keysteward.providers.audit_log import AuditLog
+from keysteward.providers.ci import Claims, claims_of, keys_of_issuer, shown, verified_claims
+from keysteward.providers.local.files import file_errors
+from keysteward.providers.signing import read_public_key
+from keysteward.report.evidence import Verified
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Which keys may sign: those in files, and those bound by an issuer to a job with these claims."""
+
+    files: tuple[Path, ...] = ()
+    issuers: tuple[str, ...] = ()
+    claims: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> bool:
+        """Say whether it matters who signed."""
+        return bool(self.files or self.issuers)
+
+    def keys(self, tokens: Iterable[tuple[str, str]]) -> tuple[frozenset[str], dict[str, Claims]]:
+        """Return the ids of the keys that may sign, and whose job it was that each token proves to have bound one."""
+        trusted = {_read_key(path) for path in self.files}
+        issuers = {issuer: keys_of_issuer(issuer) for issuer in self.issuers}
+        proven = {}
+        for key, token in tokens:
+            claims = verified_claims(token, key, issuers)
+            if claims is not None and all(claims.get(name) == value for name, value in self.claims.items()):
+                trusted.add(key)
+                proven[key] = shown(claims)
+        return frozenset(trusted), proven
+
+
+def trust_of(files: Iterable[Path], issuers: Iterable[str], claims: Iterable[str]) -> Trust:
+    """Read the options. Raises DeclarationError for an issuer without claims: it signs for everybody's jobs."""
+    pairs = dict(_pair(claim) for claim in claims)
+    made = Trust(tuple(files), tuple(issuers), pairs)
+    if bool(made.issuers) != bool(pairs):
+        raise DeclarationError(
+            "--issuer and --claim go together, since an issuer signs for everybody: say whose jobs may sign, "
+            "for example --issuer https://token.actions.githubusercontent.com --claim repository=acme/credentials"
+        )
+    return made
+
+
+def _pair(claim: str) -> tuple[str, str]:
+    name, separator, value = claim.partition("=")
+    if not (name and separator and value):
+        raise DeclarationError(f"--claim {claim!r}: write it as NAME=VALUE")
+    return name, value
+
+
+def _read_key(path: Path) -> str:
+    with file_errors(str(path)):
+        return read_public_key(path.read_bytes(), where=str(path))
+
+
+def examine(stack: Stack, trust: Trust | None = None, anchors: Iterable[str] = ()) -> Verified:
+    """Examine a stack's log with the reader's credentials: whoever remembers is asked before the log is read."""
+    log = AuditLog(stack.ledgers.as_reader(), stack.identity, None)
+    anchored = [read_anchors(where, stack.identity, Path.cwd()) for where in anchors]
+    around = log.around()
+    documents = log.segments()
+    witnesses = (*around.witnesses, *_witnesses(anchored))
+    found = examine_log(stack.identity, documents, witnesses)
+    trusted, identities = None, {key: shown(claims_of(token)) for key, token in found.tokens}
+    if trust is not None and trust.asked:
+        trusted, proven = trust.keys(found.tokens)
+        identities |= proven
+        found = examine_log(stack.identity, documents, witnesses, trusted)
+    return Verified(
+        stack=stack.identity,
+        log=_with(found, _spoilt(anchored)),
+        trusted=trusted,
+        identities=identities,
+        anchors=tuple(f"{len(a.heads)} anchors in {a.where}" for a in anchored),
+        waiting=around.waiting,
+    )
+
+
+def _witnesses(anchored: Iterable[Anchored]) -> list[Witness]:
+    return [Witness(f"the anchor in {place.where}", head.position) for place in anchored for head in place.heads]
+
+
+def _spoilt(anchored: Iterable[Anchored]) -> tuple[Defect, ...]:
+    return tuple(
+        Defect(Wrong.ALTERED, f"{place.spoilt} lines in {place.where} are no anchors: they were altered after signing")
+        for place in anchored
+        if place.spoilt
+    )
+
+
+def _with(found: Examined, more: tuple[Defect, ...]) -> Examined:
+    return replace(found, defects=(*found.defects, *more)) if more else found

@@ -1,0 +1,90 @@
+"""Speaks HTTP with the issuer of a CI job's identity: asks for a token, and reads the issuer's keys.
+
+Source: GitHub documentation, "OpenID Connect reference" (request URL and token in the job's environment, with
+`permissions: id-token: write`); OpenID Connect Discovery 1.0, section 4.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from keysteward.core.errors import AccessDenied, DeclarationError
+from keysteward.providers.http import Session
+
+REQUEST_URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
+REQUEST_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - the variable's name
+
+_WORDS = "the CI's identity"
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """GitHub Actions (and what works alike) as one job sees it."""
+
+    url: str = field(repr=False)
+    bearer: SecretStr
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Self | None:
+        """Return the job's issuer; None outside a job that may ask for an identity token."""
+        url, bearer = environment.get(REQUEST_URL), environment.get(REQUEST_TOKEN)
+        return cls(url, SecretStr(bearer)) if url and bearer else None
+
+    def id_token(self, audience: str) -> str:
+        """`GET {request URL}&audience=...`: a token for that audience. Raises AccessDenied or Unavailable."""
+        check_url(self.url, field=REQUEST_URL)
+        reply = Session(_WORDS).request(
+            "GET",
+            self.url,
+            operation="ask for an identity token",
+            repeatable=True,
+            headers={"Authorization": f"Bearer {self.bearer.get_secret_value()}"},
+            params={"audience": audience},
+        )
+        if not reply.ok:
+            raise reply.error("no identity token was given; grant the job: permissions: id-token: write")
+        document = reply.json()
+        token = document.get("value") if isinstance(document, Mapping) else None
+        if not isinstance(token, str) or not token:
+            raise AccessDenied("the answer holds no identity token", target=_WORDS)
+        return token
+
+
+def keys_of_issuer(issuer: str) -> dict[str, Any]:
+    """Read an issuer's JSON Web Key Set by its discovery document. Raises DeclarationError, NotFound or Unavailable."""
+    check_url(issuer, field="the issuer")
+    described = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    if described.get("issuer") != issuer:
+        raise DeclarationError(f"{issuer} calls itself by another name; write the issuer exactly as it does")
+    where = str(described.get("jwks_uri"))
+    check_url(where, field="the issuer's jwks_uri")
+    return _get(where)
+
+
+def _get(url: str) -> dict[str, Any]:
+    reply = Session(_WORDS).request("GET", url, operation="read the issuer's keys", repeatable=True)
+    if not reply.ok:
+        raise reply.error(f"{urlsplit(url).netloc} does not show its keys; check the issuer's address")
+    document = reply.json()
+    return document if isinstance(document, dict) else {}
+
+
+def check_url(url: str, *, field: str) -> None:
+    """Refuse an address without TLS, unless it is on this machine. Raises DeclarationError."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+        return
+    raise DeclarationError(f"{field} must be an https address")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
