@@ -98,7 +98,7 @@ class _Process:
         with self._lock:
             session = self._sessions.get(key)
             if session is None:
-                session = Session(stack, revive(ports["ledgers"]), access=access)
+                session = Session(stack, revive(ports["ledgers"]), access=access, door="pulumi")
                 self._sessions[key] = session
             if session.limit is None and "limit" in ports:
                 # Resource servers carry none; the program's, which comes before any deletion, beats the state's.
@@ -106,6 +106,14 @@ class _Process:
             add_ports(session, ports)
             session.open()
             return session
+
+    def move_entries(self, session: Session, identity: str) -> None:
+        """Move one ledger's entries into the audit log; a log that does not take them is no reason to fail."""
+        try:
+            with self._lock:
+                session.flush([identity])
+        except KeystewardError as error:
+            _tell(identity, f"warning: the audit log did not take these entries; they wait for the next run: {error}")
 
     def sweep(self, session: Session, targets: Iterable[str]) -> None:
         """Delete the dropped scopes that nobody has any more; one thread at a time, for they share ledgers."""
@@ -254,6 +262,7 @@ class CredentialProvider(ResourceProvider):
             _PROCESS.sweep(session, [spec.target])
         if result.wait is not None:
             _tell(spec.identity, f"goes on at {result.wait.until:%H:%M:%S} UTC: {result.wait.why}; run again then")
+        _PROCESS.move_entries(session, spec.identity)
         for finding in result.findings:
             _tell(spec.identity, f"{finding.severity}: {finding.message} {finding.mend}".rstrip())
         return result.ledger
@@ -289,6 +298,7 @@ class CredentialProvider(ResourceProvider):
             return
         session.allow_ending(identity)
         session.credentials.run(identity, None)
+        _PROCESS.move_entries(session, identity)
         _PROCESS.sweep(session, sorted({record.target for record in world.ledger.objects}))
 
 
@@ -380,6 +390,7 @@ class ResourceServerProvider(ResourceProvider):
     def _run(session: Session, spec: ServerSpec, props: Mapping[str, Any]) -> None:
         words = str(props.get("plan", ""))
         session.servers.run(spec.identity, spec, approved=words, words=words)
+        _PROCESS.move_entries(session, spec.identity)
 
     @staticmethod
     def _outs(session: Session, identity: str, props: Mapping[str, Any]) -> dict[str, Any]:
@@ -413,6 +424,7 @@ class ResourceServerProvider(ResourceProvider):
         if ledger is None or ledger.incarnation != props.get("incarnation"):
             return
         session.servers.run(identity, None)
+        _PROCESS.move_entries(session, identity)
 
 
 class _M2MClient(Resource, module="keysteward", name="M2MClient"):

@@ -12,7 +12,8 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +22,9 @@ import psutil
 
 from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending
 from keysteward.core.errors import DeclarationError, LimitExceeded, VersionConflict
-from keysteward.core.evidence import Author
-from keysteward.core.ledger import Ledger
+from keysteward.core.evidence import Author, Entry
+from keysteward.core.ledger import Ledger, Logged
+from keysteward.core.outbox import flush
 from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, Target
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.server_reconciler import ServerReconciler
@@ -32,7 +34,10 @@ from keysteward.core.spec import Spec
 from keysteward.core.stack import Limit
 from keysteward.core.worker import Tools
 from keysteward.core.world import Extent, World
+from keysteward.providers.audit_log import AuditLog
+from keysteward.providers.author import author_of
 from keysteward.providers.material import fingerprinter, new_material
+from keysteward.providers.signing import Signer
 
 Access = Literal["reader", "runner"]
 
@@ -119,7 +124,8 @@ class Session:
         specs: Mapping[str, Spec] | None = None,
         limit: Limit | None = None,
         extent: Extent = Extent.ALL,
-        author: Author | None = None,
+        door: str = "keysteward",
+        approval: str = "",
         tell: Callable[[str, str], None] | None = None,
     ) -> None:
         self.stack = stack
@@ -130,9 +136,32 @@ class Session:
         self.targets: dict[str, Target] = {}
         self.stores: dict[str, Store] = {}
         self.runner = new_runner()
-        self.author = author or Author(self.runner)
+        self._door = door
+        self._approval = approval
         self._specs = dict(specs or {})
         self._tell = tell or (lambda _identity, _words: None)
+
+    @cached_property
+    def author(self) -> Author:
+        """Return who the entries of the audit log name: person or CI, commit, door and digest of the approved plan."""
+        return replace(author_of(self.runner, self._door, Path.cwd()), plan=self._approval)
+
+    @cached_property
+    def _audit(self) -> AuditLog:
+        return AuditLog(self.ledgers, self.stack, Signer())
+
+    def _record(self, entries: Sequence[Entry]) -> Logged:
+        position = self._audit.append(entries)
+        return Logged(position.segment, position.head)
+
+    def flush(self, only: Iterable[str] | None = None) -> int:
+        """Move the entries that wait in ledgers (of `only` these identities) into the audit log; returns how many.
+
+        Raises KeystewardError when the log does not take them: they stay where they are, and the next run moves them.
+        """
+        if self.access == "reader":
+            return 0
+        return flush(self.ledgers, self._record, self.snapshot.ledgers, self.snapshot.server_ledgers, only)
 
     def _port(self, port: Any) -> Any:  # noqa: ANN401 - any of the three ports
         return port.as_reader() if self.access == "reader" else port
@@ -197,6 +226,7 @@ class Session:
             sleep=time.sleep,
             runner=self.runner,
             author=self.author if self.access == "runner" else None,
+            record=self._record,
             tell=self._tell,
         )
 

@@ -48,6 +48,14 @@ class RealVault:
     token: str
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is kept for a user, such as the key that signs the audit log, out of the real user's folders."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real: needs a real server; deselect with -m 'not real' for a quick run")
     REAL_PARTS["pulumi CLI"] = _pulumi_version()

@@ -12,6 +12,7 @@ from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.planning import plan_of
 from keysteward.cli.progress import Display
+from keysteward.cli.running import move_entries
 from keysteward.cli.terminal import confirm_or_stop, say, show
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
@@ -58,6 +59,7 @@ def command(
             words=reason,
         )
         result = session.credentials.run(item.identity, item.spec, approved=item.numbered, words=item.numbered or None)
+        move_entries(session)
     show(result_lines([result_of(result)], planned))
     if not any(step.do is Do.BEGIN for step in result.done):
         say("it is asked for, but nothing new may begin yet; the first run that may begin it does")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from keysteward.cli.opening import Opened
 from keysteward.cli.progress import Display, Interrupt, Stopped
+from keysteward.cli.terminal import say
 from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.steps import Do
 from keysteward.providers.session import Session
@@ -54,6 +55,7 @@ class Run:
         for server in self.planned.servers:
             if server.spec is None:
                 self.results.append(self._server(server))
+        move_entries(self.session)
         return self.results
 
     def _tell(self, identity: str, words: str) -> None:
@@ -143,6 +145,14 @@ class Run:
             return ended(Outcome.FAILED, f"internal error ({type(error).__name__}); see --log-level debug, report it")
         finally:
             self.display.finished(about.identity)
+
+
+def move_entries(session: Session) -> None:
+    """Move what waits into the audit log; when that fails, the run is no worse for it, and a person is told."""
+    try:
+        session.flush()
+    except KeystewardError as error:
+        say(f"warning: the audit log did not take this run's entries; they wait for the next run: {error}")
 
 
 def _read_ahead(session: Session) -> None:

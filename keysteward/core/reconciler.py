@@ -210,7 +210,8 @@ class _Run:
         ledger, generation = self.world.ledger, None
         if step.generation is not None and ledger is not None:
             generation = next((g for g in ledger.generations if g.number == step.generation), None)
-        evidence = "; ".join(filter(None, (step.why, outcome.reason if step.do in TELLING else "")))
+        known = generation.evidence if generation is not None and step.do is Do.END else None
+        evidence = "; ".join(filter(None, (step.why, known, outcome.reason if step.do in TELLING else "")))
         self._note(
             step.do.value,
             step.words,
