@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keysteward.cli.opening import Opened
 from keysteward.cli.progress import Display, Interrupt, Stopped
@@ -41,6 +41,7 @@ class Run:
     def go(self) -> list[RunResult]:
         """Run everything that is due. Raises KeystewardError when the runner's session cannot be opened."""
         self.session = self.opened.session("runner", self._tell)
+        self.session.author = replace(self.session.author, plan=self.digest)
         _read_ahead(self.session)
         for server in self.planned.servers:
             if server.spec is not None and server.due:

@@ -224,6 +224,14 @@ def test_a_scope_that_a_plan_sets_free_waits_for_the_next_plan(project: Project)
     assert set(project.target.scopes) == {"invoices:read"}
 
 
+def test_what_is_recorded_of_each_step_names_the_plan(project: Project) -> None:
+    digest = save(project)["digest"]
+    assert apply(project).code == 0
+    entries = project.ledger().outbox
+    assert {"create", "promote"} <= {entry.step for entry in entries}
+    assert {entry.author.plan for entry in entries} == {digest}
+
+
 def test_json_works_with_both(project: Project) -> None:
     shown = json.loads(project.run("preview", "--save", "plan.json", "--json").out)
     digest = json.loads((project.root / "plan.json").read_bytes())["digest"]
