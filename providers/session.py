@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -20,10 +21,10 @@ from typing import Any, Literal
 import psutil
 
 from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending
-from keysteward.core.errors import DeclarationError, LimitExceeded, VersionConflict
+from keysteward.core.errors import Damaged, DeclarationError, LimitExceeded, VersionConflict
 from keysteward.core.evidence import Author
 from keysteward.core.ledger import Ledger
-from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, Target
+from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.server_reconciler import ServerReconciler
 from keysteward.core.servers import ServerLedger
@@ -107,6 +108,29 @@ def is_dead(runner: str) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class FingerprintKey:
+    """The key of a stack's fingerprints, under its id. It is never shown."""
+
+    id: str
+    key: bytes = field(repr=False)
+
+
+def fingerprint_key(stored: Stored, stack: str) -> FingerprintKey | None:
+    """Read the key of a stack's fingerprints, which stands under "keys/<stack>"; None before the first was made.
+
+    Raises Damaged.
+    """
+    if stored.document is None:
+        return None
+    try:
+        return FingerprintKey(str(stored.document["id"]), base64.b64decode(stored.document["key"], validate=True))
+    except (KeyError, ValueError, TypeError):
+        raise Damaged(
+            f"the fingerprint key of {stack} cannot be read: restore the ledger store from a backup"
+        ) from None
+
+
 class Session:
     """One stack as one process sees it, with the reader's or the runner's credentials."""
 
@@ -165,8 +189,9 @@ class Session:
         key = f"keys/{self.stack}"
         for _ in range(WRITE_TRIES):
             stored = self.ledgers.read(key)
-            if stored.document is not None:
-                return fingerprinter(base64.b64decode(stored.document["key"]), stored.document["id"])
+            known = fingerprint_key(stored, self.stack)
+            if known is not None:
+                return fingerprinter(known.key, known.id)
             if self.access == "reader":
                 return None
             made = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
