@@ -69,9 +69,17 @@ def test_one_of_ours_is_found_beside_characters_that_it_may_hold_itself(
     secret: str, left: str, right: str, name: str
 ) -> None:
     assert search(f"{name}{left}{secret}{right}{name}".encode(), secret) != ()
+    longer = f"{name}_{'x' * 80}{left}{secret}{right}{name}"
+    assert search(longer.encode(), secret) != (), "in a long word as well"
 
 
-@given(secret=st.text(ALNUM, min_size=24, max_size=64), left=st.sampled_from("-_./+~"), right=st.sampled_from("-_./+~"))
+@given(middle=st.text(URLSAFE, min_size=41, max_size=41), ends=st.text("-_", min_size=2, max_size=2))
+def test_one_of_ours_that_begins_and_ends_with_a_dash_is_found_amid_letters(middle: str, ends: str) -> None:
+    secret = f"{ends[0]}{middle}{ends[1]}"
+    assert search(f"key{secret}old".encode(), secret) != ()
+
+
+@given(secret=st.text(ALNUM, min_size=16, max_size=64), left=st.sampled_from("-_./+~"), right=st.sampled_from("-_./+~"))
 def test_a_vendors_value_is_found_beside_them_too(secret: str, left: str, right: str) -> None:
     assert search(f"key{left}{secret}{right}old".encode(), secret) != ()
 
