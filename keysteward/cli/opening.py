@@ -29,10 +29,18 @@ class Opened:
         """Return the identities that a declaration names as its own old names: these are moved, never ended."""
         return frozenset(self.identity(old) for d in self.stack.declarations for old in d.previously)
 
-    def session(self, access: Access, tell: Callable[[str, str], None] | None = None) -> Session:
-        """Open a session with the reader's or the runner's credentials."""
+    def session(self, access: Access, tell: Callable[[str, str], None] | None = None, *, approval: str = "") -> Session:
+        """Open a session with the reader's or the runner's credentials; `approval` is the digest of an approved plan."""
         stack = self.stack
-        session = Session(stack.identity, stack.ledgers, access=access, specs=stack.specs, limit=stack.limit, tell=tell)
+        session = Session(
+            stack.identity,
+            stack.ledgers,
+            access=access,
+            specs=stack.specs,
+            limit=stack.limit,
+            approval=approval,
+            tell=tell,
+        )
         session.add_ports(stack.targets, stack.stores)
         return session
 

@@ -29,18 +29,19 @@ STOPPED = "stopped by Ctrl-C; the next run goes on from there"
 
 @dataclass
 class Run:
-    """One run over one approved preview."""
+    """One run over one approved preview. `digest` is that of the saved plan it came from, "" where there was none."""
 
     opened: Opened
     planned: Preview
     display: Display
     interrupt: Interrupt
     parallel: int = 4
+    digest: str = ""
     results: list[RunResult] = field(default_factory=list)
 
     def go(self) -> list[RunResult]:
         """Run everything that is due. Raises KeystewardError when the runner's session cannot be opened."""
-        self.session = self.opened.session("runner", self._tell)
+        self.session = self.opened.session("runner", self._tell, approval=self.digest)
         _read_ahead(self.session)
         for server in self.planned.servers:
             if server.spec is not None and server.due:
@@ -51,7 +52,8 @@ class Run:
         for credential in self.planned.credentials:
             if credential.spec is None:
                 self.results.append(self._pruned(credential))
-        self._sweep()
+        if not self.digest:
+            self._sweep()
         for server in self.planned.servers:
             if server.spec is None:
                 self.results.append(self._server(server))
@@ -111,7 +113,10 @@ class Run:
         return sorted(i.rsplit("/", 1)[-1] for i in self.opened.servers_used(item.identity) & failed)
 
     def _sweep(self) -> None:
-        """Delete scopes noted as dropped which the updates just done have set free."""
+        """Delete scopes noted as dropped which the updates just done have set free.
+
+        Not under a saved plan, which speaks of none of them: the next preview shows them.
+        """
         ledgers = self.session.snapshot.server_ledgers.values()
         for target in sorted({ledger.target for ledger in ledgers if ledger.dropped and ledger.closed is None}):
             swept = RunResult(f"{self.planned.stack}/{target}", "resource server", Outcome.DONE)
