@@ -1,0 +1,24 @@
+"""Counts kill points over all tests: how many there were, and after how many further runs each had settled."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+COUNTS: dict[str, Counter[int]] = {}
+"""For each kind of process that was killed: how many points had settled after so many further runs."""
+
+
+def note(kind: str, runs: int) -> None:
+    """Count one kill point."""
+    COUNTS.setdefault(kind, Counter())[runs] += 1
+
+
+def lines() -> list[str]:
+    """Return the figures, one line for each kind and one for all."""
+    total = sum(COUNTS.values(), Counter[int]())
+    return [_line(kind, counts) for kind, counts in sorted(COUNTS.items())] + [_line("kill points", total)]
+
+
+def _line(kind: str, counts: Counter[int]) -> str:
+    settled = [f"settled in {runs} run{'' if runs == 1 else 's'}: {count}" for runs, count in sorted(counts.items())]
+    return f"{kind}: {counts.total()}, {', '.join(settled)}"
