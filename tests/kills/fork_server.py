@@ -16,25 +16,23 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
+import typer
 from strikes import Strike
 
-IMPORTED = (
-    "keysteward.cli.main",
-    "keysteward.providers.keycloak",
-    "keysteward.providers.local",
-    "keysteward.providers.vault",
-)
+ENTRY = "keysteward.cli.main"
+IMPORTED = ("keysteward.providers.keycloak", "keysteward.providers.local", "keysteward.providers.vault")
 
 
 def serve() -> None:
     """Answer orders until stdin ends."""
     for name in IMPORTED:
         importlib.import_module(name)
+    command = typer.main.get_command(importlib.import_module(ENTRY).app)
     gc.freeze()
     while order := sys.stdin.readline():
         pid = os.fork()
         if pid == 0:
-            _run(json.loads(order))
+            _run(command, json.loads(order))
         _answer(pid=pid)
         _, status = os.waitpid(pid, 0)
         _answer(code=os.waitstatus_to_exitcode(status))
@@ -45,7 +43,7 @@ def _answer(**answer: int) -> None:
     sys.stdout.flush()
 
 
-def _run(order: dict[str, Any]) -> NoReturn:
+def _run(command: Any, order: dict[str, Any]) -> NoReturn:  # noqa: ANN401 - a command of typer
     """Be the process: one run of `keysteward` in its folder, with its environment, writing to its file."""
     code = 70
     try:
@@ -59,7 +57,7 @@ def _run(order: dict[str, Any]) -> NoReturn:
         os.dup2(1, 2)
         if order["strike"] is not None:
             Strike(**order["strike"]).arm()
-        code = _command(order["words"])
+        code = _command(command, order["words"])
     except BaseException:  # noqa: BLE001 - whatever it was, it is told where the run's output is read
         traceback.print_exc()
     finally:
@@ -69,11 +67,9 @@ def _run(order: dict[str, Any]) -> NoReturn:
         os._exit(code)
 
 
-def _command(words: list[str]) -> int:
-    from keysteward.cli.main import app  # noqa: PLC0415 - imported before the fork
-
+def _command(command: Any, words: list[str]) -> int:  # noqa: ANN401 - a command of typer
     try:
-        app(args=words, prog_name="keysteward")
+        command.main(args=words, prog_name="keysteward")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     return 0

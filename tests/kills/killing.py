@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import tally
 from command_line import KILLED
 from scene import Scene
 from strikes import MOMENTS, Moment
@@ -51,6 +51,7 @@ class Killing:
     def __init__(self, scene: Scene, phase: Phase, name: str, *, gap: bool = False) -> None:
         self.scene, self.phase, self.name, self.gap = scene, phase, name, gap
         self.problems: list[str] = []
+        self.settled: Counter[int] = Counter()
         self.where = f"{name}, undisturbed"
 
     def prepare(self, fields: Mapping[str, str]) -> None:
@@ -66,9 +67,8 @@ class Killing:
         assert self.problems == [], self.problems
         self.start = Start(world, delivered, scene.everything(), len(scene.seen.secrets))
 
-    def strike_everywhere(self, kind: str, strike: Callable[[int, Moment], Mapping[str, Any]]) -> int:
-        """Kill one run at each point until runs come to their end before it; returns how many points there were."""
-        points = 0
+    def strike_everywhere(self, kind: str, strike: Callable[[int, Moment], Mapping[str, Any]]) -> None:
+        """Kill one run at each point until runs come to their end before it."""
         for moment in MOMENTS:
             for at in itertools.count(1):
                 self.where = f"{self.name}, killed {moment} {kind} {at}"
@@ -77,18 +77,16 @@ class Killing:
                 if ended.code != KILLED:
                     self._expect(ended.code == 0, ended.text)
                     break
-                self._recover(kind)
-                points += 1
-        return points
+                self._recover()
 
-    def _recover(self, kind: str) -> None:
+    def _recover(self) -> None:
         """Look right after the kill, run again, and look at everything."""
         self._consumer_goes_on()
         runs = self._settle(most=MOST_RUNS)
         self._compare()
         self._see_nothing_stopped()
         self._consumer_is_served()
-        tally.note(kind, runs)
+        self.settled[runs] += 1
 
     def _expect(self, good: bool, words: str) -> None:
         if not good:

@@ -182,6 +182,11 @@ class Scene:
             watch.quiet()
         return ended
 
+    def up(self) -> None:
+        """Run undisturbed."""
+        done = self.run("up", "--yes")
+        assert done.code == 0, done.text
+
     @contextmanager
     def watched(self, watch: Watch) -> Iterator[None]:
         """Let a watch stand around all calls."""

@@ -8,9 +8,9 @@ COUNTS: dict[str, Counter[int]] = {}
 """For each kind of process that was killed: how many points had settled after so many further runs."""
 
 
-def note(kind: str, runs: int) -> None:
-    """Count one kill point."""
-    COUNTS.setdefault(kind, Counter())[runs] += 1
+def note(kind: str, settled: Counter[int]) -> None:
+    """Count kill points by the number of further runs after which each had settled."""
+    COUNTS.setdefault(kind, Counter()).update(settled)
 
 
 def lines() -> list[str]:
