@@ -26,7 +26,7 @@ from keysteward.providers.local import LocalStore
 from keysteward.providers.vault.policy import policy
 from keysteward.sandbox import Sandbox
 from keysteward.sandbox.keycloak.models import Client
-from keysteward.sandbox.server import Work
+from keysteward.sandbox.server import StandIn, Work
 from keysteward.sandbox.vault.kv import KvMount
 from keysteward.testing.aging import age_ledgers
 
@@ -42,7 +42,7 @@ corp = Keycloak("corp", url=os.environ["KILLS_KEYCLOAK"], realm=os.environ["KILL
 vault = dict(url=os.environ["KILLS_VAULT"], reader="env:KILLS_VAULT_READER", admin="env:KILLS_VAULT_RUNNER")
 first = Vault("first", **vault)
 second = Vault("second", mount="second", **vault)
-local = LocalStore("local", root="store", key="age.key")
+local = LocalStore("local", root={folder!r} + "/store", key={folder!r} + "/age.key")
 billing = ResourceServer("billing-api", target=corp, audience="https://billing.example.com",
                          scopes={{"invoices:read": "Read invoices"}})
 
@@ -62,53 +62,65 @@ MARK = "keysteward.identity"
 
 @dataclass
 class Watch:
-    """Stands around every call that a run makes: counts them, looks after each, and kills the caller at one."""
+    """Stands around every call that a run makes: counts them, looks after each, and kills the caller at one.
+
+    `hold` is called before each with its number; `counts` says which calls have one, `caller` whose they are.
+    """
 
     look: Callable[[], None]
     at: int = 0
     moment: Moment = "before"
-    pid: threading.Event = field(default_factory=threading.Event)
-    process: int = 0
-    count: int = 0
-    flying: int = 0
     hold: Callable[[int, Request], None] | None = None
-    changed: threading.Condition = field(default_factory=threading.Condition)
+    counts: Callable[[Request], bool] = lambda _request: True
+    caller: Callable[[Request], int] | None = None
+    killed: bool = field(default=False, init=False)
+    count: int = field(default=0, init=False)
+    _flying: int = field(default=0, init=False)
+    _process: int = field(default=0, init=False)
+    _started: threading.Event = field(default_factory=threading.Event, init=False)
+    _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
 
     def around(self, request: Request, work: Work) -> Response | None:
         """Answer one call, or kill the caller before its work is done, or after that and before the answer."""
-        with self.changed:
-            self.count += 1
-            number = self.count
-            self.flying += 1
+        with self._changed:
+            number = 0
+            if self.counts(request):
+                self.count += 1
+                number = self.count
+            self._flying += 1
         try:
             return self._answer(number, request, work)
         finally:
-            with self.changed:
-                self.flying -= 1
-                self.changed.notify_all()
+            with self._changed:
+                self._flying -= 1
+                self._changed.notify_all()
 
     def _answer(self, number: int, request: Request, work: Work) -> Response | None:
         if self.hold is not None:
             self.hold(number, request)
-        if number == self.at and self.moment == "before":
-            return self._kill()
+        strikes = number == self.at > 0
+        if strikes and self.moment == "before":
+            return self._kill(request)
         answer = work()
         self.look()
-        return self._kill() if number == self.at else answer
+        return self._kill(request) if strikes else answer
 
-    def _kill(self) -> None:
-        assert self.pid.wait(30)
-        os.kill(self.process, signal.SIGKILL)
+    def _kill(self, request: Request) -> None:
+        assert self._started.wait(30)
+        process = self.caller(request) if self.caller is not None else self._process
+        assert process not in {0, os.getpid()}
+        self.killed = True
+        os.kill(process, signal.SIGKILL)
 
-    def started(self, process: int) -> None:
+    def started(self, process: int = 0) -> None:
         """Say whose calls these are."""
-        self.process = process
-        self.pid.set()
+        self._process = process
+        self._started.set()
 
     def quiet(self) -> None:
         """Wait until no call is being answered: what a dead process had sent may still be at work."""
-        with self.changed:
-            assert self.changed.wait_for(lambda: self.flying == 0, 30)
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._flying == 0, 30)
 
 
 @dataclass
@@ -122,25 +134,38 @@ class Seen:
 class Scene:
     """Declare, run, kill, look. `save` and `restore` bring back the whole world, so that each point starts alike."""
 
-    def __init__(self, folder: Path, sandbox: Sandbox, line: CommandLine, *, local: bool = False) -> None:
+    files: tuple[str, ...] = ("store", "age.key")
+
+    def __init__(
+        self,
+        folder: Path,
+        sandbox: Sandbox,
+        line: CommandLine,
+        *,
+        local: bool = False,
+        realm: str = "demo",
+        keycloak: StandIn | None = None,
+        rotation: bool = False,
+    ) -> None:
         self.folder, self.sandbox, self.line, self.local = folder, sandbox, line, local
+        self.keycloak, self.rotation = keycloak or sandbox.keycloak, rotation
         self.seen = Seen()
         self.old: dict[str, Any] | None = None
         self.left: str | None = None
         (folder / "stacks").mkdir(exist_ok=True)
         (folder / "stacks" / "__init__.py").touch()
         sandbox.vault.mounts["second"] = KvMount()
-        self.place = Place("sandbox", sandbox.keycloak.url, sandbox.vault.url, lambda _by: None)
-        rotation = sandbox.keycloak.secret_rotation
+        url = self.keycloak.url
+        self.place = Place("kills", url, sandbox.vault.url, lambda _by: None, realm=realm)
         roles = ["manage-clients", *(["manage-realm"] if rotation else [])]
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
-            "KILLS_KEYCLOAK": sandbox.keycloak.url,
-            "KILLS_REALM": "demo",
+            "KILLS_KEYCLOAK": url,
+            "KILLS_REALM": realm,
             "KILLS_VAULT": sandbox.vault.url,
-            "KILLS_READER": administrator(sandbox.keycloak.url, "demo", ["view-clients"]),
-            "KILLS_ADMIN": administrator(sandbox.keycloak.url, "demo", roles),
+            "KILLS_READER": administrator(url, realm, ["view-clients"]),
+            "KILLS_ADMIN": administrator(url, realm, roles),
             "KILLS_VAULT_READER": self._vault_token("reader"),
             "KILLS_VAULT_RUNNER": self._vault_token("runner"),
         }
@@ -152,7 +177,8 @@ class Scene:
     def declare(self, *declared: str) -> None:
         """Write the stack: `declared` are its clients as Python; the resource server stands before them."""
         text = STACK.format(
-            rotation=self.sandbox.keycloak.secret_rotation,
+            folder=str(self.folder),
+            rotation=self.rotation,
             ledgers="local.ledgers()" if self.local else "first.ledgers('keysteward')",
             declared=", ".join(("billing", *declared) if declared else ()),
         )
@@ -190,7 +216,7 @@ class Scene:
     @contextmanager
     def watched(self, watch: Watch) -> Iterator[None]:
         """Let a watch stand around all calls."""
-        stand_ins = (self.sandbox.keycloak, self.sandbox.vault)
+        stand_ins = (self.keycloak, self.sandbox.vault)
         before = [stand_in.around for stand_in in stand_ins]
         for stand_in in stand_ins:
             stand_in.around = watch.around
@@ -203,20 +229,22 @@ class Scene:
     def save(self) -> bytes:
         """Keep the world as it is."""
         kept = self.folder / "kept"
-        if self.local:
-            shutil.rmtree(kept, ignore_errors=True)
-            kept.mkdir()
-            if (self.folder / "store").exists():
-                shutil.copytree(self.folder / "store", kept / "store")
-                shutil.copy(self.folder / "age.key", kept / "age.key")
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir()
+        for name in self.files:
+            if (self.folder / name).is_dir():
+                shutil.copytree(self.folder / name, kept / name)
+            elif (self.folder / name).exists():
+                shutil.copy2(self.folder / name, kept / name)
         return pickle.dumps((self.sandbox.keycloak.realms, self.sandbox.vault.mounts))
 
     def restore(self, saved: bytes) -> None:
         """Bring a kept world back."""
-        if self.local:
-            shutil.rmtree(self.folder / "store", ignore_errors=True)
-            (self.folder / "age.key").unlink(missing_ok=True)
-            shutil.copytree(self.folder / "kept", self.folder, dirs_exist_ok=True)
+        for name in self.files:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            if (self.folder / name).exists():
+                (self.folder / name).unlink()
+        shutil.copytree(self.folder / "kept", self.folder, dirs_exist_ok=True)
         self.sandbox.keycloak.realms, self.sandbox.vault.mounts = pickle.loads(saved)  # noqa: S301 - our own
         self.seen = Seen()
 
@@ -349,4 +377,4 @@ def open_scene(folder: Path, *, rotation: bool = False, local: bool = False) -> 
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(secret_rotation=rotation))
         line = stack.enter_context(CommandLine(folder))
-        yield Scene(folder, sandbox, line, local=local)
+        yield Scene(folder, sandbox, line, local=local, rotation=rotation)
