@@ -20,7 +20,12 @@ import typer
 from strikes import Strike
 
 ENTRY = "keysteward.cli.main"
-IMPORTED = ("keysteward.providers.keycloak", "keysteward.providers.local", "keysteward.providers.vault")
+IMPORTED = (
+    "keysteward.providers.keycloak",
+    "keysteward.providers.local",
+    "keysteward.providers.vault",
+    "cryptography.hazmat.backends.openssl.backend",  # imported by its first use
+)
 
 
 def serve() -> None:

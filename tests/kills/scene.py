@@ -250,6 +250,21 @@ class Scene:
 
     # What the records say.
 
+    def records(self) -> bytes:
+        """Return all that runs can change at the servers and on the disk, to be compared; what was looked at is not."""
+        realm, vault = self.sandbox.keycloak.realms["demo"], self.sandbox.vault.state()
+        clients = sorted((c.representation() for c in realm.clients.values()), key=lambda c: str(c["id"]))
+        scopes = sorted((s.representation() for s in realm.scopes.values()), key=lambda s: str(s["id"]))
+        files = [
+            (str(path), path.read_bytes() if path.is_file() else b"")
+            for name in self.files
+            for path in sorted([self.folder / name, *(self.folder / name).rglob("*")])
+            if path.exists()
+        ]
+        return repr(
+            (clients, scopes, realm.settings, realm.attributes, realm.profiles, realm.policies, vault["mounts"], files)
+        ).encode()
+
     @property
     def clients(self) -> list[Client]:
         """Return the clients that carry our mark."""

@@ -5,11 +5,8 @@ The store and the ledger store are Vault's, so every write to them is a request 
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -118,23 +115,11 @@ def strike_everywhere(case: Case, folder: Path) -> tuple[Counter[int], list[str]
         return killing.settled, killing.problems
 
 
-Outcome = Future[tuple[Counter[int], list[str]]]
-
-
-@pytest.fixture(scope="module")
-def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Case, Outcome]]:
-    """Begin all cases asked for, as many at a time as there are processors: each has a sandbox of its own."""
-    asked = [item.callspec.params["case"] for item in request.session.items if item.path == request.path]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-        yield {case: pool.submit(strike_everywhere, case, tmp_path_factory.mktemp("kills")) for case in asked}
-        pool.shutdown(cancel_futures=True)
-
-
+@pytest.mark.begin.with_args(strike_everywhere)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", CASES, ids=", ".join)
-def test_every_request_can_be_the_last(case: Case, outcomes: dict[Case, Outcome]) -> None:
-    settled, problems = outcomes[case].result()
+def test_every_request_can_be_the_last(case: Case, outcome: tuple[Counter[int], list[str]]) -> None:
+    settled, problems = outcome
     tally.note("HTTP requests of keysteward up", settled)
     assert problems == []
-    assert settled.total() > 40, "hardly anything happened"
+    assert settled.total() > 40, f"hardly anything happened in {case}"
