@@ -147,7 +147,6 @@ def nightly_preview(case: str, folder: Path) -> Beside:
         for both in interleaved(scene, world, beside, lambda: other.run(*GATE, environment=scene.environment)):
             beside.expect(both.first.code == 0, "the run failed", both)
             beside.expect(both.second.code in {0, 2}, "the preview failed", both)
-            beside.expect(not both.leased or both.second.code == 2, "the gate was open in mid-rotation", both)
             beside.expect(not scene.seen.stopped, scene.seen.stopped, both)
             states = scene.everything()["generations"]
             beside.expect(states == ["1 previous", "2 current"], states, both)
