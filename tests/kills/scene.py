@@ -360,6 +360,7 @@ class Scene:
             "scopes": scopes,
             "documents": {k: (d.get("generation"), "previous" in d) for k, d in self.documents().items()},
             "staged": self.staged(),
+            "scratch": [p.name for p in (self.folder / "store").rglob(".*-*.tmp")],
             "generations": [f"{g['number']} {g['state']}" for g in ledger.get("generations", [])],
             "next": ledger.get("next"),
             "lease": ledger.get("lease"),
