@@ -13,8 +13,7 @@ import pytest
 
 from keysteward.core.errors import Conflict, Damaged, Unavailable
 from keysteward.core.observed import Delivered
-from keysteward.providers.local import LocalLedgers, LocalStore
-from keysteward.providers.local import files
+from keysteward.providers.local import LocalLedgers, LocalStore, files
 from keysteward.providers.local import sealed as sealed_module
 from keysteward.providers.local.key import HEADER, default_key_path
 from keysteward.testing.store_world import IDENTITY, PATH, about, at, deliver, entry, secret, text_of
