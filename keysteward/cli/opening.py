@@ -30,7 +30,7 @@ class Opened:
         return frozenset(self.identity(old) for d in self.stack.declarations for old in d.previously)
 
     def session(self, access: Access, tell: Callable[[str, str], None] | None = None, *, approval: str = "") -> Session:
-        """Open a session with the reader's or the runner's credentials; `approval` is the digest of an approved plan."""
+        """Open a session with the reader's or the runner's credentials; `approval` is an approved plan's digest."""
         stack = self.stack
         session = Session(
             stack.identity,

@@ -17,7 +17,7 @@ from keysteward.core.ledger import (
     Origin,
     State,
 )
-from keysteward.core.making import held_anywhere, shown, strategy_for
+from keysteward.core.making import comes_back_to, held_anywhere, shown, strategy_for
 from keysteward.core.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
 from keysteward.core.ports import Action, Strategy
 from keysteward.core.spec import Spec
@@ -488,11 +488,17 @@ def _rollback(w: World, step: Step, out: Outcome) -> World:
     generation, ledger = _generation(w, step), _ledger(w)
     dead = max((g for g in ledger.generations if g.number > generation.number), key=lambda g: g.number, default=None)
     since = dead.current_since if dead is not None and dead.current_since is not None else out.at
-    ledger = ledger.with_generation(
-        generation.number, state=State.CURRENT, current_since=since, superseded_at=None, ends_at=None, notified=()
+    back = replace(generation, delivery=comes_back_to(_spec(w), generation))
+    ledger = replace(ledger.with_places(_spec(w).places), rollback=None).with_generation(
+        generation.number,
+        state=State.CURRENT,
+        delivery=back.delivery,
+        current_since=since,
+        superseded_at=None,
+        ends_at=None,
+        notified=(),
     )
-    ledger = replace(ledger, rollback=None)
-    return replace(_with(w, ledger), delivered=_promoted(w, generation, out, rollback=True))
+    return replace(_with(w, ledger), delivered=_promoted(w, back, out, rollback=True))
 
 
 def _record(w: World, _step: Step, _out: Outcome) -> World:

@@ -226,7 +226,7 @@ def _give_up(
 def deliver(w: World, ledger: Ledger, spec: Spec, generation: Generation) -> Step:
     """Promote a verified generation at every place, then record it: the store first, then the ledger."""
     number = generation.number
-    missing = [key for key in generation.delivery if not _is_current(w, key, generation)]
+    missing = [key for key in generation.delivery if not _is_current(w, key, generation) or w.at(key).stage(number)]
     if missing:
         places = ", ".join(missing)
         return Step(Do.PROMOTE, f"deliver generation {number} to {places}", "once it is proven", number, headline=True)
@@ -247,6 +247,10 @@ def redeliver(w: World, ledger: Ledger, spec: Spec, current: Generation) -> Step
         if not w.at(key).unknown and _is_current(w, key, current) and _about(w, key) != digest
     ]
     unclear = [key for key in current.delivery if w.at(key).unknown]
+    left = [key for key in current.delivery if _is_current(w, key, current) and w.at(key).stage(current.number)]
+    if left and not wrong:
+        words = f"drop the staged copy of generation {current.number} at {', '.join(left)}"
+        return Step(Do.PROMOTE, words, "it is delivered", current.number, headline=True)
     if wrong and held_anywhere(w, current):
         words = f"deliver generation {current.number} to {', '.join(wrong)} again"
         return Step(Do.PROMOTE, words, "the store holds another one", current.number, headline=True)
@@ -259,6 +263,11 @@ def redeliver(w: World, ledger: Ledger, spec: Spec, current: Generation) -> Step
             Do.PROMOTE, words, "somebody else wrote to it; only a run may read it", current.number, headline=True
         )
     return None
+
+
+def comes_back_to(spec: Spec, generation: Generation) -> tuple[str, ...]:
+    """Return where a generation is delivered by a rollback: where it was, and where consumers read by now."""
+    return tuple(sorted({*generation.delivery, *spec.delivery}))
 
 
 def held_anywhere(w: World, generation: Generation) -> bool:

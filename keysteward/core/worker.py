@@ -14,7 +14,7 @@ from keysteward.core.effects import Outcome, action_for
 from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rejected, Unavailable
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
-from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, shown
+from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, shown
 from keysteward.core.observed import Mark, ObservedObject
 from keysteward.core.ports import (
     About,
@@ -395,7 +395,10 @@ class Worker:
         return self._deliver(self._generation(step), rollback=False)
 
     def _rollback(self, step: Step) -> Outcome:
-        return self._deliver(self._generation(step), rollback=True)
+        generation = self._generation(step)
+        self.world = replace(self.world, ledger=self.ledger.with_places(self.spec.places))
+        self._must_value(generation)
+        return self._deliver(replace(generation, delivery=comes_back_to(self.spec, generation)), rollback=True)
 
     def _deliver(self, generation: Generation, *, rollback: bool) -> Outcome:
         """Make a generation current at each of its places, bringing its value along where a place lacks it."""

@@ -164,6 +164,18 @@ def test_a_document_that_somebody_wrote_to_is_looked_at() -> None:
     assert made.words() == "look at the document at store:apps/billing"
 
 
+def test_a_staged_copy_that_a_kill_left_behind_a_delivery_is_dropped() -> None:
+    made = running()
+    held = made.store.documents["apps/billing"]["current"]
+    assert held is not None
+    made.store.staging["apps/billing"] = {1: held[:2]}
+    assert made.words() == "drop the staged copy of generation 1 at store:apps/billing"
+    made.up()
+    assert made.words() == ""
+    assert made.store.staging == {"apps/billing": {}}
+    assert made.states() == ["1 current"]
+
+
 def test_a_move_to_another_path_overlaps_and_then_empties_the_old_place() -> None:
     made = running()
     made.declare(made.client(auth_method="private_key_jwt", deliver_to=made.store.path("apps/new")))

@@ -114,6 +114,7 @@ class Strangers:
             )
             if record is not None and not record.suspended and not record.deleted:
                 item.enabled = True
+            target.remember()
 
 
 class People:

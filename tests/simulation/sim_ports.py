@@ -221,9 +221,14 @@ class SimStore(MemoryStore):
     ) -> None:
         """Deliver; which document it was is remembered before the answer can be lost."""
         known, self.about = self.about, {**self.about, path: about}
+        staged = self.staging.get(path, {}).get(entry.generation)
         current = (self.documents.get(path) or {}).get("current")
         try:
             super().promote(path, entry, about, fields, rollback=rollback)
+        except BaseException:
+            if staged is not None:  # struck between the document and the end of the staged copy
+                self.staging.setdefault(path, {})[entry.generation] = staged
+            raise
         finally:
             now = (self.documents.get(path) or {}).get("current")
             if now is current:

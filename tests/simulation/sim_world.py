@@ -370,6 +370,7 @@ class Simulation:
             return
         for name, objects in copy.deepcopy(backup).items():  # type: ignore[attr-defined]
             self.targets[name].objects = objects
+            self.targets[name].remember()
 
     def preview(self) -> dict[str, Plan]:
         """Plan everything, past the gate."""
