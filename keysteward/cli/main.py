@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import keysteward
-from keysteward.cli import audit, doctor, policy, preview, reissue, resolve, sandbox, show, up
+from keysteward.cli import audit, doctor, policy, preview, reissue, resolve, rotate, sandbox, show, up
 from keysteward.cli.progress import INTERRUPTED
 from keysteward.cli.terminal import say, say_error
 from keysteward.core.errors import KeystewardError
@@ -75,6 +75,7 @@ app = typer.Typer(
 )
 app.command("preview")(preview.command)
 app.command("up")(up.command)
+app.command("rotate")(rotate.command)
 app.command("show")(show.command)
 app.command("reissue")(reissue.command)
 app.command("resolve")(resolve.command)

@@ -12,6 +12,7 @@ from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
 from keysteward.core.owners import Owners
 from keysteward.core.stack import Stack, check
+from keysteward.core.world import Extent
 from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Access, Session
 
@@ -29,10 +30,20 @@ class Opened:
         """Return the identities that a declaration names as its own old names: these are moved, never ended."""
         return frozenset(self.identity(old) for d in self.stack.declarations for old in d.previously)
 
-    def session(self, access: Access, tell: Callable[[str, str], None] | None = None) -> Session:
-        """Open a session with the reader's or the runner's credentials."""
+    def session(
+        self, access: Access, tell: Callable[[str, str], None] | None = None, extent: Extent = Extent.ALL
+    ) -> Session:
+        """Open a session with the reader's or the runner's credentials, whose plans reach as far as `extent` says."""
         stack = self.stack
-        session = Session(stack.identity, stack.ledgers, access=access, specs=stack.specs, limit=stack.limit, tell=tell)
+        session = Session(
+            stack.identity,
+            stack.ledgers,
+            access=access,
+            specs=stack.specs,
+            limit=stack.limit,
+            extent=extent,
+            tell=tell,
+        )
         session.add_ports(stack.targets, stack.stores)
         return session
 

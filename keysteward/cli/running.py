@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from keysteward.cli.opening import Opened
-from keysteward.cli.progress import Display, Interrupt, Stopped
+from keysteward.cli.progress import INTERRUPTED, Display, Interrupt, Stopped
 from keysteward.cli.terminal import say
 from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.steps import Do
+from keysteward.core.world import Extent
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Preview, ServerItem
 from keysteward.report.results import BAD, Outcome, RunResult, result_of
@@ -29,18 +30,19 @@ STOPPED = "stopped by Ctrl-C; the next run goes on from there"
 
 @dataclass
 class Run:
-    """One run over one approved preview."""
+    """One run over one approved preview. `extent` says how far it reaches, as in the preview's session."""
 
     opened: Opened
     planned: Preview
     display: Display
     interrupt: Interrupt
     parallel: int = 4
+    extent: Extent = Extent.ALL
     results: list[RunResult] = field(default_factory=list)
 
     def go(self) -> list[RunResult]:
         """Run everything that is due. Raises KeystewardError when the runner's session cannot be opened."""
-        self.session = self.opened.session("runner", self._tell)
+        self.session = self.opened.session("runner", self._tell, self.extent)
         _read_ahead(self.session)
         for server in self.planned.servers:
             if server.spec is not None and server.due:
@@ -51,7 +53,8 @@ class Run:
         for credential in self.planned.credentials:
             if credential.spec is None:
                 self.results.append(self._pruned(credential))
-        self._sweep()
+        if self.extent is Extent.ALL:
+            self._sweep()
         for server in self.planned.servers:
             if server.spec is None:
                 self.results.append(self._server(server))
@@ -153,6 +156,24 @@ def move_entries(session: Session) -> None:
         session.flush()
     except KeystewardError as error:
         say(f"warning: the audit log did not take this run's entries; they wait for the next run: {error}")
+
+
+def worth_running(planned: Preview) -> bool:
+    """Say whether a run would do anything of a preview."""
+    return any(item.due and (item.plan.problem is None or item.plan.steps) for item in planned.items)
+
+
+def carry_out(opened: Opened, planned: Preview, parallel: int, extent: Extent = Extent.ALL) -> list[RunResult]:
+    """Run what a preview shows, with progress and Ctrl-C; returns what became of it."""
+    with Display(sum(1 for item in planned.items if item.due)) as display, Interrupt(display) as interrupt:
+        return Run(opened, planned, display, interrupt, parallel, extent).go()
+
+
+def exit_code(planned: Preview, results: list[RunResult]) -> int:
+    """Return the exit code of a run: 130 after Ctrl-C, 1 when something failed or was stopped by a problem, else 0."""
+    if any(result.outcome is Outcome.STOPPED for result in results):
+        return INTERRUPTED
+    return int(bool(planned.stopped) or any(result.outcome in BAD for result in results))
 
 
 def _read_ahead(session: Session) -> None:

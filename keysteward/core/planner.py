@@ -101,6 +101,11 @@ def _closed(w: World) -> Decision:
     return NOTHING if gone and w.spec is None else None
 
 
+def _renamed(w: World) -> Decision:
+    """Leave a credential alone whose declaration has another name than its ledger; for a run of the lifecycle alone."""
+    return NOTHING if w.ledger is not None and w.ledger.identity != w.identity else None
+
+
 def _revoked(w: World) -> Decision:
     return retiring.revoke(w, NOTHING) if w.ledger and w.ledger.revoked else None
 
@@ -514,6 +519,6 @@ DECLARATION_RULES = frozenset({_removed, _adopt, _settings, _record})
 
 RULES: dict[Extent, tuple[Rule, ...]] = {
     Extent.ALL: ALL_RULES,
-    Extent.LIFECYCLE: tuple(rule for rule in ALL_RULES if rule not in DECLARATION_RULES),
+    Extent.LIFECYCLE: (_renamed, *(rule for rule in ALL_RULES if rule not in DECLARATION_RULES)),
     Extent.RENAME: (_leased, _closed, _places, _mark, _redeliver),
 }

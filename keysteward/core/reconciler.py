@@ -25,7 +25,7 @@ from keysteward.core.snapshot import Snapshot, ledger_key, read_delivered
 from keysteward.core.spec import Spec
 from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
 from keysteward.core.worker import Tools, Worker
-from keysteward.core.world import World
+from keysteward.core.world import Extent, World
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +85,8 @@ class Reconciler:
         seen = self.snapshot.world(identity, spec)
         shown = plan(seen)
         quiet = not shown.steps and shown.problem is None and shown.wait is None
-        if quiet and not self.snapshot.renamed_halfway(seen):
+        renames = self.snapshot.extent is not Extent.LIFECYCLE and self.snapshot.renamed_halfway(seen)
+        if quiet and not renames:
             self._raise_for_lease(shown)
             return Result(identity, seen.ledger, findings=shown.findings)
         return _Run(self, seen, approved, incarnation).go(shown, words)
