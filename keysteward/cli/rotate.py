@@ -44,4 +44,4 @@ def command(
     opened = open_stack(stack)
     session = opened.session("reader", extent=Extent.LIFECYCLE)
     planned = preview_lifecycle(opened, session, names or ())
-    show_and_do(opened, session, planned, yes=yes, as_json=as_json, parallel=parallel)
+    show_and_do(opened, session, planned, "rotate", yes=yes, as_json=as_json, parallel=parallel)

@@ -6,9 +6,11 @@ One failure does not stop the others. What the preview did not show is not done.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from keysteward.cli.opening import Opened
 from keysteward.cli.progress import INTERRUPTED, Display, Interrupt, Stopped
@@ -40,9 +42,13 @@ class Run:
     extent: Extent = Extent.ALL
     results: list[RunResult] = field(default_factory=list)
 
+    @cached_property
+    def session(self) -> Session:
+        """Return the runner's session of this run."""
+        return self.opened.session("runner", self._tell, self.extent)
+
     def go(self) -> list[RunResult]:
         """Run everything that is due. Raises KeystewardError when the runner's session cannot be opened."""
-        self.session = self.opened.session("runner", self._tell, self.extent)
         _read_ahead(self.session)
         for server in self.planned.servers:
             if server.spec is not None and server.due:
@@ -163,13 +169,24 @@ def worth_running(planned: Preview) -> bool:
     return any(item.due and (item.plan.problem is None or item.plan.steps) for item in planned.items)
 
 
-def carry_out(opened: Opened, planned: Preview, parallel: int, extent: Extent = Extent.ALL) -> list[RunResult]:
-    """Run what a preview shows, with progress and Ctrl-C; returns what became of it."""
+def carry_out(
+    opened: Opened, planned: Preview, command: str, parallel: int, extent: Extent = Extent.ALL
+) -> list[RunResult]:
+    """Run what a preview shows, with progress and Ctrl-C, and write the heartbeat; returns what became of it."""
     with Display(sum(1 for item in planned.items if item.due)) as display, Interrupt(display) as interrupt:
-        return Run(opened, planned, display, interrupt, parallel, extent).go()
+        run = Run(opened, planned, display, interrupt, parallel, extent)
+        results = run.go() if worth_running(planned) else []
+    heartbeat(run.session, command, exit_code(planned, results), results)
+    return results
 
 
-def exit_code(planned: Preview, results: list[RunResult]) -> int:
+def heartbeat(session: Session, command: str, code: int, results: Sequence[RunResult] = ()) -> None:
+    """Write down that this command ran and how it ended."""
+    outcome = {0: "done", INTERRUPTED: "stopped"}.get(code, "failed")
+    session.heartbeat(command, outcome, Counter(result.outcome.value for result in results))
+
+
+def exit_code(planned: Preview, results: Sequence[RunResult]) -> int:
     """Return the exit code of a run: 130 after Ctrl-C, 1 when something failed or was stopped by a problem, else 0."""
     if any(result.outcome is Outcome.STOPPED for result in results):
         return INTERRUPTED

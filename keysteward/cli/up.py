@@ -43,13 +43,16 @@ def command(
     opened = open_stack(stack)
     session = opened.session("reader")
     planned = preview(opened, session, names or (), prune=prune)
-    show_and_do(opened, session, planned, yes=yes, as_json=as_json, parallel=parallel)
+    show_and_do(opened, session, planned, "up", yes=yes, as_json=as_json, parallel=parallel)
 
 
-def show_and_do(opened: Opened, session: Session, planned: Preview, *, yes: bool, as_json: bool, parallel: int) -> None:
+def show_and_do(
+    opened: Opened, session: Session, planned: Preview, asked: str, *, yes: bool, as_json: bool, parallel: int
+) -> None:
     """Show a plan of the reader's session, check the limits, ask, and carry it out as far as that session reaches.
 
-    Ends the command with its exit code when that is not 0.
+    `asked` is the command's name, for the heartbeat, which is written also when nothing is due. Ends the command with
+    its exit code when that is not 0.
     """
     if not as_json:
         show(preview_lines(planned))
@@ -60,7 +63,7 @@ def show_and_do(opened: Opened, session: Session, planned: Preview, *, yes: bool
         if as_json and not yes:
             raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes where something is due")
         confirm_or_stop("Carry out this plan?", yes=yes)
-    results = carry_out(opened, planned, parallel, session.extent) if running else []
+    results = carry_out(opened, planned, asked, parallel, session.extent)
     if as_json:
         show_json(results_json(results, planned))
     elif running:
