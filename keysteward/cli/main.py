@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import keysteward
-from keysteward.cli import audit, doctor, policy, preview, reissue, resolve, rotate, sandbox, show, up
+from keysteward.cli import audit, doctor, hold, policy, preview, reissue, resolve, rollback, rotate, sandbox, show, suspend, up
 from keysteward.cli.progress import INTERRUPTED
 from keysteward.cli.terminal import say, say_error
 from keysteward.core.errors import KeystewardError
@@ -79,6 +79,11 @@ app.command("rotate")(rotate.command)
 app.command("show")(show.command)
 app.command("reissue")(reissue.command)
 app.command("resolve")(resolve.command)
+app.command("hold")(hold.hold)
+app.command("release")(hold.release)
+app.command("suspend")(suspend.suspend)
+app.command("resume")(suspend.resume)
+app.command("rollback")(rollback.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)
 app.add_typer(audit.app, name="audit")

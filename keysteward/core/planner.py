@@ -117,7 +117,7 @@ def _removed(w: World) -> Decision:
 def _suspended(w: World) -> Decision:
     """Disable what a person suspended; nothing begins or ends until it is resumed."""
     ledger = w.ledger
-    if w.spec is None or ledger is None or ledger.closed or ledger.suspended is None:
+    if ledger is None or ledger.closed or ledger.suspended is None:
         return None
     why = f"suspended: {ledger.suspended.reason}"
     return retiring.suspend_all(w, ledger, why) or retiring.sweep(w, ledger) or NOTHING
