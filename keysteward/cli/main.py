@@ -13,7 +13,22 @@ import typer
 from typer.core import TyperGroup
 
 import keysteward
-from keysteward.cli import audit, doctor, hold, policy, preview, reissue, resolve, rollback, rotate, sandbox, show, suspend, up
+from keysteward.cli import (
+    audit,
+    doctor,
+    hold,
+    policy,
+    preview,
+    rebuild,
+    reissue,
+    resolve,
+    rollback,
+    rotate,
+    sandbox,
+    show,
+    suspend,
+    up,
+)
 from keysteward.cli.progress import INTERRUPTED
 from keysteward.cli.terminal import say, say_error
 from keysteward.core.errors import KeystewardError
@@ -84,6 +99,7 @@ app.command("release")(hold.release)
 app.command("suspend")(suspend.suspend)
 app.command("resume")(suspend.resume)
 app.command("rollback")(rollback.command)
+app.command("rebuild")(rebuild.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)
 app.add_typer(audit.app, name="audit")

@@ -67,6 +67,7 @@ def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prun
     findings = [] if wanted is not None else list(opened.policy)
     findings += [finding for item in credentials for finding in findings_of(item, prune=prune)]
     findings += [undeclared(item) for item in servers if item.spec is None and not prune]
+    findings += _unrecorded(opened, session) if wanted is None else []
     return Preview(
         stack=opened.stack.identity,
         at=session.snapshot.at,
@@ -115,6 +116,24 @@ def _unapplied(session: Session, item: CredentialPlan) -> bool:
     world = session.snapshot.world(item.identity, item.spec)
     everything = plan(replace(world, me=replace(world.me, extent=Extent.ALL)))
     return not {step.words for step in everything.steps} <= {step.words for step in item.plan.steps}
+
+
+def _unrecorded(opened: Opened, session: Session) -> Iterable[Finding]:
+    """Yield a finding for each object that carries a mark of this stack, and is neither declared nor in a ledger."""
+    prefix = f"{opened.stack.identity}/"
+    known = {*opened.stack.specs, *opened.renamed, *session.snapshot.ledgers}
+    for name in sorted(session.targets):
+        try:
+            view = session.snapshot.target(name)
+        except KeystewardError:
+            continue
+        for identity in sorted(view.by_mark):
+            if identity in known or not identity.startswith(prefix) or "/" in identity.removeprefix(prefix):
+                continue
+            for found in view.relevant([identity], ()):
+                message = f"client {found.client_id!r} at target {name} carries its mark, and is in no ledger"
+                mend = f"declare it again, then run: keysteward rebuild {identity.removeprefix(prefix)}"
+                yield Finding(Kind.UNRECORDED, Severity.WARNING, identity, message, mend)
 
 
 def _chosen(

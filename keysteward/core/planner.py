@@ -20,6 +20,7 @@ from keysteward.core.homes import at_home, home_of, new_home
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, State
 from keysteward.core.observed import Mark
 from keysteward.core.ports import Strategy
+from keysteward.core.rebuild import behind
 from keysteward.core.schedule import due_at, may_begin
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Plan, Problem, Step, Wait
@@ -139,20 +140,11 @@ def _resume(w: World) -> Decision:
 
 
 def _behind(w: World) -> Decision:
-    """Notice a ledger that is older than what it delivered: restored from a backup, it would use numbers again."""
-    ledger = w.ledger
-    if ledger is None:
+    """Do nothing under a ledger that is lost or older than the world: it would issue twice, or end what is in use."""
+    why = behind(w)
+    if why is None:
         return None
-    for place in ledger.places:
-        held = w.at(place.key)
-        entries = [e for e in (held.current, held.previous, *held.staged) if e is not None]
-        newest = max((e.generation for e in entries), default=0)
-        if held.identity in {w.identity, *w.names} and newest >= ledger.next:
-            return Problem(
-                f"{place.key} holds generation {newest}, which the ledger does not know: the ledger store was restored "
-                f"from a backup, or lost writes; run: keysteward rebuild {w.identity.rpartition('/')[2]}"
-            )
-    return None
+    return Problem(f"{why}; restore the ledger store, or run: keysteward rebuild {w.identity.rsplit('/', 1)[-1]}")
 
 
 def _disabled(w: World) -> Decision:
@@ -520,5 +512,5 @@ DECLARATION_RULES = frozenset({_removed, _adopt, _settings, _record})
 RULES: dict[Extent, tuple[Rule, ...]] = {
     Extent.ALL: ALL_RULES,
     Extent.LIFECYCLE: (_renamed, *(rule for rule in ALL_RULES if rule not in DECLARATION_RULES)),
-    Extent.RENAME: (_leased, _closed, _places, _mark, _redeliver),
+    Extent.RENAME: (_leased, _closed, _behind, _places, _mark, _redeliver),
 }
