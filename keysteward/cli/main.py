@@ -17,6 +17,7 @@ from keysteward.cli import (
     audit,
     doctor,
     hold,
+    mv,
     policy,
     preview,
     rebuild,
@@ -100,6 +101,7 @@ app.command("suspend")(suspend.suspend)
 app.command("resume")(suspend.resume)
 app.command("rollback")(rollback.command)
 app.command("rebuild")(rebuild.command)
+app.command("mv")(mv.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)
 app.add_typer(audit.app, name="audit")
