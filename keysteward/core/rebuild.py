@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from keysteward.core.adoption import age_of, entered
-from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, State
+from keysteward.core.ledger import UNFINISHED, Blocked, Generation, Ledger, ObjectRecord, State
 from keysteward.core.observed import DeliveredEntry, ObservedSecret
 from keysteward.core.spec import Spec
 from keysteward.core.world import Found, World
+
+PERHAPS_REVOKED = "its clients were disabled when its ledger was lost, so it may have been revoked"
 
 _PROMISED = frozenset({State.INTENT, State.ISSUED})
 """States of a generation that no store can deliver yet."""
@@ -187,6 +189,8 @@ def _settled(w: World, ledger: Ledger, made: list[Generation], fresh: tuple[Obje
                 ledger = ledger.with_generation(
                     generation.number, state=State.RETIRED, ended_at=w.now, evidence="found on a disabled client"
                 )
+    if living is None and any(record.suspended for record in ledger.objects) and w.spec is not None:
+        ledger = replace(ledger, blocked=Blocked(PERHAPS_REVOKED, w.spec.digest(), w.now))
     return ledger
 
 

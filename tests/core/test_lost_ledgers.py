@@ -9,6 +9,7 @@ from bench_world import MINTING, NAMED, NATIVE, STOCK, Company
 
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
+from keysteward.core.handles import revoke
 from keysteward.core.ledger import Ledger, Origin, State
 from keysteward.core.models import ClientSecret, RotationSchedule
 from keysteward.core.ports import Capabilities
@@ -280,3 +281,18 @@ def test_where_only_the_document_is_left_its_numbers_are_not_used_again() -> Non
     made.up()
     assert made.states() == ["4 current"]
     assert made.consumer_works()
+
+
+@pytest.mark.parametrize("strategy", ["key pairs", "native overlap", "two clients in turn", "gap", "minted"])
+def test_what_was_revoked_does_not_come_back_to_life_with_its_ledger(strategy: str) -> None:
+    made = running(strategy)
+    made.reconciler().edit(NAME, lambda ledger: revoke(ledger, made.clock.now, "leaked"))
+    made.up()
+    assert not any(o.enabled for o in made.target.objects.values())
+    lose_the_ledgers(made)
+    rebuilt(made)
+    made.pass_time(days=100)
+    made.up()
+    assert not any(o.enabled for o in made.target.objects.values())
+    assert made.reads() is None
+    assert {f.kind for f in made.preview()[NAME].findings} & {Kind.BLOCKED, Kind.DISABLED_ELSEWHERE}

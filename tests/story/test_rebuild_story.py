@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from keysteward.core.findings import Kind
 from keysteward.core.rebuild import behind, rebuild
 from keysteward.providers.local import LocalStore
 from keysteward.providers.session import Session
+from keysteward.testing.aging import age_ledgers
 
 IDENTITY = "acme/test/exporter"
 CHOICES: dict[str, dict[str, object]] = {
@@ -67,3 +69,13 @@ def test_a_lost_ledger_store_costs_nothing_but_a_rebuild(choice: str, tmp_path: 
         assert result.ledger.current is not None
         assert result.ledger.current.number == 1
         assert [s.do.value for s in result.done] == []
+        assert Kind.UNDELIVERED in {f.kind for f in result.findings}, "the document's notes are under the lost key"
+
+        age_ledgers(stack.ledgers, stack.identity, timedelta(days=90))
+        office.up(stack)
+        office.up(stack)
+        session = office.session(stack)
+        rotated = session.snapshot.ledgers[IDENTITY]
+        assert rotated.current is not None
+        assert rotated.current.number == 2
+        assert Kind.UNDELIVERED not in {f.kind for f in office.preview(stack)[IDENTITY].findings}
