@@ -22,8 +22,11 @@ _PROMISED = frozenset({State.INTENT, State.ISSUED})
 
 
 def unrecorded(w: World) -> tuple[Found, ...]:
-    """Return the objects that carry this credential's mark and that its ledger does not know, oldest first."""
-    records = w.ledger.objects if w.ledger is not None else ()
+    """Return the objects that carry this credential's mark and that its ledger does not know, oldest first.
+
+    One that was gone and is there again, as in a restored target, is not known either.
+    """
+    records = [r for r in w.ledger.objects if w.ledger.closed or not r.deleted] if w.ledger is not None else []
     nonces, ids = {r.nonce for r in records}, {r.remote_id for r in records}
     unknown = [
         found
@@ -75,7 +78,8 @@ def rebuild(w: World, spec: Spec, incarnation: str, read: Mapping[int, str]) -> 
     old = behind(w) is not None
     ledger = _opened(w, spec, incarnation)
     fresh = _fresh_records(w, spec, ledger)
-    ledger = replace(ledger, objects=(*ledger.objects, *fresh))
+    keys = {record.key for record in fresh}
+    ledger = replace(ledger, objects=(*(r for r in ledger.objects if r.key not in keys), *fresh))
     delivered = {e.generation for _, e, staged in _entries(w) if not staged}
     secrets = [
         (record, secret)
@@ -107,7 +111,8 @@ def _fresh_records(w: World, spec: Spec, ledger: Ledger) -> tuple[ObjectRecord, 
         found += [] if client is None else [Found(spec.target, client)]
     first = max((record.key for record in ledger.objects), default=0) + 1
     return tuple(
-        ObjectRecord(
+        _known_before(ledger, item)
+        or ObjectRecord(
             key=key,
             target=item.target,
             client_id=item.object.client_id,
@@ -119,6 +124,16 @@ def _fresh_records(w: World, spec: Spec, ledger: Ledger) -> tuple[ObjectRecord, 
         )
         for key, item in enumerate(found, first)
     )
+
+
+def _known_before(ledger: Ledger, found: Found) -> ObjectRecord | None:
+    """Return the record of an object that was thought to be gone, as of one that is there."""
+    item = found.object
+    for record in ledger.objects:
+        same = record.remote_id == item.remote_id or (item.mark is not None and record.nonce == item.mark.nonce)
+        if record.deleted and record.target == found.target and same:
+            return replace(record, deleted=False, remote_id=item.remote_id)
+    return None
 
 
 def _secrets(w: World, record: ObjectRecord) -> list[ObservedSecret]:
@@ -196,7 +211,7 @@ def _settled(w: World, ledger: Ledger, made: list[Generation], fresh: tuple[Obje
 
 def words_of(before: Ledger | None, after: Ledger) -> tuple[str, ...]:
     """Say what a rebuilt ledger has more than the one before it."""
-    known = {record.key for record in before.objects} if before is not None else set()
+    known = {record.key for record in before.objects if not record.deleted} if before is not None else set()
     old = {g.number: g for g in before.generations} if before is not None else {}
     said = [f"enter client {r.client_id} at target {r.target}" for r in after.objects if r.key not in known]
     for generation in after.generations:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,11 +11,12 @@ from bench_world import MINTING, NAMED, NATIVE, STOCK, Company
 
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
-from keysteward.core.handles import revoke
+from keysteward.core.handles import reissue, revoke
 from keysteward.core.ledger import Ledger, Origin, State
 from keysteward.core.models import ClientSecret, RotationSchedule
 from keysteward.core.ports import Capabilities
 from keysteward.core.rebuild import behind, rebuild, unrecorded, words_of
+from keysteward.core.steps import Problem
 from keysteward.core.world import Extent
 from keysteward.testing.memory import MemoryTarget
 
@@ -296,3 +299,26 @@ def test_what_was_revoked_does_not_come_back_to_life_with_its_ledger(strategy: s
     assert not any(o.enabled for o in made.target.objects.values())
     assert made.reads() is None
     assert {f.kind for f in made.preview()[NAME].findings} & {Kind.BLOCKED, Kind.DISABLED_ELSEWHERE}
+
+
+def test_a_client_that_comes_back_with_a_restored_realm_is_entered_again() -> None:
+    made = running("key pairs")
+    realm = copy.deepcopy(made.target.objects)
+    made.target.objects.clear()
+    made.up()
+    edit = reissue_now(made)
+    made.reconciler().edit(NAME, edit)
+    made.target.objects = realm
+    assert "run: keysteward rebuild billing" in (made.preview()[NAME].problem or Problem("")).message
+    assert Kind.UNRECORDED in {f.kind for f in made.preview()[NAME].findings}
+    rebuilt(made)
+    made.up()
+    made.up()
+    assert made.consumer_works()
+    assert len(made.target.objects) == 1
+    [item] = made.target.objects.values()
+    assert [s.value for s in item.secrets] == [made.reads()], "what was dead does not come back to life"
+
+
+def reissue_now(made: Company) -> Callable[[Ledger], Ledger]:
+    return lambda ledger: reissue(ledger, "the realm was rebuilt", at=made.clock.now)
