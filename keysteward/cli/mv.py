@@ -11,7 +11,7 @@ from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.planning import plan_of
 from keysteward.cli.progress import Display
-from keysteward.cli.running import heartbeat
+from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, show
 from keysteward.cli.up import YesOption
 from keysteward.core.errors import Conflict, DeclarationError
@@ -55,7 +55,7 @@ def command(
             )
             code = 0
         finally:
-            heartbeat(runner, "mv", code)
+            finish(runner, "mv", code)
     show(result_lines([result_of(result)], planned))
 
 

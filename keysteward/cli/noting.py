@@ -12,7 +12,7 @@ import typer
 from keysteward.cli.opening import Opened, unknown_name
 from keysteward.cli.planning import plan_of
 from keysteward.cli.progress import Display
-from keysteward.cli.running import heartbeat
+from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, show
 from keysteward.core.errors import DeclarationError, LeaseHeld
 from keysteward.core.ledger import Ledger
@@ -66,7 +66,7 @@ def note(opened: Opened, name: str, request: Request) -> Ledger:
     session = opened.session("runner", extent=Extent.LIFECYCLE)
     world = find(opened, session, name)
     ledger = _edit(session, world.ledger.identity if world.ledger else world.identity, request)
-    heartbeat(session, request.command, 0)
+    finish(session, request.command, 0)
     return ledger
 
 
@@ -114,6 +114,6 @@ def _do(opened: Opened, request: Request, item: CredentialPlan, planned: Preview
         except LeaseHeld as error:
             raise LeaseHeld(f"it is noted, and the next run does it: {error.message}") from None
         finally:
-            heartbeat(session, request.command, code)
+            finish(session, request.command, code)
     show(result_lines([result_of(result)], planned))
     return result.ledger or ledger

@@ -9,7 +9,7 @@ import typer
 
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack, unknown_name
-from keysteward.cli.running import heartbeat
+from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, say, say_error, show
 from keysteward.cli.up import YesOption
 from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
@@ -58,7 +58,7 @@ def command(
         except KeystewardError as error:
             failed = True
             say_error(error)
-    heartbeat(session, "rebuild", int(failed))
+    finish(session, "rebuild", int(failed))
     if failed:
         raise typer.Exit(1)
     say("\nLook at what comes next with `keysteward preview`; adopted generations end as docs/cli.md says.")

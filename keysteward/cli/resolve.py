@@ -8,7 +8,7 @@ import typer
 
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import open_stack, unknown_name
-from keysteward.cli.running import heartbeat
+from keysteward.cli.running import finish
 from keysteward.core import handles
 from keysteward.report.plain import plain
 
@@ -40,6 +40,6 @@ def command(
         command="resolve",
         words=f"secret {suspect} is {'ours' if ours else 'theirs'}",
     )
-    heartbeat(session, "resolve", 0)
+    finish(session, "resolve", 0)
     what = "is ours; the next run ends it" if ours else "is not ours; it is left alone"
     typer.echo(plain(f"{name}: secret {suspect} {what}"))

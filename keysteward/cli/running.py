@@ -186,6 +186,12 @@ def heartbeat(session: Session, command: str, code: int, results: Sequence[RunRe
     session.heartbeat(command, outcome, Counter(result.outcome.value for result in results))
 
 
+def finish(session: Session, command: str, code: int) -> None:
+    """End a command that works on single credentials: move its entries into the audit log, write the heartbeat."""
+    move_entries(session)
+    heartbeat(session, command, code)
+
+
 def exit_code(planned: Preview, results: Sequence[RunResult]) -> int:
     """Return the exit code of a run: 130 after Ctrl-C, 1 when something failed or was stopped by a problem, else 0."""
     if any(result.outcome is Outcome.STOPPED for result in results):

@@ -36,7 +36,7 @@ def test_a_lost_ledger_store_is_found_rebuilt_and_nothing_is_issued_twice(projec
     assert "enter client billing-exporter at target corp" in done.out
     assert "enter generation 2 on client billing-exporter (current)" in done.out
     assert project.ledger().current is not None
-    assert [e.step for e in project.ledger().outbox] == ["rebuild"]
+    assert [step for step, _ in project.entries()] == ["rebuild"]
     assert set(project.ledger().targets) == {"corp"}, "so that it can be ended without the program"
     assert set(project.ledger().stores) == {"secrets"}
 
