@@ -13,6 +13,7 @@ from pathlib import Path
 import bridge
 import planner
 import realm
+import tracing
 from measurement import Results
 from rich.console import Console
 
@@ -29,6 +30,8 @@ def main() -> None:
     logging.getLogger("keysteward").setLevel(logging.ERROR)
     console.print("Planner ...")
     planner.measure(results)
+    console.print("Known secrets in a log ...")
+    tracing.measure(results)
     console.print("Keycloak stand-in ...")
     realm.on_stand_in(results, (300, 1_000, 3_000))
     console.print("Keycloak ...")

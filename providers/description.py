@@ -22,6 +22,11 @@ class Description:
     previous: DeliveredEntry | None = None
     staged: tuple[DeliveredEntry, ...] = ()
 
+    @property
+    def entries(self) -> tuple[DeliveredEntry, ...]:
+        """Return all that it holds."""
+        return tuple(entry for entry in (self.current, self.previous, *self.staged) if entry is not None)
+
 
 NOBODYS = Description()
 """What is said of a document without our mark."""

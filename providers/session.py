@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -22,12 +22,12 @@ from typing import Any, Literal
 import psutil
 
 from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending
-from keysteward.core.errors import DeclarationError, KeystewardError, LimitExceeded, VersionConflict
+from keysteward.core.errors import Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.heartbeat import Heartbeat, heartbeat_key, note_run
 from keysteward.core.ledger import Ledger, Logged
 from keysteward.core.outbox import flush
-from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, Target
+from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.server_reconciler import ServerReconciler
 from keysteward.core.servers import ServerLedger
@@ -117,6 +117,29 @@ def is_dead(runner: str) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class FingerprintKey:
+    """The key of a stack's fingerprints, under its id. It is never shown."""
+
+    id: str
+    key: bytes = field(repr=False)
+
+
+def fingerprint_key(stored: Stored, stack: str) -> FingerprintKey | None:
+    """Read the key of a stack's fingerprints, which stands under "keys/<stack>"; None before the first was made.
+
+    Raises Damaged.
+    """
+    if stored.document is None:
+        return None
+    try:
+        return FingerprintKey(str(stored.document["id"]), base64.b64decode(stored.document["key"], validate=True))
+    except (KeyError, ValueError, TypeError):
+        raise Damaged(
+            f"the fingerprint key of {stack} cannot be read: restore the ledger store from a backup"
+        ) from None
+
+
 class Session:
     """One stack as one process sees it, with the reader's or the runner's credentials."""
 
@@ -199,8 +222,9 @@ class Session:
         key = f"keys/{self.stack}"
         for _ in range(WRITE_TRIES):
             stored = self.ledgers.read(key)
-            if stored.document is not None:
-                return fingerprinter(base64.b64decode(stored.document["key"]), stored.document["id"])
+            known = fingerprint_key(stored, self.stack)
+            if known is not None:
+                return fingerprinter(known.key, known.id)
             if self.access == "reader":
                 return None
             made = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()

@@ -29,6 +29,7 @@ from keysteward.cli import (
     show,
     suspend,
     up,
+    whose,
 )
 from keysteward.cli.progress import INTERRUPTED
 from keysteward.cli.terminal import say, say_error
@@ -102,6 +103,7 @@ app.command("resume")(suspend.resume)
 app.command("rollback")(rollback.command)
 app.command("rebuild")(rebuild.command)
 app.command("mv")(mv.command)
+app.command("whose", context_settings={"ignore_unknown_options": True})(whose.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)
 app.add_typer(audit.app, name="audit")

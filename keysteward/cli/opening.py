@@ -31,9 +31,17 @@ class Opened:
         return frozenset(self.identity(old) for d in self.stack.declarations for old in d.previously)
 
     def session(
-        self, access: Access, tell: Callable[[str, str], None] | None = None, extent: Extent = Extent.ALL
+        self,
+        access: Access,
+        tell: Callable[[str, str], None] | None = None,
+        extent: Extent = Extent.ALL,
+        *,
+        approval: str = "",
     ) -> Session:
-        """Open a session with the reader's or the runner's credentials, whose plans reach as far as `extent` says."""
+        """Open a session with the reader's or the runner's credentials, whose plans reach as far as `extent` says.
+
+        `approval` is the digest of an approved plan.
+        """
         stack = self.stack
         session = Session(
             stack.identity,
@@ -42,6 +50,7 @@ class Opened:
             specs=stack.specs,
             limit=stack.limit,
             extent=extent,
+            approval=approval,
             tell=tell,
         )
         session.add_ports(stack.targets, stack.stores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,8 +10,10 @@ import typer
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import open_stack
 from keysteward.cli.planning import preview
+from keysteward.cli.saved import save
 from keysteward.cli.terminal import show, show_json
 from keysteward.report.plan import preview_json, preview_lines
+from keysteward.report.saved import saved_json, saved_lines
 
 DUE = 2
 """Exit code of `--expect-no-changes` when something is due."""
@@ -34,6 +37,10 @@ def command(
     expect_no_changes: Annotated[
         bool, typer.Option("--expect-no-changes", help=f"Exit with {DUE} when something is due: a gate for CI.")
     ] = False,
+    save_to: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="FILE", help="Save the plan, so that `up --plan FILE` does this and no more."),
+    ] = None,
 ) -> None:
     """Show what `up` would do, and why. Nothing is changed.
 
@@ -44,10 +51,12 @@ def command(
     """
     opened = open_stack(stack)
     planned = preview(opened, opened.session("reader"), names or (), prune=prune)
+    saved = None if save_to is None else save(opened, planned, names or (), save_to)
     if as_json:
-        show_json(preview_json(planned))
+        show_json(preview_json(planned) | ({"saved": saved_json(saved, save_to)} if saved is not None else {}))
     else:
         show(preview_lines(planned))
+        show(saved_lines(saved, save_to) if saved is not None else ())
     if planned.stopped:
         raise typer.Exit(1)
     if expect_no_changes and planned.due:

@@ -32,7 +32,10 @@ STOPPED = "stopped by Ctrl-C; the next run goes on from there"
 
 @dataclass
 class Run:
-    """One run over one approved preview. `extent` says how far it reaches, as in the preview's session."""
+    """One run over one approved preview. `extent` says how far it reaches, as in the preview's session.
+
+    `digest` is that of the saved plan it came from, "" where there was none.
+    """
 
     opened: Opened
     planned: Preview
@@ -40,12 +43,13 @@ class Run:
     interrupt: Interrupt
     parallel: int = 4
     extent: Extent = Extent.ALL
+    digest: str = ""
     results: list[RunResult] = field(default_factory=list)
 
     @cached_property
     def session(self) -> Session:
         """Return the runner's session of this run."""
-        return self.opened.session("runner", self._tell, self.extent)
+        return self.opened.session("runner", self._tell, self.extent, approval=self.digest)
 
     def go(self) -> list[RunResult]:
         """Run everything that is due. Raises KeystewardError when the runner's session cannot be opened."""
@@ -59,7 +63,7 @@ class Run:
         for credential in self.planned.credentials:
             if credential.spec is None:
                 self.results.append(self._pruned(credential))
-        if self.extent is Extent.ALL:
+        if self.extent is Extent.ALL and not self.digest:
             self._sweep()
         for server in self.planned.servers:
             if server.spec is None:
@@ -120,7 +124,10 @@ class Run:
         return sorted(i.rsplit("/", 1)[-1] for i in self.opened.servers_used(item.identity) & failed)
 
     def _sweep(self) -> None:
-        """Delete scopes noted as dropped which the updates just done have set free."""
+        """Delete scopes noted as dropped which the updates just done have set free.
+
+        Not under a saved plan, which speaks of none of them: the next preview shows them.
+        """
         ledgers = self.session.snapshot.server_ledgers.values()
         for target in sorted({ledger.target for ledger in ledgers if ledger.dropped and ledger.closed is None}):
             swept = RunResult(f"{self.planned.stack}/{target}", "resource server", Outcome.DONE)
@@ -170,11 +177,16 @@ def worth_running(planned: Preview) -> bool:
 
 
 def carry_out(
-    opened: Opened, planned: Preview, command: str, parallel: int, extent: Extent = Extent.ALL
+    opened: Opened,
+    planned: Preview,
+    command: str,
+    parallel: int,
+    extent: Extent = Extent.ALL,
+    digest: str = "",
 ) -> list[RunResult]:
     """Run what a preview shows, with progress and Ctrl-C, and write the heartbeat; returns what became of it."""
     with Display(sum(1 for item in planned.items if item.due)) as display, Interrupt(display) as interrupt:
-        run = Run(opened, planned, display, interrupt, parallel, extent)
+        run = Run(opened, planned, display, interrupt, parallel, extent, digest)
         results = run.go() if worth_running(planned) else []
     heartbeat(run.session, command, exit_code(planned, results), results)
     return results

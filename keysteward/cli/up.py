@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,11 +13,13 @@ from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.planning import preview
 from keysteward.cli.preview import JsonOption, Names, PruneOption
 from keysteward.cli.running import carry_out, exit_code, worth_running
+from keysteward.cli.saved import plan_again, read_plan
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
-from keysteward.core.errors import KeystewardError
+from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.providers.session import Session
 from keysteward.report.plan import Preview, preview_lines
 from keysteward.report.results import result_lines, results_json
+from keysteward.report.saved import Approved, approved_json, approved_lines
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Needed where nobody can be asked.")]
 
@@ -32,42 +35,72 @@ def command(
     as_json: JsonOption = False,
     prune: PruneOption = False,
     parallel: ParallelOption = 4,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan", metavar="FILE", help="Carry out the plan that `preview --save` wrote, and no more. Asks nothing."
+        ),
+    ] = None,
 ) -> None:
     """Make identity providers and stores match the stack: show the plan, ask, then carry it out.
 
     Only what the plan showed is done. One failing credential does not stop the others. Ctrl-C stops between two
     steps; the next run goes on from there.
 
-    Exit code 0: done, or nothing was due; 1: an error, something failed, or the plan was declined; 130: Ctrl-C.
+    Exit code 0: done, or nothing was due; 1: an error, something failed, the plan was declined, or what is due is not
+    what --plan approved; 130: Ctrl-C.
     """
+    if plan is not None and (names or prune):
+        raise DeclarationError("--plan: the file says what is run; give neither names nor --prune beside it")
     opened = open_stack(stack)
+    saved = None if plan is None else read_plan(opened, plan)
     session = opened.session("reader")
-    planned = preview(opened, session, names or (), prune=prune)
-    show_and_do(opened, session, planned, "up", yes=yes, as_json=as_json, parallel=parallel)
+    approved: Approved | None = None
+    if saved is None:
+        planned = preview(opened, session, names or (), prune=prune)
+    else:
+        approved, planned = plan_again(opened, session, saved)
+    show_and_do(opened, session, planned, "up", approved, yes=yes, as_json=as_json, parallel=parallel)
 
 
 def show_and_do(
-    opened: Opened, session: Session, planned: Preview, asked: str, *, yes: bool, as_json: bool, parallel: int
+    opened: Opened,
+    session: Session,
+    planned: Preview,
+    asked: str,
+    approved: Approved | None = None,
+    *,
+    yes: bool,
+    as_json: bool,
+    parallel: int,
 ) -> None:
     """Show a plan of the reader's session, check the limits, ask, and carry it out as far as that session reaches.
 
-    `asked` is the command's name, for the heartbeat, which is written also when nothing is due. Ends the command with
-    its exit code when that is not 0.
+    `asked` is the command's name, for the heartbeat, which is written also when nothing is due. Nothing is asked where
+    the plan was `approved` before. Ends the command with its exit code when that is not 0.
     """
     if not as_json:
+        show(approved_lines(approved) if approved is not None else ())
         show(preview_lines(planned))
     running = worth_running(planned)
     if running:
         open_ledgers = sum(1 for ledger in session.snapshot.ledgers.values() if ledger.closed is None)
         check_endings(planned, opened.stack.limit, open_ledgers)
-        if as_json and not yes:
-            raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes where something is due")
-        confirm_or_stop("Carry out this plan?", yes=yes)
-    results = carry_out(opened, planned, asked, parallel, session.extent)
+        if approved is None:
+            _ask(yes=yes, as_json=as_json)
+    digest = approved.plan.digest if approved is not None else ""
+    results = carry_out(opened, planned, asked, parallel, session.extent, digest)
     if as_json:
-        show_json(results_json(results, planned))
+        document = results_json(results, planned)
+        show_json(document | ({"approved": approved_json(approved)} if approved is not None else {}))
     elif running:
         show(result_lines(results, planned))
     code = exit_code(planned, results)
     if code:
         raise typer.Exit(code)
+
+
+def _ask(*, yes: bool, as_json: bool) -> None:
+    if as_json and not yes:
+        raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes where something is due")
+    confirm_or_stop("Carry out this plan?", yes=yes)

@@ -155,6 +155,10 @@ class ServerSpec:
     adopt: bool = False
     previously: tuple[str, ...] = ()
 
+    def digest(self) -> str:
+        """Return a digest of the whole declaration."""
+        return _digest(asdict(self))
+
 
 _SERVER = TypeAdapter(ServerSpec)
 

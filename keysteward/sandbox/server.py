@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.serving import BaseWSGIServer, DechunkedInput, WSGIRequestHandler, make_server
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 CONTROL_PREFIX = "/_sandbox/"
 STALE_SECONDS = "keysteward.stale_seconds"
 """Key of the request environment under which a ``stale_list`` fault hands its age to the vendor's code."""
+
+Work: TypeAlias = "Callable[[], Response | None]"
+"""Does what one call asks for and returns its answer; None when the connection is to be closed without one."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ class StandIn(ABC):
     ``clock`` is shared when given. With ``ssl_context`` (a server-side context) it speaks TLS. Subclasses answer the
     vendor's calls in `answer` and describe their records in `state`; both run under one lock, so that they may be
     written as if there were one caller at a time.
+
+    `around` stands around every call but those of the control API: it gets the request and the work, and what it
+    returns is the answer. A test sets it to end or to hold a caller before the work or after it.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class StandIn(ABC):
         self.calls: list[Call] = []
         self.lock = threading.RLock()
         self.stopping = threading.Event()
+        self.around: Callable[[Request, Work], Response | None] = lambda _request, work: work()
         self._address = (host, port)
         self._ssl_context = ssl_context
         self._server: _Server | None = None
@@ -114,6 +121,9 @@ class StandIn(ABC):
         """Answer one call, faults included; None means that the connection is to be closed without an answer."""
         if request.path.startswith(CONTROL_PREFIX):
             return self._guard(request, self._control)
+        return self.around(request, lambda: self._work(request))
+
+    def _work(self, request: Request) -> Response | None:
         fault = self.faults.strike(request.method, request.path)
         kind = fault.kind if fault else None
         response: Response | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from keysteward.core.errors import AccessDenied, KeystewardError, Unavailable
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
+_SCRATCH = ".tmp"
 
 
 @contextmanager
@@ -38,7 +40,11 @@ def read_file(path: Path) -> bytes | None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in place of what is there, in one step that a power cut does not halve."""
+    """Put a file in place of what is there, in one step that a power cut does not halve.
+
+    One process at a time: what another one left half written is removed.
+    """
+    _remove_scratch(path)
     scratch = _scratch(path, content)
     try:
         scratch.replace(path)
@@ -62,7 +68,8 @@ def create_file(path: Path, content: bytes) -> bool:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file for good; gone already is success."""
+    """Remove a file for good, with what was left half written of it; gone already is success."""
+    _remove_scratch(path)
     path.unlink(missing_ok=True)
     if path.parent.is_dir():
         sync_folder(path.parent)
@@ -101,9 +108,20 @@ def locked(path: Path) -> Iterator[None]:
 def _scratch(path: Path, content: bytes) -> Path:
     """Write a synced temporary file beside `path`; such names begin with a dot, which no document's does."""
     make_folder(path.parent)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=_scratch_prefix(path), suffix=_SCRATCH, dir=path.parent)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     return Path(name)
+
+
+def _remove_scratch(path: Path) -> None:
+    """Remove the temporary files that killed processes left beside `path`."""
+    for left in path.parent.glob(f"{_scratch_prefix(path)}*{_SCRATCH}"):
+        left.unlink(missing_ok=True)
+
+
+def _scratch_prefix(path: Path) -> str:
+    """Return how the temporary files of one name begin; hashed, since a name may be as long as names can be."""
+    return f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]}-"

@@ -217,11 +217,17 @@ class Vault:
         if metadata is None or not metadata.live:
             return None, True
         said = marks.unpack(metadata.custom)
-        if said is not None and said.version == metadata.current:
-            return said.description, True
+        fits = said.description if said is not None and said.version == metadata.current else None
+        removing = kind.announced and fits is not None and not fits.entries
+        if fits is not None and (self._reading or not removing):
+            return fits, True
         if self._reading:
             return (NOBODYS, True) if said is None else (Description(said.description.identity), False)
         found = self._kv.read(path)
+        if removing and found.data == {}:
+            self._kv.delete(path)
+            log.info("store=%s path=%s operation=remove outcome=done", self.name, path)
+            return None, True
         held = kind.parse(found.data)
         if said is not None or held.description.identity is not None:
             self._describe(kind, path, held.description, found)
@@ -247,7 +253,7 @@ class Vault:
             after = change(before)
             try:
                 if after.empty:
-                    self._remove(path, before, found, identity)
+                    self._remove(kind, path, before, found, identity)
                     return None
                 raw = kind.compose(after)
                 self._announce(kind, path, after, found)
@@ -268,9 +274,16 @@ class Vault:
         if kind.announced and found.version == 0 and identity is not None and self._kv.metadata(path) is None:
             self._kv.create_metadata(path, marks.announcement(identity))
 
-    def _remove(self, path: str, before: _Held, found: Found, identity: str | None) -> None:
-        """Delete a document with all its versions, after a check-and-set that proves nobody else wrote to it."""
+    def _remove(self, kind: _Kind[Held], path: str, before: Held, found: Found, identity: str | None) -> None:
+        """Delete a document with all its versions, after a check-and-set that proves nobody else wrote to it.
+
+        A delivered one is first marked as about to be empty: where a kill leaves it so, the next run deletes it with
+        its old versions, which hold secrets. What somebody else emptied has no such mark and stays.
+        """
         if before.exists:
+            ours = before.description.identity
+            if kind.announced and ours is not None:
+                self._describe(kind, path, Description(ours), Found(found.data, found.version + 1, found.custom))
             self._kv.write(path, {}, found.version)
         else:
             said = marks.unpack(found.custom)

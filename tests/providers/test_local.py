@@ -13,7 +13,7 @@ import pytest
 
 from keysteward.core.errors import Conflict, Damaged, Unavailable
 from keysteward.core.observed import Delivered
-from keysteward.providers.local import LocalLedgers, LocalStore
+from keysteward.providers.local import LocalLedgers, LocalStore, files
 from keysteward.providers.local import sealed as sealed_module
 from keysteward.providers.local.key import HEADER, default_key_path
 from keysteward.testing.store_world import IDENTITY, PATH, about, at, deliver, entry, secret, text_of
@@ -148,6 +148,20 @@ class TestFiles:
         deliver(store, 1, "one")
         store.discard(PATH, IDENTITY, 1)
         assert sorted(file.name for file in root.rglob("*")) == [".lock", ".recipient"]
+
+    def test_what_a_killed_process_left_half_written_goes_with_the_next_write(
+        self, store: LocalStore, root: Path
+    ) -> None:
+        deliver(store, 1, "one")
+        document = root / f"{PATH}.age"
+        for half in (document, document.with_suffix(".json")):
+            files._scratch(half, b"half")
+        deliver(store, 2, "two")
+        assert not list(root.rglob("*.tmp"))
+        files._scratch(document, b"half")
+        store.discard(PATH, IDENTITY, 1)
+        store.discard(PATH, IDENTITY, 2)
+        assert not list(root.rglob("*.tmp"))
 
     @pytest.mark.parametrize("survivors", range(6))
     def test_a_kill_between_any_two_writes_is_made_good(

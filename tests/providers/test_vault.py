@@ -179,6 +179,44 @@ class TestMetadata:
         assert [number for number, version in versions.items() if not version["destroyed"]] == ["3"]
         assert at(store).previous is None
 
+    @pytest.mark.parametrize("method", ["patch_metadata", "write", "delete"])
+    def test_a_kill_anywhere_in_the_last_discard_leaves_no_old_version(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch, method: str
+    ) -> None:
+        store = server.store()
+        deliver(store, 1, "one")
+        with monkeypatch.context() as broken:
+            kill(broken, method)
+            with pytest.raises(KeyboardInterrupt):
+                store.discard(PATH, IDENTITY, 1)
+        held = at(store)
+        assert held.exists is (method != "delete")
+        if held.exists:
+            assert held.current is not None
+            assert at(store.as_reader()) == held
+            store.discard(PATH, IDENTITY, 1)
+        assert server.call("GET", f"{server.mount}/metadata/{PATH}").status_code == 404
+
+    def test_what_somebody_else_emptied_stays_with_its_old_versions(self, server: Server) -> None:
+        store = server.store()
+        deliver(store, 1, "one")
+        server.call("POST", f"{server.mount}/data/{PATH}", {"data": {}})
+        assert not at(store).exists
+        assert server.metadata()["current_version"] == 2
+
+    def test_what_somebody_wrote_between_mark_and_removal_stays(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = server.store()
+        deliver(store, 1, "one")
+        with monkeypatch.context() as broken:
+            kill(broken, "write")
+            with pytest.raises(KeyboardInterrupt):
+                store.discard(PATH, IDENTITY, 1)
+        server.call("POST", f"{server.mount}/data/{PATH}", {"data": {"theirs": "kept"}})
+        assert at(store).identity is None
+        assert server.call("GET", f"{server.mount}/data/{PATH}").json()["data"]["data"] == {"theirs": "kept"}
+
     def test_a_kill_before_the_first_version_leaves_nothing_of_a_stranger(
         self, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:

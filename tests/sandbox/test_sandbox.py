@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from werkzeug.wrappers import Request, Response
+
     from keysteward.sandbox.faults import Kind
+    from keysteward.sandbox.server import Work
 
 FAR = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 
@@ -88,6 +91,27 @@ class TestClock:
         assert datetime.fromisoformat(answer["now"]) >= FAR + timedelta(hours=1)
         assert vault.clock.now() >= FAR + timedelta(hours=1)
         assert requests.put(address, json={"later": 1}, timeout=10).status_code == 400
+
+
+class TestAround:
+    def test_a_call_can_be_held_watched_and_left_without_an_answer(
+        self, vault: VaultStandIn, caller: requests.Session
+    ) -> None:
+        seen = []
+
+        def around(request: Request, work: Work) -> Response | None:
+            answer = work()
+            seen.append((request.method, request.path, answer.status_code if answer else None))
+            return None if request.method == "POST" else answer
+
+        url = f"{vault.url}/v1/secret/data/a"
+        vault.around = around
+        assert caller.get(url, timeout=10).status_code == 404
+        with pytest.raises(requests.ConnectionError):
+            caller.post(url, json={"data": {"x": "1"}}, timeout=10)
+        assert caller.get(f"{vault.url}/_sandbox/clock", timeout=10).ok
+        assert seen == [("GET", "/v1/secret/data/a", 404), ("POST", "/v1/secret/data/a", 200)]
+        assert caller.get(url, timeout=10).json()["data"]["data"] == {"x": "1"}
 
 
 class TestFaults:

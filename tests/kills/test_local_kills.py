@@ -1,0 +1,63 @@
+"""A run ends itself by SIGKILL before and after every single write to the local store and the local ledger store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import tally
+from killing import Killing, Phase
+from scene import Scene, open_scene
+
+FIELDS = {"auth_method": "'private_key_jwt'"}
+DECLARED = "client(auth_method='private_key_jwt', deliver_to=local.path('apps/exporter'))"
+
+
+def nothing(scene: Scene, _fields: object) -> None:
+    scene.declare(DECLARED)
+
+
+def due(scene: Scene, fields: object) -> None:
+    nothing(scene, fields)
+    scene.up()
+    scene.pass_time(days=90)
+
+
+def overlap_over(scene: Scene, fields: object) -> None:
+    due(scene, fields)
+    scene.up()
+    scene.pass_time(days=8)
+
+
+def removed(scene: Scene, fields: object) -> None:
+    due(scene, fields)
+    scene.up()
+    scene.declare()
+
+
+PHASES = {
+    "create": Phase(nothing),
+    "rotate": Phase(due, keeps_old=True),
+    "retire": Phase(overlap_over),
+    "delete": Phase(removed, ("up", "--yes", "--prune"), ends=True),
+}
+
+
+def strike_everywhere(case: str, folder: Path) -> tuple[Counter[int], list[str]]:
+    """Test all kill points of one phase; returns after how many runs each settled, and what was wrong."""
+    with open_scene(folder, local=True) as scene:
+        killing = Killing(scene, PHASES[case], f"local store, {case}")
+        killing.prepare({})
+        killing.strike_everywhere("write", lambda at, moment: {"strike": {"at": at, "moment": moment}})
+        return killing.settled, killing.problems
+
+
+@pytest.mark.begin.with_args(strike_everywhere)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("case", PHASES)
+def test_every_write_to_the_disk_can_be_the_last(case: str, outcome: tuple[Counter[int], list[str]]) -> None:
+    settled, problems = outcome
+    tally.note("writes of keysteward up to the local store and ledgers", settled)
+    assert problems == []
+    assert settled.total() > 15, f"hardly anything happened in {case}"
