@@ -24,6 +24,7 @@ from keysteward import (
     ResourceServer,
     RotationSchedule,
     Stack,
+    Webhook,
 )
 from keysteward.core.ports import Capabilities, Strategy, Target
 from keysteward.core.schedule import show_duration
@@ -137,6 +138,17 @@ SCHEDULE: Final[Mapping[str, Words]] = {
         "of `every`; repairs and rollbacks ignore them",
         "`Sun 02:00-04:00 Europe/Berlin`, or `daily`",
         lambda: schedule(windows="Sunday night"),
+    ),
+    "retire_when_unused_for": Words(
+        "after its overlap an old secret ends only once the target shows that it was not used for so long. Only where "
+        "the target shows the last use of each secret, or of each client with `alternate_clients`",
+        "duration",
+        lambda: stack(client(rotation=schedule(retire_when_unused_for="14d"))),
+    ),
+    "report_after": Words(
+        "with `retire_when_unused_for`: an old secret that is still used so long after its overlap is a finding",
+        "duration",
+        lambda: schedule(report_after="a while"),
     ),
 }
 
@@ -275,6 +287,19 @@ DELIVERY: Final[Mapping[str, Words]] = {
         wrong=lambda: STORE.path("apps/billing", fields={"password": "PASSWORD"}),
     ),
     "take_over": Words("`True` writes to a place that holds somebody else's document; its other fields survive"),
+    "webhook": Words("tells the consumer after each delivery, so that it reloads; no secret is sent"),
+}
+
+WEBHOOK: Final[Mapping[str, Words]] = {
+    "url": Words(
+        "the consumer's address: `https://`, or `http://` on loopback. It is no secret: ledgers and state hold it",
+        wrong=lambda: Webhook("http://billing.example.com/reload", "env:RELOAD_KEY"),
+    ),
+    "key": Words(
+        "reference to the signing key: `whsec_` and the base64 of 24 to 64 random bytes",
+        '`"env:NAME"` or `"file:/path"`',
+        lambda: Webhook("https://billing.example.com/reload", "whsec_..."),
+    ),
 }
 
 LIMIT: Final[Mapping[str, Words]] = {
@@ -338,9 +363,13 @@ every credential:
 
 ## Delivery
 
-A place in a store. Write `store.path("apps/billing", fields=..., take_over=...)`.
+A place in a store. Write `store.path("apps/billing", fields=..., take_over=..., webhook=...)`.
 
 {delivery}
+
+`Webhook`, which [stores.md](stores.md#webhooks) describes:
+
+{webhook}
 
 What stores and targets themselves take is said in [stores.md](stores.md) and [keycloak.md](keycloak.md).
 """
@@ -362,6 +391,7 @@ TYPES: Final[Mapping[str, str]] = {
     "SkipValidation[Target]": "target",
     "Store": "store",
     "Text": "text, not empty",
+    "Webhook | None": "`Webhook`",
     "bool": "`True` or `False`",
     "date | None": "`date`",
     "float": "number",
@@ -474,6 +504,7 @@ def declaration() -> str:
             (ClientSecret, _own(ClientSecret, base), SECRET),
             (Stack, _all(Stack), STACK),
             (Delivery, _all(Delivery), DELIVERY),
+            (Webhook, _all(Webhook), WEBHOOK),
             (Limit, _all(Limit), LIMIT),
         )
         if set(names) != set(words)
@@ -489,6 +520,7 @@ def declaration() -> str:
         "client": _table(M2MClient, CLIENT, _own(M2MClient, base)),
         "secret": _table(ClientSecret, SECRET, _own(ClientSecret, base)),
         "delivery": _table(Delivery, DELIVERY, _all(Delivery)),
+        "webhook": _table(Webhook, WEBHOOK, _all(Webhook)),
     }
     return DECLARATION.format(notice=NOTICE, **{name: "\n".join(lines) for name, lines in tables.items()})
 

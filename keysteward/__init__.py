@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from keysteward.core.delivery import Delivery
+from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import KeystewardError
 from keysteward.core.models import ClientSecret, M2MClient, ResourceServer, RotationSchedule
 from keysteward.core.owners import Owner, Owners
@@ -30,6 +30,7 @@ __all__ = [
     "ResourceServer",
     "RotationSchedule",
     "Stack",
+    "Webhook",
     "deploy",
 ]
 

@@ -15,7 +15,8 @@ import os
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -88,6 +89,7 @@ class _Process:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sessions: dict[tuple[str, str, str], Session] = {}
+        self._beaten: set[str] = set()
 
     def session(self, props: Mapping[str, Any], access: Access) -> Session:
         """Return the session for a resource's stack, made to know its targets and stores."""
@@ -114,6 +116,20 @@ class _Process:
                 session.flush([identity])
         except KeystewardError as error:
             _tell(identity, f"warning: the audit log did not take these entries; they wait for the next run: {error}")
+
+    @contextmanager
+    def beating(self, session: Session, command: str) -> Iterator[None]:
+        """Write the stack's heartbeat once per process, when the first thing that may write is done or has failed."""
+        outcome = "failed"
+        try:
+            yield
+            outcome = "done"
+        finally:
+            with self._lock:
+                first = session.stack not in self._beaten
+                self._beaten.add(session.stack)
+            if first:
+                session.heartbeat(command, outcome, {outcome: 1}, door="pulumi")
 
     def sweep(self, session: Session, targets: Iterable[str]) -> None:
         """Delete the dropped scopes that nobody has any more; one thread at a time, for they share ledgers."""
@@ -236,9 +252,10 @@ class CredentialProvider(ResourceProvider):
         spec = read_declaration(props, session)
         session.snapshot.add(spec)
         incarnation = secrets.token_hex(8)
-        ledger = self._run(session, spec, props, incarnation)
-        if ledger is not None and ledger.incarnation != incarnation:
-            session.credentials.edit(spec.identity, lambda known: replace(known, incarnation=incarnation))
+        with _PROCESS.beating(session, "create"):
+            ledger = self._run(session, spec, props, incarnation)
+            if ledger is not None and ledger.incarnation != incarnation:
+                session.credentials.edit(spec.identity, lambda known: replace(known, incarnation=incarnation))
         return CreateResult(spec.identity, self._outs(session, spec, props))
 
     @_readable
@@ -248,7 +265,8 @@ class CredentialProvider(ResourceProvider):
         add_ports(session, json.loads(_olds["ports"]))
         spec = read_declaration(news, session)
         session.snapshot.add(spec)
-        self._run(session, spec, news)
+        with _PROCESS.beating(session, "update"):
+            self._run(session, spec, news)
         return UpdateResult(self._outs(session, spec, news))
 
     @staticmethod
@@ -296,9 +314,10 @@ class CredentialProvider(ResourceProvider):
         world = session.snapshot.world(identity, None)
         if world.ledger is None or world.ledger.incarnation != props.get("incarnation"):
             return
-        session.allow_ending(identity)
-        session.credentials.run(identity, None)
-        _PROCESS.move_entries(session, identity)
+        with _PROCESS.beating(session, "delete"):
+            session.allow_ending(identity)
+            session.credentials.run(identity, None)
+            _PROCESS.move_entries(session, identity)
         _PROCESS.sweep(session, sorted({record.target for record in world.ledger.objects}))
 
 
@@ -375,15 +394,17 @@ class ResourceServerProvider(ResourceProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the scopes that are not there."""
         session, spec = _PROCESS.session(props, "runner"), load_server(json.loads(props["declaration"]))
-        self._run(session, spec, props)
-        session.servers.claim(spec.identity, secrets.token_hex(8))
+        with _PROCESS.beating(session, "create"):
+            self._run(session, spec, props)
+            session.servers.claim(spec.identity, secrets.token_hex(8))
         return CreateResult(spec.identity, self._outs(session, spec.identity, props))
 
     @_readable
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Carry out the plan that `check` announced."""
         session, spec = _PROCESS.session(news, "runner"), load_server(json.loads(news["declaration"]))
-        self._run(session, spec, news)
+        with _PROCESS.beating(session, "update"):
+            self._run(session, spec, news)
         return UpdateResult(self._outs(session, spec.identity, news))
 
     @staticmethod
@@ -423,8 +444,9 @@ class ResourceServerProvider(ResourceProvider):
         ledger = session.snapshot.server_ledgers.get(identity)
         if ledger is None or ledger.incarnation != props.get("incarnation"):
             return
-        session.servers.run(identity, None)
-        _PROCESS.move_entries(session, identity)
+        with _PROCESS.beating(session, "delete"):
+            session.servers.run(identity, None)
+            _PROCESS.move_entries(session, identity)
 
 
 class _M2MClient(Resource, module="keysteward", name="M2MClient"):

@@ -218,15 +218,16 @@ class Session:
         params: Mapping[str, str | int] | None = None,
         json: Any = None,  # noqa: ANN401 - JSON goes out here
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> Reply:
         """Make one call and return its reply, whatever its status.
 
-        Only a `repeatable` call is made again: after 429 and 503, and when no answer came. `changes` (default: by the
-        verb) says that the call writes; then a lost answer raises OutcomeUnknown. Raises Unavailable when nothing was
-        sent, or when a reading call got no answer.
+        `body` is sent as it is, for what is signed. Only a `repeatable` call is made again: after 429 and 503, and
+        when no answer came. `changes` (default: by the verb) says that the call writes; then a lost answer raises
+        OutcomeUnknown. Raises Unavailable when nothing was sent, or when a reading call got no answer.
         """
         writes = method not in _READING if changes is None else changes
-        call = _Call(method, url, operation, writes, headers or {}, params, json, form)
+        call = _Call(method, url, operation, writes, headers or {}, params, json, form if body is None else body)
         attempts = Retrying(
             stop=stop_after_attempt(ATTEMPTS if repeatable else 1),
             wait=_pause,
@@ -265,7 +266,7 @@ class Session:
                 call.url,
                 params=call.params,
                 json=call.json,
-                data=call.form,
+                data=call.data,
                 auth=_Headers(call.headers),
                 timeout=self._timeouts,
                 allow_redirects=False,
@@ -327,7 +328,7 @@ class _Call:
     headers: Mapping[str, str]
     params: Mapping[str, str | int] | None
     json: Any
-    form: Mapping[str, str] | None
+    data: Mapping[str, str] | bytes | None
     lost: bool = False
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import logging
 import os
 import secrets
 import socket
@@ -21,8 +22,9 @@ from typing import Any, Literal
 import psutil
 
 from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending
-from keysteward.core.errors import Damaged, DeclarationError, LimitExceeded, VersionConflict
+from keysteward.core.errors import Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
 from keysteward.core.evidence import Author, Entry
+from keysteward.core.heartbeat import Heartbeat, heartbeat_key, note_run
 from keysteward.core.ledger import Ledger, Logged
 from keysteward.core.outbox import flush
 from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, Stored, Target
@@ -38,6 +40,9 @@ from keysteward.providers.audit_log import AuditLog
 from keysteward.providers.author import author_of
 from keysteward.providers.material import fingerprinter, new_material
 from keysteward.providers.signing import Signer
+from keysteward.providers.webhook import notify
+
+_log = logging.getLogger(__name__)
 
 Access = Literal["reader", "runner"]
 
@@ -251,6 +256,7 @@ class Session:
             runner=self.runner,
             author=self.author if self.access == "runner" else None,
             record=self._record,
+            notify=notify if self.access == "runner" else None,
             tell=self._tell,
         )
 
@@ -291,6 +297,29 @@ class Session:
                 continue
             return
         raise VersionConflict("the count of endings keeps changing; run again", credential=identity)
+
+    def heartbeat(
+        self, command: str, outcome: str, counts: Mapping[str, int] | None = None, *, door: str = "keysteward"
+    ) -> None:
+        """Write down that a run came by and how it ended; see docs/running-in-ci.md.
+
+        That it cannot be written is a warning in the log: what the run did is done.
+        """
+        try:
+            self._beat(Heartbeat(self.ledgers.now(), self.runner, door, command, outcome, counts or {}))
+        except KeystewardError as error:
+            _log.warning("operation=heartbeat stack=%s outcome=failed reason=%r", self.stack, str(error))
+
+    def _beat(self, beat: Heartbeat) -> None:
+        key = heartbeat_key(self.stack)
+        for _ in range(WRITE_TRIES):
+            stored = self.ledgers.read(key)
+            try:
+                self.ledgers.write(key, note_run(stored.document, beat), stored.version)
+            except VersionConflict:
+                continue
+            return
+        raise VersionConflict(f"the heartbeat of {self.stack} keeps changing")
 
     @staticmethod
     def _ends_something(world: World) -> bool:

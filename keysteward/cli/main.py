@@ -13,7 +13,24 @@ import typer
 from typer.core import TyperGroup
 
 import keysteward
-from keysteward.cli import audit, doctor, policy, preview, reissue, resolve, sandbox, show, up, whose
+from keysteward.cli import (
+    audit,
+    doctor,
+    hold,
+    mv,
+    policy,
+    preview,
+    rebuild,
+    reissue,
+    resolve,
+    rollback,
+    rotate,
+    sandbox,
+    show,
+    suspend,
+    up,
+    whose,
+)
 from keysteward.cli.progress import INTERRUPTED
 from keysteward.cli.terminal import say, say_error
 from keysteward.core.errors import KeystewardError
@@ -75,9 +92,17 @@ app = typer.Typer(
 )
 app.command("preview")(preview.command)
 app.command("up")(up.command)
+app.command("rotate")(rotate.command)
 app.command("show")(show.command)
 app.command("reissue")(reissue.command)
 app.command("resolve")(resolve.command)
+app.command("hold")(hold.hold)
+app.command("release")(hold.release)
+app.command("suspend")(suspend.suspend)
+app.command("resume")(suspend.resume)
+app.command("rollback")(rollback.command)
+app.command("rebuild")(rebuild.command)
+app.command("mv")(mv.command)
 app.command("whose", context_settings={"ignore_unknown_options": True})(whose.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)

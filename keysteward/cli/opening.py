@@ -12,6 +12,7 @@ from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
 from keysteward.core.owners import Owners
 from keysteward.core.stack import Stack, check
+from keysteward.core.world import Extent
 from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Access, Session
 
@@ -29,8 +30,18 @@ class Opened:
         """Return the identities that a declaration names as its own old names: these are moved, never ended."""
         return frozenset(self.identity(old) for d in self.stack.declarations for old in d.previously)
 
-    def session(self, access: Access, tell: Callable[[str, str], None] | None = None, *, approval: str = "") -> Session:
-        """Open a session with the reader's or the runner's credentials; `approval` is an approved plan's digest."""
+    def session(
+        self,
+        access: Access,
+        tell: Callable[[str, str], None] | None = None,
+        extent: Extent = Extent.ALL,
+        *,
+        approval: str = "",
+    ) -> Session:
+        """Open a session with the reader's or the runner's credentials, whose plans reach as far as `extent` says.
+
+        `approval` is the digest of an approved plan.
+        """
         stack = self.stack
         session = Session(
             stack.identity,
@@ -38,6 +49,7 @@ class Opened:
             access=access,
             specs=stack.specs,
             limit=stack.limit,
+            extent=extent,
             approval=approval,
             tell=tell,
         )

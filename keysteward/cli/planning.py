@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from keysteward.cli.opening import Opened
 from keysteward.core.brake import must_be_allowed
 from keysteward.core.effects import predict
-from keysteward.core.errors import KeystewardError
+from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.planner import plan
 from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.steps import Do, Plan
-from keysteward.core.world import World
+from keysteward.core.world import Extent, World
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Failure, Preview, ServerItem
 
@@ -43,6 +43,11 @@ class _Failures:
                 self.names.setdefault(str(error), []).append(identity.rsplit("/", 1)[-1])
         return made
 
+    @property
+    def told(self) -> tuple[Failure, ...]:
+        """Return each error once, with the names that met it."""
+        return tuple(Failure(message, tuple(who)) for message, who in self.names.items())
+
 
 def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prune: bool = False) -> Preview:
     """Plan a stack, or the names given and the resource servers they use. With `prune`, undeclared things end.
@@ -62,15 +67,73 @@ def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prun
     findings = [] if wanted is not None else list(opened.policy)
     findings += [finding for item in credentials for finding in findings_of(item, prune=prune)]
     findings += [undeclared(item) for item in servers if item.spec is None and not prune]
+    findings += _unrecorded(opened, session) if wanted is None else []
     return Preview(
         stack=opened.stack.identity,
         at=session.snapshot.at,
         servers=tuple(s for s in servers if prune or s.spec is not None),
         credentials=tuple(c for c in credentials if prune or c.spec is not None),
         findings=tuple(findings),
-        failures=tuple(Failure(message, tuple(who)) for message, who in failures.names.items()),
+        failures=failures.told,
         prune=prune,
     )
+
+
+def preview_lifecycle(opened: Opened, session: Session, names: Iterable[str] = ()) -> Preview:
+    """Plan what time and faults bring, for the declared credentials or the names given, and nothing else of the stack.
+
+    `session` has Extent.LIFECYCLE. What is new or changed in declarations is counted and left alone.
+    """
+    wanted = opened.asked(session, names)
+    servers = opened.stack.server_specs
+    for identity in sorted(wanted or ()):
+        if identity not in opened.stack.specs:
+            what = "a resource server" if identity in servers else "not declared any more"
+            raise DeclarationError(f"{identity.rsplit('/', 1)[-1]!r} is {what}; only declared credentials are rotated")
+    failures = _Failures()
+    credentials = failures.try_each(
+        _chosen(opened.stack.specs, (), wanted), lambda i, spec: plan_credential(session, i, spec)
+    )
+    planned = {item.identity: item for item in credentials}
+    changed = sum(1 for item in planned.values() if _unapplied(session, item))
+    if wanted is None:
+        unheard = _Failures()
+        made = unheard.try_each(_chosen(servers, (), None), lambda i, spec: plan_server(session, i, spec))
+        changed += sum(1 for item in made if item.due)
+    return Preview(
+        stack=opened.stack.identity,
+        at=session.snapshot.at,
+        servers=(),
+        credentials=tuple(credentials),
+        findings=tuple(finding for item in credentials for finding in findings_of(item)),
+        failures=failures.told,
+        unapplied=changed,
+    )
+
+
+def _unapplied(session: Session, item: CredentialPlan) -> bool:
+    """Say whether a plan of everything has steps that one of the lifecycle leaves out."""
+    world = session.snapshot.world(item.identity, item.spec)
+    everything = plan(replace(world, me=replace(world.me, extent=Extent.ALL)))
+    return not {step.words for step in everything.steps} <= {step.words for step in item.plan.steps}
+
+
+def _unrecorded(opened: Opened, session: Session) -> Iterable[Finding]:
+    """Yield a finding for each object that carries a mark of this stack, and is neither declared nor in a ledger."""
+    prefix = f"{opened.stack.identity}/"
+    known = {*opened.stack.specs, *opened.renamed, *session.snapshot.ledgers}
+    for name in sorted(session.targets):
+        try:
+            view = session.snapshot.target(name)
+        except KeystewardError:
+            continue
+        for identity in sorted(view.by_mark):
+            if identity in known or not identity.startswith(prefix) or "/" in identity.removeprefix(prefix):
+                continue
+            for found in view.relevant([identity], ()):
+                message = f"client {found.client_id!r} at target {name} carries its mark, and is in no ledger"
+                mend = f"declare it again, then run: keysteward rebuild {identity.removeprefix(prefix)}"
+                yield Finding(Kind.UNRECORDED, Severity.WARNING, identity, message, mend)
 
 
 def _chosen(

@@ -8,6 +8,7 @@ import typer
 
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import open_stack, unknown_name
+from keysteward.cli.running import finish
 from keysteward.core import handles
 from keysteward.report.plain import plain
 
@@ -33,6 +34,12 @@ def command(
     ledgers = session.snapshot.ledgers
     if identity not in ledgers:
         raise unknown_name(identity, {*opened.stack.specs, *ledgers})
-    session.credentials.edit(identity, lambda ledger: handles.resolve(ledger, suspect, ours=ours))
+    session.credentials.edit(
+        identity,
+        lambda ledger: handles.resolve(ledger, suspect, ours=ours),
+        command="resolve",
+        words=f"secret {suspect} is {'ours' if ours else 'theirs'}",
+    )
+    finish(session, "resolve", 0)
     what = "is ours; the next run ends it" if ours else "is not ours; it is left alone"
     typer.echo(plain(f"{name}: secret {suspect} {what}"))

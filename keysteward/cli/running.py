@@ -6,15 +6,18 @@ One failure does not stop the others. What the preview did not show is not done.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from keysteward.cli.opening import Opened
-from keysteward.cli.progress import Display, Interrupt, Stopped
+from keysteward.cli.progress import INTERRUPTED, Display, Interrupt, Stopped
 from keysteward.cli.terminal import say
 from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.steps import Do
+from keysteward.core.world import Extent
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Preview, ServerItem
 from keysteward.report.results import BAD, Outcome, RunResult, result_of
@@ -29,19 +32,27 @@ STOPPED = "stopped by Ctrl-C; the next run goes on from there"
 
 @dataclass
 class Run:
-    """One run over one approved preview. `digest` is that of the saved plan it came from, "" where there was none."""
+    """One run over one approved preview. `extent` says how far it reaches, as in the preview's session.
+
+    `digest` is that of the saved plan it came from, "" where there was none.
+    """
 
     opened: Opened
     planned: Preview
     display: Display
     interrupt: Interrupt
     parallel: int = 4
+    extent: Extent = Extent.ALL
     digest: str = ""
     results: list[RunResult] = field(default_factory=list)
 
+    @cached_property
+    def session(self) -> Session:
+        """Return the runner's session of this run."""
+        return self.opened.session("runner", self._tell, self.extent, approval=self.digest)
+
     def go(self) -> list[RunResult]:
         """Run everything that is due. Raises KeystewardError when the runner's session cannot be opened."""
-        self.session = self.opened.session("runner", self._tell, approval=self.digest)
         _read_ahead(self.session)
         for server in self.planned.servers:
             if server.spec is not None and server.due:
@@ -52,7 +63,7 @@ class Run:
         for credential in self.planned.credentials:
             if credential.spec is None:
                 self.results.append(self._pruned(credential))
-        if not self.digest:
+        if self.extent is Extent.ALL and not self.digest:
             self._sweep()
         for server in self.planned.servers:
             if server.spec is None:
@@ -158,6 +169,46 @@ def move_entries(session: Session) -> None:
         session.flush()
     except KeystewardError as error:
         say(f"warning: the audit log did not take this run's entries; they wait for the next run: {error}")
+
+
+def worth_running(planned: Preview) -> bool:
+    """Say whether a run would do anything of a preview."""
+    return any(item.due and (item.plan.problem is None or item.plan.steps) for item in planned.items)
+
+
+def carry_out(
+    opened: Opened,
+    planned: Preview,
+    command: str,
+    parallel: int,
+    extent: Extent = Extent.ALL,
+    digest: str = "",
+) -> list[RunResult]:
+    """Run what a preview shows, with progress and Ctrl-C, and write the heartbeat; returns what became of it."""
+    with Display(sum(1 for item in planned.items if item.due)) as display, Interrupt(display) as interrupt:
+        run = Run(opened, planned, display, interrupt, parallel, extent, digest)
+        results = run.go() if worth_running(planned) else []
+    heartbeat(run.session, command, exit_code(planned, results), results)
+    return results
+
+
+def heartbeat(session: Session, command: str, code: int, results: Sequence[RunResult] = ()) -> None:
+    """Write down that this command ran and how it ended."""
+    outcome = {0: "done", INTERRUPTED: "stopped"}.get(code, "failed")
+    session.heartbeat(command, outcome, Counter(result.outcome.value for result in results))
+
+
+def finish(session: Session, command: str, code: int) -> None:
+    """End a command that works on single credentials: move its entries into the audit log, write the heartbeat."""
+    move_entries(session)
+    heartbeat(session, command, code)
+
+
+def exit_code(planned: Preview, results: Sequence[RunResult]) -> int:
+    """Return the exit code of a run: 130 after Ctrl-C, 1 when something failed or was stopped by a problem, else 0."""
+    if any(result.outcome is Outcome.STOPPED for result in results):
+        return INTERRUPTED
+    return int(bool(planned.stopped) or any(result.outcome in BAD for result in results))
 
 
 def _read_ahead(session: Session) -> None:

@@ -12,16 +12,19 @@ from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.planning import preview
 from keysteward.cli.preview import JsonOption, Names, PruneOption
-from keysteward.cli.progress import INTERRUPTED, Display, Interrupt
-from keysteward.cli.running import Run
+from keysteward.cli.running import carry_out, exit_code, worth_running
 from keysteward.cli.saved import plan_again, read_plan
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.core.errors import DeclarationError, KeystewardError
+from keysteward.providers.session import Session
 from keysteward.report.plan import Preview, preview_lines
-from keysteward.report.results import BAD, Outcome, RunResult, result_lines, results_json
+from keysteward.report.results import result_lines, results_json
 from keysteward.report.saved import Approved, approved_json, approved_lines
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Needed where nobody can be asked.")]
+
+
+ParallelOption = Annotated[int, typer.Option(min=1, max=32, help="How many credentials are worked on at a time.")]
 
 
 def command(
@@ -31,7 +34,7 @@ def command(
     yes: YesOption = False,
     as_json: JsonOption = False,
     prune: PruneOption = False,
-    parallel: Annotated[int, typer.Option(min=1, max=32, help="How many credentials are worked on at a time.")] = 4,
+    parallel: ParallelOption = 4,
     plan: Annotated[
         Path | None,
         typer.Option(
@@ -57,34 +60,47 @@ def command(
         planned = preview(opened, session, names or (), prune=prune)
     else:
         approved, planned = plan_again(opened, session, saved)
+    show_and_do(opened, session, planned, "up", approved, yes=yes, as_json=as_json, parallel=parallel)
+
+
+def show_and_do(
+    opened: Opened,
+    session: Session,
+    planned: Preview,
+    asked: str,
+    approved: Approved | None = None,
+    *,
+    yes: bool,
+    as_json: bool,
+    parallel: int,
+) -> None:
+    """Show a plan of the reader's session, check the limits, ask, and carry it out as far as that session reaches.
+
+    `asked` is the command's name, for the heartbeat, which is written also when nothing is due. Nothing is asked where
+    the plan was `approved` before. Ends the command with its exit code when that is not 0.
+    """
     if not as_json:
         show(approved_lines(approved) if approved is not None else ())
         show(preview_lines(planned))
-    worth_running = any(item.due and (item.plan.problem is None or item.plan.steps) for item in planned.items)
-    if worth_running:
+    running = worth_running(planned)
+    if running:
         open_ledgers = sum(1 for ledger in session.snapshot.ledgers.values() if ledger.closed is None)
         check_endings(planned, opened.stack.limit, open_ledgers)
         if approved is None:
             _ask(yes=yes, as_json=as_json)
-    results = _carry_out(opened, planned, parallel, approved) if worth_running else []
+    digest = approved.plan.digest if approved is not None else ""
+    results = carry_out(opened, planned, asked, parallel, session.extent, digest)
     if as_json:
         document = results_json(results, planned)
         show_json(document | ({"approved": approved_json(approved)} if approved is not None else {}))
-    elif worth_running:
+    elif running:
         show(result_lines(results, planned))
-    if any(result.outcome is Outcome.STOPPED for result in results):
-        raise typer.Exit(INTERRUPTED)
-    if planned.stopped or any(result.outcome in BAD for result in results):
-        raise typer.Exit(1)
+    code = exit_code(planned, results)
+    if code:
+        raise typer.Exit(code)
 
 
 def _ask(*, yes: bool, as_json: bool) -> None:
     if as_json and not yes:
         raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes where something is due")
     confirm_or_stop("Carry out this plan?", yes=yes)
-
-
-def _carry_out(opened: Opened, planned: Preview, parallel: int, approved: Approved | None) -> list[RunResult]:
-    digest = approved.plan.digest if approved is not None else ""
-    with Display(sum(1 for item in planned.items if item.due)) as display, Interrupt(display) as interrupt:
-        return Run(opened, planned, display, interrupt, parallel, digest).go()

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from keysteward.core.adoption import age_of, entered
 from keysteward.core.ledger import (
     Blocked,
     Generation,
     Ledger,
     ObjectRecord,
-    Origin,
     State,
 )
 from keysteward.core.making import comes_back_to, held_anywhere, shown, strategy_for
@@ -133,7 +133,7 @@ def _adopt(w: World, step: Step, out: Outcome) -> World:
     if record is None:
         raise AssertionError("adoption names the object")
     found = w.by_client_id(record.target, record.client_id)
-    secrets = sorted(found.secrets, key=_age_of) if found else []
+    secrets = sorted(found.secrets, key=age_of) if found else []
     ledger = _opened(w, out)
     key = max((o.key for o in ledger.objects), default=0) + 1
     record = replace(record, key=key, nonce=out.nonce)
@@ -141,24 +141,7 @@ def _adopt(w: World, step: Step, out: Outcome) -> World:
     matching = [s for s in secrets if s.fingerprint is not None and s.fingerprint in delivered]
     current = matching[-1] if matching else (secrets[-1] if secrets else None)
     generations = tuple(
-        Generation(
-            number=ledger.next + index,
-            state=State.CURRENT if secret is current else State.PREVIOUS,
-            object=key,
-            target=record.target,
-            method=record.method,
-            strategy=spec.strategy,
-            delivery=spec.delivery,
-            nonce=out.nonce,
-            facts=spec.facts,
-            asked_at=out.at,
-            origin=Origin.ADOPTED,
-            fingerprint=secret.fingerprint,
-            id=secret.id,
-            issued_at=secret.created_at,
-            current_since=out.at if secret is current else None,
-            superseded_at=None if secret is current else out.at,
-        )
+        entered(secret, record, spec, number=ledger.next + index, nonce=out.nonce, at=out.at, current=secret is current)
         for index, secret in enumerate(secrets)
     )
     ledger = replace(
@@ -169,11 +152,6 @@ def _adopt(w: World, step: Step, out: Outcome) -> World:
         adopted_by=w.me.runner,
     )
     return _with(w, ledger)
-
-
-def _age_of(secret: ObservedSecret) -> tuple[int, float]:
-    order = {"rotated": 0, "primary": 2}.get(secret.slot, 1)
-    return order, secret.created_at.timestamp() if secret.created_at else 0.0
 
 
 def _mark(w: World, step: Step, _out: Outcome) -> World:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, Origin, State
 from keysteward.core.making import cap_filled, held_anywhere
+from keysteward.core.rebuild import behind, unrecorded
 from keysteward.core.retiring import clock_off, retirement_at, silence
 from keysteward.core.schedule import LATE_SHARE, due_at, show_duration
 from keysteward.core.spec import Spec
@@ -21,8 +22,8 @@ def examine(w: World) -> tuple[Finding, ...]:
     """Return what a person should know about this credential."""
     ledger = w.ledger
     if ledger is None or ledger.closed is not None:
-        return tuple(_expiring(w, w.spec)) if w.spec else ()
-    findings = [*_states(w, ledger), *_observed(w, ledger)]
+        return (*_expiring(w, w.spec), *_unrecorded(w)) if w.spec else ()
+    findings = [*_unrecorded(w), *_states(w, ledger), *_observed(w, ledger)]
     if w.spec is None:
         message = f"{w.identity} has an open ledger and no declaration"
         findings.append(_find(w, Kind.UNDECLARED, Severity.WARNING, message, "declare it again, or run with --prune"))
@@ -84,6 +85,18 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
                 f"secret {suspect} may be an orphan of generation {generation.number}, or somebody else's",
                 f"run: keysteward resolve {_name(w)} {suspect} --ours | --theirs",
             )
+
+
+def _unrecorded(w: World) -> Iterable[Finding]:
+    """Report what a lost or restored ledger store left without a record."""
+    mend = f"run: keysteward rebuild {_name(w)}"
+    why = behind(w)
+    if why is not None:
+        yield _find(w, Kind.UNRECORDED, Severity.ERROR, f"{why}; nothing is done before that is mended", mend)
+        return
+    for found in unrecorded(w) if w.ledger is not None and w.ledger.closed is None else ():
+        message = f"client {found.object.client_id!r} at target {found.target} carries its mark and is in no ledger"
+        yield _find(w, Kind.UNRECORDED, Severity.WARNING, message, mend)
 
 
 def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:

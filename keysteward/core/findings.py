@@ -34,6 +34,7 @@ class Kind(StrEnum):
     UNDECLARED = "undeclared"
     UNDELIVERED = "undelivered"
     UNNOTIFIED = "unnotified"
+    UNRECORDED = "unrecorded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def new_home(w: World, spec: Spec, ledger: Ledger | None) -> ObjectRecord | Prob
         if taken.mark is None:
             whose, mend = "not made by keysteward", f'declare adopt="{client_id}" to take it over'
         elif taken.mark.identity == spec.identity:
-            whose, mend = "marked as ours, but no ledger knows it", "restore the ledger store, or delete the client"
+            whose, mend = "marked as ours, but no ledger knows it", f"run: keysteward rebuild {spec.name}"
         else:
             whose, mend = f"owned by {taken.mark.identity}", "give this declaration another client_id"
         return Problem(f"client_id: {client_id!r} exists at target {spec.target} and is {whose}; {mend}")

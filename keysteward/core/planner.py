@@ -20,6 +20,7 @@ from keysteward.core.homes import at_home, home_of, new_home
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, State
 from keysteward.core.observed import Mark
 from keysteward.core.ports import Strategy
+from keysteward.core.rebuild import behind
 from keysteward.core.schedule import due_at, may_begin
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Plan, Problem, Step, Wait
@@ -101,6 +102,11 @@ def _closed(w: World) -> Decision:
     return NOTHING if gone and w.spec is None else None
 
 
+def _renamed(w: World) -> Decision:
+    """Leave a credential alone whose declaration has another name than its ledger; for a run of the lifecycle alone."""
+    return NOTHING if w.ledger is not None and w.ledger.identity != w.identity else None
+
+
 def _revoked(w: World) -> Decision:
     return retiring.revoke(w, NOTHING) if w.ledger and w.ledger.revoked else None
 
@@ -112,7 +118,7 @@ def _removed(w: World) -> Decision:
 def _suspended(w: World) -> Decision:
     """Disable what a person suspended; nothing begins or ends until it is resumed."""
     ledger = w.ledger
-    if w.spec is None or ledger is None or ledger.closed or ledger.suspended is None:
+    if ledger is None or ledger.closed or ledger.suspended is None:
         return None
     why = f"suspended: {ledger.suspended.reason}"
     return retiring.suspend_all(w, ledger, why) or retiring.sweep(w, ledger) or NOTHING
@@ -134,20 +140,11 @@ def _resume(w: World) -> Decision:
 
 
 def _behind(w: World) -> Decision:
-    """Notice a ledger that is older than what it delivered: restored from a backup, it would use numbers again."""
-    ledger = w.ledger
-    if ledger is None:
+    """Do nothing under a ledger that is lost or older than the world: it would issue twice, or end what is in use."""
+    why = behind(w)
+    if why is None:
         return None
-    for place in ledger.places:
-        held = w.at(place.key)
-        entries = [e for e in (held.current, held.previous, *held.staged) if e is not None]
-        newest = max((e.generation for e in entries), default=0)
-        if held.identity in {w.identity, *w.names} and newest >= ledger.next:
-            return Problem(
-                f"{place.key} holds generation {newest}, which the ledger does not know: the ledger store was restored "
-                f"from a backup, or lost writes; run: keysteward rebuild {w.identity.rpartition('/')[2]}"
-            )
-    return None
+    return Problem(f"{why}; restore the ledger store, or run: keysteward rebuild {w.identity.rsplit('/', 1)[-1]}")
 
 
 def _disabled(w: World) -> Decision:
@@ -514,6 +511,6 @@ DECLARATION_RULES = frozenset({_removed, _adopt, _settings, _record})
 
 RULES: dict[Extent, tuple[Rule, ...]] = {
     Extent.ALL: ALL_RULES,
-    Extent.LIFECYCLE: tuple(rule for rule in ALL_RULES if rule not in DECLARATION_RULES),
-    Extent.RENAME: (_leased, _closed, _places, _mark, _redeliver),
+    Extent.LIFECYCLE: (_renamed, *(rule for rule in ALL_RULES if rule not in DECLARATION_RULES)),
+    Extent.RENAME: (_leased, _closed, _behind, _places, _mark, _redeliver),
 }

@@ -25,7 +25,7 @@ from keysteward.core.snapshot import Snapshot, ledger_key, read_delivered
 from keysteward.core.spec import Spec
 from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
 from keysteward.core.worker import Tools, Worker
-from keysteward.core.world import World
+from keysteward.core.world import Extent, World
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +85,8 @@ class Reconciler:
         seen = self.snapshot.world(identity, spec)
         shown = plan(seen)
         quiet = not shown.steps and shown.problem is None and shown.wait is None
-        if quiet and not self.snapshot.renamed_halfway(seen):
+        renames = self.snapshot.extent is not Extent.LIFECYCLE and self.snapshot.renamed_halfway(seen)
+        if quiet and not renames:
             self._raise_for_lease(shown)
             return Result(identity, seen.ledger, findings=shown.findings)
         return _Run(self, seen, approved, incarnation).go(shown, words)
@@ -118,6 +119,21 @@ class Reconciler:
             self.snapshot.ledgers[identity] = ledger
             return ledger
         raise VersionConflict("its ledger keeps changing; run again", credential=identity)
+
+    def enter(self, ledger: Ledger, *, command: str, words: str) -> Ledger:
+        """Write a ledger that a person let be made from what is there, by compare-and-set on its version.
+
+        Raises VersionConflict when somebody else wrote it meanwhile.
+        """
+        ledger = replace(
+            self._noted(ledger, command, words),
+            latest=self.tools.ledgers.now(),
+            targets=descriptors(ledger.targets, {o.target for o in ledger.objects}, self.tools.targets),
+            stores=descriptors(ledger.stores, {p.store for p in ledger.places}, self.tools.stores),
+        )
+        version = self.tools.ledgers.write(ledger_key(ledger.identity), dump_ledger(ledger), ledger.version)
+        self.snapshot.ledgers[ledger.identity] = replace(ledger, version=version)
+        return self.snapshot.ledgers[ledger.identity]
 
     def _noted(self, ledger: Ledger, command: str, words: str) -> Ledger:
         """Add a person's command to the entries of a ledger."""
@@ -432,8 +448,8 @@ class _Run:
             latest=now,
             executed=executed,
             outbox=(*ledger.outbox, *numbered(self.entries, ledger.version)),
-            targets=self._descriptors(ledger.targets, {o.target for o in ledger.objects}, self.tools.targets),
-            stores=self._descriptors(ledger.stores, {p.store for p in ledger.places}, self.tools.stores),
+            targets=descriptors(ledger.targets, {o.target for o in ledger.objects}, self.tools.targets),
+            stores=descriptors(ledger.stores, {p.store for p in ledger.places}, self.tools.stores),
         )
         version = self._compare_and_set(ledger)
         self.entries = []
@@ -465,12 +481,12 @@ class _Run:
                     ) from None
         raise OutcomeUnknown("its ledger could not be written; run again", credential=ledger.identity)
 
-    @staticmethod
-    def _descriptors(known: Mapping[str, Any], names: set[str], ports: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep how to reach targets and stores, so that ending works without the program."""
-        kept = dict(known)
-        for name in names:
-            if name in ports:
-                descriptor: Descriptor = ports[name].descriptor
-                kept[name] = {"kind": descriptor.kind, "settings": dict(descriptor.settings)}
-        return kept
+
+def descriptors(known: Mapping[str, Any], names: set[str], ports: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep how to reach targets and stores, so that ending works without the program."""
+    kept = dict(known)
+    for name in names:
+        if name in ports:
+            descriptor: Descriptor = ports[name].descriptor
+            kept[name] = {"kind": descriptor.kind, "settings": dict(descriptor.settings)}
+    return kept

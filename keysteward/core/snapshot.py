@@ -239,6 +239,13 @@ class Snapshot:
             names=frozenset(names),
         )
 
+    def everywhere(self, world: World) -> World:
+        """Return a world that shows what carries this credential's mark at every target of the stack."""
+        views = {name: self.target(name) for name in sorted(self.sources.targets) if name not in world.views}
+        marked = tuple(Found(n, o) for n, v in views.items() for o in v.relevant({world.identity, *world.names}, ()))
+        shown = {**world.views, **{name: view.view for name, view in views.items()}}
+        return replace(world, views=shown, found=(*world.found, *marked))
+
     def _read_missing(self, places: Mapping[str, Place]) -> None:
         """Ask for places that were not known when the others were read in bulk."""
         missing = [place for key, place in places.items() if key not in self.delivered]

@@ -10,6 +10,7 @@ JSON (`format: 1`; keys may be added, never changed or removed):
   8601 or null), `status`
 - `findings[]`: `kind`, `severity` (error, warning, note), `subject`, `message`, `mend`
 - `failures[]`: `message`, `names[]`: what could not be planned, since a target or store did not answer
+- `unapplied`: how many declarations have changes that a lifecycle run leaves alone
 - `summary`: a count for each action that occurs, and `next_due` (`at`, `name`) or null
 
 `action` is create, adopt, rotate, update, retire, end, wait, problem or unchanged.
@@ -174,7 +175,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a run would do to a whole stack, or to the names asked for. `prune`: undeclared things would end."""
+    """What a run would do to a whole stack, or to the names asked for. `prune`: undeclared things would end.
+
+    `unapplied` counts the declarations with changes that this run leaves alone, since it does lifecycle steps only.
+    """
 
     stack: str
     at: datetime
@@ -183,6 +187,7 @@ class Preview:
     findings: tuple[Finding, ...] = ()
     failures: tuple[Failure, ...] = ()
     prune: bool = False
+    unapplied: int = 0
 
     @property
     def items(self) -> tuple[ServerItem | CredentialPlan, ...]:
@@ -231,6 +236,10 @@ def preview_lines(preview: Preview) -> Iterable[Text]:
         yield Text()
         yield line(("Findings", "bold"))
         yield from finding_lines(preview.findings, preview.stack)
+    if preview.unapplied:
+        noun = "declaration has" if preview.unapplied == 1 else "declarations have"
+        yield Text()
+        yield line(f"{preview.unapplied} {noun} changes that `up` applies; they are left alone here.")
     yield Text()
     yield line(summary(preview))
 
@@ -302,6 +311,7 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         "resource_servers": [_server_json(item) for item in preview.servers],
         "credentials": [_credential_json(item) for item in preview.credentials],
         "findings": [asdict(finding) for finding in preview.findings],
+        "unapplied": preview.unapplied,
         "failures": [{"message": f.message, "names": list(f.names)} for f in preview.failures],
         "summary": {
             **{action.value: count for action, count in sorted(preview.counts.items())},

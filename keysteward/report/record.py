@@ -4,7 +4,8 @@ JSON (`format: 1`) of a credential: `format`, `name`, `identity`, `kind`, `decla
 `contact`, `state`), `purpose`, `consumer`, `environment`, `runbook`, `reviewed`, `target`, `clients[]` (`client_id`,
 `target`, `method`, `remote_id`, `state`), `method`, `strategy`, `scopes[]`, `optional_scopes[]`, `audiences[]`,
 `token_lifetime` (seconds), `delivered_to[]`, `rotation` (`every`, `overlap`, `windows[]`) or null, `expires`,
-`decommission`, `due_now` (words or null),
+`decommission`, `held` (`until`, `reason`), `suspended` (`at`, `reason`), `revoked` (`at`, `reason`, `generations[]`
+or null for all) and `rollback` (number of a generation), each null where no person said so, `due_now` (words or null),
 `next[]` (`at`, `what`), `generations[]` (`number`, `state`, `origin`, `client_id`, `fingerprint`,
 `since`, `ends`, `evidence`), `revoke[]` (sentences), `findings[]`. What the ledger alone does not tell is null or
 empty once the declaration is gone. Of a resource server: `format`, `name`, `identity`, `kind`, `declared`, `status`,
@@ -66,6 +67,11 @@ class Record:
             for g in self.ledger.in_state(State.PREVIOUS)
             if (at := retirement_at(self.spec, g)) is not None
         ]
+        ahead += [
+            (g.ends_at, f"end generation {g.number}")
+            for g in self.ledger.in_state(State.ABANDONED)
+            if g.ends_at is not None
+        ]
         for at, what in ((self.spec.decommission, "decommissioned"), (self.spec.expires, "expires")):
             if at is not None:
                 ahead.append((at, what))
@@ -78,6 +84,8 @@ def ends_at(record: Record, generation: Generation) -> datetime | None:
     """Return when a generation ended, or is to end by schedule; None when nothing says so."""
     if generation.ended_at is not None:
         return generation.ended_at
+    if generation.ends_at is not None and generation.state in {State.PREVIOUS, State.ABANDONED}:
+        return generation.ends_at
     spec = record.spec
     if spec is None or spec.decommission is not None:
         return spec.decommission if spec is not None and generation.live else None
@@ -140,9 +148,28 @@ def _facts(record: Record) -> Iterable[tuple[str, str]]:
         every, overlap = show_duration(record.spec.every), show_duration(record.spec.overlap)
         yield "rotation", f"every {every}, overlap {overlap}{windows}"
     yield "delivered to", ", ".join(document["delivered_to"])
+    yield from _said(record.ledger)
     yield "due now", record.due_now
     for at, what in record.coming:
         yield "due", f"{when(at)}: {what}"
+
+
+def _said(ledger: Ledger | None) -> Iterable[tuple[str, str]]:
+    """Yield what a person asked of this credential and what still holds."""
+    if ledger is None:
+        return
+    if ledger.held is not None:
+        yield "held", f"until {when(ledger.held.until)}: {ledger.held.reason}"
+    if ledger.suspended is not None:
+        yield "suspended", f"since {when(ledger.suspended.at)}: {ledger.suspended.reason}"
+    if ledger.revoked is not None:
+        numbers = ledger.revoked.generations
+        which = "" if numbers is None else f", generation {', '.join(map(str, numbers))}"
+        yield "revoked", f"on {when(ledger.revoked.at)}{which}: {ledger.revoked.reason}"
+    if ledger.rollback is not None:
+        yield "asked for", f"a rollback to generation {ledger.rollback}"
+    if ledger.reissue:
+        yield "asked for", f"a new secret: {ledger.reissue}"
 
 
 def _generations(record: Record, ledger: Ledger) -> Table:
@@ -195,11 +222,30 @@ def record_json(record: Record) -> dict[str, Any]:
         "rotation": _rotation_json(spec),
         "expires": _iso(spec.expires if spec is not None else None),
         "decommission": _iso(said.get("decommission")),
+        **_said_json(ledger),
         "due_now": record.due_now or None,
         "next": [{"at": at.isoformat(), "what": what} for at, what in record.coming],
         "generations": [_generation_json(record, ledger, g) for g in ledger.generations] if ledger is not None else [],
         "revoke": how_to_revoke(record.name, spec, ledger),
         "findings": [asdict(finding) for finding in record.findings],
+    }
+
+
+def _said_json(ledger: Ledger | None) -> dict[str, Any]:
+    if ledger is None:
+        return dict.fromkeys(("held", "suspended", "revoked", "rollback"))
+    held, suspended, revoked = ledger.held, ledger.suspended, ledger.revoked
+    return {
+        "held": {"until": held.until.isoformat(), "reason": held.reason} if held else None,
+        "suspended": {"at": suspended.at.isoformat(), "reason": suspended.reason} if suspended else None,
+        "revoked": {
+            "at": revoked.at.isoformat(),
+            "reason": revoked.reason,
+            "generations": None if revoked.generations is None else list(revoked.generations),
+        }
+        if revoked
+        else None,
+        "rollback": ledger.rollback,
     }
 
 

@@ -106,6 +106,18 @@ def test_the_stored_format_is_pinned(acme: Acme) -> None:
     assert ports["ledgers"]["kind"] == "keysteward.providers.local:LocalLedgers"
 
 
+def test_a_process_that_changes_something_leaves_one_heartbeat(acme: Acme) -> None:
+    stack = acme.stack(acme.client())
+    acme.engine.preview(stack)
+    assert stack.ledgers.read("heartbeat/acme/test").document is None
+    acme.engine.up(stack)
+    stored = stack.ledgers.read("heartbeat/acme/test")
+    assert stored.version == 1, "once per process"
+    assert stored.document is not None
+    assert (stored.document["door"], stored.document["command"]) == ("pulumi", "create")
+    assert stored.document["outcome"] == "done"
+
+
 def test_another_format_is_refused_before_anything_is_done(acme: Acme) -> None:
     stack = acme.stack(acme.client())
     program = registered(lambda: deploy(stack))

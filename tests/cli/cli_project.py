@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -102,6 +103,11 @@ class Project:
 
     def states(self, name: str = "billing-exporter") -> list[str]:
         return [f"{g.number} {g.state.value}" for g in self.ledger(name).generations]
+
+    def entries(self, name: str = "billing-exporter") -> list[tuple[str, str]]:
+        """Return step and words of the audit log's entries for one credential."""
+        shown = self.run("audit", "show", name, "--last", "200", "--json")
+        return [(entry["step"], entry["words"]) for entry in json.loads(shown.out)["entries"]]
 
     def can(self, **changes: object) -> None:
         """Let the target be of another kind."""

@@ -79,6 +79,7 @@ def test_resolve_writes_the_decision_into_the_ledger(project: Project) -> None:
     assert theirs.code == 0
     assert "secret sec-7 is not ours; it is left alone" in theirs.out
     assert project.ledger().generation(1).suspects == ("sec-8",)
+    assert ("resolve", "secret sec-7 is theirs") in project.entries()
 
     unknown = project.run("resolve", "billing-exporter", "sec-9", "--ours")
     assert unknown.code == 1

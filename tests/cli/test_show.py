@@ -115,6 +115,8 @@ def test_an_adopted_client_is_released_and_never_deleted(project: Project) -> No
     (item,) = project.target.objects.values()
     item.mark = None
     project.ledgers.documents.clear()
+    project.store.documents.clear()
+    project.store.owners.clear()
     project.declare(project.client(adopt="billing-exporter"))
     assert "+ billing-exporter  adopt client billing-exporter" in project.run("preview").out
     assert project.run("up", "--yes").code == 0

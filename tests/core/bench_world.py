@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from keysteward.core.ledger import Ledger, load_ledger
+from keysteward.core.ledger import Ledger, Place, load_ledger
 from keysteward.core.models import ClientSecret, M2MClient, ResourceServer, RotationSchedule
 from keysteward.core.ports import Capabilities
 from keysteward.core.reconciler import Reconciler, Result
 from keysteward.core.snapshot import Snapshot, Sources, ledger_key
 from keysteward.core.spec import Spec, spec_of
 from keysteward.core.steps import Plan
-from keysteward.core.worker import Tools
+from keysteward.core.worker import News, Tools
+from keysteward.core.world import Extent
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget, Mint
 
 STOCK = Capabilities(
@@ -55,6 +56,8 @@ class Company:
     stack: str = "acme/test"
     clock: Clock = field(default_factory=Clock)
     specs: dict[str, Spec] = field(default_factory=dict)
+    extent: Extent = Extent.ALL
+    notify: Callable[[Place, News], None] | None = None
 
     def __post_init__(self) -> None:
         self.target = MemoryTarget("idp", self.can, self.clock)
@@ -96,8 +99,9 @@ class Company:
             monotonic=self.clock.monotonic,
             sleep=self.clock.sleep,
             runner=runner,
+            notify=self.notify,
         )
-        return Reconciler(tools, Snapshot(self.stack, sources, self.specs, runner))
+        return Reconciler(tools, Snapshot(self.stack, sources, self.specs, runner, self.extent))
 
     def identities(self) -> list[str]:
         return sorted({*self.specs, *self.reconciler("reader").snapshot.undeclared()})

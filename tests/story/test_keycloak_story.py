@@ -18,7 +18,8 @@ from keycloak_realms import administrator, as_master
 from keysteward import ClientSecret, M2MClient, ResourceServer, RotationSchedule, Stack
 from keysteward.cli.demo.application import Credential, get_token
 from keysteward.cli.demo.place import Place
-from keysteward.core.handles import reissue
+from keysteward.core.handles import reissue, resume, rollback, suspend
+from keysteward.core.ledger import Ledger
 from keysteward.core.models import Declaration
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
@@ -111,6 +112,13 @@ class Realm:
             session.allow_ending(name)
             session.credentials.run(name, None)
 
+    def ask(self, stack: Stack, change: Callable[[Ledger, Session], Ledger]) -> None:
+        """Note a person's word, and let a run carry it out."""
+        session = Session(stack.identity, stack.ledgers, access="runner", specs=stack.specs)
+        session.add_ports(stack.targets, stack.stores)
+        session.credentials.edit("acme/story/exporter", lambda ledger: change(ledger, session))
+        self.up(stack)
+
     def pass_time(self, **by: float) -> None:
         age_ledgers(self.store.ledgers(), "acme/story", timedelta(**by))
 
@@ -191,6 +199,50 @@ def test_a_client_is_created_rotated_with_overlap_and_deleted(realm: Realm, choi
     assert realm.words(realm.stack()) == ""
     clients = as_master(realm.url, "GET", f"{realm.name}/clients").json()
     assert not [c for c in clients if c["clientId"].startswith("exporter")]
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_rollback_gives_the_old_secret_back_and_the_new_one_its_overlap(realm: Realm, choice: str) -> None:
+    if choice == "gap or native overlap" and not realm.rotation:
+        pytest.skip("with a gap nothing is left to go back to")
+    stack = realm.stack(realm.client(**CHOICES[choice]))
+    realm.up(stack)
+    first = realm.read(stack)
+    realm.pass_time(days=90)
+    realm.up(stack)
+    second = realm.read(stack)
+
+    realm.ask(stack, lambda ledger, session: rollback(ledger, session.runner, session.snapshot.at))
+    assert realm.read(stack) == first
+    assert realm.works(first)
+    assert realm.works(second)
+    assert realm.words(stack) == ""
+    realm.pass_time(days=8)
+    realm.up(stack)
+    assert realm.works(first)
+    assert not realm.works(second)
+    realm.up(stack)
+    assert realm.words(stack) == ""
+
+    realm.pass_time(days=90)
+    realm.up(stack)
+    third = realm.read(stack)
+    assert third.generation == 3
+    assert realm.works(third)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_suspended_no_token_is_given_and_resumed_the_same_secret_works(realm: Realm, choice: str) -> None:
+    stack = realm.stack(realm.client(**CHOICES[choice]))
+    realm.up(stack)
+    first = realm.read(stack)
+    realm.ask(stack, lambda ledger, session: suspend(ledger, session.snapshot.at, "odd traffic"))
+    assert not realm.works(first)
+    realm.pass_time(days=90)
+    realm.up(stack)
+    assert realm.words(stack) == "", "nothing is rotated meanwhile"
+    realm.ask(stack, lambda ledger, _session: resume(ledger))
+    assert realm.works(realm.read(stack))
 
 
 def test_drift_of_scopes_flows_and_lifetime_is_mended(realm: Realm) -> None:
@@ -306,7 +358,8 @@ def test_a_secret_ended_in_the_console_is_reported_and_reissued_on_request(realm
 
     session = Session(stack.identity, stack.ledgers, access="runner", specs=stack.specs)
     session.add_ports(stack.targets, stack.stores)
-    session.credentials.edit("acme/story/exporter", lambda ledger: reissue(ledger, "cleared with security"))
+    at = session.snapshot.at
+    session.credentials.edit("acme/story/exporter", lambda ledger: reissue(ledger, "cleared with security", at=at))
     realm.up(stack)
     assert realm.works(realm.read(stack))
     assert realm.words(stack) == ""

@@ -16,6 +16,7 @@ from keysteward import (
     ResourceServer,
     RotationSchedule,
     Stack,
+    Webhook,
     deploy,
 )
 from keysteward.core.findings import Finding, Kind, Severity
@@ -117,6 +118,7 @@ for resource in deploy(stack).values():
     assert resource.urn
 
 assert_type(secrets.path("apps/billing"), Delivery)
+secrets.path("apps/billing", webhook=Webhook("https://billing.example.com/reload", key="env:RELOAD_KEY"))
 assert_type(exporter.name, str)
 assert_type(stack.identity, str)
 

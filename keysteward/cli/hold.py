@@ -1,0 +1,81 @@
+"""`keysteward hold` and `release`: no rotation begins and no overlap ends for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from typing import Annotated
+
+import typer
+
+from keysteward.cli.loading import StackOption
+from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note, reason_of
+from keysteward.cli.opening import open_stack
+from keysteward.core import handles
+from keysteward.core.errors import DeclarationError
+from keysteward.core.ledger import Ledger
+from keysteward.core.schedule import parse_duration
+from keysteward.report.plain import plain
+from keysteward.report.plan import when
+
+
+def hold(
+    name: CredentialArgument,
+    *,
+    until: Annotated[
+        str, typer.Option("--until", metavar="DATE|DURATION", help='Until when: "2027-01-31" (00:00 UTC) or "14d".')
+    ],
+    reason: ReasonOption,
+    stack: StackOption = None,
+) -> None:
+    """Let no rotation begin and no overlap end for a while: a freeze, a trade fair, a holiday.
+
+    What was begun is finished; repairs, expiry and revocation go on. It is noted in the ledger, and ends by itself.
+
+    Exit code 0: noted; 1: an error.
+    """
+    why, end = reason_of(reason), _end(until)
+
+    def change(ledger: Ledger, _runner: str, now: datetime) -> Ledger:
+        moment = end(now)
+        if moment <= now:
+            raise DeclarationError(f"--until: {when(moment)} is over; name a moment to come")
+        return handles.hold(ledger, moment, why)
+
+    ledger = note(open_stack(stack), name, Request("hold", why, change))
+    if ledger.held is not None:
+        typer.echo(
+            plain(f"{name}: held until {when(ledger.held.until)}; no rotation begins and no overlap ends before")
+        )
+
+
+def release(
+    name: CredentialArgument,
+    *,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why, for the audit log.")] = "",
+    stack: StackOption = None,
+) -> None:
+    """End a hold. What was due meanwhile is done by the next run.
+
+    Exit code 0: noted; 1: an error.
+    """
+    request = Request("release", reason.strip(), lambda ledger, _runner, _now: handles.release(ledger))
+    note(open_stack(stack), name, request)
+    typer.echo(plain(f"{name}: no longer held; the next run does what is due"))
+
+
+def _end(until: str) -> Callable[[datetime], datetime]:
+    """Read a day or a duration. Raises DeclarationError for anything else."""
+    try:
+        day = date.fromisoformat(until)
+    except ValueError:
+        pass
+    else:
+        return lambda _now: datetime.combine(day, time(), tzinfo=UTC)
+    try:
+        period = parse_duration(until)
+    except ValueError:
+        raise DeclarationError(
+            f'--until: {until!r} is neither a day nor a duration; write for example "2027-01-31" or "14d"'
+        ) from None
+    return lambda now: now + period

@@ -1,0 +1,119 @@
+"""What a person asks of one credential: noted in its ledger, and where something is to be done, done at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from keysteward.cli.opening import Opened, unknown_name
+from keysteward.cli.planning import plan_of
+from keysteward.cli.progress import Display
+from keysteward.cli.running import finish
+from keysteward.cli.terminal import confirm_or_stop, show
+from keysteward.core.errors import DeclarationError, LeaseHeld
+from keysteward.core.ledger import Ledger
+from keysteward.core.world import Extent, World
+from keysteward.providers.session import Session
+from keysteward.report.plan import CredentialPlan, Preview, preview_lines
+from keysteward.report.results import result_lines, result_of
+
+CredentialArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of a credential, declared or in the ledgers alone.")
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", "-r", help="Why: it is kept in the ledger and shown with the credential.")
+]
+
+Change = Callable[[Ledger, str, datetime], Ledger]
+"""A handle: from a ledger, the runner's id and the ledger store's time to the ledger with a person's word in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command's name, its reason, the handle that it turns, and what is asked before it is done."""
+
+    command: str
+    reason: str
+    change: Change
+    question: str = ""
+
+
+def reason_of(text: str) -> str:
+    """Return a reason that says something. Raises DeclarationError for an empty one."""
+    if not text.strip():
+        raise DeclarationError("--reason: must not be empty; say why, for those who read the ledger later")
+    return text.strip()
+
+
+def find(opened: Opened, session: Session, name: str) -> World:
+    """Return the world of a credential that has a ledger. Raises DeclarationError for one that has none."""
+    identity = opened.identity(name)
+    spec, ledgers = opened.stack.specs.get(identity), session.snapshot.ledgers
+    if spec is None and identity not in ledgers:
+        raise unknown_name(identity, {*opened.stack.specs, *ledgers})
+    world = session.snapshot.world(identity, spec)
+    if world.ledger is None:
+        raise DeclarationError(f"{name!r} was never issued; `keysteward up` issues its first secret")
+    return world
+
+
+def note(opened: Opened, name: str, request: Request) -> Ledger:
+    """Write a person's word into the ledger, and nothing else; returns the ledger."""
+    session = opened.session("runner", extent=Extent.LIFECYCLE)
+    world = find(opened, session, name)
+    ledger = _edit(session, world.ledger.identity if world.ledger else world.identity, request)
+    finish(session, request.command, 0)
+    return ledger
+
+
+def _edit(session: Session, identity: str, request: Request) -> Ledger:
+    at = session.snapshot.at
+    ledger = session.credentials.edit(
+        identity,
+        lambda known: request.change(known, session.runner, at),
+        command=request.command,
+        words=request.reason,
+    )
+    if ledger is None:
+        raise DeclarationError(f"{identity} has no ledger any more; nothing was changed")
+    return ledger
+
+
+def note_and_do(opened: Opened, name: str, request: Request, check: Callable[[World], None], *, yes: bool) -> Ledger:
+    """Show what a person's word brings about, ask, note it and carry it out; returns the ledger afterwards.
+
+    Only lifecycle steps are done: what is new or changed in the declaration waits for `up`. `check` may refuse.
+    """
+    reader = opened.session("reader", extent=Extent.LIFECYCLE)
+    world = find(opened, reader, name)
+    if world.ledger is None or world.ledger.identity != world.identity:
+        raise DeclarationError(f"{name!r} is being renamed; run `keysteward up` first")
+    check(world)
+    asked = request.change(world.ledger, reader.runner, world.now)
+    item = plan_of(replace(world, ledger=asked))
+    planned = Preview(opened.stack.identity, world.now, (), (item,), item.plan.findings)
+    show(preview_lines(planned))
+    confirm_or_stop(request.question, yes=yes)
+    return _do(opened, request, item, planned)
+
+
+def _do(opened: Opened, request: Request, item: CredentialPlan, planned: Preview) -> Ledger:
+    with Display(1) as display:
+        session = opened.session("runner", display.tell, Extent.LIFECYCLE)
+        code = 1
+        try:
+            ledger = _edit(session, item.identity, request)
+            result = session.credentials.run(
+                item.identity, item.spec, approved=item.numbered, words=item.numbered or None
+            )
+            code = 0
+        except LeaseHeld as error:
+            raise LeaseHeld(f"it is noted, and the next run does it: {error.message}") from None
+        finally:
+            finish(session, request.command, code)
+    show(result_lines([result_of(result)], planned))
+    return result.ledger or ledger

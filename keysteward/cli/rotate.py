@@ -1,0 +1,47 @@
+"""`keysteward rotate --due`: the scheduled job. Rotates and retires what is due, and applies no declaration."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from keysteward.cli.loading import StackOption
+from keysteward.cli.opening import open_stack
+from keysteward.cli.planning import preview_lifecycle
+from keysteward.cli.preview import JsonOption
+from keysteward.cli.up import ParallelOption, YesOption, show_and_do
+from keysteward.core.errors import DeclarationError
+from keysteward.core.world import Extent
+
+
+def command(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Only these credentials. All that are declared when none is named."),
+    ] = None,
+    *,
+    due: Annotated[
+        bool, typer.Option("--due", help="Do what is due by schedule. Required.", show_default=False)
+    ] = False,
+    stack: StackOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    parallel: ParallelOption = 4,
+) -> None:
+    """Rotate and retire what is due, finish what was begun, mend what broke; apply no change of a declaration.
+
+    For a scheduled job: `up` without the declarations. New and changed declarations, resource servers and what is not
+    declared any more are left alone.
+
+    Exit code 0: done, or nothing was due; 1: an error, something failed, or the plan was declined; 130: Ctrl-C.
+    """
+    if not due:
+        raise DeclarationError(
+            "rotate does what is due by schedule, and only with --due: keysteward rotate --due; "
+            "for a new secret before its time run: keysteward reissue NAME --reason ..."
+        )
+    opened = open_stack(stack)
+    session = opened.session("reader", extent=Extent.LIFECYCLE)
+    planned = preview_lifecycle(opened, session, names or ())
+    show_and_do(opened, session, planned, "rotate", yes=yes, as_json=as_json, parallel=parallel)

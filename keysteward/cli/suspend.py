@@ -1,0 +1,77 @@
+"""`keysteward suspend` and `resume`: a credential is disabled at its target, reversibly, until a person says so."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from keysteward.cli.loading import StackOption
+from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note_and_do, reason_of
+from keysteward.cli.opening import open_stack
+from keysteward.cli.terminal import say
+from keysteward.cli.up import YesOption
+from keysteward.core import handles
+from keysteward.core.errors import DeclarationError
+from keysteward.core.ledger import Ledger
+from keysteward.core.world import World
+
+
+def suspend(
+    name: CredentialArgument, *, reason: ReasonOption, stack: StackOption = None, yes: YesOption = False
+) -> None:
+    """Disable a credential at its target now, reversibly. Nothing of it works until `resume`.
+
+    Its secrets stay as they are; nothing is rotated, retired or delivered meanwhile. Works for what is not declared
+    any more, from its ledger.
+
+    Exit code 0: disabled; 1: an error, or declined.
+    """
+    why = reason_of(reason)
+    request = Request("suspend", why, lambda ledger, _runner, now: handles.suspend(ledger, now, why), "Disable it?")
+    note_and_do(open_stack(stack), name, request, _can_be_suspended, yes=yes)
+
+
+def resume(
+    name: CredentialArgument,
+    *,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why, for the audit log.")] = "",
+    stack: StackOption = None,
+    yes: YesOption = False,
+) -> None:
+    """Enable a credential that was disabled with `suspend`, unless its expiry or decommissioning keeps it disabled.
+
+    Exit code 0: enabled, or noted; 1: an error, or declined.
+    """
+    request = Request("resume", reason.strip(), lambda ledger, _runner, _now: handles.resume(ledger), "Enable it?")
+    ledger = note_and_do(open_stack(stack), name, request, _declared, yes=yes)
+    if any(record.suspended for record in ledger.objects if not record.deleted and _in_use(ledger, record.key)):
+        say("it is no longer suspended by hand, and stays disabled: its declaration has expired or is decommissioned")
+
+
+def _in_use(ledger: Ledger, key: int) -> bool:
+    return any(generation.object == key and generation.live for generation in ledger.generations)
+
+
+def _declared(world: World) -> None:
+    if world.spec is None:
+        raise DeclarationError(f"{world.identity} is not declared any more; declare it again, then resume it")
+
+
+def _can_be_suspended(world: World) -> None:
+    """Refuse where the target cannot disable a client, and say what to do instead."""
+    ledger = world.ledger
+    for record in ledger.objects if ledger is not None else ():
+        if record.deleted or ledger is None or not _in_use(ledger, record.key):
+            continue
+        name, view = world.identity.rsplit("/", 1)[-1], world.views.get(record.target)
+        if record.external:
+            raise DeclarationError(
+                f"client {record.client_id} is managed by somebody else and only its secret is ours; disable it where "
+                f"it is managed, or end the secret: keysteward revoke {name} --reason ..."
+            )
+        if view is None or not view.capabilities.suspends:
+            raise DeclarationError(
+                f"target {record.target} cannot disable a client; its secrets can be ended, for good: "
+                f"keysteward revoke {name} --reason ..."
+            )

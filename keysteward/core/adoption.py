@@ -1,0 +1,54 @@
+"""How a secret that is found at a target, and that no run of ours issued here, gets into a ledger. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from keysteward.core.ledger import Generation, ObjectRecord, Origin, State
+from keysteward.core.observed import ObservedSecret
+from keysteward.core.ports import Strategy
+from keysteward.core.spec import Spec
+
+
+def age_of(secret: ObservedSecret) -> tuple[int, float]:
+    """Return what sorts secrets by age, oldest first: a rotated slot before others, the primary one last."""
+    order = {"rotated": 0, "primary": 2}.get(secret.slot, 1)
+    return order, secret.created_at.timestamp() if secret.created_at else 0.0
+
+
+def entered(
+    secret: ObservedSecret,
+    record: ObjectRecord,
+    spec: Spec,
+    *,
+    number: int,
+    nonce: str,
+    at: datetime,
+    current: bool,
+) -> Generation:
+    """Return a found secret as a generation: the current one, or one that was replaced. Its times count from now."""
+    return Generation(
+        number=number,
+        state=State.CURRENT if current else State.PREVIOUS,
+        object=record.key,
+        target=record.target,
+        method=record.method,
+        strategy=_strategy(spec, record),
+        delivery=spec.delivery,
+        nonce=nonce,
+        facts=spec.facts,
+        asked_at=at,
+        origin=Origin.ADOPTED,
+        fingerprint=secret.fingerprint,
+        id=secret.id,
+        issued_at=secret.created_at,
+        current_since=at if current else None,
+        superseded_at=None if current else at,
+    )
+
+
+def _strategy(spec: Spec, record: ObjectRecord) -> Strategy:
+    """Return how a secret on this client is replaced; one of another method than declared is left by a move."""
+    if record.method == spec.method:
+        return spec.strategy
+    return Strategy.KEY_PAIRS if record.method == "private_key_jwt" else Strategy.GAP

@@ -1,0 +1,225 @@
+"""Ledgers from what is there, after a ledger store was lost or restored from a backup. Pure.
+
+What carries our mark and what our documents name is entered; nothing is ended, and no number is given twice. See
+docs/life-of-a-credential.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from keysteward.core.adoption import age_of, entered
+from keysteward.core.ledger import UNFINISHED, Blocked, Generation, Ledger, ObjectRecord, State
+from keysteward.core.observed import DeliveredEntry, ObservedSecret
+from keysteward.core.spec import Spec
+from keysteward.core.world import Found, World
+
+PERHAPS_REVOKED = "its clients were disabled when its ledger was lost, so it may have been revoked"
+
+_PROMISED = frozenset({State.INTENT, State.ISSUED})
+"""States of a generation that no store can deliver yet."""
+
+
+def unrecorded(w: World) -> tuple[Found, ...]:
+    """Return the objects that carry this credential's mark and that its ledger does not know, oldest first.
+
+    One that was gone and is there again, as in a restored target, is not known either.
+    """
+    records = [r for r in w.ledger.objects if w.ledger.closed or not r.deleted] if w.ledger is not None else []
+    nonces, ids = {r.nonce for r in records}, {r.remote_id for r in records}
+    unknown = [
+        found
+        for found in w.found
+        if found.object.mark is not None
+        and found.object.mark.identity in {w.identity, *w.names}
+        and found.object.mark.nonce not in nonces
+        and found.object.remote_id not in ids
+    ]
+    return tuple(sorted(unknown, key=_age))
+
+
+def _age(found: Found) -> tuple[float, str]:
+    made = found.object.created_at
+    return made.timestamp() if made is not None else 0.0, found.object.client_id
+
+
+def behind(w: World) -> str | None:
+    """Say what shows that a ledger is lost, or older than the world; None when nothing does."""
+    ledger = w.ledger
+    if ledger is None and w.spec is None:
+        return None
+    for key, entry, staged in _entries(w):
+        known = None if ledger is None else next((g for g in ledger.generations if g.number == entry.generation), None)
+        promised = known is not None and known.state in _PROMISED and not staged
+        if entry.generation >= (ledger.next if ledger is not None else 1) or promised:
+            return f"{key} holds generation {entry.generation}, of which its ledger does not know"
+    if w.spec is not None and (ledger is None or ledger.closed is not None):
+        for found in unrecorded(w):
+            return f"client {found.object.client_id!r} at target {found.target} carries its mark and is in no ledger"
+    return None
+
+
+def _entries(w: World) -> Iterator[tuple[str, DeliveredEntry, bool]]:
+    """Yield what the places hold of this credential, and whether it is only staged."""
+    for key, held in sorted(w.delivered.items()):
+        if held.identity in {w.identity, *w.names}:
+            yield from ((key, entry, False) for entry in (held.current, held.previous) if entry is not None)
+        if held.identity in {w.identity, *w.names, None}:
+            yield from ((key, entry, True) for entry in held.staged)
+
+
+def rebuild(w: World, spec: Spec, incarnation: str, read: Mapping[int, str]) -> Ledger:
+    """Return the ledger completed by what is there.
+
+    `w` shows every target of the stack. `read` has the fingerprint, under the present key, of each generation whose
+    value a runner could read from the stores. A ledger that is not behind gets unrecorded objects only.
+    """
+    old = behind(w) is not None
+    ledger = _opened(w, spec, incarnation)
+    fresh = _fresh_records(w, spec, ledger)
+    keys = {record.key for record in fresh}
+    ledger = replace(ledger, objects=(*(r for r in ledger.objects if r.key not in keys), *fresh))
+    delivered = {e.generation for _, e, staged in _entries(w) if not staged}
+    secrets = [
+        (record, secret)
+        for record in (ledger.objects if old else fresh)
+        for secret in _secrets(w, record)
+        if not _named(ledger, record, secret, delivered)
+    ]
+    made = _generations(w, spec, ledger, secrets, read)
+    numbers = {g.number for g in made}
+    kept = (g for g in ledger.generations if g.number not in numbers)
+    following = max([ledger.next, *(n + 1 for n in numbers), *(e.generation + 1 for _, e, _ in _entries(w))])
+    everything = tuple(sorted((*kept, *made), key=lambda g: g.number))
+    return _settled(w, replace(ledger, generations=everything, next=following), made, fresh)
+
+
+def _opened(w: World, spec: Spec, incarnation: str) -> Ledger:
+    if w.ledger is not None and w.ledger.closed is None:
+        return w.ledger
+    ledger = w.ledger or Ledger(w.identity, incarnation, spec.kind)
+    opened = replace(ledger, closed=None, incarnation=incarnation, kind=spec.kind, about=spec.about)
+    return opened.with_places(spec.places)
+
+
+def _fresh_records(w: World, spec: Spec, ledger: Ledger) -> tuple[ObjectRecord, ...]:
+    """Return records of the marked objects that are in none, and of the client of which only the secret is ours."""
+    found = list(unrecorded(w))
+    if spec.external and all(record.deleted for record in ledger.objects):
+        client = w.by_client_id(spec.target, spec.client_id)
+        found += [] if client is None else [Found(spec.target, client)]
+    first = max((record.key for record in ledger.objects), default=0) + 1
+    return tuple(
+        _known_before(ledger, item)
+        or ObjectRecord(
+            key=key,
+            target=item.target,
+            client_id=item.object.client_id,
+            method=item.object.settings.method,
+            nonce=item.object.mark.nonce if item.object.mark is not None else "",
+            remote_id=item.object.remote_id,
+            external=spec.external,
+            adopted=spec.adopt in {item.object.client_id, item.object.remote_id},
+        )
+        for key, item in enumerate(found, first)
+    )
+
+
+def _known_before(ledger: Ledger, found: Found) -> ObjectRecord | None:
+    """Return the record of an object that was thought to be gone, as of one that is there."""
+    item = found.object
+    for record in ledger.objects:
+        same = record.remote_id == item.remote_id or (item.mark is not None and record.nonce == item.mark.nonce)
+        if record.deleted and record.target == found.target and same:
+            return replace(record, deleted=False, remote_id=item.remote_id)
+    return None
+
+
+def _secrets(w: World, record: ObjectRecord) -> list[ObservedSecret]:
+    found = None if record.deleted else w.object(record)
+    return sorted(found.secrets, key=age_of) if found is not None else []
+
+
+def _named(ledger: Ledger, record: ObjectRecord, secret: ObservedSecret, delivered: set[int]) -> bool:
+    """Say whether a generation has this secret already, or a person is still to say whose it is.
+
+    One that a store delivers while the ledger still promises it is behind, and is entered anew.
+    """
+    mine = [
+        g for g in ledger.generations if g.object == record.key and not (g.state in _PROMISED and g.number in delivered)
+    ]
+    return any(
+        (secret.fingerprint is not None and g.fingerprint == secret.fingerprint)
+        or (secret.slot == "key" and g.id == secret.id)
+        or secret.id in g.suspects
+        for g in mine
+    )
+
+
+def _generations(
+    w: World,
+    spec: Spec,
+    ledger: Ledger,
+    secrets: list[tuple[ObjectRecord, ObservedSecret]],
+    read: Mapping[int, str],
+) -> list[Generation]:
+    """Return generations for these secrets: numbered as a store names them, else above every number known."""
+    by_fingerprint = {e.fingerprint: e.generation for _, e, _ in _entries(w)}
+    by_fingerprint |= {fingerprint: number for number, fingerprint in read.items()}
+    by_id = {e.remote_id: e.generation for _, e, _ in _entries(w) if e.remote_id is not None}
+    taken = {g.number for g in ledger.generations if g.state not in UNFINISHED}
+    following = max([ledger.next, *(number + 1 for number in by_fingerprint.values())])
+    made = []
+    for record, secret in secrets:
+        number = by_fingerprint.get(secret.fingerprint or "")
+        if number is None and secret.slot == "key":
+            number = by_id.get(secret.id)
+        if number is None or number in taken:
+            number, following = following, following + 1
+        taken.add(number)
+        made.append(entered(secret, record, spec, number=number, nonce=record.nonce, at=w.now, current=False))
+    return made
+
+
+def _settled(w: World, ledger: Ledger, made: list[Generation], fresh: tuple[ObjectRecord, ...]) -> Ledger:
+    """Make the delivered generation current; what is left on clients that are disabled already counts as retired."""
+    delivered = [e.generation for _, e, staged in _entries(w) if not staged]
+    current = next((g for g in made if delivered and g.number == delivered[0]), None)
+    if current is None and ledger.current is None and made:
+        current = made[-1]
+    if current is not None:
+        old = ledger.current
+        if old is not None:
+            ledger = ledger.with_generation(old.number, state=State.PREVIOUS, superseded_at=w.now)
+        ledger = ledger.with_generation(current.number, state=State.CURRENT, current_since=w.now, superseded_at=None)
+    living = None if ledger.current is None else ledger.current.object
+    for record in fresh:
+        found = w.object(record)
+        if found is None or found.enabled or record.key == living or record.external:
+            continue
+        ledger = ledger.with_object(record.key, suspended=True)
+        for generation in made:
+            if generation.object == record.key:
+                ledger = ledger.with_generation(
+                    generation.number, state=State.RETIRED, ended_at=w.now, evidence="found on a disabled client"
+                )
+    if living is None and any(record.suspended for record in ledger.objects) and w.spec is not None:
+        ledger = replace(ledger, blocked=Blocked(PERHAPS_REVOKED, w.spec.digest(), w.now))
+    return ledger
+
+
+def words_of(before: Ledger | None, after: Ledger) -> tuple[str, ...]:
+    """Say what a rebuilt ledger has more than the one before it."""
+    known = {record.key for record in before.objects if not record.deleted} if before is not None else set()
+    old = {g.number: g for g in before.generations} if before is not None else {}
+    said = [f"enter client {r.client_id} at target {r.target}" for r in after.objects if r.key not in known]
+    for generation in after.generations:
+        if generation == old.get(generation.number):
+            continue
+        verb = "enter" if generation.number not in old else "correct"
+        client = after.object_of(generation).client_id
+        said.append(f"{verb} generation {generation.number} on client {client} ({generation.state.value})")
+    if not said:
+        said.append(f"the next generation is {after.next}")
+    return tuple(said)
