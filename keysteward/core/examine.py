@@ -52,10 +52,11 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
             Kind.BLOCKED,
             Severity.ERROR,
             f"blocked: {ledger.blocked.reason}",
-            f"mend the declaration, or run: keysteward reissue {_name(w)}",
+            f"mend the declaration, or run: keysteward reissue {_name(w)} --reason ...",
         )
     if ledger.revoked is not None:
-        yield _find(w, Kind.REVOKED, Severity.WARNING, f"revoked: {ledger.revoked.reason}")
+        mend = f"once the reason is dealt with run: keysteward lift {_name(w)} --reason ..."
+        yield _find(w, Kind.REVOKED, Severity.WARNING, f"revoked: {ledger.revoked.reason}", mend)
     if ledger.suspended is not None:
         yield _find(
             w,
@@ -73,7 +74,7 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
             Kind.ENDED_ELSEWHERE,
             Severity.ERROR,
             f"generation {ledger.ended_elsewhere} ended without a step of ours; it is not silently brought back",
-            f"find out why, then run: keysteward reissue {_name(w)}",
+            f"find out why, then run: keysteward reissue {_name(w)} --reason ...",
         )
     for generation in ledger.generations:
         for suspect in generation.suspects:
@@ -123,7 +124,8 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
             Kind.UNDELIVERED,
             Severity.WARNING,
             f"no store holds generation {current.number}",
-            f"consumers get the next generation; for one now run: keysteward reissue {_name(w)}",
+            "consumers get the next generation; for one now, with time for those who have the present one, run: "
+            f"keysteward reissue {_name(w)} --grace 7d --reason ...",
         )
 
 
