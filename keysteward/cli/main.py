@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import keysteward
-from keysteward.cli import audit, doctor, lift, policy, preview, reissue, resolve, revoke, sandbox, show, up, whose
+from keysteward.cli import audit, doctor, lift, offboard, policy, preview, reissue, resolve, revoke, sandbox, show, up, whose
 from keysteward.cli.progress import INTERRUPTED
 from keysteward.cli.terminal import say, say_error
 from keysteward.core.errors import KeystewardError
@@ -78,6 +78,7 @@ app.command("up")(up.command)
 app.command("show")(show.command)
 app.command("revoke")(revoke.command)
 app.command("lift")(lift.command)
+app.command("offboard")(offboard.command)
 app.command("reissue")(reissue.command)
 app.command("resolve")(resolve.command)
 app.command("whose", context_settings={"ignore_unknown_options": True})(whose.command)

@@ -75,14 +75,14 @@ def command(
         if not as_json:
             show([generations_table(ledger)])
         confirm_or_stop(f"End {_what(numbers)} of {identity}, for good?", yes=yes)
-        made = _revoke(scene, identity, reason, numbers)
+        made = revoke_now(scene, identity, reason, numbers)
     else:
         port = scene.target(target)
         confirm_or_stop(f"Disable what target {target} has of {identity}, and revoke it?", yes=yes)
         marked = disable_marked(port, identity)
         found = tuple(Disabled(m.target, m.client_id, m.remote_id, m.was_enabled) for m in marked)
         try:
-            made = replace(_revoke(scene, identity, reason, None), disabled=found)
+            made = replace(revoke_now(scene, identity, reason, None), disabled=found)
         except KeystewardError as error:
             path = keep(Path.cwd(), identity, reason, marked)
             record = str(path.relative_to(Path.cwd()))
@@ -116,7 +116,7 @@ def _ledger_of(scene: Scene, identity: str, name: str) -> Ledger:
     return load_ledger(stored.document, stored.version)
 
 
-def _revoke(scene: Scene, identity: str, reason: str, numbers: tuple[int, ...] | None) -> Revocation:
+def revoke_now(scene: Scene, identity: str, reason: str, numbers: tuple[int, ...] | None) -> Revocation:
     """Note the word, then end at once what it names. Raises KeystewardError when it could not be noted."""
     with Display(1) as display:
         session = scene.session("runner", identity, display.tell)

@@ -15,7 +15,7 @@ from keysteward.cli.terminal import say
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.ports import LedgerStore, Store, Target
 from keysteward.core.spec import Spec
-from keysteward.core.stack import IDENTITY
+from keysteward.core.stack import IDENTITY, Limit, Stack
 from keysteward.core.world import Extent
 from keysteward.providers.card import FOLDER, card_path, read_card
 from keysteward.providers.session import Access, Session, revive
@@ -37,6 +37,7 @@ class Scene:
     targets: Mapping[str, Target] = field(default_factory=dict)
     stores: Mapping[str, Store] = field(default_factory=dict)
     specs: Mapping[str, Spec] = field(default_factory=dict)
+    limit: Limit | None = None
 
     def identity(self, name: str) -> str:
         """Return the full identity of a name. Raises DeclarationError for what can be none."""
@@ -48,8 +49,15 @@ class Scene:
 
     def session(self, access: Access, identity: str, tell: Callable[[str, str], None] | None = None) -> Session:
         """Open a session that reaches no further than an emergency needs: never a deletion, never a new declaration."""
-        extent = Extent.LIFECYCLE if identity in self.specs else Extent.REVOKE
-        session = Session(self.stack, self.ledgers, access=access, specs=self.specs, extent=extent, tell=tell)
+        session = Session(
+            self.stack,
+            self.ledgers,
+            access=access,
+            specs=self.specs,
+            limit=self.limit,
+            extent=Extent.LIFECYCLE if identity in self.specs else Extent.REVOKE,
+            tell=tell,
+        )
         session.add_ports(self.targets, self.stores)
         return session
 
@@ -76,8 +84,12 @@ def open_scene(stack: str | None, card: Path | None) -> Scene:
         first = next(iter(str(error).splitlines()), "it ends the process")
         say(f"warning: the stack does not load ({first}); going on from {path.relative_to(Path.cwd())}")
         return _from_card(path)
-    found = opened.stack
-    return Scene(found.identity, found.ledgers, found.targets, found.stores, found.specs)
+    return scene_of(opened.stack)
+
+
+def scene_of(stack: Stack) -> Scene:
+    """Return the scene of a stack that loads."""
+    return Scene(stack.identity, stack.ledgers, stack.targets, stack.stores, stack.specs, stack.limit)
 
 
 def _card_of(stack: str | None) -> Path | None:

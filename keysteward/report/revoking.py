@@ -15,9 +15,7 @@ def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None) -> list[s
     if ledger.closed is not None:
         return ["it has ended; nothing is left to revoke"]
     records = [record for record in ledger.objects if not record.deleted]
-    sentences = [
-        f"in an emergency: keysteward revoke {name} --all --reason TEXT; nothing works until it is lifted"
-    ]
+    sentences = [f"in an emergency: keysteward revoke {name} --all --reason TEXT; nothing works until it is lifted"]
     sentences += [_by_hand(record) for record in records]
     if spec is not None:
         sentences.append(
