@@ -21,7 +21,7 @@ def examine(w: World) -> tuple[Finding, ...]:
     """Return what a person should know about this credential."""
     ledger = w.ledger
     if ledger is None or ledger.closed is not None:
-        return tuple(_expiring(w, w.spec)) if w.spec else ()
+        return (*_revoked(w, ledger), *_expiring(w, w.spec)) if w.spec else ()
     findings = [*_states(w, ledger), *_observed(w, ledger)]
     if w.spec is None:
         message = f"{w.identity} has an open ledger and no declaration"
@@ -34,6 +34,12 @@ def examine(w: World) -> tuple[Finding, ...]:
 
 def _find(w: World, kind: Kind, severity: Severity, message: str, mend: str = "") -> Finding:
     return Finding(kind, severity, w.identity, message, mend)
+
+
+def _revoked(w: World, ledger: Ledger | None) -> Iterable[Finding]:
+    if ledger is not None and ledger.revoked is not None:
+        mend = f"once the reason is dealt with run: keysteward lift {_name(w)} --reason ..."
+        yield _find(w, Kind.REVOKED, Severity.WARNING, f"revoked: {ledger.revoked.reason}", mend)
 
 
 def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
@@ -54,9 +60,7 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
             f"blocked: {ledger.blocked.reason}",
             f"mend the declaration, or run: keysteward reissue {_name(w)} --reason ...",
         )
-    if ledger.revoked is not None:
-        mend = f"once the reason is dealt with run: keysteward lift {_name(w)} --reason ..."
-        yield _find(w, Kind.REVOKED, Severity.WARNING, f"revoked: {ledger.revoked.reason}", mend)
+    yield from _revoked(w, ledger)
     if ledger.suspended is not None:
         yield _find(
             w,

@@ -306,7 +306,8 @@ def test_a_secret_ended_in_the_console_is_reported_and_reissued_on_request(realm
 
     session = Session(stack.identity, stack.ledgers, access="runner", specs=stack.specs)
     session.add_ports(stack.targets, stack.stores)
-    session.credentials.edit("acme/story/exporter", lambda ledger: reissue(ledger, "cleared with security"))
+    at = session.snapshot.at
+    session.credentials.edit("acme/story/exporter", lambda ledger: reissue(ledger, "cleared with security", at=at))
     realm.up(stack)
     assert realm.works(realm.read(stack))
     assert realm.words(stack) == ""
