@@ -8,7 +8,6 @@ credential writes it into the ledger before anything else, and only then removes
 from __future__ import annotations
 
 import functools
-import getpass
 import json
 import logging
 from collections.abc import Iterable, Mapping
@@ -23,6 +22,7 @@ from keysteward.core.ledger import Ledger
 from keysteward.core.ports import Target
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.stack import IDENTITY
+from keysteward.providers.author import author_of
 from keysteward.providers.card import FOLDER
 from keysteward.providers.local.files import remove_file, replace_file
 
@@ -88,18 +88,11 @@ def keep(root: Path, identity: str, reason: str, marked: Iterable[Marked]) -> Pa
         "identity": identity,
         "reason": reason,
         "at": datetime.now(UTC).isoformat(),
-        "actor": _actor(),
+        "actor": author_of("", "keysteward", root).actor,
         "disabled": disabled,
     }
     replace_file(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode())
     return path
-
-
-def _actor() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "unknown"
 
 
 def read_record(path: Path) -> Revocation:

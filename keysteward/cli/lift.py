@@ -13,6 +13,7 @@ from keysteward.cli.planning import plan_of
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.progress import Display
 from keysteward.cli.revoke import REASON_EMPTY
+from keysteward.cli.running import move_entries
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
@@ -49,6 +50,7 @@ def command(
         session = opened.session("runner", display.tell)
         session.credentials.edit(item.identity, handles.lift, command="lift", words=reason)
         result = session.credentials.run(item.identity, item.spec, approved=item.numbered, words=item.numbered or None)
+        move_entries(session)
     if as_json:
         show_json(results_json([result_of(result)], planned))
     else:

@@ -13,6 +13,7 @@ from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import unknown_name
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.progress import Display
+from keysteward.cli.running import move_entries
 from keysteward.cli.scene import CardOption, Scene, open_scene
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.cli.up import YesOption
@@ -126,6 +127,8 @@ def revoke_now(scene: Scene, identity: str, reason: str, numbers: tuple[int, ...
             result = _run(session, identity, scene)
         except KeystewardError as error:
             return replace(made, ledger=_known(session, identity) or ledger, error=str(error))
+        finally:
+            move_entries(session)
     done = tuple(step.words for step in result.done if step.headline) or tuple(step.words for step in result.done)
     waits = f"waits until {result.wait.until:%H:%M:%S} UTC: {result.wait.why}" if result.wait is not None else ""
     return replace(made, ledger=result.ledger or ledger, done=done, error=waits)
