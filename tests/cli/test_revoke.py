@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cli_project import Project
 
-from keysteward.core.errors import Unavailable
+from keysteward.core.errors import OutcomeUnknown, Unavailable
 from keysteward.core.ports import Descriptor
 from keysteward.testing.memory import MemoryLedgers, MemoryStore, MemoryTarget
 
@@ -274,7 +274,9 @@ def test_lift_asks_and_needs_a_declared_and_revoked_credential(project: Project)
     lifted = project.run("lift", NAME, "--reason", "cleared with security", "--yes", "--json")
     assert lifted.code == 0
     assert json.loads(lifted.out)["results"][0]["generation"] == 2
-    assert [e.step for e in project.ledger().outbox if e.step in {"revoke", "lift"}] == ["revoke", "lift"]
+    logged = project.run("audit", "show", NAME).out
+    assert "leak" in logged
+    assert "cleared with security" in logged
     project.run("revoke", NAME, "--all", "-r", "again", "--yes")
     project.declare(project.api, project.client("mailer"))
     assert "is not declared any more; declare it again, then lift it" in project.run("lift", NAME, "-r", "x").err
@@ -289,3 +291,26 @@ def test_what_is_not_declared_any_more_is_revoked_and_not_deleted(project: Proje
     assert project.states() == ["1 retired"]
     assert [o.enabled for o in project.target.objects.values() if o.client_id == NAME] == [False]
     assert project.ledger().closed is None
+
+
+def test_the_only_generation_ends_and_the_same_run_issues_the_next(project: Project) -> None:
+    project.run("up", "--yes")
+    done = project.run("revoke", NAME, "--generation", "1", "--reason", "leak", "--yes")
+    assert done.code == 0
+    assert "generation 2 works; its consumers read it from secrets:apps/billing-exporter" in done.out
+    assert project.states() == ["1 retired", "2 current"]
+
+
+def test_a_lost_answer_of_the_ledger_store_is_no_lost_word(project: Project) -> None:
+    project.run("up", "--yes")
+    lost = iter([True])
+
+    def lose_once(operation: str) -> None:
+        if operation == "write" and next(lost, False):
+            raise OutcomeUnknown("no answer came")
+
+    project.ledgers.after = lose_once
+    done = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert done.code == 0
+    assert working(project) == []
+    assert project.states() == ["1 retired"]
