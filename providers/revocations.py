@@ -11,10 +11,10 @@ import functools
 import json
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from keysteward.core import handles
 from keysteward.core.errors import Conflict, Damaged, DeclarationError
@@ -97,21 +97,20 @@ def keep(root: Path, identity: str, reason: str, marked: Iterable[Marked]) -> Pa
 
 def read_record(path: Path) -> Revocation:
     """Read a record back. Raises Damaged when it is none."""
-    try:
-        document: Any = {FORMAT: json.loads(path.read_text(encoding="utf-8"))}
-        document = document[document[FORMAT]["format"]]
-        return Revocation(
-            identity=str(document["identity"]),
-            reason=str(document["reason"]),
-            at=datetime.fromisoformat(document["at"]),
-            actor=str(document["actor"]),
-            disabled={str(name): tuple(map(str, ids)) for name, ids in document["disabled"].items()},
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise Damaged(
-            f"{path} cannot be read as the record of a revocation; see in it what was revoked, run keysteward revoke "
-            "for that, then delete the file"
-        ) from None
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["format"] == FORMAT:
+            return Revocation(
+                identity=str(document["identity"]),
+                reason=str(document["reason"]),
+                at=datetime.fromisoformat(document["at"]),
+                actor=str(document["actor"]),
+                disabled={str(name): tuple(map(str, ids)) for name, ids in document["disabled"].items()},
+            )
+    raise Damaged(
+        f"{path} cannot be read as the record of a revocation; see in it what was revoked, run keysteward revoke "
+        "for that, then delete the file"
+    )
 
 
 def waiting(root: Path, stack: str) -> dict[Path, Revocation]:

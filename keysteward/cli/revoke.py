@@ -67,27 +67,10 @@ def command(
     scene = open_scene(stack, card)
     identity, numbers = scene.identity(name), tuple(generation or ()) or None
     if target is None:
-        ledger = _ledger_of(scene, identity, name)
-        if numbers is None and not everything:
-            show([generations_table(ledger)], stderr=True)
-            states = ", ".join(f"{g.number} ({g.state})" for g in ledger.generations) or "none"
-            raise DeclarationError(f"which of it? --generation N for one of {states}, or --all; nothing was changed")
-        handles.revoke(ledger, scene.ledgers.now(), reason, numbers)
-        if not as_json:
-            show([generations_table(ledger)])
-        confirm_or_stop(f"End {_what(numbers)} of {identity}, for good?", yes=yes)
+        _ask(scene, identity, numbers, everything=everything, yes=yes)
         made = revoke_now(scene, identity, reason, numbers)
     else:
-        port = scene.target(target)
-        confirm_or_stop(f"Disable what target {target} has of {identity}, and revoke it?", yes=yes)
-        marked = disable_marked(port, identity)
-        found = tuple(Disabled(m.target, m.client_id, m.remote_id, m.was_enabled) for m in marked)
-        try:
-            made = replace(revoke_now(scene, identity, reason, None), disabled=found)
-        except KeystewardError as error:
-            path = keep(Path.cwd(), identity, reason, marked)
-            record = str(path.relative_to(Path.cwd()))
-            made = Revocation(scene.stack, identity, reason, disabled=found, record=record, error=str(error))
+        made = _by_mark(scene, identity, target, reason, yes=yes)
     if as_json:
         show_json(revocation_json(made))
     else:
@@ -96,11 +79,36 @@ def command(
         raise typer.Exit(1)
 
 
+def _ask(scene: Scene, identity: str, numbers: tuple[int, ...] | None, *, everything: bool, yes: bool) -> None:
+    """Show the generations, and ask. Raises DeclarationError where it was not said which, or it makes no sense."""
+    ledger = _ledger_of(scene, identity)
+    show([generations_table(ledger)], stderr=True)
+    if numbers is None and not everything:
+        states = ", ".join(f"{g.number} ({g.state})" for g in ledger.generations) or "none"
+        raise DeclarationError(f"which of it? --generation N for one of {states}, or --all; nothing was changed")
+    handles.revoke(ledger, scene.ledgers.now(), "asked", numbers)
+    confirm_or_stop(f"End {_what(numbers)} of {identity}, for good?", yes=yes)
+
+
+def _by_mark(scene: Scene, identity: str, target: str, reason: str, *, yes: bool) -> Revocation:
+    """Disable what a target has of it by our mark, then revoke; what the ledger cannot take now is kept in a record."""
+    port = scene.target(target)
+    confirm_or_stop(f"Disable what target {target} has of {identity}, and revoke it?", yes=yes)
+    marked = disable_marked(port, identity)
+    found = tuple(Disabled(m.target, m.client_id, m.remote_id, m.was_enabled) for m in marked)
+    try:
+        return replace(revoke_now(scene, identity, reason, None), disabled=found)
+    except KeystewardError as error:
+        path = keep(Path.cwd(), identity, reason, marked)
+        record = str(path.relative_to(Path.cwd()))
+        return Revocation(scene.stack, identity, reason, disabled=found, record=record, error=str(error))
+
+
 def _what(numbers: tuple[int, ...] | None) -> str:
     return "everything" if numbers is None else f"generation {', '.join(map(str, sorted(numbers)))}"
 
 
-def _ledger_of(scene: Scene, identity: str, name: str) -> Ledger:
+def _ledger_of(scene: Scene, identity: str) -> Ledger:
     """Read one ledger, and nothing else. Raises DeclarationError for a name that has none."""
     try:
         stored = scene.ledgers.read(ledger_key(identity))
@@ -112,7 +120,7 @@ def _ledger_of(scene: Scene, identity: str, name: str) -> Ledger:
         ) from None
     if stored.document is None:
         if identity in scene.specs:
-            raise DeclarationError(f"{name!r} was never issued; there is nothing to revoke")
+            raise DeclarationError(f"{identity} was never issued; there is nothing to revoke")
         raise unknown_name(identity, {*scene.specs, *scene.session("reader", identity).snapshot.ledgers})
     return load_ledger(stored.document, stored.version)
 

@@ -107,6 +107,8 @@ def revocation_lines(made: Revocation) -> Iterable[RenderableType]:
 
 
 def _unnoted(made: Revocation) -> Iterable[RenderableType]:
+    if not made.disabled:
+        yield line(("! ", "yellow"), "nothing was disabled: no client there carries the mark of this credential")
     if made.record is not None:
         yield line(("! ", "yellow"), f"the ledger does not know it yet ({made.error})")
         yield line(

@@ -239,6 +239,9 @@ def test_a_target_that_cannot_disable_says_what_to_do_at_its_console(project: Pr
     refused = project.run("revoke", NAME, "--target", "corp", "--reason", "leak", "--yes")
     assert refused.code == 1
     assert "target corp cannot disable a client: end the secrets of billing-exporter in its console" in refused.err
+    nothing = project.run("revoke", "mailer", "--target", "corp", "--reason", "leak", "--yes")
+    assert nothing.code == 1
+    assert "no client there carries the mark of this credential" in nothing.out
     assert "has no target 'prod'; it has corp" in project.run("revoke", NAME, "--target", "prod", "-r", "x").err
 
 
