@@ -13,7 +13,21 @@ import typer
 from typer.core import TyperGroup
 
 import keysteward
-from keysteward.cli import audit, doctor, lift, offboard, policy, preview, reissue, resolve, revoke, sandbox, show, up, whose
+from keysteward.cli import (
+    audit,
+    doctor,
+    lift,
+    offboard,
+    policy,
+    preview,
+    reissue,
+    resolve,
+    revoke,
+    sandbox,
+    show,
+    up,
+    whose,
+)
 from keysteward.cli.progress import INTERRUPTED
 from keysteward.cli.terminal import say, say_error
 from keysteward.core.errors import KeystewardError
