@@ -291,12 +291,15 @@ class CredentialProvider(ResourceProvider):
 
     @_readable
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Return what is observed: drifted fields in inputs and outputs alike; gone only when the ledger is closed."""
+        """Return what is observed: drifted fields in inputs and outputs alike; gone only when the ledger is closed.
+
+        What was revoked and is declared again over a closed ledger keeps its resource, which issues nothing.
+        """
         session = _PROCESS.session(props, "reader")
         spec = read_declaration(props, session)
         session.snapshot.add(spec)
         world = session.snapshot.world(spec.identity, spec)
-        if world.ledger is not None and world.ledger.closed is not None:
+        if world.ledger is not None and world.ledger.closed is not None and world.ledger.revoked is None:
             return ReadResult(None, {})
         observed = write_declaration(observed_spec(world, spec), session.targets[spec.target])
         inputs = {**_common(props), "declaration": observed}

@@ -262,8 +262,13 @@ class Session:
 
     @cached_property
     def credentials(self) -> Reconciler:
-        """Return what plans and runs credentials."""
-        return Reconciler(self._tools, self.snapshot)
+        """Return what plans and runs credentials; a runner's first notes what was revoked without the ledger store."""
+        made = Reconciler(self._tools, self.snapshot)
+        if self.access == "runner":
+            from keysteward.providers.revocations import honour  # noqa: PLC0415 - its records are files beside a card
+
+            honour(Path.cwd(), made)
+        return made
 
     @cached_property
     def servers(self) -> ServerReconciler:

@@ -33,7 +33,7 @@ StackOption = Annotated[
 def load_stack(name: str | None) -> Stack:
     """Import the stack of that name, or the only one there is. Raises DeclarationError with one sentence."""
     root = Path.cwd()
-    module = _module_name(name, root)
+    module = module_name(name, root)
     if str(root) not in sys.path[:1]:
         sys.path.insert(0, str(root))
     try:
@@ -61,7 +61,8 @@ def stack_names(root: Path) -> list[str]:
     return sorted({*modules, *packages})
 
 
-def _module_name(name: str | None, root: Path) -> str:
+def module_name(name: str | None, root: Path) -> str:
+    """Return the module of the stack of that name, or of the only one there is. Raises DeclarationError."""
     if name is None:
         names = stack_names(root)
         if len(names) != 1:

@@ -17,12 +17,15 @@ from keysteward.cli import (
     audit,
     doctor,
     hold,
+    lift,
     mv,
+    offboard,
     policy,
     preview,
     rebuild,
     reissue,
     resolve,
+    revoke,
     rollback,
     rotate,
     sandbox,
@@ -94,6 +97,9 @@ app.command("preview")(preview.command)
 app.command("up")(up.command)
 app.command("rotate")(rotate.command)
 app.command("show")(show.command)
+app.command("revoke")(revoke.command)
+app.command("lift")(lift.command)
+app.command("offboard")(offboard.command)
 app.command("reissue")(reissue.command)
 app.command("resolve")(resolve.command)
 app.command("hold")(hold.hold)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
-from keysteward.cli.loading import load_stack
+from keysteward.cli.loading import load_stack, module_name
+from keysteward.cli.terminal import say
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
 from keysteward.core.owners import Owners
 from keysteward.core.stack import Stack, check
 from keysteward.core.world import Extent
+from keysteward.providers.card import card_path, write_card
 from keysteward.providers.owners import owners_of
+from keysteward.providers.revocations import waiting
 from keysteward.providers.session import Access, Session
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,11 @@ class Opened:
         session.add_ports(stack.targets, stack.stores)
         return session
 
+    def note_revocations(self) -> None:
+        """Write into their ledgers what was revoked while the ledger store was down, before a run plans anything."""
+        if waiting(Path.cwd(), self.stack.identity):
+            _ = self.session("runner").credentials
+
     def identity(self, name: str) -> str:
         """Return the full identity of a name, which may be given with its stack."""
         prefix = f"{self.stack.identity}/"
@@ -90,7 +102,20 @@ def open_stack(name: str | None) -> Opened:
     """Load a stack and check it whole. Raises DeclarationError before any call."""
     stack = load_stack(name)
     owners = owners_of(stack)
-    return Opened(stack, owners, check(stack, owners))
+    opened = Opened(stack, owners, check(stack, owners))
+    _keep_card(name, stack)
+    for record in waiting(Path.cwd(), stack.identity).values():
+        say(f"warning: {record.identity} was revoked without the ledger store; the next run that writes notes it there")
+    return opened
+
+
+def _keep_card(name: str | None, stack: Stack) -> None:
+    """Keep the stack card up to date, with which `revoke` works when the stack does not load."""
+    path = card_path(Path.cwd(), module_name(name, Path.cwd()))
+    try:
+        write_card(path, stack)
+    except OSError as error:
+        _log.info("operation=card file=%s outcome=failed reason=%s", path, error.strerror)
 
 
 def unknown_name(identity: str, known: Iterable[str]) -> DeclarationError:

@@ -1,4 +1,4 @@
-"""`keysteward reissue`: a new secret for one credential now; the old one keeps its overlap."""
+"""`keysteward reissue`: a new secret for one credential now; the old ones end at once, or after a grace."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import typer
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.planning import plan_of
+from keysteward.cli.preview import JsonOption
 from keysteward.cli.progress import Display
 from keysteward.cli.running import move_entries
-from keysteward.cli.terminal import confirm_or_stop, say, show
+from keysteward.cli.terminal import confirm_or_stop, say, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
-from keysteward.core.errors import DeclarationError
+from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.schedule import parse_duration
 from keysteward.core.steps import Do
 from keysteward.report.plan import Preview, preview_lines
-from keysteward.report.results import result_lines, result_of
+from keysteward.report.results import result_lines, result_of, results_json
 
 
 def command(
@@ -30,6 +31,7 @@ def command(
     grace: Annotated[str, typer.Option("--grace", help='How long the old secret lives on, such as "7d".')] = "0s",
     stack: StackOption = None,
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Issue a new secret for one credential now, whatever ended or blocked the last one.
 
@@ -47,7 +49,10 @@ def command(
         raise DeclarationError(f"--grace: {error}") from None
     planned = _planned(opened, opened.identity(name), reason, period)
     item = planned.credentials[0]
-    show(preview_lines(planned))
+    if as_json and not yes:
+        raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes")
+    if not as_json:
+        show(preview_lines(planned))
     confirm_or_stop("Issue it?", yes=yes)
     with Display(1) as display:
         session = opened.session("runner", display.tell)
@@ -60,7 +65,10 @@ def command(
         )
         result = session.credentials.run(item.identity, item.spec, approved=item.numbered, words=item.numbered or None)
         move_entries(session)
-    show(result_lines([result_of(result)], planned))
+    if as_json:
+        show_json(results_json([result_of(result)], planned))
+    else:
+        show(result_lines([result_of(result)], planned))
     if not any(step.do is Do.BEGIN for step in result.done):
         say("it is asked for, but nothing new may begin yet; the first run that may begin it does")
 
@@ -68,9 +76,11 @@ def command(
 def _planned(opened: Opened, identity: str, reason: str, grace: timedelta) -> Preview:
     """Plan the credential as if it had been asked for already. Raises DeclarationError where it cannot be."""
     spec = opened.stack.specs.get(identity)
-    if spec is None:
-        raise unknown_name(identity, opened.stack.specs)
     session = opened.session("reader")
+    if spec is None:
+        if identity in session.snapshot.ledgers:
+            raise DeclarationError(f"{identity} is not declared any more, so nothing new is issued; declare it again")
+        raise unknown_name(identity, opened.stack.specs)
     world = session.snapshot.world(identity, spec)
     if world.ledger is None:
         raise DeclarationError(f"{spec.name!r} was never issued; `keysteward up` issues its first secret")

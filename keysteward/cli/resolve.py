@@ -8,9 +8,12 @@ import typer
 
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import open_stack, unknown_name
+from keysteward.cli.preview import JsonOption
 from keysteward.cli.running import finish
+from keysteward.cli.terminal import show_json
 from keysteward.core import handles
 from keysteward.report.plain import plain
+from keysteward.report.plan import JSON_FORMAT
 
 
 def command(
@@ -21,6 +24,7 @@ def command(
         bool, typer.Option("--ours/--theirs", help="Ours: the next run ends it. Theirs: it is left alone.")
     ],
     stack: StackOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Say whose a suspect secret is: one that may be left from a lost answer of ours, or somebody else's.
 
@@ -34,12 +38,17 @@ def command(
     ledgers = session.snapshot.ledgers
     if identity not in ledgers:
         raise unknown_name(identity, {*opened.stack.specs, *ledgers})
-    session.credentials.edit(
+    what = "is ours; the next run ends it" if ours else "is not ours; it is left alone"
+    ledger = session.credentials.edit(
         identity,
-        lambda ledger: handles.resolve(ledger, suspect, ours=ours),
+        lambda known: handles.resolve(known, suspect, ours=ours),
         command="resolve",
-        words=f"secret {suspect} is {'ours' if ours else 'theirs'}",
+        words=f"secret {suspect} {what}",
     )
     finish(session, "resolve", 0)
-    what = "is ours; the next run ends it" if ours else "is not ours; it is left alone"
-    typer.echo(plain(f"{name}: secret {suspect} {what}"))
+    if as_json:
+        left = [s for g in ledger.generations for s in g.suspects] if ledger is not None else []
+        answer = {"identity": identity, "suspect": suspect, "ours": ours, "suspects_left": left}
+        show_json({"format": JSON_FORMAT, **answer})
+    else:
+        typer.echo(plain(f"{name}: secret {suspect} {what}"))

@@ -22,7 +22,7 @@ def examine(w: World) -> tuple[Finding, ...]:
     """Return what a person should know about this credential."""
     ledger = w.ledger
     if ledger is None or ledger.closed is not None:
-        return (*_expiring(w, w.spec), *_unrecorded(w)) if w.spec else ()
+        return (*_revoked(w, ledger), *_expiring(w, w.spec), *_unrecorded(w)) if w.spec else ()
     findings = [*_unrecorded(w), *_states(w, ledger), *_observed(w, ledger)]
     if w.spec is None:
         message = f"{w.identity} has an open ledger and no declaration"
@@ -35,6 +35,12 @@ def examine(w: World) -> tuple[Finding, ...]:
 
 def _find(w: World, kind: Kind, severity: Severity, message: str, mend: str = "") -> Finding:
     return Finding(kind, severity, w.identity, message, mend)
+
+
+def _revoked(w: World, ledger: Ledger | None) -> Iterable[Finding]:
+    if ledger is not None and ledger.revoked is not None:
+        mend = f"once the reason is dealt with run: keysteward lift {_name(w)} --reason ..."
+        yield _find(w, Kind.REVOKED, Severity.WARNING, f"revoked: {ledger.revoked.reason}", mend)
 
 
 def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
@@ -53,10 +59,9 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
             Kind.BLOCKED,
             Severity.ERROR,
             f"blocked: {ledger.blocked.reason}",
-            f"mend the declaration, or run: keysteward reissue {_name(w)}",
+            f"mend the declaration, or run: keysteward reissue {_name(w)} --reason ...",
         )
-    if ledger.revoked is not None:
-        yield _find(w, Kind.REVOKED, Severity.WARNING, f"revoked: {ledger.revoked.reason}")
+    yield from _revoked(w, ledger)
     if ledger.suspended is not None:
         yield _find(
             w,
@@ -74,7 +79,7 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
             Kind.ENDED_ELSEWHERE,
             Severity.ERROR,
             f"generation {ledger.ended_elsewhere} ended without a step of ours; it is not silently brought back",
-            f"find out why, then run: keysteward reissue {_name(w)}",
+            f"find out why, then run: keysteward reissue {_name(w)} --reason ...",
         )
     for generation in ledger.generations:
         for suspect in generation.suspects:
@@ -136,7 +141,8 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
             Kind.UNDELIVERED,
             Severity.WARNING,
             f"no store holds generation {current.number}",
-            f"consumers get the next generation; for one now run: keysteward reissue {_name(w)}",
+            "consumers get the next generation; for one now, with time for those who have the present one, run: "
+            f"keysteward reissue {_name(w)} --grace 7d --reason ...",
         )
 
 

@@ -163,6 +163,10 @@ class Revoked:
     reason: str
     generations: tuple[int, ...] | None = None
 
+    def covers(self, number: int) -> bool:
+        """Say whether a generation is among those revoked."""
+        return self.generations is None or number in self.generations
+
 
 @dataclass(frozen=True, slots=True)
 class Suspended:

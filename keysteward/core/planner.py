@@ -79,7 +79,7 @@ def decide(world: World) -> Step | Wait | Problem | None:
 def next_due(world: World) -> datetime | None:
     """Return when the next rotation or retirement is due, None when neither will come."""
     ledger, spec = world.ledger, world.spec
-    if ledger is None or spec is None or ledger.closed or ledger.revoked:
+    if ledger is None or spec is None or ledger.closed or (ledger.revoked and ledger.revoked.generations is None):
         return None
     times = [retiring.retirement_at(spec, g) for g in ledger.in_state(State.PREVIOUS)]
     if ledger.current is not None and spec.decommission is None:
@@ -512,5 +512,6 @@ DECLARATION_RULES = frozenset({_removed, _adopt, _settings, _record})
 RULES: dict[Extent, tuple[Rule, ...]] = {
     Extent.ALL: ALL_RULES,
     Extent.LIFECYCLE: (_renamed, *(rule for rule in ALL_RULES if rule not in DECLARATION_RULES)),
+    Extent.REVOKE: (_leased, _closed, _revoked),
     Extent.RENAME: (_leased, _closed, _behind, _places, _mark, _redeliver),
 }

@@ -44,6 +44,10 @@ TELLING = frozenset({Do.VERIFY, Do.END, Do.CHECK, Do.NOTIFY})
 """Steps whose outcome comes with a reason in words."""
 
 
+class Overruled(VersionConflict):
+    """A person revoked the credential while a run worked on it: the run stops, the next one ends what it left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a run did to one credential: the steps in order, the ledger afterwards, and what is left to say."""
@@ -250,9 +254,8 @@ class _Run:
             wait = self._loop(words or self._words(shown))
         except (OutcomeUnknown, VersionConflict):
             raise
-        except KeystewardError:
-            self._free()
-            raise
+        except KeystewardError as error:
+            raise self._free() or error from None
         finally:
             self.snapshot.absorb(self.seen, self.world)
         if self.renamed_from is not None:
@@ -268,15 +271,20 @@ class _Run:
             raise VersionConflict("its ledger was changed by another run; run again", credential=self.world.identity)
         raise Conflict(problem.message, credential=self.world.identity)
 
-    def _free(self) -> None:
-        """After an error whose outcome is known: give the lease back, so that the next run need not wait for it."""
+    def _free(self) -> KeystewardError | None:
+        """After an error whose outcome is known: give the lease back, so that the next run need not wait for it.
+
+        Returns what a person should read in place of that error: that a revocation took the ground from under it.
+        """
         ledger = self.world.ledger
         if ledger is None or ledger.lease is None or ledger.lease.runner != self.tools.runner:
-            return
+            return None
         try:
             self._write(ledger, last=True)
-        except KeystewardError:
+        except KeystewardError as failed:
             _log.info("credential=%s operation=free outcome=failed", self.world.identity)
+            return failed if isinstance(failed, Overruled) else None
+        return None
 
     def _look_at_objects(self, seen_plan: Plan) -> None:
         """Read each living object once; a client that is to be created is looked for by its name."""
@@ -471,15 +479,25 @@ class _Run:
         for _ in range(WRITE_TRIES):
             try:
                 return self.tools.ledgers.write(key, document, ledger.version)
+            except VersionConflict:
+                raise self._lost_race(ledger.identity) from None
             except OutcomeUnknown:
                 stored = self.tools.ledgers.read(key)
                 if stored.document == document:
                     return stored.version
                 if stored.version != ledger.version:
-                    raise VersionConflict(
-                        "its ledger was changed by another run; run again", credential=ledger.identity
-                    ) from None
+                    raise self._lost_race(ledger.identity) from None
         raise OutcomeUnknown("its ledger could not be written; run again", credential=ledger.identity)
+
+    def _lost_race(self, identity: str) -> VersionConflict:
+        """Return the error of a write that came too late: another run's, or a revocation, which breaks every lease."""
+        stored = self._read_ledger(identity)
+        if stored is not None and stored.revoked is not None:
+            words = (
+                f"it was revoked meanwhile ({stored.revoked.reason}); this run stops, the next one ends what is left"
+            )
+            return Overruled(words, credential=identity)
+        return VersionConflict("its ledger was changed by another run; run again", credential=identity)
 
 
 def descriptors(known: Mapping[str, Any], names: set[str], ports: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,8 +79,7 @@ def replaces(w: World, current: Generation, generation: Generation) -> bool:
     spec, ledger = w.spec, w.ledger
     if spec is None or ledger is None or generation.number == current.number:
         return False
-    revoked = ledger.revoked
-    if revoked is not None and (revoked.generations is None or generation.number in revoked.generations):
+    if ledger.revoked is not None and ledger.revoked.covers(generation.number):
         return False
     return not any(when is not None and w.now >= when for when in (spec.expires, spec.decommission))
 
@@ -194,7 +193,7 @@ def revoke(w: World, stop: _Stop) -> Step | Wait | _Stop | None:
         return step
     lost: Generation | None = None
     for generation in ledger.generations:
-        if numbers is not None and generation.number not in numbers:
+        if not ledger.revoked.covers(generation.number):
             continue
         if generation.state is State.INTENT and answer_lost(w, ledger, generation):
             lost = lost or generation
@@ -261,7 +260,8 @@ def _suspend(w: World, record: ObjectRecord, why: str) -> Step | None:
     found, view = w.object(record), w.views.get(record.target)
     if found is None or view is None or record.deleted or record.external or not view.capabilities.suspends:
         return None
-    if not found.enabled:
+    strangers = found.mark is not None and found.mark.identity not in {w.identity, *w.names}
+    if strangers or not found.enabled:
         return None
     return Step(Do.SUSPEND, f"disable client {record.client_id}", why, object=record.key, headline=True)
 

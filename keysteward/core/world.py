@@ -48,6 +48,7 @@ class Extent(StrEnum):
 
     ALL = "all"
     LIFECYCLE = "lifecycle"  # what time and faults bring: rotation, retirement, repair; no change of a declaration
+    REVOKE = "revoke"  # what a person revoked ends; nothing is deleted and nothing begins
     RENAME = "rename"  # identity in marks, ledger and documents only
 
 

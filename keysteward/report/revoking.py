@@ -15,11 +15,12 @@ def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None) -> list[s
     if ledger.closed is not None:
         return ["it has ended; nothing is left to revoke"]
     records = [record for record in ledger.objects if not record.deleted]
-    sentences = [_emergency(record) for record in records]
+    sentences = [f"in an emergency: keysteward revoke {name} --all --reason TEXT; nothing works until it is lifted"]
+    sentences += [_by_hand(record) for record in records]
     if spec is not None:
         sentences.append(
-            f"for a new secret now: keysteward reissue {name} --reason TEXT; the old one ends after its overlap "
-            f"({show_duration(spec.overlap)})"
+            f"for a new secret now: keysteward reissue {name} --reason TEXT; the old ones end at once, or after "
+            f"--grace (its overlap is {show_duration(spec.overlap)})"
         )
         if spec.decommission is None:
             sentences.append(
@@ -38,16 +39,16 @@ def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None) -> list[s
     return sentences
 
 
-def _emergency(record: ObjectRecord) -> str:
+def _by_hand(record: ObjectRecord) -> str:
     if record.suspended:
         return f"client {record.client_id} is disabled at target {record.target}"
     if record.external:
         return (
-            f"in an emergency: end the secret of client {record.client_id} in the console of target {record.target}; "
+            f"by hand: end the secret of client {record.client_id} in the console of target {record.target}; "
             "it is not silently brought back"
         )
     return (
-        f"in an emergency: disable client {record.client_id} in the console of target {record.target}; nothing new is "
+        f"by hand: disable client {record.client_id} in the console of target {record.target}; nothing new is "
         "issued while it is disabled"
     )
 

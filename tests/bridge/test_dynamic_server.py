@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from dynamic_server import Acme, PluginError, registered
 
-from keysteward import ClientSecret, Limit, RotationSchedule, deploy
+from keysteward import ClientSecret, Limit, RotationSchedule, Stack, deploy
+from keysteward.core import handles
+from keysteward.providers.revocations import disable_marked, keep
 from keysteward.sandbox.keycloak import KeycloakStandIn
 from keysteward.sandbox.keycloak.models import CLIENT_DEFAULTS, Client, Scope
 
@@ -412,6 +414,74 @@ def test_production_is_not_deleted_without_a_word(acme: Acme) -> None:
     assert acme.clients() == {"exporter"}
     acme.engine.up(acme.stack(), KEYSTEWARD_ALLOW_ENDING="1")
     assert acme.clients() == set()
+
+
+# ---- revocation
+
+
+def revoke(acme: Acme, stack: Stack) -> None:
+    """Write a person's word into the ledger, as `keysteward revoke --all` does."""
+    session = acme.session(stack, "runner")
+    at = session.ledgers.now()
+    session.credentials.edit("acme/test/exporter", lambda ledger: handles.revoke(ledger, at, "leaked"))
+
+
+def dead(acme: Acme) -> bool:
+    """Say whether nothing authenticates as the exporter."""
+    return "exporter" not in acme.clients() or not acme.remote().settings["enabled"]
+
+
+def test_a_revoked_credential_stays_revoked_whatever_the_engine_calls(acme: Acme) -> None:
+    stack = acme.stack(acme.client())
+    acme.engine.up(stack)
+    revoke(acme, stack)
+    shown = acme.engine.preview(stack)["exporter"]
+    assert shown.operation == "update"
+    assert "disable client exporter; retire generation 1" in shown.plan
+    acme.engine.up(stack)
+    assert acme.states() == ["1 retired"]
+    assert dead(acme)
+    assert acme.engine.state["exporter"].outputs["status"] == "revoked"
+    assert "warning: revoked: leaked once the reason is dealt with run: keysteward lift exporter" in "".join(
+        acme.engine.transcript
+    )
+
+    acme.pass_time(days=200)
+    wider = acme.stack(acme.client(purpose="Invoices and reminders"))
+    acme.engine.up(wider)
+    assert acme.states() == ["1 retired"], "an update issues nothing"
+    acme.engine.state.clear()
+    acme.engine.up(wider)
+    assert acme.states() == ["1 retired"], "a create over its ledger issues nothing"
+    assert dead(acme)
+
+    acme.engine.up(acme.stack())
+    assert acme.clients() == set()
+    assert acme.ledger().closed is not None
+    acme.engine.up(wider)
+    assert acme.states() == ["1 retired"], "deleted and declared again it still is revoked"
+    assert acme.clients() == set()
+    assert acme.engine.gates(wider) == (True, True)
+
+    session = acme.session(wider, "runner")
+    session.credentials.edit("acme/test/exporter", handles.lift)
+    acme.engine.up(wider)
+    assert acme.states()[-1] == "2 current"
+    assert acme.remote().settings["enabled"]
+
+
+def test_a_revocation_kept_in_the_project_is_honoured_by_this_door_too(acme: Acme, tmp_path: Path) -> None:
+    stack = acme.stack(acme.client(), acme.client("mailer"))
+    acme.engine.up(stack)
+    keep(tmp_path, "acme/test/exporter", "leaked", disable_marked(acme.corp, "acme/test/exporter"))
+    acme.engine.up(acme.stack(acme.client(), acme.client("mailer", purpose="Reminders")))
+    revoked = acme.ledger().revoked
+    assert revoked is not None
+    assert revoked.reason == "leaked"
+    assert not list((tmp_path / ".keysteward" / "revoked").rglob("*.json"))
+    acme.engine.up(stack)
+    assert acme.states() == ["1 retired"]
+    assert acme.states("mailer") == ["1 current"]
 
 
 # ---- resource servers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -29,6 +30,22 @@ def test_reissue_brings_a_new_secret_and_keeps_the_old_one_for_its_grace(project
     assert "Nothing is due" in project.run("preview").out
 
 
+def test_without_a_grace_the_old_secret_ends_at_once_and_programs_read_it(project: Project) -> None:
+    project.run("up", "--yes")
+    assert "needs --yes" in project.run("reissue", "billing-exporter", "--reason", "leak", "--json").err
+    done = project.run("reissue", "billing-exporter", "--reason", "leak", "--yes", "--json")
+    [result] = json.loads(done.out)["results"]
+    assert (result["outcome"], result["generation"]) == ("done", 2)
+    assert project.states() == ["1 retired", "2 current"]
+
+
+def test_what_is_not_delivered_is_reissued_with_a_grace(project: Project) -> None:
+    project.run("up", "--yes")
+    project.store.documents.clear()
+    project.store.owners.clear()
+    assert "keysteward reissue billing-exporter --grace 7d --reason ..." in project.run("preview").out
+
+
 def test_reissue_asks_first(project: Project, at_a_terminal: Callable[[], None]) -> None:
     project.run("up", "--yes")
     assert "add --yes" in project.run("reissue", "billing-exporter", "--reason", "leak").err
@@ -51,6 +68,7 @@ def test_reissue_needs_a_reason_a_declaration_and_a_first_secret(project: Projec
     project.declare(project.client("mailer"))
     gone = project.run("reissue", "billing-exporter", "--reason", "leak", "--yes")
     assert gone.code == 1
+    assert "acme/demo/billing-exporter is not declared any more, so nothing new is issued" in gone.err
     assert project.states() == ["1 current"], "what is not declared is neither issued nor ended by this"
 
 
@@ -80,6 +98,18 @@ def test_resolve_writes_the_decision_into_the_ledger(project: Project) -> None:
     assert "secret sec-7 is not ours; it is left alone" in theirs.out
     assert project.ledger().generation(1).suspects == ("sec-8",)
     assert ("resolve", "secret sec-7 is theirs") in project.entries()
+
+    [entry] = [e for e in project.ledger().outbox if e.step == "resolve"]
+    assert entry.words == "secret sec-7 is not ours; it is left alone"
+    ours = project.run("resolve", "billing-exporter", "sec-8", "--ours", "--json")
+    assert json.loads(ours.out) == {
+        "format": 1,
+        "identity": "acme/demo/billing-exporter",
+        "suspect": "sec-8",
+        "ours": True,
+        "suspects_left": [],
+    }
+    write(project, project.ledger().with_generation(1, suspects=("sec-8",)))
 
     unknown = project.run("resolve", "billing-exporter", "sec-9", "--ours")
     assert unknown.code == 1

@@ -68,7 +68,8 @@ def test_the_file_says_all_that_a_reviewer_needs_and_is_for_its_owner_only(
     assert client["words"].startswith("#2 rotate to generation 2 (due 2026-04-")
     assert [step["words"] for step in client["steps"]][-1] == "record generation 2 as current"
     assert stat.S_IMODE((project.root / "plan.json").stat().st_mode) == 0o600
-    assert [path.name for path in project.root.iterdir() if path.name.startswith(".")] == [], "no scratch file is left"
+    hidden = [path.name for path in project.root.iterdir() if path.name.startswith(".")]
+    assert hidden == [".keysteward"], "no scratch file is left beside the stack card"
 
 
 def test_equal_plans_have_equal_digests(project: Project) -> None:

@@ -44,7 +44,8 @@ def test_show_answers_who_what_and_how_to_revoke(project: Project) -> None:
         "secrets:apps/billing-exporter",
         "2026-04-12 09:00 UTC: retire generation 1",
         "rotate to generation 3",
-        "in an emergency: disable client billing-exporter in the console of target corp",
+        "in an emergency: keysteward revoke billing-exporter --all --reason TEXT",
+        "by hand: disable client billing-exporter in the console of target corp",
         "keysteward reissue billing-exporter --reason TEXT",
         "this deletes client billing-exporter at target corp, empties secrets:apps/billing-exporter",
     ):
@@ -82,7 +83,7 @@ def test_it_works_while_the_target_is_down(project: Project) -> None:
     shown = project.run("show", "billing-exporter")
     assert shown.code == 0
     assert "warning: shown from declaration and ledger alone: corp does not answer" in shown.err
-    assert "in an emergency: disable client billing-exporter" in shown.out
+    assert "by hand: disable client billing-exporter" in shown.out
 
 
 def test_before_the_first_run_and_as_json(project: Project) -> None:

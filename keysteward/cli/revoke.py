@@ -1,0 +1,177 @@
+"""`keysteward revoke`: ends secrets at once, whatever else is going on, with the stack, its card, or the mark alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keysteward.cli.loading import StackOption
+from keysteward.cli.opening import unknown_name
+from keysteward.cli.preview import JsonOption
+from keysteward.cli.progress import Display
+from keysteward.cli.running import move_entries
+from keysteward.cli.scene import CardOption, Scene, open_scene
+from keysteward.cli.terminal import confirm_or_stop, show, show_json
+from keysteward.cli.up import YesOption
+from keysteward.core import handles
+from keysteward.core.errors import DeclarationError, KeystewardError, OutcomeUnknown, VersionConflict
+from keysteward.core.ledger import Ledger, load_ledger
+from keysteward.core.reconciler import Result
+from keysteward.core.snapshot import ledger_key
+from keysteward.providers.revocations import disable_marked, keep
+from keysteward.providers.session import Session
+from keysteward.report.emergency import Disabled, Revocation, generations_table, revocation_json, revocation_lines
+
+TRIES = 5
+"""How often a word is written, or a run begun, that lost a race against another run."""
+
+REASON_EMPTY = "--reason: must not be empty; say why, for those who read the ledger later"
+
+
+def command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a credential, declared or only in the ledgers.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why: it is kept in the ledger and the audit log.")],
+    generation: Annotated[
+        list[int] | None, typer.Option("--generation", "-g", metavar="N", help="End this generation. Repeatable.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="End all of it; nothing new comes until `lift`.")] = False,
+    target: Annotated[
+        str | None,
+        typer.Option("--target", help="First disable, by our mark alone, what this target has of it. Means --all."),
+    ] = None,
+    stack: StackOption = None,
+    card: CardOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """End secrets of a credential now and for good, whatever is running. It can be repeated.
+
+    It is noted in the ledger first, which stops any other run on this credential; then it is ended at its target.
+    When the stack does not load it goes on from the stack card. With the ledger store down, --target disables what
+    carries our mark there and keeps a record that the next run honours. It deletes nothing.
+
+    Exit code 0: ended; 1: an error, declined, or not everything is ended yet (it says what is left).
+    """
+    reason = reason.strip()
+    if not reason:
+        raise DeclarationError(REASON_EMPTY)
+    if as_json and not yes:
+        raise DeclarationError("--json asks nothing, so it needs --yes; nothing was changed")
+    if generation and (everything or target is not None):
+        raise DeclarationError("--generation ends some, --all and --target end everything; choose one of them")
+    scene = open_scene(stack, card)
+    identity, numbers = scene.identity(name), tuple(generation or ()) or None
+    if target is None:
+        _ask(scene, identity, numbers, everything=everything, yes=yes)
+        made = revoke_now(scene, identity, reason, numbers)
+    else:
+        made = _by_mark(scene, identity, target, reason, yes=yes)
+    if as_json:
+        show_json(revocation_json(made))
+    else:
+        show(revocation_lines(made))
+    if not made.complete:
+        raise typer.Exit(1)
+
+
+def _ask(scene: Scene, identity: str, numbers: tuple[int, ...] | None, *, everything: bool, yes: bool) -> None:
+    """Show the generations, and ask. Raises DeclarationError where it was not said which, or it makes no sense."""
+    ledger = _ledger_of(scene, identity)
+    show([generations_table(ledger)], stderr=True)
+    if numbers is None and not everything:
+        states = ", ".join(f"{g.number} ({g.state})" for g in ledger.generations) or "none"
+        raise DeclarationError(f"which of it? --generation N for one of {states}, or --all; nothing was changed")
+    handles.revoke(ledger, scene.ledgers.now(), "asked", numbers)
+    confirm_or_stop(f"End {_what(numbers)} of {identity}, for good?", yes=yes)
+
+
+def _by_mark(scene: Scene, identity: str, target: str, reason: str, *, yes: bool) -> Revocation:
+    """Disable what a target has of it by our mark, then revoke; what the ledger cannot take now is kept in a record."""
+    port = scene.target(target)
+    confirm_or_stop(f"Disable what target {target} has of {identity}, and revoke it?", yes=yes)
+    marked = disable_marked(port, identity)
+    found = tuple(Disabled(m.target, m.client_id, m.remote_id, m.was_enabled) for m in marked)
+    try:
+        return replace(revoke_now(scene, identity, reason, None), disabled=found)
+    except KeystewardError as error:
+        path = keep(Path.cwd(), identity, reason, marked)
+        record = str(path.relative_to(Path.cwd()))
+        return Revocation(scene.stack, identity, reason, disabled=found, record=record, error=str(error))
+
+
+def _what(numbers: tuple[int, ...] | None) -> str:
+    return "everything" if numbers is None else f"generation {', '.join(map(str, sorted(numbers)))}"
+
+
+def _ledger_of(scene: Scene, identity: str) -> Ledger:
+    """Read one ledger, and nothing else. Raises DeclarationError for a name that has none."""
+    try:
+        stored = scene.ledgers.read(ledger_key(identity))
+    except KeystewardError as error:
+        places = " or ".join(f"--target {known}" for known in sorted(scene.targets)) or "--target NAME"
+        raise type(error)(
+            f"nothing was changed: the ledger store does not answer ({error}); disable it by its mark, with {places}",
+            credential=identity,
+        ) from None
+    if stored.document is None:
+        if identity in scene.specs:
+            raise DeclarationError(f"{identity} was never issued; there is nothing to revoke")
+        raise unknown_name(identity, {*scene.specs, *scene.session("reader", identity).snapshot.ledgers})
+    return load_ledger(stored.document, stored.version)
+
+
+def revoke_now(scene: Scene, identity: str, reason: str, numbers: tuple[int, ...] | None) -> Revocation:
+    """Note the word, then end at once what it names. Raises KeystewardError when it could not be noted."""
+    with Display(1) as display:
+        session = scene.session("runner", identity, display.tell)
+        ledger = _note(session, identity, reason, numbers)
+        made = Revocation(scene.stack, identity, reason, ledger, identity in scene.specs)
+        try:
+            result = _run(session, identity, scene)
+        except KeystewardError as error:
+            return replace(made, ledger=_known(session, identity) or ledger, error=str(error))
+        finally:
+            move_entries(session)
+    done = tuple(step.words for step in result.done if step.headline) or tuple(step.words for step in result.done)
+    waits = f"waits until {result.wait.until:%H:%M:%S} UTC: {result.wait.why}" if result.wait is not None else ""
+    return replace(made, ledger=result.ledger or ledger, done=done, error=waits)
+
+
+def _note(session: Session, identity: str, reason: str, numbers: tuple[int, ...] | None) -> Ledger:
+    lost: KeystewardError | None = None
+    for _ in range(TRIES):
+        try:
+            at = session.ledgers.now()
+            change = partial(handles.revoke, at=at, reason=reason, generations=numbers)
+            ledger = session.credentials.edit(identity, change, command="revoke", words=reason)
+        except (VersionConflict, OutcomeUnknown) as error:
+            lost = error
+            continue
+        if ledger is None:
+            raise DeclarationError(f"{identity} has no ledger; nothing was noted")
+        return ledger
+    raise lost or VersionConflict("its ledger keeps changing; run again", credential=identity)
+
+
+def _run(session: Session, identity: str, scene: Scene) -> Result:
+    """Carry it out; a run that began a moment before and still writes loses the race, so that this one tries again."""
+    for _ in range(TRIES):
+        try:
+            return session.credentials.run(identity, scene.specs.get(identity))
+        except VersionConflict:
+            continue
+    return session.credentials.run(identity, scene.specs.get(identity))
+
+
+def _known(session: Session, identity: str) -> Ledger | None:
+    """Return the ledger as it is now, or None where it cannot be read any more."""
+    try:
+        stored = session.ledgers.read(ledger_key(identity))
+    except KeystewardError:
+        return None
+    return None if stored.document is None else load_ledger(stored.document, stored.version)

@@ -1,0 +1,147 @@
+"""Revocations while the ledger store is down: clients disabled on our mark alone, and records for later runs.
+
+A record (`.keysteward/revoked/<identity>.json` in the project) has `format` (1), `identity`, `reason`, `at`, `actor`
+and `disabled` (by target, the remote ids of the clients that were disabled). The next session with the runner's
+credential writes it into the ledger before anything else, and only then removes it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from keysteward.core import handles
+from keysteward.core.errors import Conflict, Damaged, DeclarationError
+from keysteward.core.ledger import Ledger
+from keysteward.core.ports import Target
+from keysteward.core.reconciler import Reconciler
+from keysteward.core.stack import IDENTITY
+from keysteward.providers.author import author_of
+from keysteward.providers.card import FOLDER
+from keysteward.providers.local.files import remove_file, replace_file
+
+FORMAT = 1
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """What a person revoked without the ledger store: whose, why, when, and which clients were disabled for it."""
+
+    identity: str
+    reason: str
+    at: datetime
+    actor: str
+    disabled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """One client at a target that carries our mark: whether it worked before, and whether it was disabled now."""
+
+    target: str
+    remote_id: str
+    client_id: str
+    was_enabled: bool
+
+
+def disable_marked(target: Target, identity: str) -> list[Marked]:
+    """Disable every client of a target that carries the mark of this identity; returns them all.
+
+    Only the mark gives the right, so that nothing is deleted and no secret is ended. Raises Conflict at a target that
+    cannot disable a client.
+    """
+    found = [o for o in target.observe(None).objects if o.mark is not None and o.mark.identity == identity]
+    if found and not target.capabilities.suspends:
+        names = ", ".join(item.client_id for item in found)
+        words = f"target {target.name} cannot disable a client: end the secrets of {names} in its console"
+        raise Conflict(words, target=target.name)
+    for item in found:
+        if item.enabled:
+            target.suspend(item.remote_id)
+            _log.info("operation=disable target=%s client=%s outcome=done", target.name, item.client_id)
+    return [Marked(target.name, item.remote_id, item.client_id, item.enabled) for item in found]
+
+
+def record_path(root: Path, identity: str) -> Path:
+    """Return where the record of an identity stands. Raises DeclarationError for what is no identity."""
+    if not IDENTITY.fullmatch(identity):
+        raise DeclarationError(f"{identity!r} is not the name of a credential")
+    return root / FOLDER / "revoked" / f"{identity}.json"
+
+
+def keep(root: Path, identity: str, reason: str, marked: Iterable[Marked]) -> Path:
+    """Write a record, or add to one that stands there; returns its path. Raises OSError."""
+    path = record_path(root, identity)
+    disabled = dict(read_record(path).disabled) if path.exists() else {}
+    for item in marked:
+        disabled[item.target] = tuple(sorted({*disabled.get(item.target, ()), item.remote_id}))
+    document = {
+        "format": FORMAT,
+        "identity": identity,
+        "reason": reason,
+        "at": datetime.now(UTC).isoformat(),
+        "actor": author_of("", "keysteward", root).actor,
+        "disabled": disabled,
+    }
+    replace_file(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode())
+    return path
+
+
+def read_record(path: Path) -> Revocation:
+    """Read a record back. Raises Damaged when it is none."""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["format"] == FORMAT:
+            return Revocation(
+                identity=str(document["identity"]),
+                reason=str(document["reason"]),
+                at=datetime.fromisoformat(document["at"]),
+                actor=str(document["actor"]),
+                disabled={str(name): tuple(map(str, ids)) for name, ids in document["disabled"].items()},
+            )
+    raise Damaged(
+        f"{path} cannot be read as the record of a revocation; see in it what was revoked, run keysteward revoke "
+        "for that, then delete the file"
+    )
+
+
+def waiting(root: Path, stack: str) -> dict[Path, Revocation]:
+    """Return the records of a stack that no ledger has yet. Raises Damaged for one that cannot be read."""
+    folder = root / FOLDER / "revoked" / stack
+    records = {path: read_record(path) for path in sorted(folder.glob("*.json"))}
+    for path, record in records.items():
+        if record.identity != f"{stack}/{path.stem}":
+            raise Damaged(f"{path} is the record of {record.identity}; move it where that belongs")
+    return records
+
+
+def honour(root: Path, reconciler: Reconciler) -> None:
+    """Write every waiting record into its ledger, then remove it. One whose ledger cannot be written stays."""
+    for path, record in waiting(root, reconciler.snapshot.stack).items():
+        words = f"{record.reason} (by {record.actor} at {record.at:%Y-%m-%d %H:%M} UTC, without the ledger store)"
+        change = functools.partial(_revoked, record)
+        if reconciler.edit(record.identity, change, command="revoke", words=words) is None:
+            _log.warning("credential=%s operation=revoke outcome=kept reason=no-ledger file=%s", record.identity, path)
+            continue
+        remove_file(path)
+        _log.warning("credential=%s operation=revoke outcome=noted file=%s", record.identity, path)
+
+
+def _revoked(record: Revocation, ledger: Ledger) -> Ledger:
+    """Return the ledger with a record's word in it, and the clients it disabled known as disabled by us."""
+    if ledger.closed is not None:
+        return ledger
+    at = max(record.at, ledger.latest) if ledger.latest is not None else record.at
+    changed = handles.revoke(ledger, at, record.reason)
+    for item in ledger.objects:
+        if item.remote_id in record.disabled.get(item.target, ()):
+            changed = changed.with_object(item.key, suspended=True)
+    return changed

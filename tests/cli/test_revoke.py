@@ -1,0 +1,319 @@
+"""The worst night: a secret has leaked, and something else is broken as well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_project import Project
+
+from keysteward.core.errors import OutcomeUnknown, Unavailable
+from keysteward.core.ports import Descriptor
+from keysteward.testing.memory import MemoryLedgers, MemoryStore, MemoryTarget
+
+CARD = ".keysteward/stacks.demo.json"
+NAME = "billing-exporter"
+PORTS: dict[str, object] = {}
+
+
+class Kept:
+    """Finds a port in memory again by its name: what a real port's settings do for a server."""
+
+    def __new__(cls, name: str) -> Any:  # noqa: ANN401 - one of three ports
+        return PORTS[name]
+
+    def as_reader(self) -> object:
+        return self
+
+
+@pytest.fixture(autouse=True)
+def _described(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    described = property(lambda port: Descriptor(f"{__name__}:Kept", {"name": port.name}))
+    for kind in (MemoryTarget, MemoryStore, MemoryLedgers):
+        monkeypatch.setattr(kind, "descriptor", described)
+    PORTS.update({p.name: p for p in (project.target, project.store, project.ledgers)})
+    yield
+    PORTS.clear()
+
+
+def break_stack(project: Project, text: str = "stack = Stack(") -> None:
+    (project.root / "stacks" / "demo.py").write_text(text + "\n", encoding="utf-8")
+
+
+def mend_stack(project: Project) -> None:
+    break_stack(project, "from project_in_memory import stack")
+
+
+def down(_operation: str) -> None:
+    raise Unavailable("no answer")
+
+
+def working(project: Project) -> list[str]:
+    return [s.value for o in project.target.objects.values() if o.enabled for s in o.secrets]
+
+
+def test_a_leaked_credential_is_ended_at_once_and_stays_ended(project: Project) -> None:
+    project.run("up", "--yes")
+    done = project.run("revoke", NAME, "--all", "--reason", "pasted into a chat", "--yes")
+    assert done.code == 0
+    assert "disable client billing-exporter" in done.out
+    assert "ended for good: generation 1" in done.out
+    assert "its consumers have no working secret now" in done.out
+    assert f"keysteward lift {NAME} --reason TEXT" in done.out
+    assert working(project) == []
+    assert project.store.reads(f"apps/{NAME}") is None
+
+    project.pass_time(days=300)
+    assert project.run("up", "--yes").code == 0
+    assert working(project) == []
+    assert "revoked: pasted into a chat" in project.run("preview").out
+    assert project.run("revoke", NAME, "--all", "--reason", "again", "--yes").code == 0, "repeatable"
+
+
+def test_which_of_it_is_asked_when_it_was_not_said(project: Project) -> None:
+    project.run("up", "--yes")
+    project.pass_time(days=90)
+    project.run("up", "--yes")
+    asked = project.run("revoke", NAME, "--reason", "leak", "--yes")
+    assert asked.code == 1
+    assert (
+        "which of it? --generation N for one of 1 (previous), 2 (current), or --all; nothing was changed" in asked.err
+    )
+    assert project.states() == ["1 previous", "2 current"]
+
+
+def test_with_a_living_generation_consumers_go_back_to_it(project: Project) -> None:
+    project.run("up", "--yes")
+    first = project.store.reads(f"apps/{NAME}")
+    project.pass_time(days=90)
+    project.run("up", "--yes")
+    done = project.run("revoke", NAME, "--generation", "2", "--reason", "leak", "--yes")
+    assert done.code == 0
+    assert "generation 1 works; its consumers read it from secrets:apps/billing-exporter" in done.out
+    assert project.states() == ["1 current", "2 retired"]
+    assert project.store.reads(f"apps/{NAME}") == first
+
+
+def test_nothing_is_revoked_without_a_reason_a_known_name_and_a_yes(project: Project) -> None:
+    assert "was never issued; there is nothing to revoke" in project.run("revoke", NAME, "--all", "-r", "x").err
+    project.run("up", "--yes")
+    assert "say why" in project.run("revoke", NAME, "--all", "--reason", " ", "--yes").err
+    assert f"did you mean {NAME}?" in project.run("revoke", "bulling-exporter", "--all", "-r", "x", "--yes").err
+    assert "choose one of them" in project.run("revoke", NAME, "--all", "-g", "1", "-r", "x", "--yes").err
+    assert "has no generation 7; it has 1" in project.run("revoke", NAME, "-g", "7", "-r", "x", "--yes").err
+    assert "add --yes" in project.run("revoke", NAME, "--all", "-r", "x").err
+    assert "needs --yes" in project.run("revoke", NAME, "--all", "-r", "x", "--json").err
+    assert "is not the name of a credential" in project.run("revoke", "../../x", "--all", "-r", "x", "--yes").err
+    assert project.states() == ["1 current"]
+
+
+def test_programs_read_what_ended(project: Project) -> None:
+    project.run("up", "--yes")
+    document = json.loads(project.run("revoke", NAME, "--all", "-r", "leak", "--yes", "--json").out)
+    assert document["complete"] is True
+    assert (document["ended"], document["left"], document["working"]) == ([1], [], [])
+    assert document["identity"] == f"acme/demo/{NAME}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("stack = Stack(", "stacks/demo.py, line 1: SyntaxError"),
+        ("import a_package_that_is_gone", "No module named 'a_package_that_is_gone'"),
+        ("raise SystemExit(3)", "the stack does not load"),
+    ],
+)
+def test_it_works_when_the_stack_does_not_load(project: Project, text: str, said: str) -> None:
+    project.run("up", "--yes")
+    clients = set(project.target.objects)
+    break_stack(project, text)
+    assert project.run("preview").code == 1 or "SystemExit" in text
+
+    done = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert said in done.err
+    assert f"going on from {CARD}" in done.err
+    assert done.code == 0
+    assert working(project) == []
+    assert set(project.target.objects) == clients, "nothing is deleted"
+    assert project.ledger().closed is None
+
+    mend_stack(project)
+    assert project.run("up", "--yes").code == 0
+    assert working(project) == []
+
+
+def test_it_works_when_an_owner_is_missing_and_from_a_named_card_in_another_folder(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.run("up", "--yes")
+    project.declare(project.client(owner="jo"), project.client("mailer"))
+    refused = project.run("revoke", NAME, "-g", "1", "-r", "leak")
+    assert "owner: 'jo' is gone" in refused.err
+    assert "going on from" in refused.err
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    done = project.run("revoke", NAME, "--all", "-r", "leak", "--yes", "--card", str(project.root / CARD))
+    assert done.code == 0
+    assert working(project) == []
+    assert "there is no stack card" in project.run("revoke", NAME, "--all", "-r", "x", "--card", "none.json").err
+
+
+def test_without_a_card_the_error_of_the_stack_is_told(project: Project) -> None:
+    break_stack(project)
+    refused = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert refused.code == 1
+    assert "SyntaxError" in refused.err
+
+
+def test_the_card_names_references_and_changes_only_when_the_stack_does(project: Project) -> None:
+    project.run("preview")
+    card = project.root / CARD
+    before = card.stat().st_mtime_ns
+    assert set(json.loads(card.read_text())) == {"format", "stack", "ledgers", "targets", "stores"}
+    project.run("up", "--yes")
+    assert card.stat().st_mtime_ns == before
+    for text in ("{", "[]", '{"format": 1, "stack": "../x", "ledgers": {}}', '{"format": 2}'):
+        card.write_text(text)
+        refused = project.run("revoke", NAME, "--all", "-r", "x", "--card", str(card))
+        assert refused.code == 1
+        assert "card" in refused.err
+
+
+def test_a_target_that_is_down_is_said_and_the_next_run_ends_it(project: Project) -> None:
+    project.run("up", "--yes")
+    project.target.before = down
+    begun = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert begun.code == 1
+    assert "not ended yet: generation 1 (current): no answer" in begun.out
+    assert "it is noted in the ledger: the next run of anything ends it" in begun.out
+    project.target.before = lambda _operation: None
+    assert project.run("up", "--yes").code == 0
+    assert working(project) == []
+    assert project.states() == ["1 retired"]
+
+
+def test_with_the_ledger_store_down_the_mark_gives_the_right_to_disable(project: Project) -> None:
+    project.declare(project.api, project.client(), project.client("mailer"))
+    project.run("up", "--yes")
+    project.ledgers.before = down
+    asked = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert asked.code == 1
+    assert "the ledger store does not answer (no answer); disable it by its mark, with --target corp" in asked.err
+
+    done = project.run("revoke", NAME, "--target", "corp", "--reason", "leak", "--yes")
+    assert done.code == 1
+    assert "client billing-exporter at target corp: disabled" in done.out
+    record = f".keysteward/revoked/acme/demo/{NAME}.json"
+    assert f"{record} keeps it" in done.out
+    assert {o.client_id: o.enabled for o in project.target.objects.values()} == {NAME: False, "mailer": True}
+    kept = json.loads((project.root / record).read_text())
+    assert (kept["identity"], kept["reason"], list(kept["disabled"])) == (f"acme/demo/{NAME}", "leak", ["corp"])
+
+    still_down = project.run("up", "--yes")
+    assert still_down.code == 1
+    assert (project.root / record).exists()
+
+    project.ledgers.before = lambda _operation: None
+    assert "was revoked without the ledger store" in project.run("preview").err
+    assert project.run("up", "--yes").code == 0
+    assert not (project.root / record).exists()
+    assert project.ledger().revoked is not None
+    assert project.states() == ["1 retired"]
+    assert project.states("mailer") == ["1 current"]
+
+    lifted = project.run("lift", NAME, "--reason", "rotated at the vendor", "--yes")
+    assert lifted.code == 0
+    assert project.states() == ["1 retired", "2 current"]
+    assert len(working(project)) == 2
+
+
+def test_a_target_that_cannot_disable_says_what_to_do_at_its_console(project: Project) -> None:
+    project.run("up", "--yes")
+    project.can(suspends=False)
+    project.ledgers.before = down
+    refused = project.run("revoke", NAME, "--target", "corp", "--reason", "leak", "--yes")
+    assert refused.code == 1
+    assert "target corp cannot disable a client: end the secrets of billing-exporter in its console" in refused.err
+    nothing = project.run("revoke", "mailer", "--target", "corp", "--reason", "leak", "--yes")
+    assert nothing.code == 1
+    assert "no client there carries the mark of this credential" in nothing.out
+    assert "has no target 'prod'; it has corp" in project.run("revoke", NAME, "--target", "prod", "-r", "x").err
+
+
+def test_with_everything_up_target_ends_it_all_the_same(project: Project) -> None:
+    project.run("up", "--yes")
+    done = project.run("revoke", NAME, "--target", "corp", "--reason", "leak", "--yes")
+    assert done.code == 0
+    assert "ended for good: generation 1" in done.out
+    assert not (project.root / ".keysteward" / "revoked").exists()
+
+
+def test_a_record_that_cannot_be_read_stops_runs_and_says_so(project: Project) -> None:
+    project.run("up", "--yes")
+    record = project.root / ".keysteward/revoked/acme/demo/billing-exporter.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{")
+    refused = project.run("up", "--yes")
+    assert refused.code == 1
+    assert "cannot be read as the record of a revocation" in refused.err
+    assert record.exists()
+
+
+def test_lift_asks_and_needs_a_declared_and_revoked_credential(project: Project) -> None:
+    assert "was never issued" in project.run("lift", NAME, "--reason", "x", "--yes").err
+    project.run("up", "--yes")
+    assert "is not revoked; there is nothing to lift" in project.run("lift", NAME, "--reason", "x", "--yes").err
+    project.run("revoke", NAME, "--all", "-r", "leak", "--yes")
+    assert "say why" in project.run("lift", NAME, "--reason", " ", "--yes").err
+    assert "add --yes" in project.run("lift", NAME, "--reason", "x").err
+    assert "needs --yes" in project.run("lift", NAME, "--reason", "x", "--json").err
+    assert project.states() == ["1 retired"]
+
+    lifted = project.run("lift", NAME, "--reason", "cleared with security", "--yes", "--json")
+    assert lifted.code == 0
+    assert json.loads(lifted.out)["results"][0]["generation"] == 2
+    logged = project.run("audit", "show", NAME).out
+    assert "leak" in logged
+    assert "cleared with security" in logged
+    project.run("revoke", NAME, "--all", "-r", "again", "--yes")
+    project.declare(project.api, project.client("mailer"))
+    assert "is not declared any more; declare it again, then lift it" in project.run("lift", NAME, "-r", "x").err
+
+
+def test_what_is_not_declared_any_more_is_revoked_and_not_deleted(project: Project) -> None:
+    project.run("up", "--yes")
+    project.declare(project.api, project.client("mailer"))
+    done = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert done.code == 0
+    assert "declare it again and lift it" in done.out
+    assert project.states() == ["1 retired"]
+    assert [o.enabled for o in project.target.objects.values() if o.client_id == NAME] == [False]
+    assert project.ledger().closed is None
+
+
+def test_the_only_generation_ends_and_the_same_run_issues_the_next(project: Project) -> None:
+    project.run("up", "--yes")
+    done = project.run("revoke", NAME, "--generation", "1", "--reason", "leak", "--yes")
+    assert done.code == 0
+    assert "generation 2 works; its consumers read it from secrets:apps/billing-exporter" in done.out
+    assert project.states() == ["1 retired", "2 current"]
+
+
+def test_a_lost_answer_of_the_ledger_store_is_no_lost_word(project: Project) -> None:
+    project.run("up", "--yes")
+    lost = iter([True])
+
+    def lose_once(operation: str) -> None:
+        if operation == "write" and next(lost, False):
+            raise OutcomeUnknown("no answer came")
+
+    project.ledgers.after = lose_once
+    done = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert done.code == 0
+    assert working(project) == []
+    assert project.states() == ["1 retired"]
