@@ -97,7 +97,7 @@ def test_resolve_writes_the_decision_into_the_ledger(project: Project) -> None:
     assert theirs.code == 0
     assert "secret sec-7 is not ours; it is left alone" in theirs.out
     assert project.ledger().generation(1).suspects == ("sec-8",)
-    assert ("resolve", "secret sec-7 is theirs") in project.entries()
+    assert ("resolve", "secret sec-7 is not ours; it is left alone") in project.entries()
 
     [entry] = [e for e in project.ledger().outbox if e.step == "resolve"]
     assert entry.words == "secret sec-7 is not ours; it is left alone"
