@@ -12,7 +12,7 @@ from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, say, say_error, show
 from keysteward.cli.up import YesOption
-from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
+from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.ledger import Ledger
 from keysteward.core.rebuild import behind, rebuild, unrecorded, words_of
 from keysteward.core.spec import Spec
@@ -85,8 +85,6 @@ def _write(session: Session, spec: Spec) -> tuple[str, ...]:
     """Rebuild one ledger with the runner's eyes, which may read what the stores hold; returns what was entered."""
     world = _world(session, spec)
     ledger = world.ledger
-    if ledger is not None and ledger.identity != world.identity:
-        raise DeclarationError(f"{spec.identity} is being renamed; run `keysteward up` first")
     if ledger is not None and ledger.lease is not None and ledger.lease.until > world.now:
         raise LeaseHeld(
             f"another run ({ledger.lease.runner}) works on it until {ledger.lease.until:%H:%M:%S} UTC; run again then",

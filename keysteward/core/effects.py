@@ -428,7 +428,8 @@ def _end(w: World, step: Step, out: Outcome) -> World:
     record = ledger.object_of(generation)
     found = w.object(record)
     seen = w.found
-    if generation.strategy is Strategy.ALTERNATE and generation.state is State.RETIRING:
+    alternate = generation.strategy is Strategy.ALTERNATE and generation.state is State.RETIRING
+    if alternate and not ledger.shares_object(generation):
         ledger = ledger.with_object(record.key, suspended=True)
         seen = w.found if found is None else _see(w, record, replace(found, enabled=False))
     elif found is not None:
@@ -498,6 +499,11 @@ def _empty(w: World, step: Step, _out: Outcome) -> World:
     return replace(w, delivered=delivered)
 
 
+def _discard(w: World, step: Step, _out: Outcome) -> World:
+    held = w.at(step.place or "")
+    return replace(w, delivered={**w.delivered, step.place or "": _without(held, step.generation or 0)})
+
+
 def _release(w: World, step: Step, _out: Outcome) -> World:
     record = _record_of(w, step)
     released = _object_changed(w, step, mark=None)
@@ -556,6 +562,7 @@ EFFECTS: dict[Do, Callable[[World, Step, Outcome], World]] = {
     Do.RECORD: _record,
     Do.DELETE: _delete,
     Do.EMPTY: _empty,
+    Do.DISCARD: _discard,
     Do.RELEASE: _release,
     Do.CLOSE: _close,
 }

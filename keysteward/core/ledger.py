@@ -281,6 +281,10 @@ class Ledger:
         """Return the object that carries this generation's secret."""
         return self.object(generation.object)
 
+    def shares_object(self, generation: Generation) -> bool:
+        """Say whether another generation that may work lives on the same object."""
+        return any(g.live and g.object == generation.object and g.number != generation.number for g in self.generations)
+
     def place(self, key: str) -> Place:
         """Return one place by "store:path". Raises KeyError when this credential was never delivered there."""
         for place in self.places:

@@ -365,6 +365,24 @@ def _idle(w: World) -> Decision:
     return retiring.suspend_idle(w, w.ledger) if w.spec and w.ledger and not w.ledger.closed else None
 
 
+def _tidy(w: World) -> Decision:
+    """Destroy what a place still holds of a generation that is over, whatever kept it from being discarded."""
+    ledger = w.ledger
+    if w.spec is None or ledger is None or ledger.closed:
+        return None
+    over = {g.number for g in ledger.generations if g.state is State.RETIRED}
+    known = {g.number for g in ledger.generations}
+    for place in ledger.places:
+        held = w.at(place.key)
+        left = ledger.current is not None and place.key not in ledger.current.delivery
+        entries = (held.previous, *held.staged, held.current if left else None)
+        for entry in entries if held.identity in {w.identity, *w.names} else ():
+            if entry is not None and (entry.generation in over or entry.generation not in known):
+                words = f"destroy what is left of generation {entry.generation} at {place.key}"
+                return Step(Do.DISCARD, words, "it is over", entry.generation, place=place.key)
+    return None
+
+
 def _begin(w: World) -> Decision:
     """Begin a new generation when one is due and nothing forbids it."""
     spec, ledger = w.spec, w.ledger
@@ -502,6 +520,7 @@ ALL_RULES: tuple[Rule, ...] = (
     _notify,
     _retire,
     _idle,
+    _tidy,
     _begin,
     _record,
 )

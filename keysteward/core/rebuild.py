@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from keysteward.core.adoption import age_of, entered
 from keysteward.core.ledger import UNFINISHED, Blocked, Generation, Ledger, ObjectRecord, State
+from keysteward.core.making import shown
 from keysteward.core.observed import DeliveredEntry, ObservedSecret
 from keysteward.core.spec import Spec
 from keysteward.core.world import Found, World
@@ -26,7 +27,7 @@ def unrecorded(w: World) -> tuple[Found, ...]:
 
     One that was gone and is there again, as in a restored target, is not known either.
     """
-    records = [r for r in w.ledger.objects if w.ledger.closed or not r.deleted] if w.ledger is not None else []
+    records = [r for r in w.ledger.objects if not r.deleted or _just_deleted(w, r)] if w.ledger is not None else []
     nonces, ids = {r.nonce for r in records}, {r.remote_id for r in records}
     unknown = [
         found
@@ -37,6 +38,14 @@ def unrecorded(w: World) -> tuple[Found, ...]:
         and found.object.remote_id not in ids
     ]
     return tuple(sorted(unknown, key=_age))
+
+
+def _just_deleted(w: World, record: ObjectRecord) -> bool:
+    """Say whether a list may still show what was deleted before its ledger was closed."""
+    closed, view = w.ledger.closed if w.ledger is not None else None, w.views.get(record.target)
+    if closed is None or view is None:
+        return False
+    return view.taken_at < closed + view.capabilities.list_lag + view.capabilities.call_timeout
 
 
 def _age(found: Found) -> tuple[float, str]:
@@ -97,7 +106,7 @@ def rebuild(w: World, spec: Spec, incarnation: str, read: Mapping[int, str]) -> 
 
 def _opened(w: World, spec: Spec, incarnation: str) -> Ledger:
     if w.ledger is not None and w.ledger.closed is None:
-        return w.ledger
+        return w.ledger.with_places(spec.places)
     ledger = w.ledger or Ledger(w.identity, incarnation, spec.kind)
     opened = replace(ledger, closed=None, incarnation=incarnation, kind=spec.kind, about=spec.about)
     return opened.with_places(spec.places)
@@ -178,14 +187,16 @@ def _generations(
         if number is None or number in taken:
             number, following = following, following + 1
         taken.add(number)
-        made.append(entered(secret, record, spec, number=number, nonce=record.nonce, at=w.now, current=False))
+        generation = entered(secret, record, spec, number=number, nonce=record.nonce, at=w.now, current=False)
+        held = {key for key, entry, _ in _entries(w) if entry.generation == number}
+        made.append(replace(generation, delivery=tuple(sorted({*generation.delivery, *held}))))
     return made
 
 
 def _settled(w: World, ledger: Ledger, made: list[Generation], fresh: tuple[ObjectRecord, ...]) -> Ledger:
     """Make the delivered generation current; what is left on clients that are disabled already counts as retired."""
-    delivered = [e.generation for _, e, staged in _entries(w) if not staged]
-    current = next((g for g in made if delivered and g.number == delivered[0]), None)
+    delivered = _delivered(w)
+    current = next((g for g in made if g.number == delivered), None)
     if current is None and ledger.current is None and made:
         current = made[-1]
     if current is not None:
@@ -193,6 +204,7 @@ def _settled(w: World, ledger: Ledger, made: list[Generation], fresh: tuple[Obje
         if old is not None:
             ledger = ledger.with_generation(old.number, state=State.PREVIOUS, superseded_at=w.now)
         ledger = ledger.with_generation(current.number, state=State.CURRENT, current_since=w.now, superseded_at=None)
+    ledger = _without_lost(w, ledger)
     living = None if ledger.current is None else ledger.current.object
     for record in fresh:
         found = w.object(record)
@@ -206,6 +218,26 @@ def _settled(w: World, ledger: Ledger, made: list[Generation], fresh: tuple[Obje
                 )
     if living is None and any(record.suspended for record in ledger.objects) and w.spec is not None:
         ledger = replace(ledger, blocked=Blocked(PERHAPS_REVOKED, w.spec.digest(), w.now))
+    return ledger
+
+
+def _delivered(w: World) -> int | None:
+    """Return the generation that consumers read: the newest at the declared places, else at any."""
+    ours = {key: held for key, held in w.delivered.items() if held.identity in {w.identity, *w.names}}
+    numbers = {key: held.current.generation for key, held in ours.items() if held.current is not None}
+    declared = [number for key, number in numbers.items() if w.spec is not None and key in w.spec.delivery]
+    return max(declared or numbers.values(), default=None)
+
+
+def _without_lost(w: World, ledger: Ledger) -> Ledger:
+    """Retire what the ledger takes for alive and its client, which shows all its secrets, does not have."""
+    for generation in ledger.generations:
+        found = w.object(ledger.object_of(generation))
+        shows_all = found is not None and all(s.fingerprint is not None for s in found.secrets)
+        if generation.state is State.PREVIOUS and found is not None and shows_all and shown(found, generation) is None:
+            ledger = ledger.with_generation(
+                generation.number, state=State.RETIRED, ended_at=w.now, evidence="not at its target any more"
+            )
     return ledger
 
 

@@ -40,6 +40,7 @@ class Do(StrEnum):
     RECORD = "record"  # L
     DELETE = "delete"  # T
     EMPTY = "empty"  # S
+    DISCARD = "discard"  # S: one generation's plaintext at one place
     RELEASE = "release"  # T
     CLOSE = "close"  # L
 

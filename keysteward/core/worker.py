@@ -105,6 +105,7 @@ class Worker:
             Do.NOTIFY: self._notify,
             Do.DELETE: self._delete,
             Do.EMPTY: self._empty,
+            Do.DISCARD: self._discard,
             Do.RELEASE: self._release,
         }
 
@@ -474,12 +475,16 @@ class Worker:
             )
         return None
 
+    def _ends_with_client(self, generation: Generation) -> bool:
+        alternate = generation.strategy is Strategy.ALTERNATE and generation.state is State.RETIRING
+        return alternate and not self.ledger.shares_object(generation)
+
     def _end_at_target(self, generation: Generation, record: ObjectRecord) -> None:
         found = self.look(record)
         if found is None:
             return
         target, remote_id = self._target(record), found.remote_id
-        if generation.strategy is Strategy.ALTERNATE and generation.state is State.RETIRING:
+        if self._ends_with_client(generation):
             target.suspend(remote_id)
             return
         secret = shown(found, generation)
@@ -524,6 +529,11 @@ class Worker:
         for entry in (*held.staged, held.previous, held.current):
             if entry is not None:
                 self.tools.stores[place.store].discard(place.path, self._owner(place), entry.generation)
+        return Outcome(at=self.clock())
+
+    def _discard(self, step: Step) -> Outcome:
+        place = self.ledger.place(step.place or "")
+        self.tools.stores[place.store].discard(place.path, self._owner(place), step.generation or 0)
         return Outcome(at=self.clock())
 
     def _release(self, step: Step) -> Outcome:

@@ -99,8 +99,6 @@ def test_resolve_writes_the_decision_into_the_ledger(project: Project) -> None:
     assert project.ledger().generation(1).suspects == ("sec-8",)
     assert ("resolve", "secret sec-7 is not ours; it is left alone") in project.entries()
 
-    [entry] = [e for e in project.ledger().outbox if e.step == "resolve"]
-    assert entry.words == "secret sec-7 is not ours; it is left alone"
     ours = project.run("resolve", "billing-exporter", "sec-8", "--ours", "--json")
     assert json.loads(ours.out) == {
         "format": 1,

@@ -17,6 +17,8 @@ from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind
 from keysteward.core.ledger import Generation, Ledger, Origin, State
 from keysteward.core.ports import Strategy
+from keysteward.core.rebuild import behind, rebuild, unrecorded
+from keysteward.core.world import World
 from keysteward.testing.memory import MemorySecret
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class Watch:
         self.excused: Counter[str] = Counter()
         self.standing: dict[str, set[str]] = {}
         self.minted: set[str] = set()
-        self.restored_ledgers = False
+        self.unrecorded: set[str] = set()
         self.tainted: set[str] = set()
 
     # At every call
@@ -252,6 +254,8 @@ class Watch:
         names = next((c.names for c in self.world.credentials if identity in c.identities), [])
         renamed = (old is None or bool(old.get("closed"))) and len(names) > 1
         gone = {o["key"] for o in new.get("objects", ()) if o.get("deleted")}
+        if any(entry["step"] == "rebuild" for entry in new.get("outbox", ())[-1:]):
+            return
         for number, generation in after.items():
             was, now = State(before.get(number, {}).get("state", "intent")), State(generation["state"])
             if number not in before and (generation.get("origin") == "adopted" or renamed):
@@ -290,8 +294,8 @@ class Watch:
         """Bring the past back."""
         for credential in self.world.credentials:
             self.standing.setdefault(credential.key, set()).add(f"{what} restored from a backup")
-        if what == "ledger store":
-            self.restored_ledgers = True
+            if what == "ledger store":
+                self.unrecorded.add(credential.key)
 
     # Between runs
 
@@ -324,6 +328,43 @@ class Watch:
         for credential in world.credentials:
             self._settled(credential)
         self.standing.clear()
+        for credential in world.credentials:
+            self._rebuild(credential)
+
+    def _rebuild(self, credential: Credential) -> None:
+        """Let a person rebuild a ledger that is older than the world."""
+        if not credential.declared:
+            return
+        with self.world.nobody():
+            reconciler = self.world.reconciler(f"person-{next(self.world.numbers)}")
+            spec = credential.spec()
+            snapshot = reconciler.snapshot
+            world = snapshot.everywhere(snapshot.world(spec.identity, spec))
+            if behind(world) is None and not unrecorded(world):
+                self.unrecorded.discard(credential.key)
+                return
+            after = rebuild(world, spec, f"rebuilt-{credential.name}", self._read(world))
+            if after != world.ledger:
+                reconciler.enter(after, command="rebuild", words="simulated")
+        for target in self.world.targets.values():
+            clients = self._clients(after)
+            self.world.people.resolved |= {
+                s.value for o in target.objects.values() if (target.name, o.remote_id) in clients for s in o.secrets
+            }
+        self.world.count("person rebuilds")
+        self.world.tell(f"    a person rebuilds {credential.name}: {self._states(after)}")
+        self.unrecorded.discard(credential.key)
+
+    def _read(self, world: World) -> dict[int, str]:
+        """Return fingerprints of the values that the stores hold, as a runner reads them."""
+        found = {}
+        for key, held in world.delivered.items():
+            store, _, path = key.partition(":")
+            for entry in (held.current, held.previous, *held.staged):
+                material = None if entry is None else self.world.stores[store].read(path, entry.generation)
+                if entry is not None and material is not None:
+                    found[entry.generation] = self.world.fingerprint(material.canonical.get_secret_value())
+        return found
 
     def _settled(self, credential: Credential) -> None:
         ledger = self.ledger_of(credential)
@@ -332,7 +373,7 @@ class Watch:
             if ledger is not None and not credential.declared:
                 self._nothing_left(credential)
             return
-        if ledger.unfinished is None and not self.restored_ledgers:
+        if ledger.unfinished is None and credential.key not in self.unrecorded:
             self._no_plaintext_left(credential, ledger)
         self._no_orphans(credential, ledger)
         self._revoked_is_dead(credential, ledger)
@@ -343,7 +384,7 @@ class Watch:
         for target in self.world.targets.values():
             for item in target.objects.values():
                 if item.mark is not None and item.mark.identity in credential.identities:
-                    if self.standing.get(credential.key) or item.remote_id in self.tainted or self.restored_ledgers:
+                    if self.standing.get(credential.key) or item.remote_id in self.tainted:
                         self.tainted.add(item.remote_id)
                         self.excused["left behind after a restore"] += 1
                         continue
@@ -439,9 +480,6 @@ class Watch:
     def exits(self) -> None:
         """Every state has an exit: after a person's decisions everything declared works again."""
         world = self.world
-        if self.restored_ledgers:
-            self.excused["restored ledgers are left for rebuild"] += 1
-            return
         world.tell("every state has an exit")
         for target in world.targets.values():
             target.skew = timedelta()
@@ -452,6 +490,7 @@ class Watch:
         for credential in world.credentials:
             ledger = self.ledger_of(credential)
             if ledger is not None and credential.declared and not credential.works():
+                self._free_the_cap(credential, ledger)
                 with suppress(DeclarationError):
                     self._edit(ledger, "reissue", lambda known: handles.reissue(known, "exit", at=world.clock.now))
         self.calm()
@@ -460,11 +499,23 @@ class Watch:
                 ledger = self.ledger_of(credential)
                 states = self._states(ledger) if ledger else []
                 plan = world.preview()[credential.identity]
-                if plan.problem is not None and "no ledger knows" in plan.problem.message:
-                    self.excused["a restored client is left for rebuild"] += 1
+                if plan.problem is not None and "not made by keysteward" in plan.problem.message:
+                    self.excused["a client lost its mark and its ledger"] += 1
                     continue
                 why = [f.message for f in plan.findings] + ([plan.problem.message] if plan.problem else [])
                 raise Broken(f"{credential.name} has no exit: {states} {why}")
+
+    def _free_the_cap(self, credential: Credential, ledger: Ledger) -> None:
+        """Let a person end at the console what no living generation has, as the finding asks."""
+        plan = self.world.preview().get(credential.identity)
+        if plan is None or Kind.CAP_FILLED not in {finding.kind for finding in plan.findings}:
+            return
+        for target in self.world.targets.values():
+            for item in target.objects.values():
+                if (target.name, item.remote_id) in self._clients(ledger):
+                    known = {s.id: self._generation_of(ledger, s, target) for s in item.secrets}
+                    item.secrets = [s for s in item.secrets if (g := known[s.id]) is not None and g.live]
+            target.remember()
 
     def _decide(self, credential: Credential) -> None:
         """Let a person take back every hold, block and doubt, and clean up after strangers."""
