@@ -178,7 +178,8 @@ class Watch:
         known = next((g for g in ledger.generations if g.number == number), None)
         if known is not None and known.ends_at is not None:
             return "ended by a person's word"
-        if known is not None and "has it again" in (known.evidence or ""):
+        evidence = (known.evidence or "") if known is not None else ""
+        if "has it again" in evidence or "ended elsewhere" in evidence:
             return "came back after its end"
         if any(g.strategy is Strategy.GAP and g.state is not State.RETIRED for g in ledger.generations):
             return "gap accepted"
@@ -400,7 +401,9 @@ class Watch:
             held = store.numbers(place.path)
             if store.staging.get(place.path):
                 raise Broken(f"{place.key} still stages {sorted(store.staging[place.path])}: {self._states(ledger)}")
-            dead = held - alive
+            read = store.held(place.path)
+            undelivered = ledger.current is not None and place.key in ledger.current.delivery and read is not None
+            dead = held - alive - ({read[0]} if undelivered and read is not None else set())
             if dead and current is not None and not self.standing.get(credential.key):
                 raise Broken(f"{place.key} still holds {sorted(dead)}, which ended: {self._states(ledger)}")
 
