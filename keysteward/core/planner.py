@@ -338,7 +338,7 @@ def _decommissioned(w: World) -> Decision:
         return None
     for when, what in ((spec.decommission, "decommissioned"), (spec.expires, "expired")):
         if when is not None and w.now >= when:
-            return retiring.stop_working(w, ledger, f"{what} on {when:%Y-%m-%d}") or NOTHING
+            return retiring.stop_working(w, ledger, f"{what} on {when:%Y-%m-%d}") or _tidy(w) or NOTHING
     return None
 
 

@@ -1,0 +1,71 @@
+"""The simulation is worth something only if it finds bugs: each planted one must break an invariant."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mutants import MUTANTS, Mutant
+
+ROOT = Path(__file__).parents[2]
+
+MOST_SCENARIOS = 400
+"""A bug that survives so many scenarios (about 4,000 credential-years) has survived."""
+
+HUNT = """
+import sys
+sys.path[:0] = [sys.argv[1], sys.argv[2]]
+from sim_scenario import make
+from sim_world import play
+for seed in range(int(sys.argv[3])):
+    broken = play(make(seed))[1]
+    if broken is not None:
+        print(f"seed {seed}: {broken}")
+        break
+"""
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package, with real files where the checkout has links."""
+    copied = tmp_path_factory.mktemp("mutants")
+    shutil.copytree(ROOT / "keysteward", copied / "keysteward", symlinks=False, ignore=shutil.ignore_patterns("__pycache__"))
+    return copied
+
+
+def hunt(package: Path, most: int = MOST_SCENARIOS) -> str:
+    """Play against this copy of the package until something breaks; returns what, or ""."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", HUNT, str(package), str(Path(__file__).parent), str(most)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=package,
+        env=environment,
+        timeout=600,
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_bug_is_found(mutant: Mutant, package: Path) -> None:
+    path = package / "keysteward" / "core" / mutant.file
+    sound = path.read_text(encoding="utf-8")
+    assert sound.count(mutant.old) == 1, f"{mutant.file} has changed: plant {mutant.name!r} anew"
+    path.write_text(sound.replace(mutant.old, mutant.new), encoding="utf-8")
+    try:
+        found = hunt(package)
+    finally:
+        path.write_text(sound, encoding="utf-8")
+    print(found)
+    assert found, f"{mutant.name} survived {MOST_SCENARIOS} scenarios"
+
+
+def test_without_a_planted_bug_the_same_hunt_finds_nothing(package: Path) -> None:
+    assert hunt(package, 13) == ""
