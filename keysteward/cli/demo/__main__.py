@@ -64,7 +64,7 @@ def _a_kill(story: Story) -> None:
     story.pass_time(85)
     before = story.keys(EXPORTER)
     then = story.up_is_killed(EXPORTER)
-    story.note("the new key is at the identity provider; nothing says so in the ledger, nothing is delivered")
+    story.note("the new key is at the identity provider; the ledger knows that one was meant, not that it was made:")
     story.keys(EXPORTER)
     story.note("the applications go on with what the store holds:")
     story.applications_read()

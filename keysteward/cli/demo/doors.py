@@ -27,7 +27,7 @@ KEYSTEWARD = str(Path(sys.executable).parent / "keysteward")
 TIMEOUT_SECONDS = 300
 KILLED = (-signal.SIGKILL,)
 PREVIEWED = (" plan ", " plan: ", " to create", " to update", " unchanged", "error")
-APPLIED = (" status ", " generation ", " created", " updated", " unchanged", "error")
+APPLIED = (" status  ", " generation  ", " created", " updated", " unchanged", "error")
 
 
 class CommandFailed(Exception):
@@ -43,6 +43,7 @@ class Door:
     up: tuple[str, ...]
     folder: Path
     environment: dict[str, str]
+    unlock: tuple[str, ...] = ()
 
     def run(self, command: tuple[str, ...], good: tuple[int, ...] = (0,), started: Started = lambda _pid: None) -> str:
         """Run one command; raises CommandFailed with its output when it ends otherwise than as `good` says."""
@@ -65,17 +66,14 @@ class Door:
             raise CommandFailed(f"$ {' '.join(command)}\n{text}")
         return text
 
-    def unlock(self) -> None:
-        """Let Pulumi forget the update that died; without Pulumi there is no lock that a person must take away."""
-        if self.name == "pulumi":
-            self.run(("pulumi", "cancel", "--yes", "--non-interactive", "--stack", "demo"))
-
     def shown(self, command: tuple[str, ...], text: str) -> str:
         """Return the lines worth reading: of Pulumi's output the plans, or what came of them."""
         if command == self.up and self.name != "pulumi":
             return _after_plan(text)
         if command[0] != "pulumi":
-            return text.strip("\n")
+            return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+        if command == self.unlock:
+            return ""
         words = PREVIEWED if command == self.preview else APPLIED
         lines = [
             line.rstrip()
@@ -149,4 +147,5 @@ def _pulumi(folder: Path, environment: dict[str, str]) -> Door:
         ("pulumi", "up", "--yes", "--skip-preview", *flags),
         folder,
         {**settings, **environment},
+        ("pulumi", "cancel", "--yes", *flags[:3], "--stack", "demo"),
     )

@@ -33,6 +33,7 @@ class Story:
     def __init__(self, place: Place, door: Door) -> None:
         self.place = place
         self.door = door
+        self.explained = False
         self.held: dict[str, list[Credential]] = {name: [] for name in CLIENTS}
 
     def chapter(self, title: str) -> None:
@@ -47,7 +48,9 @@ class Story:
     def command(self, command: tuple[str, ...], good: tuple[int, ...] = (0,)) -> None:
         """Run one command of the door and show what is worth reading of it."""
         self._typed(command)
-        console.print(self.door.shown(command, self.door.run(command, good)), markup=False, soft_wrap=True)
+        text = self.door.shown(command, self.door.run(command, good))
+        if text:
+            console.print(text, markup=False, soft_wrap=True)
 
     def keysteward(self, *words: str, good: tuple[int, ...] = (0,)) -> None:
         """Run one command of `keysteward`, as it is typed beside either door."""
@@ -65,12 +68,13 @@ class Story:
             self.door.run(self.door.up, KILLED, kill.aim)
         if not kill.keys:
             raise StoryBroken("the run was not killed")
-        console.print("Killed (SIGKILL)", style="red")
+        console.print("Killed by SIGKILL", style="red")
         return kill.keys
 
     def run_again(self) -> None:
-        """Run again after a kill."""
-        self.door.unlock()
+        """Run again after a kill; Pulumi has a lock of its own that outlives the dead update."""
+        if self.door.unlock:
+            self.command(self.door.unlock)
         self.preview_and_up()
 
     @contextmanager
@@ -104,6 +108,7 @@ class Story:
             if held not in self.held[name]:
                 self.held[name].append(held)
             self.say(name, held, self.use(held), works=True)
+        self.explained = True
 
     def use(self, held: Credential) -> Answer:
         """Get a token with a credential."""
@@ -114,14 +119,15 @@ class Story:
         if (answer.claims is not None) is not works:
             raise StoryBroken(f"{name} generation {held.generation}: expected {'a token' if works else 'a refusal'}")
         kind = "private key" if held.private_jwk else "client secret"
-        line = Text(f"  {name}: generation {held.generation} ({kind} of client {held.client_id}): ")
+        line = Text(f"  {name}: {kind} of generation {held.generation}, client {held.client_id}: ")
         if answer.claims is None:
             line.append(f"refused ({answer.error})", style="red")
         else:
             claims = answer.claims
-            seconds = int(claims["exp"]) - int(claims["iat"])
             line.append("token valid", style="green")
-            line.append(f", aud {claims['aud']}, scope {claims['scope']!r}, {seconds} s")
+            if held.generation == 1 and not self.explained:
+                seconds = int(claims["exp"]) - int(claims["iat"])
+                line.append(f"\n    for {claims['aud']}, scope {claims['scope']!r}, {seconds} s")
         console.print(line, soft_wrap=True)
 
     def older_ones(self, *, work: bool) -> None:
