@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 Tell = Callable[[str, bytes], None]
-KEY = ".age.key-"
+KEY = f".{hashlib.sha256(b'age.key').hexdigest()[:12]}-"
 """How the file begins under which the local store's own key is made, beside the key and with its mode."""
 _listening: list[Tell] = []
 _hooked: list[bool] = []

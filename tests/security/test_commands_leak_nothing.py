@@ -134,9 +134,9 @@ def test_no_command_leaves_a_secret_anywhere(
     assert known.count("access token") >= 8
     found = leaks(evidence.items, known)
     assert found == [], found
-    everything = b"".join(content for _, content in evidence.items)
-    assert b"AGE-SECRET-KEY" not in everything
-    assert b"BEGIN PRIVATE KEY" not in everything
+    marks = (b"AGE-SECRET-KEY", b"BEGIN PRIVATE KEY")
+    found = [where for where, content in evidence.items for mark in marks if mark in content]
+    assert found == [], found
 
 
 PLACES = (
