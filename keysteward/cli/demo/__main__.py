@@ -1,4 +1,4 @@
-"""Tells the main job end to end, doing it: declare, preview, apply, use, rotate with overlap, retire."""
+"""Tells the main job end to end, doing it: declare, apply, use, rotate, retire; a kill in mid-rotation, and a leak."""
 
 from __future__ import annotations
 
