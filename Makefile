@@ -20,7 +20,7 @@ $(READY): requirements.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY) ## Declare, preview, apply and rotate two clients on the sandbox; TARGET=keycloak: on a real Keycloak
+demo: $(READY) ## Two clients from declaration to rotation, a kill and a leak, on the sandbox; TARGET=keycloak: on a real Keycloak
 	@$(BIN)/python -m keysteward.cli.demo $(if $(TARGET),--target $(TARGET))
 
 test: $(READY) ## Run all tests, with branch coverage; real servers are used where they can be had

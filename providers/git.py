@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from keysteward.core.errors import KeystewardError, Unavailable
+from keysteward.providers import children
 
 TIMEOUT_SECONDS: Final = 10.0
 NOTES: Final = "refs/notes/keysteward"
@@ -82,7 +82,7 @@ def _git(root: Path, *words: str, more: dict[str, str] | None = None) -> str:
     if program is None:
         raise Unavailable("git is not installed here; install it, or do without notes and approvals")
     command = [program, "-c", "core.fsmonitor=false", "-C", str(root), *words]
-    environment = {**os.environ, **_QUIET, **(more or {})}
+    environment = {**children.environment(), **_QUIET, **(more or {})}
     try:
         done = subprocess.run(  # noqa: S603 - the program found on PATH; what comes from outside is checked above
             command, capture_output=True, check=False, timeout=TIMEOUT_SECONDS, env=environment

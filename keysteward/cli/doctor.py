@@ -22,6 +22,7 @@ from keysteward.core.errors import KeystewardError
 from keysteward.core.ports import Check, LedgerStore, Store, Target
 from keysteward.core.schedule import show_duration
 from keysteward.core.world import TOLERATED_SKEW
+from keysteward.providers import children
 from keysteward.providers.session import Access, Session
 from keysteward.report.checks import Section, check_lines, checks_json, failed
 
@@ -65,7 +66,12 @@ def _pulumi() -> Check:
         return Check("pulumi CLI", ok=True, warning=True, detail=detail)
     try:
         answer = subprocess.run(  # noqa: S603 - the program found on PATH, without input
-            [program, "version"], capture_output=True, text=True, timeout=ANSWER_SECONDS, check=True
+            [program, "version"],
+            capture_output=True,
+            text=True,
+            timeout=ANSWER_SECONDS,
+            check=True,
+            env=children.environment(),
         )
     except (OSError, subprocess.SubprocessError) as error:
         return Check("pulumi CLI", ok=False, detail=f"{program} does not answer ({type(error).__name__})")

@@ -39,7 +39,7 @@ def command(
     if not due:
         raise DeclarationError(
             "rotate does what is due by schedule, and only with --due: keysteward rotate --due; "
-            "for a new secret before its time run: keysteward reissue NAME --reason ..."
+            "for a new secret before its time run: keysteward reissue NAME --reason TEXT"
         )
     opened = open_stack(stack)
     session = opened.session("reader", extent=Extent.LIFECYCLE)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from keysteward.core.errors import DeclarationError, NotFound, Unavailable
+from keysteward.providers.children import only_for_us
 from keysteward.providers.search import CHUNK, OVERLAP, Answer, Piece, Searcher
 
 ALONE = 2 * CHUNK
@@ -133,7 +134,7 @@ def _in_processes(pieces: Iterable[Piece], searcher: Searcher) -> Iterator[Answe
     """Hand batches to other processes, which get the key through a pipe: it stands in no argument or environment."""
     count = _processors()
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context, _begin, (searcher.recipe,)) as pool:
+    with only_for_us(), ProcessPoolExecutor(count, context, _begin, (searcher.recipe,)) as pool:
         under_way: deque[Future[list[Answer]]] = deque()
         try:
             for batch in _batches(pieces):

@@ -68,10 +68,10 @@ def _can_be_suspended(world: World) -> None:
         if record.external:
             raise DeclarationError(
                 f"client {record.client_id} is managed by somebody else and only its secret is ours; disable it where "
-                f"it is managed, or end the secret: keysteward revoke {name} --reason ..."
+                f"it is managed, or end the secret: keysteward revoke {name} --reason TEXT"
             )
         if view is None or not view.capabilities.suspends:
             raise DeclarationError(
                 f"target {record.target} cannot disable a client; its secrets can be ended, for good: "
-                f"keysteward revoke {name} --reason ..."
+                f"keysteward revoke {name} --reason TEXT"
             )

@@ -39,8 +39,10 @@ def _find(w: World, kind: Kind, severity: Severity, message: str, mend: str = ""
 
 def _revoked(w: World, ledger: Ledger | None) -> Iterable[Finding]:
     if ledger is not None and ledger.revoked is not None:
-        mend = f"once the reason is dealt with run: keysteward lift {_name(w)} --reason ..."
-        yield _find(w, Kind.REVOKED, Severity.WARNING, f"revoked: {ledger.revoked.reason}", mend)
+        mend = f"once the reason is dealt with run: keysteward lift {_name(w)} --reason TEXT"
+        numbers = sorted(ledger.revoked.generations or ())
+        which = f"generation {', '.join(map(str, numbers))} " if numbers else ""
+        yield _find(w, Kind.REVOKED, Severity.WARNING, f"{which}revoked: {ledger.revoked.reason}", mend)
 
 
 def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
@@ -59,7 +61,7 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
             Kind.BLOCKED,
             Severity.ERROR,
             f"blocked: {ledger.blocked.reason}",
-            f"mend the declaration, or run: keysteward reissue {_name(w)} --reason ...",
+            f"mend the declaration, or run: keysteward reissue {_name(w)} --reason TEXT",
         )
     yield from _revoked(w, ledger)
     if ledger.suspended is not None:
@@ -79,7 +81,7 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
             Kind.ENDED_ELSEWHERE,
             Severity.ERROR,
             f"generation {ledger.ended_elsewhere} ended without a step of ours; it is not silently brought back",
-            f"find out why, then run: keysteward reissue {_name(w)} --reason ...",
+            f"find out why, then run: keysteward reissue {_name(w)} --reason TEXT",
         )
     for generation in ledger.generations:
         for suspect in generation.suspects:
@@ -142,7 +144,7 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
             Severity.WARNING,
             f"no store holds generation {current.number}",
             "consumers get the next generation; for one now, with time for those who have the present one, run: "
-            f"keysteward reissue {_name(w)} --grace 7d --reason ...",
+            f"keysteward reissue {_name(w)} --grace 7d --reason TEXT",
         )
 
 
@@ -208,7 +210,7 @@ def _still_used(w: World, spec: Spec, ledger: Ledger, generation: Generation) ->
         Kind.RETIREMENT_WAITS,
         Severity.WARNING,
         f"generation {generation.number} should have ended long ago; it ends once unused for {needed} ({when})",
-        f"find its user, or end it now: keysteward revoke {_name(w)} --generation {generation.number} --reason ...",
+        f"find its user, or end it now: keysteward revoke {_name(w)} --generation {generation.number} --reason TEXT",
     )
 
 

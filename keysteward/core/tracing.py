@@ -102,7 +102,9 @@ def what_next(found: Trace, *, secret: bool, declared: bool) -> list[tuple[str, 
     if found.generation.state is not State.CURRENT:
         return [revoke]
     reissue = (f"keysteward reissue {name} --reason TEXT", "a new secret now, and this one ends once it is delivered")
-    stops = (revoke[0], "end this one at once: its consumers stop until a new one is issued")
+    earlier = [g.number for g in found.ledger.generations if g.state is State.PREVIOUS]
+    then = f"go back to generation {max(earlier)}" if earlier and declared else "stop until a new one is issued"
+    stops = (revoke[0], f"end this one at once: its consumers {then}")
     return [reissue, stops] if declared else [stops]
 
 

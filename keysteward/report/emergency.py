@@ -78,9 +78,9 @@ class Revocation:
 
 def generations_table(ledger: Ledger) -> Table:
     """Show the generations of a ledger and their states, to choose from."""
-    table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
+    table = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
     for title in ("no.", "state", "client", "fingerprint", "since"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title in {"no.", "state", "since"})
     for g in ledger.generations:
         since = g.current_since or g.issued_at or g.asked_at
         cells = (str(g.number), g.state.value, ledger.object_of(g).client_id, g.fingerprint or "not known")
@@ -100,7 +100,8 @@ def revocation_lines(made: Revocation) -> Iterable[RenderableType]:
         yield line(("✓ ", "green"), words)
     ended = [str(g.number) for g in made.revoked if g.state is State.RETIRED]
     if ended:
-        yield line((f"{made.identity}: ended for good: generation {', '.join(ended)}", "bold"))
+        which = "generation" if len(ended) == 1 else "generations"
+        yield line((f"{made.identity}: ended for good: {which} {', '.join(ended)}", "bold"))
     if made.left or made.error:
         yield from _left(made)
     yield line(_afterwards(made))

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from keysteward.core.audit import Head, dump_entry
 from keysteward.core.audit_check import Examined, Recorded
+from keysteward.core.evidence import Entry
 from keysteward.core.period import Period, Row
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT
@@ -126,23 +127,32 @@ def entry_lines(records: Sequence[Recorded], stack: str) -> Iterable[RenderableT
         yield line("no entries")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("when (UTC)", "credential", "gen.", "step", "what", "who", "commit", "evidence"):
-        table.add_column(title, overflow="fold")
+    for title in ("when (UTC)", "credential", "gen."):
+        table.add_column(title, no_wrap=True)
+    table.add_column("what, by whom and why", overflow="fold")
     for record in records:
         entry = record.entry
-        commit, _, dirty = entry.author.commit.partition("+")
-        cells = (
+        table.add_row(
             f"{entry.at.astimezone(UTC):%Y-%m-%d %H:%M}",
-            entry.identity.removeprefix(f"{stack}/"),
+            Text(plain(entry.identity.removeprefix(f"{stack}/"))),
             "" if entry.generation is None else str(entry.generation),
-            entry.step if entry.outcome == "done" else f"{entry.step} ({entry.outcome})",
-            entry.words,
-            entry.author.actor,
-            commit[:_SHORT] + (f"+{dirty}" if dirty else ""),
-            entry.evidence,
+            _told(entry),
         )
-        table.add_row(*(Text(plain(cell)) for cell in cells))
     yield table
+
+
+def _told(entry: Entry) -> Text:
+    """Write what was done, and below it by whom, from which commit, and on what evidence."""
+    commit, _, dirty = entry.author.commit.partition("+")
+    marked = commit[:_SHORT] + (f"+{dirty}" if dirty else "")
+    outcome = "" if entry.outcome == "done" else f" ({entry.outcome})"
+    below = [f"by {entry.author.actor}", f"commit {marked}" if marked else "", entry.evidence]
+    return Text.assemble(
+        (plain(entry.step), "bold"),
+        (plain(outcome), "yellow"),
+        f": {plain(entry.words)}\n" if entry.words else "\n",
+        (plain("; ".join(part for part in below if part)), "dim"),
+    )
 
 
 def entries_json(records: Iterable[Recorded], stack: str) -> dict[str, Any]:

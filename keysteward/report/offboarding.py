@@ -74,9 +74,9 @@ def holding_lines(plan: Offboarding) -> Iterable[RenderableType]:
     """Show what an owner answers for, and what can be done about it."""
     state = f" ({plan.state})" if plan.state else " (not in the owners file)"
     yield line((f"{plan.owner}{state} answers for {len(plan.holdings)} credentials of {plan.stack}", "bold"))
-    table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
+    table = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
     for title in ("name", "status", "environment", "purpose", "delivered", "reaches"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title in {"name", "status", "environment"})
     for holding in plan.holdings:
         row = _holding_json(holding)
         reach = ", ".join([*row["audiences"], *row["scopes"]]) or ", ".join(row["clients"]) or "nothing yet"

@@ -173,9 +173,9 @@ def _said(ledger: Ledger | None) -> Iterable[tuple[str, str]]:
 
 
 def _generations(record: Record, ledger: Ledger) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
+    table = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
     for title in ("no.", "state", "client", "fingerprint", "since", "ends", "evidence"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title in {"no.", "state", "since", "ends"})
     for generation in ledger.generations:
         ends = ends_at(record, generation)
         adopted = " (adopted)" if generation.origin is Origin.ADOPTED else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,12 +30,16 @@ READER_ROLES = ("view-clients",)
 
 @dataclass
 class Place:
-    """A started demo world. `environment` is what both doors need; `consumer_token` is the application's own."""
+    """A started demo world. `environment` is what both doors need; `consumer_token` is the application's own.
+
+    `vault` is the store itself, for a look at its calls.
+    """
 
     title: str
     keycloak_url: str
     vault_url: str
     pass_time: Callable[[timedelta], None]
+    vault: VaultStandIn | None = None
     realm: str = REALM
     environment: dict[str, str] = field(default_factory=dict)
     consumer_token: str = ""
@@ -49,7 +54,7 @@ class Place:
 def on_sandbox() -> Iterator[Place]:
     """Start both stand-ins; their clock is set."""
     with Sandbox() as sandbox:
-        place = Place("the sandbox", sandbox.keycloak.url, sandbox.vault.url, sandbox.clock.advance)
+        place = Place("the sandbox", sandbox.keycloak.url, sandbox.vault.url, sandbox.clock.advance, sandbox.vault)
         _prepare(place)
         yield place
 
@@ -61,12 +66,18 @@ def on_keycloak(tell: Callable[[str], None]) -> Iterator[Place]:
         KeycloakServer(admin_client_id=MASTER[0], admin_client_secret=MASTER[1], progress=tell) as server,
         VaultStandIn() as vault,
     ):
-        place = Place(f"Keycloak {server.version}", server.url, vault.url, lambda _by: None)
+        place = Place(f"Keycloak {server.version}", server.url, vault.url, lambda _by: None, vault)
         _as_master(place, "POST", "", {"realm": REALM, "enabled": True})
         _prepare(place)
         ledgers = Vault("secrets", url=vault.url, admin="env:DEMO_VAULT_RUNNER").ledgers("keysteward")
         place.pass_time = lambda by: _age(place, ledgers, by)
         yield place
+
+
+def keys_at_provider(place: Place, client_id: str) -> set[str]:
+    """Return the `kid` of every key that the identity provider takes for a client, as its administrator sees it."""
+    client = _as_master(place, "GET", f"/{place.realm}/clients", clientId=client_id).json()[0]
+    return {str(key["kid"]) for key in json.loads(client["attributes"]["jwks.string"])["keys"]}
 
 
 def _age(place: Place, ledgers: Any, by: timedelta) -> None:  # noqa: ANN401 - the ledger store of the demo
