@@ -195,8 +195,8 @@ class Session:
     @property
     def waiting(self) -> bool:
         """Say whether a ledger, as this session read it, has entries that the audit log does not have yet."""
-        ledgers = (*self.snapshot.ledgers.values(), *self.snapshot.server_ledgers.values())
-        return any(ledger.outbox for ledger in ledgers)
+        known = self.snapshot
+        return any(ledger.outbox for group in (known.ledgers, known.server_ledgers) for ledger in group.values())
 
     def _port(self, port: Any) -> Any:  # noqa: ANN401 - any of the three ports
         return port.as_reader() if self.access == "reader" else port

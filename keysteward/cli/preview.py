@@ -35,7 +35,8 @@ def command(
     as_json: JsonOption = False,
     prune: PruneOption = False,
     expect_no_changes: Annotated[
-        bool, typer.Option("--expect-no-changes", help=f"Exit with {DUE} when something is or may be due: a gate for CI.")
+        bool,
+        typer.Option("--expect-no-changes", help=f"Exit with {DUE} when something is or may be due: a gate for CI."),
     ] = False,
     save_to: Annotated[
         Path | None,

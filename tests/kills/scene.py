@@ -336,9 +336,9 @@ class Scene:
         )
         return get_token(self.place, held, self.sandbox.clock.now().timestamp()).claims is not None
 
-    def ledger(self) -> dict[str, Any]:
-        """Return the one ledger of the client."""
-        key = "ledgers/acme/kills/exporter"
+    def ledger(self, name: str = "exporter") -> dict[str, Any]:
+        """Return the ledger of a client."""
+        key = f"ledgers/acme/kills/{name}"
         if self.local:
             store = self.local_store.ledgers()
             found = store.read(key).document
@@ -361,7 +361,7 @@ class Scene:
             "documents": {k: (d.get("generation"), "previous" in d) for k, d in self.documents().items()},
             "staged": self.staged(),
             "scratch": [p.name for p in (self.folder / "store").rglob(".*-*.tmp")],
-            "generations": [f"{g['number']} {g['state']}" for g in ledger.get("generations", [])],
+            "generations": generations(ledger),
             "next": ledger.get("next"),
             "lease": ledger.get("lease"),
             "closed": "closed" in ledger,
@@ -378,6 +378,11 @@ class Scene:
             for entry in mount.entries.values()
             for version in entry.versions.values()
         )
+
+
+def generations(ledger: Mapping[str, Any]) -> list[str]:
+    """Return the generations of a ledger with their states."""
+    return [f"{g['number']} {g['state']}" for g in ledger.get("generations", [])]
 
 
 def held_by(document: Mapping[str, Any]) -> tuple[str, str]:
