@@ -38,7 +38,7 @@ BUSY_TIMEOUT_SECONDS = 30.0
 _APPLICATION_ID = 0x6B737477  # "kstw": tells our file from any other SQLite file
 _FORMAT = 1
 _LOG_VERSIONS = slice(18, 20)
-"""Where a database says that it is kept with a write-ahead log, as none in memory does; sqlite.org/fileformat2, 1.3.3."""
+"""Where a database says that it has a write-ahead log, as none in memory does; sqlite.org/fileformat2, 1.3.3."""
 
 _LAST_CHARACTER = "\U0010ffff"
 _SCHEMA = f"""
