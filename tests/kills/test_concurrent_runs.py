@@ -62,10 +62,14 @@ class Both:
 
 @dataclass
 class Beside:
-    """What came of all interleavings: how many there were, how many met a lease, and what was wrong."""
+    """What came of all interleavings: how many there were, how many met a lease, and what was wrong.
+
+    `revived`: how often a request that was under way when all was revoked brought a secret back until the next run.
+    """
 
     count: int = 0
     leased: int = 0
+    revived: int = 0
     problems: list[str] = field(default_factory=list)
 
     def expect(self, good: bool, words: object, both: Both) -> None:
@@ -186,6 +190,7 @@ class Emergency:
     def check(self, both: Both, neighbour: tuple[object, ...], delivered: Mapping[str, Any]) -> None:
         """Look right after both ended, and after each of the next runs."""
         scene, expect = self.scene, self.beside.expect
+        self.beside.revived += bool(self.working())
         expect(both.second.code == 0, "revoke failed", both)
         expect("its consumers have no working secret now" in both.second.text, "revoke does not say so", both)
         expect(not self.at_once, f"{len(self.at_once)} secrets authenticate right after revoke", both)
@@ -220,7 +225,7 @@ def emergency(case: str, folder: Path) -> Beside:
     "case", [("key pairs", "create"), *((strategy, "rotate") for strategy in STRATEGIES)], ids=", ".join
 )
 def test_two_runs_at_once_issue_one_secret(case: tuple[str, str], outcome: Beside) -> None:
-    look_at(outcome)
+    look_at("another up", outcome)
     assert outcome.leased > 10, f"{case}: the other run hardly ever met a lease"
 
 
@@ -228,7 +233,7 @@ def test_two_runs_at_once_issue_one_secret(case: tuple[str, str], outcome: Besid
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", ["key pairs"])
 def test_a_nightly_preview_sees_who_works_and_disturbs_nothing(case: str, outcome: Beside) -> None:
-    look_at(outcome)
+    look_at("a preview", outcome)
     assert outcome.leased > 10, f"{case}: the preview hardly ever met a lease"
 
 
@@ -236,11 +241,12 @@ def test_a_nightly_preview_sees_who_works_and_disturbs_nothing(case: str, outcom
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", ["key pairs", "native overlap"])
 def test_an_emergency_revoke_beside_a_run_ends_everything_for_good(case: str, outcome: Beside) -> None:
-    look_at(outcome)
+    look_at("an emergency revoke", outcome)
     assert outcome.leased > 10, f"{case}: the revocation hardly ever met a lease"
 
 
-def look_at(outcome: Beside) -> None:
-    tally.INTERLEAVINGS.update({"met": outcome.count, "leased": outcome.leased})
+def look_at(kind: str, outcome: Beside) -> None:
+    met = {"met": outcome.count, "against a lease": outcome.leased, "came back": outcome.revived}
+    tally.meet(kind, met)
     assert outcome.problems == [], "\n\n".join(outcome.problems)
     assert outcome.count > 20, "hardly anything happened"

@@ -128,6 +128,6 @@ def strike_everywhere(case: Case, folder: Path) -> tuple[Counter[int], list[str]
 @pytest.mark.parametrize("case", CASES, ids=", ".join)
 def test_every_request_can_be_the_last(case: Case, outcome: tuple[Counter[int], list[str]]) -> None:
     settled, problems = outcome
-    tally.note("HTTP requests of keysteward up", settled)
+    tally.note("requests of keysteward up", settled)
     assert problems == []
     assert settled.total() > 40, f"hardly anything happened in {case}"
