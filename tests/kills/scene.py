@@ -349,11 +349,12 @@ class Scene:
         """Return the documents of the ledger store under a prefix, by the rest of their keys."""
         if self.local:
             store = self.local_store.ledgers()
-            found = {key: stored.document for key, stored in store.list(prefix).items()}
+            found = {key: dict(stored.document or {}) for key, stored in store.list(prefix).items()}
             store.close()
         else:
             entries = self.sandbox.vault.mounts["secret"].entries
-            found = {path.removeprefix("keysteward/"): e.versions[e.current].data for path, e in entries.items()}
+            newest = {path.removeprefix("keysteward/"): e.versions.get(e.current) for path, e in entries.items()}
+            found = {key: (version.data or {}) if version is not None else {} for key, version in newest.items()}
         return {key.removeprefix(prefix): data for key, data in found.items() if key.startswith(prefix) and data}
 
     def audit(self) -> list[str]:

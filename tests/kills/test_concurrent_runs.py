@@ -118,6 +118,7 @@ def interleaved(
         if both.leased and waits:
             said = f"another run ({both.lease})" in both.second.text
             beside.expect(said, "the other run does not say who holds the lease", both)
+            beside.expect(both.first.code == 0, "the run that holds the lease was made to fail", both)
         yield both
 
 
