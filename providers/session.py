@@ -189,7 +189,14 @@ class Session:
         """
         if self.access == "reader":
             return 0
-        return flush(self.ledgers, self._record, self.snapshot.ledgers, self.snapshot.server_ledgers, only)
+        known = self.snapshot
+        return flush(self.ledgers, self._record, known.ledgers, known.server_ledgers, self.runner, only)
+
+    @property
+    def waiting(self) -> bool:
+        """Say whether a ledger, as this session read it, has entries that the audit log does not have yet."""
+        known = self.snapshot
+        return any(ledger.outbox for group in (known.ledgers, known.server_ledgers) for ledger in group.values())
 
     def _port(self, port: Any) -> Any:  # noqa: ANN401 - any of the three ports
         return port.as_reader() if self.access == "reader" else port

@@ -11,12 +11,12 @@ from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import open_stack
 from keysteward.cli.planning import preview
 from keysteward.cli.saved import save
-from keysteward.cli.terminal import show, show_json
+from keysteward.cli.terminal import say, show, show_json
 from keysteward.report.plan import preview_json, preview_lines
 from keysteward.report.saved import saved_json, saved_lines
 
 DUE = 2
-"""Exit code of `--expect-no-changes` when something is due."""
+"""Exit code of `--expect-no-changes` when something is due, or may be."""
 
 Names = Annotated[
     list[str] | None,
@@ -35,7 +35,8 @@ def command(
     as_json: JsonOption = False,
     prune: PruneOption = False,
     expect_no_changes: Annotated[
-        bool, typer.Option("--expect-no-changes", help=f"Exit with {DUE} when something is due: a gate for CI.")
+        bool,
+        typer.Option("--expect-no-changes", help=f"Exit with {DUE} when something is or may be due: a gate for CI."),
     ] = False,
     save_to: Annotated[
         Path | None,
@@ -47,7 +48,8 @@ def command(
     Before each name stands what becomes of it: + is created, ~ changed or rotated, - ended, ! stopped by a problem,
     . waits. Then come findings, and when something is due next.
 
-    Exit code 0: planned; 1: an error, or a problem that stops something; 2: something is due (--expect-no-changes).
+    Exit code 0: planned; 1: an error, or a problem that stops something; 2: with --expect-no-changes, something is due
+    or may be, since another run works on it.
     """
     opened = open_stack(stack)
     planned = preview(opened, opened.session("reader"), names or (), prune=prune)
@@ -59,5 +61,7 @@ def command(
         show(saved_lines(saved, save_to) if saved is not None else ())
     if planned.stopped:
         raise typer.Exit(1)
-    if expect_no_changes and planned.due:
+    if expect_no_changes and not planned.due and planned.open:
+        say(f"not settled: something may be due for {', '.join(planned.open)}; run this again when the wait is over")
+    if expect_no_changes and (planned.due or planned.open):
         raise typer.Exit(DUE)

@@ -178,16 +178,22 @@ def worth_running(planned: Preview) -> bool:
 
 def carry_out(
     opened: Opened,
+    reader: Session,
     planned: Preview,
     command: str,
     parallel: int,
-    extent: Extent = Extent.ALL,
     digest: str = "",
 ) -> list[RunResult]:
-    """Run what a preview shows, with progress and Ctrl-C, and write the heartbeat; returns what became of it."""
+    """Run what a preview of the reader's session shows, with progress and Ctrl-C; returns what became of it.
+
+    What a run that died left for the audit log is moved there, and the heartbeat is written, also when nothing is due.
+    """
     with Display(sum(1 for item in planned.items if item.due)) as display, Interrupt(display) as interrupt:
-        run = Run(opened, planned, display, interrupt, parallel, extent, digest)
-        results = run.go() if worth_running(planned) else []
+        run = Run(opened, planned, display, interrupt, parallel, reader.extent, digest)
+        running = worth_running(planned)
+        results = run.go() if running else []
+    if not running and reader.waiting:
+        move_entries(run.session)
     heartbeat(run.session, command, exit_code(planned, results), results)
     return results
 

@@ -90,7 +90,7 @@ def show_and_do(
         if approved is None:
             _ask(yes=yes, as_json=as_json)
     digest = approved.plan.digest if approved is not None else ""
-    results = carry_out(opened, planned, asked, parallel, session.extent, digest)
+    results = carry_out(opened, session, planned, asked, parallel, digest)
     if as_json:
         document = results_json(results, planned)
         show_json(document | ({"approved": approved_json(approved)} if approved is not None else {}))

@@ -35,12 +35,14 @@ def flush(
     record: Record,
     credentials: MutableMapping[str, Ledger],
     servers: MutableMapping[str, ServerLedger],
+    runner: str,
     only: Iterable[str] | None = None,
 ) -> int:
     """Move what waits in these ledgers (of `only` these identities) into the log; returns how many entries.
 
     The log comes first, then the ledgers: a run that dies in between leaves entries that the next one appends again
-    under the same ids. A ledger that somebody else changes meanwhile keeps its entries too.
+    under the same ids. A ledger that somebody else changes meanwhile keeps its entries too, and so does one that
+    another run than `runner` works on: a write there would make that run fail.
     """
     names = None if only is None else set(only)
     groups: tuple[_Ledgers, _Ledgers] = ((credentials, dump_ledger), (servers, dump_server_ledger))
@@ -48,7 +50,7 @@ def flush(
         (known, dump, ledger)
         for known, dump in groups
         for name, ledger in list(known.items())
-        if ledger.outbox and (names is None or name in names)
+        if ledger.outbox and (names is None or name in names) and not _leased(ledger, runner, store)
     ]
     entries = sorted((entry for _, _, ledger in waiting for entry in ledger.outbox), key=lambda entry: entry.at)
     if not entries:
@@ -62,3 +64,8 @@ def flush(
             continue
         known[ledger.identity] = replace(cleared, version=version)
     return len(entries)
+
+
+def _leased(ledger: Ledger | ServerLedger, runner: str, store: LedgerStore) -> bool:
+    lease = ledger.lease if isinstance(ledger, Ledger) else None
+    return lease is not None and lease.runner != runner and lease.until > store.now()

@@ -200,6 +200,14 @@ class Preview:
         return any(item.plan.steps for item in self.items)
 
     @property
+    def open(self) -> tuple[str, ...]:
+        """Return the credentials of which nobody can say yet whether anything is due: others work on them, or we wait.
+
+        What is waited for is the answer to what a run did that lost its reply: about a minute at most.
+        """
+        return tuple(c.name for c in self.credentials if c.action is Action.WAIT)
+
+    @property
     def stopped(self) -> bool:
         """Say whether something stops one of the plans, or kept it from being made."""
         return bool(self.failures) or any(item.plan.problem is not None for item in self.items)
@@ -290,7 +298,7 @@ def summary(preview: Preview) -> str:
         parts.append(f"{sum(len(f.names) for f in preview.failures)} not planned")
     text = ", ".join(parts) or "nothing is declared"
     if not preview.due and not preview.stopped:
-        text = f"Nothing is due: {text}"
+        text = f"Nothing {'else ' if preview.open else ''}is due: {text}"
     if preview.next_due is not None:
         moment, name = preview.next_due
         text += f"; next due {moment:%Y-%m-%d} ({name})"

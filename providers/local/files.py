@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -9,12 +10,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from keysteward.core.errors import AccessDenied, KeystewardError, Unavailable
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 _SCRATCH = ".tmp"
+
+_UNNAMED = getattr(os, "O_TMPFILE", 0)
+_OPENED = Path("/proc/self/fd")
+_HAS_NONE = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}
+"""What opening one says on a file system that has no files without a name, and on a kernel before Linux 3.11."""
 
 
 @contextmanager
@@ -55,14 +62,16 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def create_file(path: Path, content: bytes) -> bool:
-    """Put a file where there is none, whole; say False when there is one already."""
-    scratch = _scratch(path, content)
+    """Put a file where there is none, whole; say False when there is one already.
+
+    Several processes may do it at once. One that is killed leaves nothing, where there are files without a name.
+    """
+    make_folder(path.parent)
     try:
-        path.hardlink_to(scratch)
+        if not _link_unnamed(path, content):
+            _link_scratch(path, content)
     except FileExistsError:
         return False
-    finally:
-        scratch.unlink(missing_ok=True)
     sync_folder(path.parent)
     return True
 
@@ -105,15 +114,48 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _link_unnamed(path: Path, content: bytes) -> bool:
+    """Write a file without a name and give it its one; False where there are none (open(2), O_TMPFILE).
+
+    Raises FileExistsError.
+    """
+    if not (_UNNAMED and _OPENED.is_dir()):
+        return False
+    try:
+        handle = os.open(path.parent, os.O_WRONLY | _UNNAMED, FILE_MODE)
+    except OSError as error:
+        if error.errno in _HAS_NONE:
+            return False
+        raise
+    with os.fdopen(handle, "wb") as file:
+        _write(file, content)
+        # Only with a folder given does link() follow what is a symbolic link in /proc.
+        os.link(_OPENED / str(handle), path, src_dir_fd=handle, follow_symlinks=True)
+    return True
+
+
+def _link_scratch(path: Path, content: bytes) -> None:
+    """Write a file beside it and give it its name. Raises FileExistsError."""
+    scratch = _scratch(path, content)
+    try:
+        path.hardlink_to(scratch)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
 def _scratch(path: Path, content: bytes) -> Path:
     """Write a synced temporary file beside `path`; such names begin with a dot, which no document's does."""
     make_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=_scratch_prefix(path), suffix=_SCRATCH, dir=path.parent)
     with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        _write(file, content)
     return Path(name)
+
+
+def _write(file: BinaryIO, content: bytes) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _remove_scratch(path: Path) -> None:

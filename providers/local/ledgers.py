@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sqlite3
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,7 +25,7 @@ from keysteward.core.errors import (
     VersionConflict,
 )
 from keysteward.core.ports import Check, Descriptor, Stored
-from keysteward.providers.local.files import file_errors, make_folder, sync_folder
+from keysteward.providers.local.files import create_file, file_errors
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +37,11 @@ BUSY_TIMEOUT_SECONDS = 30.0
 
 _APPLICATION_ID = 0x6B737477  # "kstw": tells our file from any other SQLite file
 _FORMAT = 1
+_LOG_VERSIONS = slice(18, 20)
+"""Where a database says that it has a write-ahead log, as none in memory does; sqlite.org/fileformat2, 1.3.3."""
+
 _LAST_CHARACTER = "\U0010ffff"
 _SCHEMA = f"""
-PRAGMA journal_mode=WAL;
 PRAGMA application_id={_APPLICATION_ID};
 PRAGMA user_version={_FORMAT};
 CREATE TABLE documents (key TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL) WITHOUT ROWID;
@@ -281,22 +282,13 @@ def _transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
 
 
 def _create(path: Path) -> None:
-    """Make an empty ledger file under another name and move it in whole, so that a kill leaves no half file."""
-    make_folder(path.parent)
-    handle, scratch = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    made = Path(scratch)
-    try:
-        with closing(sqlite3.connect(made)) as db:
-            db.executescript(_SCHEMA)
-        try:
-            path.hardlink_to(made)
-        except FileExistsError:
-            return
-        sync_folder(path.parent)
+    """Make an empty ledger file in memory and put it there whole, so that a kill leaves no half file."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(_SCHEMA)
+        empty = bytearray(db.serialize())
+    empty[_LOG_VERSIONS] = b"\2\2"
+    if create_file(path, bytes(empty)):
         log.info("file=%s operation=create outcome=done", path)
-    finally:
-        made.unlink(missing_ok=True)
 
 
 def _check_length(path: Path) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 from cli_project import Project
 
 from keysteward.core.errors import Unavailable
+from keysteward.core.evidence import Author, Entry
+from keysteward.core.ledger import Lease, dump_ledger
 from keysteward.core.ports import Claim
 
 
@@ -36,6 +40,62 @@ def test_up_does_it_and_then_nothing_is_due(project: Project) -> None:
     writes = project.ledgers.writes
     assert project.run("up").code == 0, "where nothing is due, nobody needs to be asked"
     assert project.ledgers.writes == writes + 1, "the heartbeat and nothing else"
+
+
+def leased(project: Project) -> None:
+    """Let another run be half way through the credential, for three minutes."""
+    ledger = project.ledger()
+    held = replace(ledger, lease=Lease("ci-7", project.clock.now + timedelta(minutes=3)))
+    project.ledgers.write(f"ledgers/{ledger.identity}", dump_ledger(held), ledger.version)
+
+
+def test_the_gate_is_shut_while_another_run_works_on_something(project: Project) -> None:
+    project.run("up", "--yes")
+    leased(project)
+
+    gate = project.run("preview", "--expect-no-changes")
+    assert gate.code == 2
+    assert "Nothing else is due: 1 waiting, 1 unchanged" in gate.out
+    assert gate.err == "not settled: something may be due for billing-exporter; run this again when the wait is over\n"
+    document = json.loads(project.run("preview", "--expect-no-changes", "--json").out)
+    assert document["summary"]["wait"] == 1, "the line does not stand in the JSON"
+    assert project.run("preview").code == 0, "who did not ask for the gate is told and no more"
+
+    project.pass_time(minutes=4)
+    assert project.run("preview", "--expect-no-changes").code == 0
+
+
+def test_up_moves_what_a_dead_run_left_for_the_audit_log_also_when_nothing_is_due(project: Project) -> None:
+    project.run("up", "--yes")
+    died_before_the_log(project)
+
+    assert "Nothing is due" in project.run("up").out
+    assert project.ledger().outbox == ()
+    steps = [step for step, _ in project.entries()]
+    assert "take over" in steps
+    assert project.run("audit", "verify").code == 0
+
+
+def test_entries_of_a_run_at_work_are_left_to_it(project: Project) -> None:
+    project.run("up", "--yes")
+    died_before_the_log(project)
+    leased(project)
+    before = project.ledger()
+
+    assert project.run("up", "--yes").code == 0
+    assert project.ledger() == before, "a write in its ledger would have made the other run fail"
+
+    project.pass_time(minutes=4)
+    assert "Nothing is due" in project.run("up").out
+    assert project.ledger().outbox == ()
+
+
+def died_before_the_log(project: Project) -> None:
+    """Let the ledger be as a run leaves it that was killed after its last record."""
+    ledger, at = project.ledger(), project.clock.now
+    entry = Entry("9@1.0/x", at, ledger.identity, "take over", "ci-7 did not finish", Author("ci-7"))
+    waiting = replace(ledger, outbox=(entry,))
+    project.ledgers.write(f"ledgers/{ledger.identity}", dump_ledger(waiting), ledger.version)
 
 
 def test_a_due_rotation_shows_with_its_reason_and_keeps_the_old_key_for_the_overlap(project: Project) -> None:

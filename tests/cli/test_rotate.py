@@ -129,4 +129,5 @@ def test_a_lease_of_another_run_is_reported_and_no_error(project: Project) -> No
     answer = project.run("rotate", "--due", "--yes")
     assert answer.code == 0
     assert "another run (ci-7) works on it" in answer.out
+    assert "Nothing else is due: 1 waiting" in answer.out
     assert project.states() == ["1 current"]

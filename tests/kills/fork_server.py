@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import io
 import json
 import os
 import sys
@@ -25,7 +26,9 @@ IMPORTED = (
     "keysteward.providers.local",
     "keysteward.providers.vault",
     "cryptography.hazmat.backends.openssl.backend",  # imported by its first use
+    "encodings.ascii",  # so is this
 )
+WARM = (["--help"], ["up", "--help"], ["preview", "--help"], ["revoke", "--help"])
 
 
 def serve() -> None:
@@ -33,6 +36,10 @@ def serve() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     command = typer.main.get_command(importlib.import_module(ENTRY).app)
+    for words in WARM:  # finds and imports what is only found and imported when it is used
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+            command.main(args=words, prog_name="keysteward")
+    gc.collect()
     gc.freeze()
     while order := sys.stdin.readline():
         pid = os.fork()

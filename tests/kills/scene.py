@@ -22,6 +22,8 @@ from werkzeug.wrappers import Request, Response
 
 from keysteward.cli.demo.application import Credential, get_token
 from keysteward.cli.demo.place import Place, _vault_token
+from keysteward.core.audit import Position
+from keysteward.core.audit_check import Witness, examine_log
 from keysteward.providers.local import LocalStore
 from keysteward.providers.vault.policy import policy
 from keysteward.sandbox import Sandbox
@@ -134,7 +136,8 @@ class Seen:
 class Scene:
     """Declare, run, kill, look. `save` and `restore` bring back the whole world, so that each point starts alike."""
 
-    files: tuple[str, ...] = ("store", "age.key")
+    files: tuple[str, ...] = ()
+    """What runs write in their folder and is part of the world."""
 
     def __init__(
         self,
@@ -149,6 +152,8 @@ class Scene:
     ) -> None:
         self.folder, self.sandbox, self.line, self.local = folder, sandbox, line, local
         self.keycloak, self.rotation = keycloak or sandbox.keycloak, rotation
+        if local:  # store and ledgers, the age key, the stack card, the key that signs the audit log
+            self.files = ("store", "age.key", ".keysteward", ".local", *self.files)
         self.seen = Seen()
         self.old: dict[str, Any] | None = None
         self.left: str | None = None
@@ -336,16 +341,31 @@ class Scene:
         )
         return get_token(self.place, held, self.sandbox.clock.now().timestamp()).claims is not None
 
-    def ledger(self) -> dict[str, Any]:
-        """Return the one ledger of the client."""
-        key = "ledgers/acme/kills/exporter"
+    def ledger(self, name: str = "exporter") -> dict[str, Any]:
+        """Return the ledger of a client."""
+        return self.kept(f"ledgers/acme/kills/{name}").get("", {})
+
+    def kept(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """Return the documents of the ledger store under a prefix, by the rest of their keys."""
         if self.local:
             store = self.local_store.ledgers()
-            found = store.read(key).document
+            found = {key: dict(stored.document or {}) for key, stored in store.list(prefix).items()}
             store.close()
-            return found or {}
-        entry = self.sandbox.vault.mounts["secret"].entries.get(f"keysteward/{key}")
-        return (entry.versions[entry.current].data or {}) if entry is not None else {}
+        else:
+            entries = self.sandbox.vault.mounts["secret"].entries
+            newest = {path.removeprefix("keysteward/"): e.versions.get(e.current) for path, e in entries.items()}
+            found = {key: (version.data or {}) if version is not None else {} for key, version in newest.items()}
+        return {key.removeprefix(prefix): data for key, data in found.items() if key.startswith(prefix) and data}
+
+    def audit(self) -> list[str]:
+        """Return what is wrong with the audit log; the ledgers remember how far it went."""
+        segments = self.kept("audit/acme/kills/")
+        ledgers = self.kept("ledgers/acme/kills/").items()
+        witnesses = [
+            Witness(k, Position(v["logged"]["segment"], v["logged"]["head"])) for k, v in ledgers if v.get("logged")
+        ]
+        found = examine_log("acme/kills", {int(number): document for number, document in segments.items()}, witnesses)
+        return [*([] if segments else ["nothing was logged"]), *(defect.message for defect in found.defects)]
 
     def everything(self) -> dict[str, Any]:
         """Return all that is at rest and must be the same whether a run was killed or not."""
@@ -360,11 +380,14 @@ class Scene:
             "scopes": scopes,
             "documents": {k: (d.get("generation"), "previous" in d) for k, d in self.documents().items()},
             "staged": self.staged(),
-            "scratch": [p.name for p in (self.folder / "store").rglob(".*-*.tmp")],
-            "generations": [f"{g['number']} {g['state']}" for g in ledger.get("generations", [])],
+            "scratch": [p.name for p in self.folder.rglob(".*.tmp")],
+            "generations": generations(ledger),
             "next": ledger.get("next"),
             "lease": ledger.get("lease"),
             "closed": "closed" in ledger,
+            "not logged": sum(len(known.get("outbox", ())) for known in self.kept("ledgers/").values()),
+            "wrong with the log": self.audit(),
+            "heartbeat": self.kept("heartbeat/acme/kills").get("", {}).get("outcome"),
         }
 
     def plaintext(self, document: Mapping[str, Any]) -> bool:
@@ -378,6 +401,11 @@ class Scene:
             for entry in mount.entries.values()
             for version in entry.versions.values()
         )
+
+
+def generations(ledger: Mapping[str, Any]) -> list[str]:
+    """Return the generations of a ledger with their states."""
+    return [f"{g['number']} {g['state']}" for g in ledger.get("generations", [])]
 
 
 def held_by(document: Mapping[str, Any]) -> tuple[str, str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, ...] = ("before", "after")
+
+NEW = os.O_CREAT | getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY
+"""Flags of a file that is made by being opened."""
 
 WRITES: tuple[tuple[Any, str], ...] = (
     (os, "mkdir"),
@@ -20,9 +22,10 @@ WRITES: tuple[tuple[Any, str], ...] = (
     (os, "replace"),
     (os, "unlink"),
     (os, "fsync"),
-    (tempfile, "mkstemp"),
 )
-"""All calls by which the local store and ledger store change what is on the disk, beside those of SQLite."""
+"""All calls by which the local store and ledger store change what is on the disk, beside those of SQLite and those that
+make a file.
+"""
 
 
 @dataclass
@@ -37,7 +40,12 @@ class Strike:
         """Count from now on."""
         for module, name in WRITES:
             setattr(module, name, self.counted(getattr(module, name)))
-        strike, connect = self, sqlite3.connect
+        strike, connect, plain_open = self, sqlite3.connect, os.open
+
+        def opening(path: Any, flags: int, *rest: Any, **named: Any) -> int:  # noqa: ANN401 - the signature of os.open
+            return (strike.counted(plain_open) if flags & NEW else plain_open)(path, flags, *rest, **named)
+
+        os.open = opening
 
         class Connection(sqlite3.Connection):
             """One whose writes count."""

@@ -58,6 +58,6 @@ def strike_everywhere(case: str, folder: Path) -> tuple[Counter[int], list[str]]
 @pytest.mark.parametrize("case", PHASES)
 def test_every_write_to_the_disk_can_be_the_last(case: str, outcome: tuple[Counter[int], list[str]]) -> None:
     settled, problems = outcome
-    tally.note("writes of keysteward up to the local store and ledgers", settled)
+    tally.note("writes to the local store and ledgers", settled)
     assert problems == []
     assert settled.total() > 15, f"hardly anything happened in {case}"

@@ -53,6 +53,13 @@ def due_again(scene: Scene, fields: Mapping[str, str]) -> None:
     scene.pass_time(days=90)
 
 
+def due_beside_a_neighbour(scene: Scene, fields: Mapping[str, str]) -> None:
+    yearly = {**fields, "rotation": "RotationSchedule(every='365d')"}
+    scene.declare(client(fields), client({"name": "'neighbour'", **yearly}, "first.path('apps/neighbour')"))
+    scene.up()
+    scene.pass_time(days=90)
+
+
 def moved(scene: Scene, fields: Mapping[str, str]) -> None:
     nothing(scene, fields)
     scene.up()
@@ -83,6 +90,7 @@ def removed(scene: Scene, fields: Mapping[str, str]) -> None:
 PHASES = {
     "create": Phase(nothing),
     "rotate": Phase(due, keeps_old=True),
+    "rotate beside a neighbour": Phase(due_beside_a_neighbour, keeps_old=True),
     "rotate back": Phase(due_again, keeps_old=True),
     "retire": Phase(overlap_over),
     "move": Phase(moved, keeps_old=True),
@@ -120,6 +128,6 @@ def strike_everywhere(case: Case, folder: Path) -> tuple[Counter[int], list[str]
 @pytest.mark.parametrize("case", CASES, ids=", ".join)
 def test_every_request_can_be_the_last(case: Case, outcome: tuple[Counter[int], list[str]]) -> None:
     settled, problems = outcome
-    tally.note("HTTP requests of keysteward up", settled)
+    tally.note("requests of keysteward up", settled)
     assert problems == []
     assert settled.total() > 40, f"hardly anything happened in {case}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
+import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyrage
@@ -162,6 +165,36 @@ class TestFiles:
         store.discard(PATH, IDENTITY, 1)
         store.discard(PATH, IDENTITY, 2)
         assert not list(root.rglob("*.tmp"))
+
+    @pytest.mark.parametrize("unnamed", [True, False], ids=["without a name first", "beside it first"])
+    def test_of_several_that_make_a_file_one_does_and_nothing_else_is_left(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, unnamed: bool
+    ) -> None:
+        if not unnamed:
+            monkeypatch.setattr(files, "_UNNAMED", 0)
+        path, contents = tmp_path / "new" / "age.key", [f"key {n}".encode() for n in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda content: files.create_file(path, content), contents))
+        assert made.count(True) == 1
+        assert path.read_bytes() == contents[made.index(True)]
+        assert list(path.parent.iterdir()) == [path]
+        assert mode(path) == 0o600
+
+    def test_a_file_system_without_unnamed_files_is_served(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened = os.open
+
+        def refusing(path: Path, flags: int, *mode: int) -> int:
+            if files._UNNAMED and flags & files._UNNAMED == files._UNNAMED:
+                raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+            return opened(path, flags, *mode)
+
+        monkeypatch.setattr(os, "open", refusing)
+        assert files.create_file(tmp_path / "age.key", b"key")
+        assert not files.create_file(tmp_path / "age.key", b"another")
+        assert (tmp_path / "age.key").read_bytes() == b"key"
+        assert len(list(tmp_path.iterdir())) == 1
 
     @pytest.mark.parametrize("survivors", range(6))
     def test_a_kill_between_any_two_writes_is_made_good(

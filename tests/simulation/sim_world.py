@@ -277,7 +277,7 @@ class Simulation:
             names = sorted({*snapshot.specs, *snapshot.undeclared()})
             for identity in names:
                 self._run_one(runner, reconciler, identity)
-            flush(self.ledgers, self._record, snapshot.ledgers, snapshot.server_ledgers)
+            flush(self.ledgers, self._record, snapshot.ledgers, snapshot.server_ledgers, runner.name)
         except Killed:
             self.dead.add(runner.name)
         except (Unavailable, OutcomeUnknown) as error:
