@@ -154,6 +154,7 @@ class Session:
         extent: Extent = Extent.ALL,
         door: str = "keysteward",
         approval: str = "",
+        emergency: bool = False,
         tell: Callable[[str, str], None] | None = None,
     ) -> None:
         self.stack = stack
@@ -166,6 +167,7 @@ class Session:
         self.runner = new_runner()
         self._door = door
         self._approval = approval
+        self._emergency = emergency
         self._specs = dict(specs or {})
         self._tell = tell or (lambda _identity, _words: None)
 
@@ -262,12 +264,20 @@ class Session:
 
     @cached_property
     def credentials(self) -> Reconciler:
-        """Return what plans and runs credentials; a runner's first notes what was revoked without the ledger store."""
+        """Return what plans and runs credentials; a runner's first notes what was revoked without the ledger store.
+
+        That some of that cannot be noted stops it, except in an emergency, which is about another credential.
+        """
         made = Reconciler(self._tools, self.snapshot)
         if self.access == "runner":
             from keysteward.providers.revocations import honour  # noqa: PLC0415 - its records are files beside a card
 
-            honour(Path.cwd(), made)
+            try:
+                honour(Path.cwd(), made)
+            except KeystewardError as error:
+                if not self._emergency:
+                    raise
+                _log.warning("operation=revoke stack=%s outcome=kept reason=%r", self.stack, str(error))
         return made
 
     @cached_property
