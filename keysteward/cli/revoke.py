@@ -101,7 +101,7 @@ def _by_mark(scene: Scene, identity: str, target: str, reason: str, *, yes: bool
     words = "not every client was disabled, run the same command again"
     try:
         for item in disable_marked(port, identity):
-            marked.append(item)
+            marked.append(item)  # noqa: PERF402 - each at once, so that none is forgotten when the next one fails
         words = ""
         return replace(revoke_now(scene, identity, reason, None), disabled=_disabled(marked))
     except KeystewardError as error:

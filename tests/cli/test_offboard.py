@@ -188,7 +188,7 @@ def test_a_file_that_was_edited_while_somebody_was_asked_stays_as_it_is(tmp_path
     places = find_owners([first, second], ["a", "b"], "old")
     edited = "y = M2MClient('b', key='old', owner='old')\n"
     second.write_text(edited, encoding="utf-8")
-    with pytest.raises(DeclarationError, match="b.py was edited meanwhile; nothing was changed, run again"):
+    with pytest.raises(DeclarationError, match=r"b\.py was edited meanwhile; nothing was changed, run again"):
         change_owners(places, "new")
     assert "owner='old'" in first.read_text(encoding="utf-8"), "no file is written before all were checked"
     assert second.read_text(encoding="utf-8") == edited

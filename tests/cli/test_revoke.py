@@ -301,9 +301,7 @@ def test_the_record_of_a_credential_that_was_renamed_since_revokes_it_under_its_
     assert working(project) == []
 
 
-def test_what_stops_half_way_leaves_a_record_of_what_was_disabled(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_stops_half_way_leaves_a_record_of_what_was_disabled(project: Project) -> None:
     project.run("up", "--yes")
     record = project.root / f".keysteward/revoked/acme/demo/{NAME}.json"
 
