@@ -191,7 +191,13 @@ class Session:
         """
         if self.access == "reader":
             return 0
-        return flush(self.ledgers, self._record, self.snapshot.ledgers, self.snapshot.server_ledgers, only)
+        known = self.snapshot.ledgers
+        busy = [name for name, ledger in list(known.items()) if self._works_elsewhere(ledger)]
+        return flush(self.ledgers, self._record, known, self.snapshot.server_ledgers, only, busy)
+
+    def _works_elsewhere(self, ledger: Ledger) -> bool:
+        lease = ledger.lease
+        return lease is not None and lease.runner != self.runner and lease.until > self.snapshot.at
 
     def _port(self, port: Any) -> Any:  # noqa: ANN401 - any of the three ports
         return port.as_reader() if self.access == "reader" else port

@@ -36,19 +36,21 @@ def flush(
     credentials: MutableMapping[str, Ledger],
     servers: MutableMapping[str, ServerLedger],
     only: Iterable[str] | None = None,
+    skip: Iterable[str] = (),
 ) -> int:
-    """Move what waits in these ledgers (of `only` these identities) into the log; returns how many entries.
+    """Move what waits in these ledgers (of `only` these identities, never of `skip`) into the log; returns how many.
 
-    The log comes first, then the ledgers: a run that dies in between leaves entries that the next one appends again
-    under the same ids. A ledger that somebody else changes meanwhile keeps its entries too.
+    `skip` is what another run works on now: a write here would take the ledger from under it, and it moves its own
+    entries. The log comes first, then the ledgers: a run that dies in between leaves entries that the next one appends
+    again under the same ids. A ledger that somebody else changes meanwhile keeps its entries too.
     """
-    names = None if only is None else set(only)
+    names, left = None if only is None else set(only), set(skip)
     groups: tuple[_Ledgers, _Ledgers] = ((credentials, dump_ledger), (servers, dump_server_ledger))
     waiting = [
         (known, dump, ledger)
         for known, dump in groups
         for name, ledger in list(known.items())
-        if ledger.outbox and (names is None or name in names)
+        if ledger.outbox and name not in left and (names is None or name in names)
     ]
     entries = sorted((entry for _, _, ledger in waiting for entry in ledger.outbox), key=lambda entry: entry.at)
     if not entries:
