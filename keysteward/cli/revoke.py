@@ -146,7 +146,7 @@ def _ledger_of(scene: Scene, identity: str) -> Ledger:
     if stored.document is None:
         if identity in scene.specs:
             raise DeclarationError(f"{identity} was never issued; there is nothing to revoke")
-        raise unknown_name(identity, {*scene.specs, *scene.session("reader", identity).snapshot.ledgers})
+        raise unknown_name(identity, {*scene.specs, *scene.session("reader", "").snapshot.ledgers})
     return load_ledger(stored.document, stored.version)
 
 

@@ -56,7 +56,7 @@ class Scene:
             specs=self.specs,
             limit=self.limit,
             extent=Extent.LIFECYCLE if identity in self.specs else Extent.REVOKE,
-            emergency=True,
+            alone=identity or None,
             tell=tell,
         )
         session.add_ports(self.targets, self.stores)

@@ -127,7 +127,10 @@ class Sources:
 
 
 class Snapshot:
-    """The lazily built view of one process. Thread-safe."""
+    """The lazily built view of one process. Thread-safe.
+
+    With `only`, ledgers of other identities are not looked at: an emergency must not fail for what it is not about.
+    """
 
     def __init__(
         self,
@@ -136,9 +139,11 @@ class Snapshot:
         specs: Mapping[str, Spec],
         runner: str,
         extent: Extent = Extent.ALL,
+        only: frozenset[str] | None = None,
     ) -> None:
         self.stack = stack
         self.extent = extent
+        self._only = only
         self.sources = sources
         self.specs = dict(specs)
         self.runner = runner
@@ -179,9 +184,9 @@ class Snapshot:
         credentials: dict[str, Ledger] = {}
         servers: dict[str, ServerLedger] = {}
         for key, stored in self.sources.ledgers.list(f"{LEDGERS}/{self.stack}/").items():
-            if stored.document is None:
-                continue
             identity = key.removeprefix(f"{LEDGERS}/")
+            if stored.document is None or (self._only is not None and identity not in self._only):
+                continue
             if stored.document.get("kind") == SERVER_KIND:
                 servers[identity] = load_server_ledger(stored.document, stored.version)
             else:

@@ -63,3 +63,11 @@ def test_a_heartbeat_that_cannot_be_written_is_a_warning(project: Project, monke
     assert done.code == 0
     assert "operation=heartbeat stack=acme/demo outcome=failed reason='the ledger store is read-only now'" in done.err
     assert project.states() == ["1 current"]
+
+
+def test_a_heartbeat_that_somebody_spoilt_is_written_anew(project: Project) -> None:
+    project.ledgers.write("heartbeat/acme/demo", {"format": 1, "last": []}, 0)
+    assert project.run("up", "--yes").code == 0
+    document = project.ledgers.read("heartbeat/acme/demo").document
+    assert document is not None
+    assert list(document["last"]) == ["up"]

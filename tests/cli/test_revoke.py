@@ -280,6 +280,21 @@ def test_a_record_that_cannot_be_read_does_not_stop_an_emergency(project: Projec
     assert record.exists()
 
 
+def test_nothing_that_is_wrong_with_another_credential_stops_an_emergency(project: Project) -> None:
+    elsewhere = MemoryStore("elsewhere")
+    PORTS[elsewhere.name] = elsewhere
+    project.declare(project.api, project.client(), project.client("mailer", deliver_to=elsewhere.path("mailer")))
+    project.run("up", "--yes")
+    elsewhere.before = down
+    key = "ledgers/acme/demo/mailer"
+    project.ledgers.write(key, {"format": 1, "identity": "acme/demo/mailer"}, project.ledgers.read(key).version)
+    assert project.run("up", "--yes").code == 1
+
+    done = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert done.code == 0, done.err
+    assert project.states() == ["1 retired"]
+
+
 def test_the_record_of_a_credential_that_was_renamed_since_revokes_it_under_its_new_name(project: Project) -> None:
     project.run("up", "--yes")
     project.ledgers.before = down
