@@ -20,6 +20,13 @@ DECLARING: Final = ("stacks", "modules")
 """Folders in which a new file, too, is a change of the declarations."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_PASSED_ON: Final = re.compile(
+    r"PATH|HOME|USERPROFILE|XDG_CONFIG_HOME|SYSTEMROOT|TMPDIR|TEMP|TMP|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|GIT_.*",
+    re.IGNORECASE,
+)
+"""What git needs to find itself, its settings and the repository. References of ours resolve in the environment, and
+a filter or an alias that the repository's settings name must not read their values there."""
+
 _QUIET: Final = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
 
@@ -82,7 +89,8 @@ def _git(root: Path, *words: str, more: dict[str, str] | None = None) -> str:
     if program is None:
         raise Unavailable("git is not installed here; install it, or do without notes and approvals")
     command = [program, "-c", "core.fsmonitor=false", "-C", str(root), *words]
-    environment = {**os.environ, **_QUIET, **(more or {})}
+    known = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
+    environment = {**known, **_QUIET, **(more or {})}
     try:
         done = subprocess.run(  # noqa: S603 - the program found on PATH; what comes from outside is checked above
             command, capture_output=True, check=False, timeout=TIMEOUT_SECONDS, env=environment
