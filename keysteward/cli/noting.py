@@ -14,10 +14,11 @@ from keysteward.cli.planning import plan_of
 from keysteward.cli.progress import Display
 from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, show
+from keysteward.core import handles
 from keysteward.core.errors import DeclarationError, LeaseHeld
 from keysteward.core.ledger import Ledger
 from keysteward.core.world import Extent, World
-from keysteward.providers.session import Session
+from keysteward.providers.session import Session, is_dead
 from keysteward.report.plan import CredentialPlan, Preview, preview_lines
 from keysteward.report.results import result_lines, result_of
 
@@ -62,12 +63,27 @@ def find(opened: Opened, session: Session, name: str) -> World:
 
 
 def note(opened: Opened, name: str, request: Request) -> Ledger:
-    """Write a person's word into the ledger, and nothing else; returns the ledger."""
+    """Write a person's word into the ledger, and nothing else; returns the ledger.
+
+    Raises DeclarationError while another run works on it: no word that can wait stops that half way.
+    """
     session = opened.session("runner", extent=Extent.LIFECYCLE)
     world = find(opened, session, name)
-    ledger = _edit(session, world.ledger.identity if world.ledger else world.identity, request)
+    patient = replace(request, change=undisturbed(request.change))
+    ledger = _edit(session, world.ledger.identity if world.ledger else world.identity, patient)
     finish(session, request.command, 0)
     return ledger
+
+
+def undisturbed(change: Change) -> Change:
+    """Return a handle that is not turned while another run, which still lives, works on the credential."""
+
+    def patient(ledger: Ledger, runner: str, at: datetime) -> Ledger:
+        if ledger.lease is not None and not is_dead(ledger.lease.runner):
+            handles.must_be_free(ledger, runner, at)
+        return change(ledger, runner, at)
+
+    return patient
 
 
 def _edit(session: Session, identity: str, request: Request) -> Ledger:

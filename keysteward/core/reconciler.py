@@ -21,7 +21,7 @@ from keysteward.core.ledger import LEASE, Executed, Lease, Ledger, State, dump_l
 from keysteward.core.outbox import numbered
 from keysteward.core.planner import decide, plan
 from keysteward.core.ports import Descriptor
-from keysteward.core.snapshot import Snapshot, ledger_key, read_delivered
+from keysteward.core.snapshot import Snapshot, carried_over, ledger_key, read_delivered
 from keysteward.core.spec import Spec
 from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
 from keysteward.core.worker import Tools, Worker
@@ -197,7 +197,7 @@ class _Run:
             if ledger is None or ledger.closed is not None:
                 names = tuple(sorted({*old.names, name} - {seen.identity}))
                 version = ledger.version if ledger is not None else 0
-                ledger = replace(old, identity=seen.identity, names=names, version=version)
+                ledger = replace(carried_over(old, ledger), identity=seen.identity, names=names, version=version)
         self.found_lease = ledger.lease if ledger is not None else None
         world = self.snapshot.world_of(seen.identity, seen.spec, ledger)
         places = {p.key: p for p in (*(seen.spec.places if seen.spec else ()), *(ledger.places if ledger else ()))}

@@ -36,6 +36,11 @@ def old_identities(stack: str, spec: Spec | ServerSpec) -> tuple[str, ...]:
     return tuple(f"{stack}/{name}" for name in spec.previously)
 
 
+def carried_over(old: Ledger, closed: Ledger | None) -> Ledger:
+    """Return a ledger that goes on under a name which had one before: no number of that name is given twice."""
+    return old if closed is None else replace(old, next=max(old.next, closed.next))
+
+
 class Once:
     """Builds a value once per key and remembers a failure as the same error for all who ask."""
 
@@ -209,7 +214,7 @@ class Snapshot:
         if spec is not None and (ledger is None or ledger.closed is not None):
             names = old_identities(self.stack, spec)
             renamed = next((o for name in names if (o := self.ledgers.get(name)) and o.closed is None), None)
-            ledger = renamed or ledger
+            ledger = carried_over(renamed, ledger) if renamed is not None else ledger
         return self.world_of(identity, spec, ledger)
 
     def world_of(self, identity: str, spec: Spec | None, ledger: Ledger | None) -> World:

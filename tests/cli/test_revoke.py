@@ -191,6 +191,8 @@ def test_a_target_that_is_down_is_said_and_the_next_run_ends_it(project: Project
     assert begun.code == 1
     assert "not ended yet: generation 1 (current): no answer" in begun.out
     assert "it is noted in the ledger: the next run of anything ends it" in begun.out
+    assert "keysteward revoke billing-exporter --target corp --reason TEXT" in begun.out
+    assert "generation 1 may still work for whoever has its secret" in begun.out
     project.target.before = lambda _operation: None
     assert project.run("up", "--yes").code == 0
     assert working(project) == []
