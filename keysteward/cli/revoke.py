@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.loading import StackOption
+from keysteward.cli.noting import reason_of
 from keysteward.cli.opening import unknown_name
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.progress import Display
-from keysteward.cli.running import move_entries
+from keysteward.cli.running import finish
 from keysteward.cli.scene import CardOption, Scene, open_scene
 from keysteward.cli.terminal import confirm_or_stop, say, show, show_json
 from keysteward.cli.up import YesOption
@@ -28,8 +29,6 @@ from keysteward.report.emergency import Disabled, Revocation, generations_table,
 
 TRIES = 5
 """How often a word is written, or a run begun, that lost a race against another run."""
-
-REASON_EMPTY = "--reason: must not be empty; say why, for those who read the ledger later"
 
 
 def command(
@@ -57,9 +56,7 @@ def command(
 
     Exit code 0: ended; 1: an error, declined, or not everything is ended yet (it says what is left).
     """
-    reason = reason.strip()
-    if not reason:
-        raise DeclarationError(REASON_EMPTY)
+    reason = reason_of(reason)
     if as_json and not yes:
         raise DeclarationError("--json asks nothing, so it needs --yes; nothing was changed")
     if generation and (everything or target is not None):
@@ -156,12 +153,14 @@ def revoke_now(scene: Scene, identity: str, reason: str, numbers: tuple[int, ...
         session = scene.session("runner", identity, display.tell)
         ledger = _note(session, identity, reason, numbers)
         made = Revocation(scene.stack, identity, reason, ledger, identity in scene.specs)
+        code = 1
         try:
             result = _run(session, identity, scene)
+            code = 0
         except KeystewardError as error:
             return replace(made, ledger=_known(session, identity) or ledger, error=str(error))
         finally:
-            move_entries(session)
+            finish(session, "revoke", code)
     done = tuple(step.words for step in result.done if step.headline) or tuple(step.words for step in result.done)
     waits = f"waits until {result.wait.until:%H:%M:%S} UTC: {result.wait.why}" if result.wait is not None else ""
     return replace(made, ledger=result.ledger or ledger, done=done, error=waits)
