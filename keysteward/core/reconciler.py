@@ -201,7 +201,7 @@ class _Run:
         self.found_lease = ledger.lease if ledger is not None else None
         world = self.snapshot.world_of(seen.identity, seen.spec, ledger)
         places = {p.key: p for p in (*(seen.spec.places if seen.spec else ()), *(ledger.places if ledger else ()))}
-        delivered = read_delivered(self.tools.stores, places.values())
+        delivered = read_delivered(self.tools.stores, places.values(), lenient=self.snapshot.only is not None)
         return replace(world, delivered=delivered, now=self.now())
 
     def _read_ledger(self, identity: str) -> Ledger | None:

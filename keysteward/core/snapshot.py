@@ -134,7 +134,8 @@ class Sources:
 class Snapshot:
     """The lazily built view of one process. Thread-safe.
 
-    With `only`, ledgers of other identities are not looked at: an emergency must not fail for what it is not about.
+    With `only`, ledgers of other identities are not looked at, and a store may be down: in an emergency nothing may
+    stop what ends a secret at its target.
     """
 
     def __init__(
@@ -148,7 +149,7 @@ class Snapshot:
     ) -> None:
         self.stack = stack
         self.extent = extent
-        self._only = only
+        self.only = only
         self.sources = sources
         self.specs = dict(specs)
         self.runner = runner
@@ -190,7 +191,7 @@ class Snapshot:
         servers: dict[str, ServerLedger] = {}
         for key, stored in self.sources.ledgers.list(f"{LEDGERS}/{self.stack}/").items():
             identity = key.removeprefix(f"{LEDGERS}/")
-            if stored.document is None or (self._only is not None and identity not in self._only):
+            if stored.document is None or (self.only is not None and identity not in self.only):
                 continue
             if stored.document.get("kind") == SERVER_KIND:
                 servers[identity] = load_server_ledger(stored.document, stored.version)
@@ -206,7 +207,7 @@ class Snapshot:
     def _read_delivered(self) -> dict[str, Delivered]:
         places = {p.key: p for spec in self.specs.values() for p in spec.places}
         places.update((p.key, p) for ledger in self.ledgers.values() if not ledger.closed for p in ledger.places)
-        return read_delivered(self.sources.stores, places.values())
+        return read_delivered(self.sources.stores, places.values(), lenient=self.only is not None)
 
     def world(self, identity: str, spec: Spec | None) -> World:
         """Return the world of one credential."""
@@ -260,7 +261,7 @@ class Snapshot:
         """Ask for places that were not known when the others were read in bulk."""
         missing = [place for key, place in places.items() if key not in self.delivered]
         if missing:
-            self.delivered.update(read_delivered(self.sources.stores, missing))
+            self.delivered.update(read_delivered(self.sources.stores, missing, lenient=self.only is not None))
 
     def undeclared(self) -> list[str]:
         """Return credentials with an open ledger that nothing declares; an old name of a declared one is declared."""
@@ -292,14 +293,24 @@ class Snapshot:
             self.delivered.update(after.delivered)
 
 
-def read_delivered(stores: Mapping[str, Store], places: Iterable[Place]) -> dict[str, Delivered]:
-    """Ask every store in bulk what it holds at these places; places of unknown stores are left out."""
+def read_delivered(
+    stores: Mapping[str, Store], places: Iterable[Place], *, lenient: bool = False
+) -> dict[str, Delivered]:
+    """Ask every store in bulk what it holds at these places; places of unknown stores are left out.
+
+    `lenient`: what a store that does not answer holds is unknown, so that a secret can still end at its target.
+    """
     by_store: dict[str, list[str]] = {}
     for place in places:
         by_store.setdefault(place.store, []).append(place.path)
     found: dict[str, Delivered] = {}
     for name, paths in by_store.items():
         if name in stores:
-            held = stores[name].delivered(paths)
+            try:
+                held = stores[name].delivered(paths)
+            except KeystewardError:
+                if not lenient:
+                    raise
+                held = dict.fromkeys(paths, Delivered(unknown=True))
             found.update((f"{name}:{path}", held.get(path, NOTHING_DELIVERED)) for path in paths)
     return found

@@ -297,6 +297,23 @@ def test_nothing_that_is_wrong_with_another_credential_stops_an_emergency(projec
     assert project.states() == ["1 retired"]
 
 
+@pytest.mark.parametrize("which", [("--all",), ("--generation", "2")])
+def test_with_its_store_down_a_secret_still_ends_at_its_target(project: Project, which: tuple[str, ...]) -> None:
+    project.run("up", "--yes")
+    project.run("reissue", NAME, "--reason", "a test", "--grace", "1d", "--yes")
+    assert project.states() == ["1 previous", "2 current"]
+    newest = project.target.objects[next(iter(project.target.objects))].secrets[-1].value
+    project.store.before = down
+    begun = project.run("revoke", NAME, *which, "--reason", "leak", "--yes")
+    assert begun.code == 1
+    assert "no answer" in begun.out
+    assert newest not in working(project)
+    project.store.before = lambda _operation: None
+    assert project.run("revoke", NAME, *which, "--reason", "leak", "--yes").code == 0
+    assert "2 retired" in project.states()
+    assert (project.states()[0] == "1 current") is (which[0] == "--generation")
+
+
 def test_the_record_of_a_credential_that_was_renamed_since_revokes_it_under_its_new_name(project: Project) -> None:
     project.run("up", "--yes")
     project.ledgers.before = down
