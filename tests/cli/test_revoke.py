@@ -314,6 +314,22 @@ def test_with_its_store_down_a_secret_still_ends_at_its_target(project: Project,
     assert (project.states()[0] == "1 current") is (which[0] == "--generation")
 
 
+def test_what_an_overruled_run_did_is_in_the_audit_log_all_the_same(project: Project) -> None:
+    project.run("up", "--yes")
+    project.pass_time(days=90)
+    asked = []
+
+    def meanwhile(operation: str) -> None:
+        if operation.startswith("issue") and not asked:
+            asked.append(project.run("revoke", NAME, "--all", "--reason", "leak", "--yes"))
+
+    project.target.after = meanwhile
+    overruled = project.run("up", "--yes")
+    assert "it was revoked meanwhile (leak)" in overruled.out + overruled.err
+    assert [step for step, _ in project.entries()].count("issue") == 1, "of the generation that was begun"
+    assert project.run("audit", "verify").code == 0
+
+
 def test_the_record_of_a_credential_that_was_renamed_since_revokes_it_under_its_new_name(project: Project) -> None:
     project.run("up", "--yes")
     project.ledgers.before = down
