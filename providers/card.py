@@ -2,6 +2,9 @@
 
 JSON (`format: 1`): `format`, `stack` (identity), `ledgers`, `targets{}` and `stores{}`, each a descriptor (`kind`,
 `settings`). A descriptor holds references to credentials, never a credential, so that a card may be committed.
+
+A card is trusted like the stack's module: what it names is imported, and gets the credentials it refers to. Who can
+write it could as well write that module; see docs/emergency.md.
 """
 
 from __future__ import annotations

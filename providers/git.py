@@ -20,6 +20,7 @@ DECLARING: Final = ("stacks", "modules")
 """Folders in which a new file, too, is a change of the declarations."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
 _QUIET: Final = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from keysteward.core.reconciler import Reconciler
 from keysteward.core.stack import IDENTITY
 from keysteward.providers.author import author_of
 from keysteward.providers.card import FOLDER
-from keysteward.providers.local.files import remove_file, replace_file
+from keysteward.providers.local.files import file_errors, remove_file, replace_file
 
 FORMAT = 1
 
@@ -52,11 +52,11 @@ class Marked:
     was_enabled: bool
 
 
-def disable_marked(target: Target, identity: str) -> list[Marked]:
-    """Disable every client of a target that carries the mark of this identity; returns them all.
+def disable_marked(target: Target, identity: str) -> Iterator[Marked]:
+    """Disable every client of a target that carries the mark of this identity; yields each as soon as it is done.
 
-    Only the mark gives the right, so that nothing is deleted and no secret is ended. Raises Conflict at a target that
-    cannot disable a client.
+    Only the mark gives the right, so that nothing is deleted and no secret is ended. Raises Conflict, before any is
+    disabled, at a target that cannot disable a client.
     """
     found = [o for o in target.observe(None).objects if o.mark is not None and o.mark.identity == identity]
     if found and not target.capabilities.suspends:
@@ -67,7 +67,7 @@ def disable_marked(target: Target, identity: str) -> list[Marked]:
         if item.enabled:
             target.suspend(item.remote_id)
             _log.info("operation=disable target=%s client=%s outcome=done", target.name, item.client_id)
-    return [Marked(target.name, item.remote_id, item.client_id, item.enabled) for item in found]
+        yield Marked(target.name, item.remote_id, item.client_id, item.enabled)
 
 
 def record_path(root: Path, identity: str) -> Path:
@@ -78,7 +78,10 @@ def record_path(root: Path, identity: str) -> Path:
 
 
 def keep(root: Path, identity: str, reason: str, marked: Iterable[Marked]) -> Path:
-    """Write a record, or add to one that stands there; returns its path. Raises OSError."""
+    """Write a record, or add to one that stands there; returns its path.
+
+    Raises AccessDenied or Unavailable when it cannot be written, and Damaged for what stands there and is no record.
+    """
     path = record_path(root, identity)
     disabled = dict(read_record(path).disabled) if path.exists() else {}
     for item in marked:
@@ -91,19 +94,21 @@ def keep(root: Path, identity: str, reason: str, marked: Iterable[Marked]) -> Pa
         "actor": author_of("", "keysteward", root).actor,
         "disabled": disabled,
     }
-    replace_file(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode())
+    with file_errors("the record of the revocation"):
+        replace_file(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode())
     return path
 
 
 def read_record(path: Path) -> Revocation:
     """Read a record back. Raises Damaged when it is none."""
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         document = json.loads(path.read_text(encoding="utf-8"))
-        if document["format"] == FORMAT:
+        at = datetime.fromisoformat(document["at"])
+        if document["format"] == FORMAT and at.tzinfo is not None:
             return Revocation(
                 identity=str(document["identity"]),
                 reason=str(document["reason"]),
-                at=datetime.fromisoformat(document["at"]),
+                at=at.astimezone(UTC),
                 actor=str(document["actor"]),
                 disabled={str(name): tuple(map(str, ids)) for name, ids in document["disabled"].items()},
             )
@@ -124,15 +129,28 @@ def waiting(root: Path, stack: str) -> dict[Path, Revocation]:
 
 
 def honour(root: Path, reconciler: Reconciler) -> None:
-    """Write every waiting record into its ledger, then remove it. One whose ledger cannot be written stays."""
+    """Write every waiting record into its ledger, then remove it. One whose ledger cannot be written stays.
+
+    A credential that was renamed since is revoked under its present name.
+    """
     for path, record in waiting(root, reconciler.snapshot.stack).items():
         words = f"{record.reason} (by {record.actor} at {record.at:%Y-%m-%d %H:%M} UTC, without the ledger store)"
         change = functools.partial(_revoked, record)
-        if reconciler.edit(record.identity, change, command="revoke", words=words) is None:
+        if reconciler.edit(_present_name(reconciler, record), change, command="revoke", words=words) is None:
             _log.warning("credential=%s operation=revoke outcome=kept reason=no-ledger file=%s", record.identity, path)
             continue
         remove_file(path)
         _log.warning("credential=%s operation=revoke outcome=noted file=%s", record.identity, path)
+
+
+def _present_name(reconciler: Reconciler, record: Revocation) -> str:
+    """Return under which identity a credential goes on: where its own ledger is closed, one may have its name."""
+    ledgers = reconciler.snapshot.ledgers
+    known = ledgers.get(record.identity)
+    if known is None or known.closed is None:
+        return record.identity
+    heirs = (i for i, ledger in sorted(ledgers.items()) if ledger.closed is None and record.identity in ledger.names)
+    return next(heirs, record.identity)
 
 
 def _revoked(record: Revocation, ledger: Ledger) -> Ledger:

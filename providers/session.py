@@ -31,7 +31,7 @@ from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, S
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.server_reconciler import ServerReconciler
 from keysteward.core.servers import ServerLedger
-from keysteward.core.snapshot import Snapshot, Sources
+from keysteward.core.snapshot import Snapshot, Sources, old_identities
 from keysteward.core.spec import Spec
 from keysteward.core.stack import Limit
 from keysteward.core.worker import Tools
@@ -65,7 +65,7 @@ def revive(descriptor: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever por
         raise DeclarationError(f"{kind!r} is neither a target nor a store; correct the descriptor that names it")
     try:
         return made(**descriptor.get("settings", {}))
-    except TypeError:
+    except (TypeError, ValueError, AttributeError):
         raise DeclarationError(
             f"{kind!r} does not take the settings that were recorded for it; install the version that wrote them"
         ) from None
@@ -141,7 +141,10 @@ def fingerprint_key(stored: Stored, stack: str) -> FingerprintKey | None:
 
 
 class Session:
-    """One stack as one process sees it, with the reader's or the runner's credentials."""
+    """One stack as one process sees it, with the reader's or the runner's credentials.
+
+    `alone` is the one credential that an emergency is about: nothing that is wrong with another one can stop it.
+    """
 
     def __init__(
         self,
@@ -154,6 +157,7 @@ class Session:
         extent: Extent = Extent.ALL,
         door: str = "keysteward",
         approval: str = "",
+        alone: str | None = None,
         tell: Callable[[str, str], None] | None = None,
     ) -> None:
         self.stack = stack
@@ -166,6 +170,7 @@ class Session:
         self.runner = new_runner()
         self._door = door
         self._approval = approval
+        self._alone = alone
         self._specs = dict(specs or {})
         self._tell = tell or (lambda _identity, _words: None)
 
@@ -247,7 +252,11 @@ class Session:
         sources = Sources(
             self.targets, self.stores, self.ledgers, self.fingerprint, complete=self._complete, is_dead=is_dead
         )
-        return Snapshot(self.stack, sources, self._specs, self.runner, self.extent)
+        if self._alone is None:
+            return Snapshot(self.stack, sources, self._specs, self.runner, self.extent)
+        specs = {name: spec for name, spec in self._specs.items() if name == self._alone}
+        only = {self._alone, *(old for spec in specs.values() for old in old_identities(self.stack, spec))}
+        return Snapshot(self.stack, sources, specs, self.runner, self.extent, frozenset(only))
 
     @cached_property
     def _tools(self) -> Tools:
@@ -269,12 +278,20 @@ class Session:
 
     @cached_property
     def credentials(self) -> Reconciler:
-        """Return what plans and runs credentials; a runner's first notes what was revoked without the ledger store."""
+        """Return what plans and runs credentials; a runner's first notes what was revoked without the ledger store.
+
+        That some of that cannot be noted stops it, except in an emergency.
+        """
         made = Reconciler(self._tools, self.snapshot)
         if self.access == "runner":
             from keysteward.providers.revocations import honour  # noqa: PLC0415 - its records are files beside a card
 
-            honour(Path.cwd(), made)
+            try:
+                honour(Path.cwd(), made)
+            except KeystewardError as error:
+                if self._alone is None:
+                    raise
+                _log.warning("operation=revoke stack=%s outcome=kept reason=%r", self.stack, str(error))
         return made
 
     @cached_property

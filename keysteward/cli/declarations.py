@@ -17,7 +17,7 @@ _QUOTES = (b'"', b"'")
 class Place:
     """Where the owner of one declaration stands; `span` are the bytes of its literal, None where a person must edit.
 
-    `why` says then what stands there in place of a literal.
+    `why` says then what stands there in place of a literal; `literal` is what was read there.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Place:
     line: int
     span: tuple[int, int] | None = None
     why: str = ""
+    literal: bytes = b""
 
 
 def project_files(root: Path, module: str) -> list[Path]:
@@ -97,7 +98,7 @@ def _place(name: str, file: Path, given: ast.expr, source: bytes, starts: list[i
         return Place(name, file, given.lineno, why=f"its owner reads {given.value!r} there")
     if literal[:1] not in _QUOTES or literal != literal[:1] + owner.encode() + literal[:1]:
         return Place(name, file, given.lineno, why="its owner is not written as one plain text")
-    return Place(name, file, given.lineno, (start, end))
+    return Place(name, file, given.lineno, (start, end), literal=literal)
 
 
 def _line_starts(source: bytes) -> list[int]:
@@ -113,18 +114,21 @@ def _line_starts(source: bytes) -> list[int]:
 def change_owners(places: Iterable[Place], owner: str) -> list[Path]:
     """Write another owner into each of these literals and change no other byte; returns the files that were changed.
 
-    Raises DeclarationError, before any file is written, where the result would not be the same program otherwise.
+    Raises DeclarationError, before any file is written, where a file was edited since it was read, or where the result
+    would not be the same program otherwise.
     """
-    by_file: dict[Path, list[tuple[int, int]]] = {}
+    by_file: dict[Path, list[tuple[int, int, bytes]]] = {}
     for place in places:
         if place.span is not None:
-            by_file.setdefault(place.file, []).append(place.span)
+            by_file.setdefault(place.file, []).append((*place.span, place.literal))
     if not owner.isprintable() or set(owner) & set("\"'\\"):
         raise DeclarationError(f"--to: {owner!r} cannot be written as a plain text; edit the owners by hand")
     changed: dict[Path, bytes] = {}
     for file, spans in by_file.items():
         text = file.read_bytes()
-        for start, end in sorted(spans, reverse=True):
+        for start, end, literal in sorted(spans, reverse=True):
+            if text[start:end] != literal:
+                raise DeclarationError(f"{file} was edited meanwhile; nothing was changed, run again")
             text = text[: start + 1] + owner.encode() + text[end - 1 :]
         try:
             ast.parse(text)

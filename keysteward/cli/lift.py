@@ -8,18 +8,14 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.loading import StackOption
+from keysteward.cli.noting import Request, ask_and_do, planned_alone, reason_of
 from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.planning import plan_of
 from keysteward.cli.preview import JsonOption
-from keysteward.cli.progress import Display
-from keysteward.cli.revoke import REASON_EMPTY
-from keysteward.cli.running import move_entries
-from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
-from keysteward.core.errors import DeclarationError, KeystewardError
-from keysteward.report.plan import Preview, preview_lines
-from keysteward.report.results import result_lines, result_of, results_json
+from keysteward.core.errors import DeclarationError
+from keysteward.report.plan import Preview
 
 
 def command(
@@ -34,27 +30,12 @@ def command(
 
     Exit code 0: lifted and issued; 1: an error, or declined.
     """
-    reason = reason.strip()
-    if not reason:
-        raise DeclarationError(REASON_EMPTY)
+    why = reason_of(reason)
     opened = open_stack(stack)
     opened.note_revocations()
     planned = _planned(opened, opened.identity(name))
-    item = planned.credentials[0]
-    if as_json and not yes:
-        raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes")
-    if not as_json:
-        show(preview_lines(planned))
-    confirm_or_stop("Lift the revocation?", yes=yes)
-    with Display(1) as display:
-        session = opened.session("runner", display.tell)
-        session.credentials.edit(item.identity, handles.lift, command="lift", words=reason)
-        result = session.credentials.run(item.identity, item.spec, approved=item.numbered, words=item.numbered or None)
-        move_entries(session)
-    if as_json:
-        show_json(results_json([result_of(result)], planned))
-    else:
-        show(result_lines([result_of(result)], planned))
+    request = Request("lift", why, lambda ledger, _runner, _now: handles.lift(ledger), "Lift the revocation?")
+    ask_and_do(opened, request, planned, yes=yes, as_json=as_json)
 
 
 def _planned(opened: Opened, identity: str) -> Preview:
@@ -68,4 +49,4 @@ def _planned(opened: Opened, identity: str) -> Preview:
     if world.ledger is None:
         raise DeclarationError(f"{spec.name!r} was never issued, so it is not revoked; `keysteward up` issues it")
     item = plan_of(replace(world, ledger=handles.lift(world.ledger)))
-    return Preview(opened.stack.identity, world.now, (), (item,), item.plan.findings)
+    return planned_alone(opened, item, world.now)

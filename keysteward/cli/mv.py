@@ -93,5 +93,10 @@ def _check(session: Session, before: str, spec: Spec) -> None:
         raise unknown_name(before, ledgers)
     if old.closed is not None:
         raise DeclarationError(f"{before} is closed since {old.closed:%Y-%m-%d}; there is nothing to move")
+    if new is not None and new.closed is not None and new.revoked is not None and spec.identity not in old.names:
+        raise DeclarationError(
+            f"{spec.identity} was revoked before it was closed ({new.revoked.reason}), and moving {before} there would "
+            "lift that; choose another name"
+        )
     if new is not None and new.closed is None:
         raise DeclarationError(f"{spec.identity} has secrets of its own; end one of the two first")

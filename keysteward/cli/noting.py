@@ -13,13 +13,15 @@ from keysteward.cli.opening import Opened, unknown_name
 from keysteward.cli.planning import plan_of
 from keysteward.cli.progress import Display
 from keysteward.cli.running import finish
-from keysteward.cli.terminal import confirm_or_stop, show
-from keysteward.core.errors import DeclarationError, LeaseHeld
+from keysteward.cli.terminal import confirm_or_stop, show, show_json
+from keysteward.core import handles
+from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.ledger import Ledger
+from keysteward.core.reconciler import Result
 from keysteward.core.world import Extent, World
-from keysteward.providers.session import Session
+from keysteward.providers.session import Session, is_dead
 from keysteward.report.plan import CredentialPlan, Preview, preview_lines
-from keysteward.report.results import result_lines, result_of
+from keysteward.report.results import result_lines, result_of, results_json
 
 CredentialArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of a credential, declared or in the ledgers alone.")
@@ -62,12 +64,27 @@ def find(opened: Opened, session: Session, name: str) -> World:
 
 
 def note(opened: Opened, name: str, request: Request) -> Ledger:
-    """Write a person's word into the ledger, and nothing else; returns the ledger."""
+    """Write a person's word into the ledger, and nothing else; returns the ledger.
+
+    Raises DeclarationError while another run works on it: no word that can wait stops that half way.
+    """
     session = opened.session("runner", extent=Extent.LIFECYCLE)
     world = find(opened, session, name)
-    ledger = _edit(session, world.ledger.identity if world.ledger else world.identity, request)
+    patient = replace(request, change=undisturbed(request.change))
+    ledger = _edit(session, world.ledger.identity if world.ledger else world.identity, patient)
     finish(session, request.command, 0)
     return ledger
+
+
+def undisturbed(change: Change) -> Change:
+    """Return a handle that is not turned while another run, which still lives, works on the credential."""
+
+    def patient(ledger: Ledger, runner: str, at: datetime) -> Ledger:
+        if ledger.lease is not None and not is_dead(ledger.lease.runner):
+            handles.must_be_free(ledger, runner, at)
+        return change(ledger, runner, at)
+
+    return patient
 
 
 def _edit(session: Session, identity: str, request: Request) -> Ledger:
@@ -95,25 +112,54 @@ def note_and_do(opened: Opened, name: str, request: Request, check: Callable[[Wo
     check(world)
     asked = request.change(world.ledger, reader.runner, world.now)
     item = plan_of(replace(world, ledger=asked))
-    planned = Preview(opened.stack.identity, world.now, (), (item,), item.plan.findings)
-    show(preview_lines(planned))
+    result = ask_and_do(opened, request, planned_alone(opened, item, world.now), Extent.LIFECYCLE, yes=yes)
+    return result.ledger or asked
+
+
+def planned_alone(opened: Opened, item: CredentialPlan, at: datetime) -> Preview:
+    """Return a preview of one credential and nothing else."""
+    return Preview(opened.stack.identity, at, (), (item,), item.plan.findings)
+
+
+def ask_and_do(
+    opened: Opened,
+    request: Request,
+    planned: Preview,
+    extent: Extent = Extent.ALL,
+    *,
+    yes: bool,
+    as_json: bool = False,
+) -> Result:
+    """Show a preview of one credential, ask, note a person's word and carry it out; returns what was done.
+
+    Raises LeaseHeld when the word is noted and left to the next run, since another one works on the credential.
+    """
+    if as_json and not yes:
+        raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes")
+    if not as_json:
+        show(preview_lines(planned))
     confirm_or_stop(request.question, yes=yes)
-    return _do(opened, request, item, planned)
+    result = _do(opened, request, planned.credentials[0], extent)
+    if as_json:
+        show_json(results_json([result_of(result)], planned))
+    else:
+        show(result_lines([result_of(result)], planned))
+    return result
 
 
-def _do(opened: Opened, request: Request, item: CredentialPlan, planned: Preview) -> Ledger:
+def _do(opened: Opened, request: Request, item: CredentialPlan, extent: Extent) -> Result:
     with Display(1) as display:
-        session = opened.session("runner", display.tell, Extent.LIFECYCLE)
+        session = opened.session("runner", display.tell, extent)
         code = 1
         try:
-            ledger = _edit(session, item.identity, request)
-            result = session.credentials.run(
-                item.identity, item.spec, approved=item.numbered, words=item.numbered or None
-            )
+            _edit(session, item.identity, request)
+            try:
+                result = session.credentials.run(
+                    item.identity, item.spec, approved=item.numbered, words=item.numbered or None
+                )
+            except LeaseHeld as error:
+                raise LeaseHeld(f"it is noted, and the next run does it: {error.message}") from None
             code = 0
-        except LeaseHeld as error:
-            raise LeaseHeld(f"it is noted, and the next run does it: {error.message}") from None
         finally:
             finish(session, request.command, code)
-    show(result_lines([result_of(result)], planned))
-    return result.ledger or ledger
+    return result

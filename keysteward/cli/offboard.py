@@ -12,7 +12,7 @@ from keysteward.cli.declarations import Place, change_owners, find_owners, proje
 from keysteward.cli.loading import StackOption, load_stack, module_name
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.revoke import revoke_now
-from keysteward.cli.running import move_entries
+from keysteward.cli.running import finish
 from keysteward.cli.scene import Scene, scene_of
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.cli.up import YesOption
@@ -197,5 +197,5 @@ def _ask_for_new(done: Offboarding, stack: Stack, declared: list[Holding]) -> Of
             left[holding.name] = str(error)
             continue
         asked.append(holding.name)
-    move_entries(session)
+    finish(session, "offboard", int(any(holding.name in left for holding in declared)))
     return replace(done, reissue=tuple(asked), left=left)

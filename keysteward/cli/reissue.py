@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from keysteward.cli.loading import StackOption
+from keysteward.cli.noting import Request, ask_and_do, planned_alone, reason_of
 from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.planning import plan_of
 from keysteward.cli.preview import JsonOption
-from keysteward.cli.progress import Display
-from keysteward.cli.running import move_entries
-from keysteward.cli.terminal import confirm_or_stop, say, show, show_json
+from keysteward.cli.terminal import say
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
-from keysteward.core.errors import DeclarationError, KeystewardError
+from keysteward.core.errors import DeclarationError
+from keysteward.core.ledger import Ledger
 from keysteward.core.schedule import parse_duration
 from keysteward.core.steps import Do
-from keysteward.report.plan import Preview, preview_lines
-from keysteward.report.results import result_lines, result_of, results_json
+from keysteward.report.plan import Preview
 
 
 def command(
@@ -39,36 +38,18 @@ def command(
 
     Exit code 0: issued, or noted for the next run that may begin it; 1: an error, or declined.
     """
-    reason = reason.strip()
-    if not reason:
-        raise DeclarationError("--reason: must not be empty; say why, for those who read the ledger later")
+    why = reason_of(reason)
     opened = open_stack(stack)
     try:
         period = parse_duration(grace)
     except ValueError as error:
         raise DeclarationError(f"--grace: {error}") from None
-    planned = _planned(opened, opened.identity(name), reason, period)
-    item = planned.credentials[0]
-    if as_json and not yes:
-        raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes")
-    if not as_json:
-        show(preview_lines(planned))
-    confirm_or_stop("Issue it?", yes=yes)
-    with Display(1) as display:
-        session = opened.session("runner", display.tell)
-        at = session.snapshot.at
-        session.credentials.edit(
-            item.identity,
-            lambda ledger: handles.reissue(ledger, reason, at=at, grace=period),
-            command="reissue",
-            words=reason,
-        )
-        result = session.credentials.run(item.identity, item.spec, approved=item.numbered, words=item.numbered or None)
-        move_entries(session)
-    if as_json:
-        show_json(results_json([result_of(result)], planned))
-    else:
-        show(result_lines([result_of(result)], planned))
+    planned = _planned(opened, opened.identity(name), why, period)
+
+    def change(ledger: Ledger, _runner: str, at: datetime) -> Ledger:
+        return handles.reissue(ledger, why, at=at, grace=period)
+
+    result = ask_and_do(opened, Request("reissue", why, change, "Issue it?"), planned, yes=yes, as_json=as_json)
     if not any(step.do is Do.BEGIN for step in result.done):
         say("it is asked for, but nothing new may begin yet; the first run that may begin it does")
 
@@ -85,4 +66,4 @@ def _planned(opened: Opened, identity: str, reason: str, grace: timedelta) -> Pr
     if world.ledger is None:
         raise DeclarationError(f"{spec.name!r} was never issued; `keysteward up` issues its first secret")
     item = plan_of(replace(world, ledger=handles.reissue(world.ledger, reason, at=world.now, grace=grace)))
-    return Preview(opened.stack.identity, world.now, (), (item,), item.plan.findings)
+    return planned_alone(opened, item, world.now)

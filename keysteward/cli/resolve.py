@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.loading import StackOption
+from keysteward.cli.noting import undisturbed
 from keysteward.cli.opening import open_stack, unknown_name
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.running import finish
@@ -39,9 +40,10 @@ def command(
     if identity not in ledgers:
         raise unknown_name(identity, {*opened.stack.specs, *ledgers})
     what = "is ours; the next run ends it" if ours else "is not ours; it is left alone"
+    change = undisturbed(lambda known, _runner, _at: handles.resolve(known, suspect, ours=ours))
     ledger = session.credentials.edit(
         identity,
-        lambda known: handles.resolve(known, suspect, ours=ours),
+        lambda known: change(known, session.runner, session.snapshot.at),
         command="resolve",
         words=f"secret {suspect} {what}",
     )

@@ -10,26 +10,25 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.loading import StackOption
+from keysteward.cli.noting import reason_of
 from keysteward.cli.opening import unknown_name
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.progress import Display
-from keysteward.cli.running import move_entries
+from keysteward.cli.running import finish
 from keysteward.cli.scene import CardOption, Scene, open_scene
-from keysteward.cli.terminal import confirm_or_stop, show, show_json
+from keysteward.cli.terminal import confirm_or_stop, say, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
 from keysteward.core.errors import DeclarationError, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.ledger import Ledger, load_ledger
 from keysteward.core.reconciler import Result
 from keysteward.core.snapshot import ledger_key
-from keysteward.providers.revocations import disable_marked, keep
+from keysteward.providers.revocations import Marked, disable_marked, keep
 from keysteward.providers.session import Session
 from keysteward.report.emergency import Disabled, Revocation, generations_table, revocation_json, revocation_lines
 
 TRIES = 5
 """How often a word is written, or a run begun, that lost a race against another run."""
-
-REASON_EMPTY = "--reason: must not be empty; say why, for those who read the ledger later"
 
 
 def command(
@@ -57,9 +56,7 @@ def command(
 
     Exit code 0: ended; 1: an error, declined, or not everything is ended yet (it says what is left).
     """
-    reason = reason.strip()
-    if not reason:
-        raise DeclarationError(REASON_EMPTY)
+    reason = reason_of(reason)
     if as_json and not yes:
         raise DeclarationError("--json asks nothing, so it needs --yes; nothing was changed")
     if generation and (everything or target is not None):
@@ -91,17 +88,42 @@ def _ask(scene: Scene, identity: str, numbers: tuple[int, ...] | None, *, everyt
 
 
 def _by_mark(scene: Scene, identity: str, target: str, reason: str, *, yes: bool) -> Revocation:
-    """Disable what a target has of it by our mark, then revoke; what the ledger cannot take now is kept in a record."""
+    """Disable what a target has of it by our mark, then revoke; what the ledger cannot take now is kept in a record.
+
+    A record is kept of whatever stops this once something is disabled, Ctrl-C too: no word is lost half way.
+    """
     port = scene.target(target)
     confirm_or_stop(f"Disable what target {target} has of {identity}, and revoke it?", yes=yes)
-    marked = disable_marked(port, identity)
-    found = tuple(Disabled(m.target, m.client_id, m.remote_id, m.was_enabled) for m in marked)
+    marked: list[Marked] = []
+    words = "not every client was disabled, run the same command again"
     try:
-        return replace(revoke_now(scene, identity, reason, None), disabled=found)
+        for item in disable_marked(port, identity):
+            marked.append(item)  # noqa: PERF402 - each at once, so that none is forgotten when the next one fails
+        words = ""
+        return replace(revoke_now(scene, identity, reason, None), disabled=_disabled(marked))
     except KeystewardError as error:
-        path = keep(Path.cwd(), identity, reason, marked)
-        record = str(path.relative_to(Path.cwd()))
-        return Revocation(scene.stack, identity, reason, disabled=found, record=record, error=str(error))
+        if words and not marked:
+            raise
+        record, why = _keep(identity, reason, marked)
+        said = "; ".join(filter(None, (words, str(error), why)))
+        return Revocation(scene.stack, identity, reason, disabled=_disabled(marked), record=record, error=said)
+    except BaseException:
+        if marked:
+            record, why = _keep(identity, reason, marked)
+            say(f"{record} keeps what was disabled; run the same command again" if record else f"error: {why}")
+        raise
+
+
+def _keep(identity: str, reason: str, marked: list[Marked]) -> tuple[str | None, str]:
+    """Keep the word in a record; returns its path, or why there is none."""
+    try:
+        return str(keep(Path.cwd(), identity, reason, marked).relative_to(Path.cwd())), ""
+    except KeystewardError as error:
+        return None, str(error)
+
+
+def _disabled(marked: list[Marked]) -> tuple[Disabled, ...]:
+    return tuple(Disabled(m.target, m.client_id, m.remote_id, m.was_enabled) for m in marked)
 
 
 def _what(numbers: tuple[int, ...] | None) -> str:
@@ -121,7 +143,7 @@ def _ledger_of(scene: Scene, identity: str) -> Ledger:
     if stored.document is None:
         if identity in scene.specs:
             raise DeclarationError(f"{identity} was never issued; there is nothing to revoke")
-        raise unknown_name(identity, {*scene.specs, *scene.session("reader", identity).snapshot.ledgers})
+        raise unknown_name(identity, {*scene.specs, *scene.session("reader", "").snapshot.ledgers})
     return load_ledger(stored.document, stored.version)
 
 
@@ -131,12 +153,14 @@ def revoke_now(scene: Scene, identity: str, reason: str, numbers: tuple[int, ...
         session = scene.session("runner", identity, display.tell)
         ledger = _note(session, identity, reason, numbers)
         made = Revocation(scene.stack, identity, reason, ledger, identity in scene.specs)
+        code = 1
         try:
             result = _run(session, identity, scene)
+            code = 0
         except KeystewardError as error:
             return replace(made, ledger=_known(session, identity) or ledger, error=str(error))
         finally:
-            move_entries(session)
+            finish(session, "revoke", code)
     done = tuple(step.words for step in result.done if step.headline) or tuple(step.words for step in result.done)
     waits = f"waits until {result.wait.until:%H:%M:%S} UTC: {result.wait.why}" if result.wait is not None else ""
     return replace(made, ledger=result.ledger or ledger, done=done, error=waits)

@@ -56,6 +56,7 @@ class Scene:
             specs=self.specs,
             limit=self.limit,
             extent=Extent.LIFECYCLE if identity in self.specs else Extent.REVOKE,
+            alone=identity or None,
             tell=tell,
         )
         session.add_ports(self.targets, self.stores)

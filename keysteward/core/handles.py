@@ -83,11 +83,7 @@ def rollback(ledger: Ledger, runner: str, now: datetime) -> Ledger:
     The retirement of that generation is stopped. What is current now lives on for the overlap, then it ends.
     """
     _must_be_open(ledger, "there is nothing to roll back")
-    lease = ledger.lease
-    if lease is not None and lease.runner != runner and lease.until > now:
-        raise DeclarationError(
-            f"another run ({lease.runner}) works on {ledger.identity} until {lease.until:%H:%M:%S} UTC; try again then"
-        )
+    must_be_free(ledger, runner, now)
     candidates = [g for g in ledger.generations if g.state in {State.PREVIOUS, State.RETIRING}]
     current = ledger.current
     if not candidates:
@@ -123,6 +119,15 @@ def lift(ledger: Ledger) -> Ledger:
     if ledger.revoked is None:
         raise DeclarationError(f"{ledger.identity} is not revoked; there is nothing to lift")
     return replace(ledger, revoked=None, ended_elsewhere=None)
+
+
+def must_be_free(ledger: Ledger, runner: str, now: datetime) -> None:
+    """Refuse while another run works on it: a write would stop that run half way, which only what is urgent may do."""
+    lease = ledger.lease
+    if lease is not None and lease.runner != runner and lease.until > now:
+        raise DeclarationError(
+            f"another run ({lease.runner}) works on {ledger.identity} until {lease.until:%H:%M:%S} UTC; try again then"
+        )
 
 
 def _must_be_open(ledger: Ledger, so: str) -> None:

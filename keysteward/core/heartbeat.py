@@ -34,7 +34,8 @@ def heartbeat_key(stack: str) -> str:
 def note_run(document: Mapping[str, Any] | None, beat: Heartbeat) -> dict[str, Any]:
     """Return the document to write: this run, and when each command last ran and how that ended."""
     at = beat.at.isoformat()
-    last = {**(document or {}).get("last", {}), beat.command: {"at": at, "outcome": beat.outcome}}
+    known = (document or {}).get("last")
+    last = {**(known if isinstance(known, Mapping) else {}), beat.command: {"at": at, "outcome": beat.outcome}}
     return {
         "format": HEARTBEAT_FORMAT,
         "at": at,

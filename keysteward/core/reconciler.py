@@ -21,7 +21,7 @@ from keysteward.core.ledger import LEASE, Executed, Lease, Ledger, State, dump_l
 from keysteward.core.outbox import numbered
 from keysteward.core.planner import decide, plan
 from keysteward.core.ports import Descriptor
-from keysteward.core.snapshot import Snapshot, ledger_key, read_delivered
+from keysteward.core.snapshot import Snapshot, carried_over, ledger_key, read_delivered
 from keysteward.core.spec import Spec
 from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
 from keysteward.core.worker import Tools, Worker
@@ -197,11 +197,11 @@ class _Run:
             if ledger is None or ledger.closed is not None:
                 names = tuple(sorted({*old.names, name} - {seen.identity}))
                 version = ledger.version if ledger is not None else 0
-                ledger = replace(old, identity=seen.identity, names=names, version=version)
+                ledger = replace(carried_over(old, ledger), identity=seen.identity, names=names, version=version)
         self.found_lease = ledger.lease if ledger is not None else None
         world = self.snapshot.world_of(seen.identity, seen.spec, ledger)
         places = {p.key: p for p in (*(seen.spec.places if seen.spec else ()), *(ledger.places if ledger else ()))}
-        delivered = read_delivered(self.tools.stores, places.values())
+        delivered = read_delivered(self.tools.stores, places.values(), lenient=self.snapshot.only is not None)
         return replace(world, delivered=delivered, now=self.now())
 
     def _read_ledger(self, identity: str) -> Ledger | None:
@@ -253,6 +253,7 @@ class _Run:
         try:
             wait = self._loop(words or self._words(shown))
         except (OutcomeUnknown, VersionConflict):
+            self._log_rest()
             raise
         except KeystewardError as error:
             raise self._free() or error from None
@@ -285,6 +286,16 @@ class _Run:
             _log.info("credential=%s operation=free outcome=failed", self.world.identity)
             return failed if isinstance(failed, Overruled) else None
         return None
+
+    def _log_rest(self) -> None:
+        """Put what the ledger did not take straight into the audit log: it was done, whoever has the ledger now."""
+        if not self.entries or self.tools.record is None:
+            return
+        version = self.world.ledger.version if self.world.ledger is not None else 0
+        try:
+            self.tools.record(numbered(self.entries, version))
+        except KeystewardError:
+            _log.warning("credential=%s operation=log outcome=failed entries=%d", self.seen.identity, len(self.entries))
 
     def _look_at_objects(self, seen_plan: Plan) -> None:
         """Read each living object once; a client that is to be created is looked for by its name."""
@@ -423,6 +434,10 @@ class _Run:
         known = next((g for g in stored.generations if g.number == mine.number), None)
         if known is not None and known.state in {State.ABANDONED, State.RETIRED}:
             self.worker.undo_mint(mine)
+            why = "its ledger gave it up while it was issued"
+            self._note(
+                Do.END.value, f"end generation {mine.number}", at=self.now(), generation=mine.number, evidence=why
+            )
 
     def _lease_short(self) -> bool:
         """Say whether the lease must be taken or renewed before an outward call."""

@@ -36,6 +36,11 @@ def old_identities(stack: str, spec: Spec | ServerSpec) -> tuple[str, ...]:
     return tuple(f"{stack}/{name}" for name in spec.previously)
 
 
+def carried_over(old: Ledger, closed: Ledger | None) -> Ledger:
+    """Return a ledger that goes on under a name which had one before: no number of that name is given twice."""
+    return old if closed is None else replace(old, next=max(old.next, closed.next))
+
+
 class Once:
     """Builds a value once per key and remembers a failure as the same error for all who ask."""
 
@@ -127,7 +132,11 @@ class Sources:
 
 
 class Snapshot:
-    """The lazily built view of one process. Thread-safe."""
+    """The lazily built view of one process. Thread-safe.
+
+    With `only`, ledgers of other identities are not looked at, and a store may be down: in an emergency nothing may
+    stop what ends a secret at its target.
+    """
 
     def __init__(
         self,
@@ -136,9 +145,11 @@ class Snapshot:
         specs: Mapping[str, Spec],
         runner: str,
         extent: Extent = Extent.ALL,
+        only: frozenset[str] | None = None,
     ) -> None:
         self.stack = stack
         self.extent = extent
+        self.only = only
         self.sources = sources
         self.specs = dict(specs)
         self.runner = runner
@@ -179,9 +190,9 @@ class Snapshot:
         credentials: dict[str, Ledger] = {}
         servers: dict[str, ServerLedger] = {}
         for key, stored in self.sources.ledgers.list(f"{LEDGERS}/{self.stack}/").items():
-            if stored.document is None:
-                continue
             identity = key.removeprefix(f"{LEDGERS}/")
+            if stored.document is None or (self.only is not None and identity not in self.only):
+                continue
             if stored.document.get("kind") == SERVER_KIND:
                 servers[identity] = load_server_ledger(stored.document, stored.version)
             else:
@@ -196,7 +207,7 @@ class Snapshot:
     def _read_delivered(self) -> dict[str, Delivered]:
         places = {p.key: p for spec in self.specs.values() for p in spec.places}
         places.update((p.key, p) for ledger in self.ledgers.values() if not ledger.closed for p in ledger.places)
-        return read_delivered(self.sources.stores, places.values())
+        return read_delivered(self.sources.stores, places.values(), lenient=self.only is not None)
 
     def world(self, identity: str, spec: Spec | None) -> World:
         """Return the world of one credential."""
@@ -204,7 +215,7 @@ class Snapshot:
         if spec is not None and (ledger is None or ledger.closed is not None):
             names = old_identities(self.stack, spec)
             renamed = next((o for name in names if (o := self.ledgers.get(name)) and o.closed is None), None)
-            ledger = renamed or ledger
+            ledger = carried_over(renamed, ledger) if renamed is not None else ledger
         return self.world_of(identity, spec, ledger)
 
     def world_of(self, identity: str, spec: Spec | None, ledger: Ledger | None) -> World:
@@ -250,7 +261,7 @@ class Snapshot:
         """Ask for places that were not known when the others were read in bulk."""
         missing = [place for key, place in places.items() if key not in self.delivered]
         if missing:
-            self.delivered.update(read_delivered(self.sources.stores, missing))
+            self.delivered.update(read_delivered(self.sources.stores, missing, lenient=self.only is not None))
 
     def undeclared(self) -> list[str]:
         """Return credentials with an open ledger that nothing declares; an old name of a declared one is declared."""
@@ -282,14 +293,24 @@ class Snapshot:
             self.delivered.update(after.delivered)
 
 
-def read_delivered(stores: Mapping[str, Store], places: Iterable[Place]) -> dict[str, Delivered]:
-    """Ask every store in bulk what it holds at these places; places of unknown stores are left out."""
+def read_delivered(
+    stores: Mapping[str, Store], places: Iterable[Place], *, lenient: bool = False
+) -> dict[str, Delivered]:
+    """Ask every store in bulk what it holds at these places; places of unknown stores are left out.
+
+    `lenient`: what a store that does not answer holds is unknown, so that a secret can still end at its target.
+    """
     by_store: dict[str, list[str]] = {}
     for place in places:
         by_store.setdefault(place.store, []).append(place.path)
     found: dict[str, Delivered] = {}
     for name, paths in by_store.items():
         if name in stores:
-            held = stores[name].delivered(paths)
+            try:
+                held = stores[name].delivered(paths)
+            except KeystewardError:
+                if not lenient:
+                    raise
+                held = dict.fromkeys(paths, Delivered(unknown=True))
             found.update((f"{name}:{path}", held.get(path, NOTHING_DELIVERED)) for path in paths)
     return found

@@ -125,6 +125,10 @@ def _left(made: Revocation) -> Iterable[RenderableType]:
     what = f"not ended yet: generation {numbers}" if numbers else "not everything is done yet"
     yield line(("✗ ", "bold red"), what, f": {made.error}" if made.error else "")
     yield line("it is noted in the ledger: the next run of anything ends it; so does this command, run again")
+    targets = sorted({made.ledger.object_of(g).target for g in made.left}) if made.ledger is not None else []
+    if targets and made.error and not made.disabled:
+        places = " or ".join(f"--target {name}" for name in targets)
+        yield line(f"its clients are disabled at once by: keysteward revoke {made.name} {places} --reason TEXT")
 
 
 def _afterwards(made: Revocation) -> str:
@@ -134,6 +138,8 @@ def _afterwards(made: Revocation) -> str:
         places = ", ".join(ledger.current.delivery) or "nowhere"
         return f"generation {ledger.current.number} works; its consumers read it from {places}"
     whole = ledger is not None and ledger.revoked is not None and ledger.revoked.generations is None
+    if made.left:
+        return f"generation {', '.join(str(g.number) for g in made.left)} may still work for whoever has its secret"
     if whole:
         then = f"keysteward lift {made.name} --reason TEXT" if made.declared else "declare it again and lift it"
         return f"its consumers have no working secret now; once the reason is dealt with: {then}"

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from issuer import issuing
 
-from keysteward.core.evidence import Author
+from keysteward.core.evidence import Author, Entry
+from keysteward.core.ledger import Lease, dump_ledger
 from keysteward.providers.audit_log import AuditLog
 from keysteward.providers.signing import Signer
 
@@ -382,3 +384,24 @@ def test_wrong_words_are_errors(project: Project, tmp_path: Path) -> None:
     }.items():
         answer = project.run("audit", "verify", *words)
         assert (answer.code, told in answer.err) == (1, True), answer.err
+
+
+def test_entries_of_a_credential_that_another_run_works_on_are_left_to_that_run(project: Project) -> None:
+    project.declare(project.api, project.client(), project.client("mailer"))
+    project.run("up", "--yes")
+    busy, now = project.ledger(), project.clock.now
+    author = Author("other-host/1/2/3/4")
+    entry = Entry("1", now, busy.identity, "verify", "verify generation 1", author)
+    lease = Lease(author.runner, now + timedelta(minutes=5), "")
+    key = f"ledgers/{busy.identity}"
+    project.ledgers.write(key, dump_ledger(replace(busy, lease=lease, outbox=(entry,))), busy.version)
+    held = project.ledgers.read(key).version
+
+    project.run("reissue", "mailer", "--reason", "a test", "--yes")
+    assert project.ledgers.read(key).version == held, "a write would take the ledger from under the other run"
+    assert ("reissue", "a test") in project.entries("mailer")
+
+    project.pass_time(minutes=6)
+    project.run("reissue", "mailer", "--reason", "again", "--yes")
+    assert project.ledger().outbox == ()
+    assert ("verify", "verify generation 1") in project.entries()

@@ -63,3 +63,23 @@ def test_a_heartbeat_that_cannot_be_written_is_a_warning(project: Project, monke
     assert done.code == 0
     assert "operation=heartbeat stack=acme/demo outcome=failed reason='the ledger store is read-only now'" in done.err
     assert project.states() == ["1 current"]
+
+
+def test_a_heartbeat_that_somebody_spoilt_is_written_anew(project: Project) -> None:
+    project.ledgers.write("heartbeat/acme/demo", {"format": 1, "last": []}, 0)
+    assert project.run("up", "--yes").code == 0
+    document = project.ledgers.read("heartbeat/acme/demo").document
+    assert document is not None
+    assert list(document["last"]) == ["up"]
+
+
+def test_what_a_person_lets_be_issued_at_once_leaves_one_too(project: Project) -> None:
+    project.run("up", "--yes")
+    project.run("reissue", "billing-exporter", "--reason", "a test", "--yes")
+    project.run("revoke", "billing-exporter", "--all", "--reason", "a test", "--yes")
+    project.run("lift", "billing-exporter", "--reason", "a test", "--yes")
+    document = project.ledgers.read("heartbeat/acme/demo").document
+    assert document is not None
+    assert {name: last["outcome"] for name, last in document["last"].items()} == dict.fromkeys(
+        ("up", "reissue", "revoke", "lift"), "done"
+    )

@@ -72,3 +72,33 @@ def test_what_has_ended_is_not_moved(project: Project, monkeypatch: pytest.Monke
     refused = project.run("mv", OLD, NEW, "--yes")
     assert refused.code == 1
     assert "acme/demo/billing-exporter is closed since" in refused.err
+
+
+def test_a_name_that_had_secrets_before_gets_none_of_their_numbers_again(project: Project) -> None:
+    place = project.store.path("apps/b")
+    project.declare(project.api, project.client("a"), project.client("b", deliver_to=place))
+    project.run("up", "--yes")
+    project.run("reissue", "b", "--reason", "a test", "--yes")
+    project.declare(project.api, project.client("a"))
+    assert project.run("up", "--prune", "--yes").code == 0
+    closed = project.ledger("b")
+    assert (closed.closed is not None, closed.next) == (True, 3)
+
+    project.declare(project.api, project.client("b", deliver_to=project.store.path("apps/a")))
+    assert project.run("mv", "a", "b", "--yes").code == 0
+    assert project.states("b") == ["1 current"]
+    project.run("reissue", "b", "--reason", "a test", "--yes")
+    assert [g.number for g in project.ledger("b").generations] == [1, 3]
+
+
+def test_what_was_revoked_before_it_was_closed_is_not_lifted_by_a_move(project: Project) -> None:
+    project.declare(project.api, project.client("a"), project.client("b"))
+    project.run("up", "--yes")
+    project.run("revoke", "b", "--all", "--reason", "leak", "--yes")
+    project.declare(project.api, project.client("a"))
+    assert project.run("up", "--prune", "--yes").code == 0
+    project.declare(project.api, project.client("b", deliver_to=project.store.path("apps/a")))
+    refused = project.run("mv", "a", "b", "--yes")
+    assert refused.code == 1
+    assert "acme/demo/b was revoked before it was closed (leak)" in refused.err
+    assert project.ledger("b").revoked is not None

@@ -10,6 +10,7 @@ from cli_project import Project
 
 from keysteward import Owners
 from keysteward.cli.declarations import change_owners, find_owners
+from keysteward.core.errors import DeclarationError
 
 SOURCE = """# Überall gleich
 from project_in_memory import project
@@ -178,3 +179,16 @@ def test_only_a_plain_text_at_one_place_is_changed(tmp_path: Path) -> None:
     assert change_owners(places, "new-owner") == [first]
     assert first.read_bytes().startswith(b"\xef\xbb\xbfx = M2MClient('a', owner='new-owner')\r\n")
     assert first.read_bytes().count(b"new-owner") == 1
+
+
+def test_a_file_that_was_edited_while_somebody_was_asked_stays_as_it_is(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.py", tmp_path / "b.py"
+    first.write_text("x = M2MClient('a', owner='old')\n", encoding="utf-8")
+    second.write_text("y = M2MClient('b', owner='old')\n", encoding="utf-8")
+    places = find_owners([first, second], ["a", "b"], "old")
+    edited = "y = M2MClient('b', key='old', owner='old')\n"
+    second.write_text(edited, encoding="utf-8")
+    with pytest.raises(DeclarationError, match=r"b\.py was edited meanwhile; nothing was changed, run again"):
+        change_owners(places, "new")
+    assert "owner='old'" in first.read_text(encoding="utf-8"), "no file is written before all were checked"
+    assert second.read_text(encoding="utf-8") == edited

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from cli_project import Project
 
 from keysteward.core.ledger import Lease, dump_ledger
@@ -175,3 +176,23 @@ def test_while_another_run_works_on_it_a_suspension_is_noted_for_the_next(projec
     project.pass_time(minutes=4)
     assert project.run("rotate", "--due", "--yes").code == 0
     assert not next(iter(project.target.objects.values())).enabled
+
+
+@pytest.mark.parametrize("words", [("hold", "--until", "14d", "--reason", "fair"), ("release",)])
+def test_a_word_that_can_wait_does_not_stop_a_run_half_way(project: Project, words: tuple[str, ...]) -> None:
+    project.run("up", "--yes")
+    if words[0] == "release":
+        project.run("hold", "billing-exporter", "--until", "1d", "--reason", "fair")
+        project.pass_time(days=89)
+    project.pass_time(days=90)
+    asked = []
+
+    def meanwhile(operation: str) -> None:
+        if operation == "verify" and not asked:
+            asked.append(project.run(words[0], "billing-exporter", *words[1:]))
+
+    project.target.before = meanwhile
+    assert project.run("up", "--yes").code == 0
+    assert asked[0].code == 1
+    assert "works on acme/demo/billing-exporter until" in asked[0].err
+    assert "2 current" in project.states()

@@ -191,6 +191,8 @@ def test_a_target_that_is_down_is_said_and_the_next_run_ends_it(project: Project
     assert begun.code == 1
     assert "not ended yet: generation 1 (current): no answer" in begun.out
     assert "it is noted in the ledger: the next run of anything ends it" in begun.out
+    assert "keysteward revoke billing-exporter --target corp --reason TEXT" in begun.out
+    assert "generation 1 may still work for whoever has its secret" in begun.out
     project.target.before = lambda _operation: None
     assert project.run("up", "--yes").code == 0
     assert working(project) == []
@@ -258,10 +260,124 @@ def test_a_record_that_cannot_be_read_stops_runs_and_says_so(project: Project) -
     record = project.root / ".keysteward/revoked/acme/demo/billing-exporter.json"
     record.parent.mkdir(parents=True)
     record.write_text("{")
-    refused = project.run("up", "--yes")
-    assert refused.code == 1
-    assert "cannot be read as the record of a revocation" in refused.err
+    moment = "2026-01-01T00:00:00"  # of no time zone
+    planted = {"format": 1, "identity": f"acme/demo/{NAME}", "reason": "x", "at": moment, "actor": "x", "disabled": {}}
+    for text in ("{", json.dumps(planted), "[" * 100_000):
+        record.write_text(text)
+        refused = project.run("up", "--yes")
+        assert refused.code == 1
+        assert "cannot be read as the record of a revocation" in refused.err
+        assert record.exists()
+
+
+def test_a_record_that_cannot_be_read_does_not_stop_an_emergency(project: Project) -> None:
+    project.declare(project.api, project.client(), project.client("mailer"))
+    project.run("up", "--yes")
+    record = project.root / ".keysteward/revoked/acme/demo/mailer.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{")
+    done = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert done.code == 0, done.err
+    assert project.states() == ["1 retired"]
     assert record.exists()
+
+
+def test_nothing_that_is_wrong_with_another_credential_stops_an_emergency(project: Project) -> None:
+    elsewhere = MemoryStore("elsewhere")
+    PORTS[elsewhere.name] = elsewhere
+    project.declare(project.api, project.client(), project.client("mailer", deliver_to=elsewhere.path("mailer")))
+    project.run("up", "--yes")
+    elsewhere.before = down
+    key = "ledgers/acme/demo/mailer"
+    project.ledgers.write(key, {"format": 1, "identity": "acme/demo/mailer"}, project.ledgers.read(key).version)
+    assert project.run("up", "--yes").code == 1
+
+    done = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert done.code == 0, done.err
+    assert project.states() == ["1 retired"]
+
+
+@pytest.mark.parametrize("which", [("--all",), ("--generation", "2")])
+def test_with_its_store_down_a_secret_still_ends_at_its_target(project: Project, which: tuple[str, ...]) -> None:
+    project.run("up", "--yes")
+    project.run("reissue", NAME, "--reason", "a test", "--grace", "1d", "--yes")
+    assert project.states() == ["1 previous", "2 current"]
+    newest = project.target.objects[next(iter(project.target.objects))].secrets[-1].value
+    project.store.before = down
+    begun = project.run("revoke", NAME, *which, "--reason", "leak", "--yes")
+    assert begun.code == 1
+    assert "no answer" in begun.out
+    assert newest not in working(project)
+    project.store.before = lambda _operation: None
+    assert project.run("revoke", NAME, *which, "--reason", "leak", "--yes").code == 0
+    assert "2 retired" in project.states()
+    assert (project.states()[0] == "1 current") is (which[0] == "--generation")
+
+
+def test_what_an_overruled_run_did_is_in_the_audit_log_all_the_same(project: Project) -> None:
+    project.run("up", "--yes")
+    project.pass_time(days=90)
+    asked = []
+
+    def meanwhile(operation: str) -> None:
+        if operation.startswith("issue") and not asked:
+            asked.append(project.run("revoke", NAME, "--all", "--reason", "leak", "--yes"))
+
+    project.target.after = meanwhile
+    overruled = project.run("up", "--yes")
+    assert "it was revoked meanwhile (leak)" in overruled.out + overruled.err
+    assert [step for step, _ in project.entries()].count("issue") == 1, "of the generation that was begun"
+    assert project.run("audit", "verify").code == 0
+
+
+def test_the_record_of_a_credential_that_was_renamed_since_revokes_it_under_its_new_name(project: Project) -> None:
+    project.run("up", "--yes")
+    project.ledgers.before = down
+    project.run("revoke", NAME, "--target", "corp", "--reason", "leak", "--yes")
+    record = project.root / f".keysteward/revoked/acme/demo/{NAME}.json"
+    kept = record.read_text()
+    project.ledgers.before = lambda _operation: None
+    record.unlink()  # another clone of the project renames it, and knows of no record
+    next(iter(project.target.objects.values())).enabled = True
+    place = project.store.path(f"apps/{NAME}")
+    project.declare(project.api, project.client("exporter", previously=(NAME,), deliver_to=place))
+    assert project.run("up", "--yes").code == 0
+    assert project.states("exporter") == ["1 current"]
+
+    record.write_text(kept)
+    assert project.run("up", "--yes").code == 0
+    assert not record.exists()
+    assert project.states("exporter") == ["1 retired"]
+    assert working(project) == []
+
+
+def test_what_stops_half_way_leaves_a_record_of_what_was_disabled(project: Project) -> None:
+    project.run("up", "--yes")
+    record = project.root / f".keysteward/revoked/acme/demo/{NAME}.json"
+
+    def interrupted(operation: str) -> None:
+        if operation in {"read", "write"} and not working(project):
+            raise KeyboardInterrupt
+
+    project.ledgers.before = interrupted
+    stopped = project.run("revoke", NAME, "--target", "corp", "--reason", "leak", "--yes")
+    assert stopped.code == 130
+    assert f"{record.relative_to(project.root)} keeps what was disabled; run the same command again" in stopped.err
+    assert json.loads(record.read_text())["reason"] == "leak"
+    project.ledgers.before = lambda _operation: None
+    assert project.run("up", "--yes").code == 0
+    assert project.states() == ["1 retired"]
+
+
+def test_a_record_that_cannot_be_kept_is_said_with_what_was_disabled(project: Project) -> None:
+    project.run("up", "--yes")
+    project.ledgers.before = down
+    (project.root / ".keysteward" / "revoked").write_text("no folder")
+    done = project.run("revoke", NAME, "--target", "corp", "--reason", "leak", "--yes")
+    assert done.code == 1
+    assert "client billing-exporter at target corp: disabled" in done.out
+    assert "not noted anywhere: no answer" in done.out
+    assert "the record of the revocation" in done.out
 
 
 def test_lift_asks_and_needs_a_declared_and_revoked_credential(project: Project) -> None:

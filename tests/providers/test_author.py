@@ -107,3 +107,16 @@ def test_who_approved_stands_in_the_commits_trailers_alone(root: Path) -> None:
     assert approvers(root, git(root, "rev-parse", "HEAD")) == ("Lee",)
     assert approvers(root, git(root, "rev-parse", "HEAD~1")) == ()
     assert approvers(root, "HEAD") == ()
+
+
+def test_what_a_repositorys_settings_let_git_run_sees_no_credential(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = tmp_path / "seen"
+    (root / ".gitattributes").write_text("*.py filter=spy\n")
+    git(root, "config", "filter.spy.clean", f"env > '{seen}'; cat")
+    (root / "stacks" / "demo.py").write_text("stack = 2\n")
+    monkeypatch.setenv("KEYCLOAK_ADMIN", "runner:hunter2-of-the-runner")
+    assert revision(root) == f"{git(root, 'rev-parse', 'HEAD')}+dirty"
+    assert "GIT_CONFIG_NOSYSTEM=1" in seen.read_text()
+    assert "hunter2" not in seen.read_text()
