@@ -10,7 +10,7 @@ import copy
 import itertools
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,9 +21,7 @@ from keysteward.core.errors import Rejected, VersionConflict
 from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
 from keysteward.core.ports import (
     About,
-    Action,
     Capabilities,
-    Claim,
     Created,
     Fingerprint,
     Issued,

@@ -1,4 +1,4 @@
-"""Scenarios: what happens, in order, made from a seed. A plain list, so that it can be told, shortened and run again."""
+"""Scenarios: what happens, in order, made from a seed. Plain lists, to be told, shortened and run again."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ class Watch:
             return
         raise Broken(f"{what} ended a stranger's secret")
 
-    def reason(self, credential: Credential, number: int | None, what: str, runner: Runner | None) -> str | None:
+    def reason(self, credential: Credential, number: int | None, what: str, runner: Runner | None) -> str | None:  # noqa: PLR0911 - a list
         """Return why a secret may stop working by our own step; None when it must not."""
         world = self.world
         ledger = self.ledger_of(credential)

@@ -298,9 +298,8 @@ class Simulation:
             return
         self.counts["steps"] += len(result.done)
         if result.done:
-            self.tell(
-                f"    {runner.name}: {identity}: {', '.join(s.do.value + f' {s.generation or str()}'.rstrip() for s in result.done)}"
-            )
+            steps = ", ".join(f"{step.do} {step.generation or ''}".rstrip() for step in result.done)
+            self.tell(f"    {runner.name}: {identity}: {steps}")
 
     def run(self, action: Action) -> None:
         """Carry out one run, or two at once."""

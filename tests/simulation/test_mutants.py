@@ -33,7 +33,9 @@ for seed in range(int(sys.argv[3])):
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package, with real files where the checkout has links."""
     copied = tmp_path_factory.mktemp("mutants")
-    shutil.copytree(ROOT / "keysteward", copied / "keysteward", symlinks=False, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "keysteward", copied / "keysteward", symlinks=False, ignore=shutil.ignore_patterns("__pycache__")
+    )
     return copied
 
 
