@@ -76,7 +76,7 @@ def _batches(years: float, first: int) -> Iterator[list[int]]:
 def report(played: Played, seconds: float) -> str:
     """Return what a person reads: how much, what happened, what was excused by name."""
     lines = [
-        f"{played.years:.0f} credential-years, {played.scenarios} scenarios, {seconds:.0f} s: {len(played.broken)} broken",
+        f"{played.years:.0f} credential-years in {played.scenarios} scenarios, {seconds:.0f} s, {len(played.broken)} broken"
     ]
     for title, counter in (("happened", played.happened), ("excused by name", played.excused)):
         listed = ", ".join(f"{what}: {number}" for what, number in sorted(counter.items(), key=lambda i: -i[1]))

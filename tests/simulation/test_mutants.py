@@ -13,8 +13,8 @@ from mutants import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
 
-MOST_SCENARIOS = 400
-"""A bug that survives so many scenarios (about 4,000 credential-years) has survived."""
+MOST_SCENARIOS = 260
+"""A bug that survives so many scenarios (about 2,600 credential-years) has survived."""
 
 HUNT = """
 import sys
@@ -65,7 +65,6 @@ def test_a_planted_bug_is_found(mutant: Mutant, package: Path) -> None:
         found = hunt(package)
     finally:
         path.write_text(sound, encoding="utf-8")
-    print(found)
     assert found, f"{mutant.name} survived {MOST_SCENARIOS} scenarios"
 
 
