@@ -507,7 +507,8 @@ class _Run:
     def _lost_race(self, identity: str) -> VersionConflict:
         """Return the error of a write that came too late: another run's, or a revocation, which breaks every lease."""
         stored = self._read_ledger(identity)
-        if stored is not None and stored.revoked is not None:
+        known = self.world.ledger.revoked if self.world.ledger is not None else None
+        if stored is not None and stored.revoked is not None and stored.revoked != known:
             words = (
                 f"it was revoked meanwhile ({stored.revoked.reason}); this run stops, the next one ends what is left"
             )

@@ -207,6 +207,9 @@ def revoke(w: World, stop: _Stop) -> Step | Wait | _Stop | None:
         again = came_back(w, ledger, generation)
         if again is not None:
             return again
+    idle = suspend_idle(w, ledger)
+    if idle is not None:
+        return idle
     if lost is not None:
         return resolve_lost(w, ledger, lost)
     return stop if numbers is None and w.spec is not None else None

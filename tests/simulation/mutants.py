@@ -10,115 +10,192 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """One bug. `old` stands exactly once in `file` (relative to `keysteward/core`)."""
+    """One bug: changes of files of `keysteward/core`, each of a text that stands there exactly once.
+
+    Where two places guard the same rule, the bug is in both.
+    """
 
     name: str
-    file: str
-    old: str
-    new: str
+    changes: tuple[tuple[str, str, str], ...]
 
 
 MUTANTS = (
     Mutant(
         "ledger before store at promote",
-        "making.py",
-        "    if missing:\n        places = ",
-        "    if missing and ledger.current is generation:\n        places = ",
+        (
+            (
+                "making.py",
+                "    if missing:\n        places = ",
+                "    if missing and ledger.current is generation:\n        places = ",
+            ),
+        ),
     ),
     Mutant(
         "no fence before an ending",
-        "retiring.py",
-        '    return Step(Do.RETIRE, f"retire generation {generation.number}", why, generation.number, headline=True)',
-        '    return Step(Do.END, f"retire generation {generation.number}", why, generation.number, headline=True)',
+        (
+            (
+                "retiring.py",
+                '    return Step(Do.RETIRE, f"retire generation {generation.number}", why, generation.number, headline=True)',
+                '    return Step(Do.END, f"retire generation {generation.number}", why, generation.number, headline=True)',
+            ),
+        ),
     ),
     Mutant(
         "no nonce: an intent is sent by whoever finds it",
-        "making.py",
-        "    if generation.nonce not in w.me.unsent:\n        return resolve_lost(w, ledger, generation)\n",
-        "",
+        (
+            (
+                "making.py",
+                "    if generation.nonce not in w.me.unsent:\n        return resolve_lost(w, ledger, generation)\n",
+                "",
+            ),
+        ),
     ),
     Mutant(
         "regenerate without a look",
-        "worker.py",
-        "        if current is None or primary is None or primary.fingerprint != current.fingerprint:\n            return None\n",
-        "        if current is None or primary is None:\n            return None\n",
+        (
+            (
+                "worker.py",
+                "        if current is None or primary is None or primary.fingerprint != current.fingerprint:\n            return None\n",
+                "        if current is None or primary is None:\n            return None\n",
+            ),
+            (
+                "making.py",
+                "    if _holds(rotated, current):\n        return _issue(generation)\n    shown =",
+                "    shown =",
+            ),
+            (
+                "making.py",
+                "    if shown and not _holds(primary, current):\n        return Step(",
+                "    if shown and not primary:\n        return Step(",
+            ),
+        ),
     ),
     Mutant(
         "absence believed at once",
-        "worker.py",
-        "        verification = self._prove(generation, material)\n        dead = verification.proof is Proof.REFUSED\n",
-        "        verification = Verification(Proof.REFUSED)\n        dead = True\n",
+        (
+            (
+                "worker.py",
+                "        verification = self._prove(generation, material)\n        dead = verification.proof is Proof.REFUSED\n",
+                "        verification = Verification(Proof.REFUSED)\n        dead = True\n",
+            ),
+            (
+                "worker.py",
+                "        if found is not None and (not found.enabled or found.secret(generation.fingerprint) is not None):\n            return Outcome(at=self.clock(), good=True)\n",
+                "",
+            ),
+            (
+                "reconciler.py",
+                "                if not record.deleted:\n                    self.worker.look(record)\n        elif",
+                "                if not record.deleted:\n                    pass\n        elif",
+            ),
+        ),
     ),
     Mutant(
         "no lease",
-        "planner.py",
-        "    return NOTHING if lease is not None and lease.runner != w.me.runner and lease.until > w.now else None",
-        "    return NOTHING if lease is not None and lease.until < w.now - w.now.resolution * 10**15 else None",
+        (
+            (
+                "planner.py",
+                "    return NOTHING if lease is not None and lease.runner != w.me.runner and lease.until > w.now else None",
+                "    return NOTHING if lease is not None and lease.until < w.now - w.now.resolution * 10**15 else None",
+            ),
+        ),
     ),
     Mutant(
         "suspects are taken for ours",
-        "effects.py",
-        "        suspects=step.suspects,\n        id=step.secret_id or generation.id,\n",
-        "        suspects=(),\n        id=step.secret_id or generation.id or next(iter(step.suspects), None),\n",
+        (
+            (
+                "effects.py",
+                "        suspects=step.suspects,\n        id=step.secret_id or generation.id,\n",
+                "        suspects=(),\n        id=step.secret_id or generation.id or next(iter(step.suspects), None),\n",
+            ),
+        ),
     ),
     Mutant(
         "no last look at the current before an ending",
-        "worker.py",
-        "            refused = self._current_refused(current)\n",
-        "            refused = None\n",
+        (("worker.py", "            refused = self._current_refused(current)\n", "            refused = None\n"),),
     ),
     Mutant(
         "what is proven can be swept",
-        "planner.py",
-        "    if generation.state in UNFINISHED - {State.VERIFIED} and not making.still_wanted",
-        "    if generation.state in UNFINISHED and not making.still_wanted",
+        (
+            (
+                "planner.py",
+                "    if generation.state in UNFINISHED - {State.VERIFIED} and not making.still_wanted",
+                "    if generation.state in UNFINISHED and not making.still_wanted",
+            ),
+        ),
     ),
     Mutant(
         "numbers are used again",
-        "effects.py",
-        "    ledger = replace(ledger, generations=(*ledger.generations, generation), next=ledger.next + 1)",
-        "    ledger = replace(ledger, generations=(*ledger.generations, generation), next=max(ledger.next, 2))",
+        (
+            (
+                "effects.py",
+                "    ledger = replace(ledger, generations=(*ledger.generations, generation), next=ledger.next + 1)",
+                "    ledger = replace(ledger, generations=(*ledger.generations, generation), next=max(ledger.next, 2))",
+            ),
+        ),
     ),
     Mutant(
         "the idle client is enabled before its secret is set",
-        "retiring.py",
-        "        if not used or any(g.state in LIVE | UNFINISHED or lives_on(w, g) for g in used):\n            continue\n",
-        "        if True:\n            continue\n",
+        (
+            (
+                "retiring.py",
+                "        if not used or any(g.state in LIVE | UNFINISHED or lives_on(w, g) for g in used):\n            continue\n",
+                "        if True:\n            continue\n",
+            ),
+        ),
     ),
     Mutant(
         "an orphan by name is not swept",
-        "making.py",
-        "    named = [s for s in strangers if s.name and generation.nonce in s.name]",
-        "    named: list[ObservedSecret] = []",
+        (
+            (
+                "making.py",
+                "    named = [s for s in strangers if s.name and generation.nonce in s.name]",
+                "    named: list[ObservedSecret] = []",
+            ),
+        ),
     ),
     Mutant(
         "revoked credentials get something new",
-        "retiring.py",
-        "    return stop if numbers is None and w.spec is not None else None",
-        "    return None",
+        (("retiring.py", "    return stop if numbers is None and w.spec is not None else None", "    return None"),),
     ),
     Mutant(
         "a ledger older than its deliveries is believed",
-        "planner.py",
-        "        if held.identity in {w.identity, *w.names} and newest >= ledger.next:",
-        "        if held.identity in {w.identity, *w.names} and newest >= ledger.next + 1_000_000:",
+        (
+            (
+                "planner.py",
+                "        if held.identity in {w.identity, *w.names} and newest >= ledger.next:",
+                "        if held.identity in {w.identity, *w.names} and newest >= ledger.next + 1_000_000:",
+            ),
+        ),
     ),
     Mutant(
         "a rename forgets the old ledger",
-        "reconciler.py",
-        "        if self.renamed_from is not None:\n            self._write(self.world.ledger, last=True)\n",
-        "        if self.renamed_from is not None:\n            self._close_renamed(self.renamed_from)\n",
+        (
+            (
+                "reconciler.py",
+                "        if self.renamed_from is not None:\n            self._write(self.world.ledger, last=True)\n",
+                "        if self.renamed_from is not None:\n            self._close_renamed(self.renamed_from)\n",
+            ),
+        ),
     ),
     Mutant(
         "old generations end before the new one is delivered",
-        "retiring.py",
-        "        if why is None or clock_off(w, generation.target) or not _delivered(w, current):",
-        "        if why is None or clock_off(w, generation.target):",
+        (
+            (
+                "retiring.py",
+                "        if why is None or clock_off(w, generation.target) or not _delivered(w, current):",
+                "        if why is None or clock_off(w, generation.target):",
+            ),
+        ),
     ),
     Mutant(
         "a disabled client is taken for a dead secret",
-        "planner.py",
-        "        if record is not None and found is not None and not found.enabled and not record.suspended:\n            return NOTHING",
-        "        if record is not None and found is not None and not found.enabled and not record.suspended:\n            return None",
+        (
+            (
+                "planner.py",
+                "        if record is not None and found is not None and not found.enabled and not record.suspended:\n            return NOTHING",
+                "        if record is not None and found is not None and not found.enabled and not record.suspended:\n            return None",
+            ),
+        ),
     ),
 )

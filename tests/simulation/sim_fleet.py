@@ -75,9 +75,8 @@ def _batches(years: float, first: int) -> Iterator[list[int]]:
 
 def report(played: Played, seconds: float) -> str:
     """Return what a person reads: how much, what happened, what was excused by name."""
-    lines = [
-        f"{played.years:.0f} credential-years in {played.scenarios} scenarios, {seconds:.0f} s, {len(played.broken)} broken"
-    ]
+    much = f"{played.years:.0f} credential-years in {played.scenarios} scenarios"
+    lines = [f"{much}, {seconds:.0f} s, {len(played.broken)} violations"]
     for title, counter in (("happened", played.happened), ("excused by name", played.excused)):
         listed = ", ".join(f"{what}: {number}" for what, number in sorted(counter.items(), key=lambda i: -i[1]))
         lines.append(f"{title}: {listed or 'nothing'}")

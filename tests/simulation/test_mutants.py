@@ -57,14 +57,18 @@ def hunt(package: Path, most: int = MOST_SCENARIOS) -> str:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_found(mutant: Mutant, package: Path) -> None:
-    path = package / "keysteward" / "core" / mutant.file
-    sound = path.read_text(encoding="utf-8")
-    assert sound.count(mutant.old) == 1, f"{mutant.file} has changed: plant {mutant.name!r} anew"
-    path.write_text(sound.replace(mutant.old, mutant.new), encoding="utf-8")
+    sound = {}
+    for file, old, new in mutant.changes:
+        path = package / "keysteward" / "core" / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{file} has changed: plant {mutant.name!r} anew"
+        sound.setdefault(path, text)
+        path.write_text(text.replace(old, new), encoding="utf-8")
     try:
         found = hunt(package)
     finally:
-        path.write_text(sound, encoding="utf-8")
+        for path, text in sound.items():
+            path.write_text(text, encoding="utf-8")
     assert found, f"{mutant.name} survived {MOST_SCENARIOS} scenarios"
 
 
