@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types bench docs lock clean
+.PHONY: help demo test check lint types simulate bench docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ lint: $(READY) ## Check style and format
 
 types: $(READY) ## Check types
 	@$(BIN)/mypy
+
+simulate: $(READY) ## Play simulated years (YEARS=10000) with faults at every call; SEED=n: tell the story of one scenario
+	@$(BIN)/python tests/simulation --years $(or $(YEARS),10000) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY) ## Measure; prints a table and writes build/bench.json; FULL=1: the large sizes too
 	@FULL=$(FULL) $(BIN)/python bench

@@ -50,7 +50,7 @@ def show_differences(found: tuple[Difference, ...]) -> str:
             parts.append("description")
         else:
             parts.append(f"{difference.field} {difference.observed} -> {difference.declared}")
-    return ", ".join(parts)
+    return ", ".join(parts).replace(";", ",")  # a semicolon parts the steps of a plan
 
 
 def _sets(name: str, declared: frozenset[str], observed: frozenset[str]) -> list[Difference]:

@@ -455,7 +455,7 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
     if ledger is None or ledger.closed is not None:
         return "newly declared"
     if ledger.reissue:
-        return f"reissue: {ledger.reissue}"
+        return f"reissue: {ledger.reissue.replace(';', ',')}"  # a semicolon parts the steps of a plan
     current = ledger.current
     if current is None:
         return None if ledger.ended_elsewhere else "no generation works yet"

@@ -456,6 +456,9 @@ class Watch:
                         revoked.generations is None or generation.number in revoked.generations
                     )
                     if hit and item.enabled and target.works(item.client_id, secret.value):
+                        if credential.key in self.unrecorded:
+                            self.excused["a restored target against a restored ledger: revived until rebuild"] += 1
+                            continue
                         raise Broken(f"a revoked generation of {credential.name} works: {self._states(ledger)}")
 
     def _works_or_says_why(self, credential: Credential) -> None:
