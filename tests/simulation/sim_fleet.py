@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing import get_context
+from unittest.mock import patch
 
 from sim_scenario import make
 from sim_world import play
@@ -55,10 +57,15 @@ class Fleet:
 
     jobs: int
 
+    def _pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self.jobs, mp_context=get_context("spawn"))
+
     def play(self, years: float, first: int = 0) -> Played:
         """Play scenarios from seed `first` on until there are so many credential-years, or one broke."""
         whole = Played()
-        with ProcessPoolExecutor(self.jobs, mp_context=get_context("spawn")) as pool:
+        unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+        # Measuring thousands of years line by line would take an hour: the other processes do not hear of it.
+        with patch.dict(os.environ, unmeasured, clear=True), self._pool() as pool:
             for played in pool.map(play_seeds, _batches(years, first)):
                 whole.add(played)
         return whole
