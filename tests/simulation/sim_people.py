@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING
 from sim_scenario import DECLARE, PERSON, STRANGER
 
 from keysteward.core import handles
-from keysteward.core.errors import DeclarationError, VersionConflict
+from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import Ledger
-from keysteward.core.ports import Strategy
 from keysteward.testing.memory import MemoryObject, MemorySecret
 
 if TYPE_CHECKING:
@@ -222,6 +220,3 @@ class Declarations:
         credential.edited()
         self.world.count(f"declaration {what}")
         self.world.tell(f"    the declaration of {credential.names[0]} {what}")
-
-
-_ = (suppress, VersionConflict, Strategy)
