@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import KeystewardError
-from keysteward.core.models import ClientSecret, M2MClient, ResourceServer, RotationSchedule
+from keysteward.core.models import (
+    ApiKey,
+    Bootstrap,
+    ClientSecret,
+    M2MClient,
+    ManualKey,
+    PermanentException,
+    ResourceServer,
+    RotationSchedule,
+    Transitional,
+)
 from keysteward.core.owners import Owner, Owners
 from keysteward.core.stack import Limit, Stack
 
@@ -20,16 +30,21 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ApiKey",
+    "Bootstrap",
     "ClientSecret",
     "Delivery",
     "KeystewardError",
     "Limit",
     "M2MClient",
+    "ManualKey",
     "Owner",
     "Owners",
+    "PermanentException",
     "ResourceServer",
     "RotationSchedule",
     "Stack",
+    "Transitional",
     "Webhook",
     "deploy",
 ]

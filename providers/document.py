@@ -27,8 +27,11 @@ NOTES = "keysteward"
 CHANGED = "changed"
 """Fingerprint of an entry whose value somebody overwrote; no keyed hash looks like it."""
 
-_SECRET_FIELD = {"client_secret": "client_secret", "private_key_jwt": "private_jwk"}
-_PUBLIC_FIELDS = ("generation", "client_id", "token_url", "audience", "scopes")
+_SECRET_FIELD = {"client_secret": "client_secret", "private_key_jwt": "private_jwk", "api_key": "api_key"}
+_CLIENT_FIELDS = ("generation", "client_id", "token_url", "audience", "scopes")
+_KEY_FIELDS = ("generation", "holder", "key_id", "audience", "scopes")
+_ONLY_KEYS = frozenset({"holder", "key_id", "api_key"})
+_ONLY_CLIENTS = frozenset({"client_id", "client_secret", "private_jwk", "token_url"})
 _CHECK_CHARACTERS = 32
 
 
@@ -94,11 +97,15 @@ class Document:
 
 def check_fields(fields: Mapping[str, str]) -> dict[str, str]:
     """Return the map of field names. Raises DeclarationError when two fields would get one name, or take ours."""
-    names = list(_names(fields).values())
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice: set[str] = set()
+    for others in (_ONLY_KEYS, _ONLY_CLIENTS):
+        names = [name for ours, name in _names(fields).items() if ours not in others]
+        twice |= {name for name in names if names.count(name) > 1}
     if twice:
-        raise DeclarationError(f"deliver_to: fields gives the name {', '.join(twice)} to two fields; choose another")
-    if NOTES in names:
+        raise DeclarationError(
+            f"deliver_to: fields gives the name {', '.join(sorted(twice))} to two fields; choose another"
+        )
+    if NOTES in fields.values():
         raise DeclarationError(f"deliver_to: fields uses the name {NOTES}, which holds keysteward's own notes")
     return dict(fields)
 
@@ -238,16 +245,23 @@ def _chosen(held: Held | None, entry: StageEntry, about: About, staged: Material
         value, method = None, ""
     if value is None:
         raise NotFound(f"{where} holds no value of generation {entry.generation}, staged or delivered: issue a new one")
+    remote_id = entry.remote_id or (held.entry.remote_id if held else None)
     public = {
         "generation": entry.generation,
         "client_id": about.client_id,
         "token_url": about.token_url,
+        "holder": about.client_id,
+        "key_id": remote_id,
         "audience": list(about.audience),
         "scopes": list(about.scopes),
     }
-    remote_id = entry.remote_id or (held.entry.remote_id if held else None)
+    public = {name: public[name] for name in _public_fields(method)}
     noted = DeliveredEntry(entry.generation, entry.fingerprint, entry.nonce, remote_id, about.digest)
     return Held(noted, method, value, _check(value.get_secret_value()), public)
+
+
+def _public_fields(method: str) -> tuple[str, ...]:
+    return _KEY_FIELDS if method == "api_key" else _CLIENT_FIELDS
 
 
 def _names(fields: Mapping[str, str]) -> dict[str, str]:
@@ -256,7 +270,8 @@ def _names(fields: Mapping[str, str]) -> dict[str, str]:
 
 def _owned(names: Mapping[str, str], current: Held | None, previous: Held | None) -> set[str]:
     if current is not None:
-        return {NOTES, *names.values()}
+        others = _ONLY_CLIENTS if current.method == "api_key" else _ONLY_KEYS
+        return {NOTES, *(name for ours, name in names.items() if ours not in others)}
     return {NOTES, names["identity"], names["previous"]} if previous is not None else {NOTES}
 
 
@@ -270,7 +285,7 @@ def _read_held(notes: Mapping[str, Any] | None, raw: Mapping[str, Any], names: M
         method=method,
         value=None if found is None else SecretStr(_text(found, method)),
         check=str(notes.get("check", "")),
-        public={name: raw[names[name]] for name in _PUBLIC_FIELDS if names[name] in raw},
+        public={name: raw[names[name]] for name in _public_fields(method) if names[name] in raw},
     )
 
 

@@ -353,9 +353,7 @@ class Session:
     @staticmethod
     def _ends_something(world: World) -> bool:
         ledger = world.ledger
-        if ledger is None or ledger.closed is not None:
-            return False
-        return any(not (r.adopted or r.external or r.deleted) for r in ledger.objects)
+        return ledger is not None and ledger.closed is None and not ledger.only_released
 
 
 def allowance() -> int:

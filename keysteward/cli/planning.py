@@ -11,6 +11,7 @@ from keysteward.core.brake import must_be_allowed
 from keysteward.core.effects import predict
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.holders import is_off
 from keysteward.core.planner import plan
 from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.steps import Do, Plan
@@ -180,8 +181,9 @@ def _works(world: World) -> bool:
     if ledger is None:
         return False
     for generation in ledger.generations:
-        found = world.object(ledger.object_of(generation))
-        if generation.live and found is not None and found.enabled:
+        record = ledger.object_of(generation)
+        found = world.object(record)
+        if generation.live and found is not None and not is_off(record, found, generation):
             return True
     return False
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from keysteward.core.holders import ours
 from keysteward.core.ledger import Ledger
 from keysteward.core.spec import DECOMMISSION_GRACE
 from keysteward.core.stack import Limit
@@ -38,8 +39,7 @@ def must_be_allowed(w: World, now: datetime) -> str | None:
 
 
 def _nothing_to_lose(ledger: Ledger) -> bool:
-    released = all(record.adopted or record.external or record.deleted for record in ledger.objects)
-    return released or not any(generation.live for generation in ledger.generations)
+    return ledger.only_released or not any(generation.live for generation in ledger.generations)
 
 
 def _last_use(w: World, ledger: Ledger) -> datetime | None:
@@ -47,7 +47,8 @@ def _last_use(w: World, ledger: Ledger) -> datetime | None:
     for record in ledger.objects:
         found = w.object(record)
         if found is not None:
-            times += [found.last_used, *(s.last_used for s in found.secrets)]
+            secrets = ours(ledger, record, found) if record.holder else found.secrets
+            times += [None if record.holder else found.last_used, *(s.last_used for s in secrets)]
     return max((t for t in times if t is not None), default=None)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keysteward.core.adoption import age_of, entered
+from keysteward.core.holders import narrowed, switched
 from keysteward.core.ledger import (
     Blocked,
     Generation,
@@ -27,7 +28,10 @@ from keysteward.core.world import Found, World
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step brought about: the nonce of a new attempt, ids and fingerprints, and whether a proof succeeded."""
+    """What a step brought about: the nonce of a new attempt, ids and fingerprints, and whether a proof succeeded.
+
+    `refused` says that a proof failed because the secret does not work at all.
+    """
 
     at: datetime
     good: bool = True
@@ -39,6 +43,7 @@ class Outcome:
     remote_id: str | None = None
     baseline: tuple[str, ...] = ()
     asked_at_target: datetime | None = None
+    refused: bool = False
 
 
 def predict(world: World, step: Step) -> World:
@@ -69,7 +74,8 @@ def action_for(generation: Generation) -> Action:
     """Return how a generation's secret gets to its object."""
     if generation.strategy in {Strategy.MINT, Strategy.NAMED_KEY}:
         return Action.MINT
-    return Action.ADD if generation.method == "private_key_jwt" else Action.SET
+    added = generation.strategy in {Strategy.KEY_PAIRS, Strategy.OWN_VALUE, Strategy.BY_HAND}
+    return Action.ADD if added or generation.method == "private_key_jwt" else Action.SET
 
 
 def _ledger(w: World) -> Ledger:
@@ -134,6 +140,7 @@ def _adopt(w: World, step: Step, out: Outcome) -> World:
         raise AssertionError("adoption names the object")
     found = w.by_client_id(record.target, record.client_id)
     secrets = sorted(found.secrets, key=age_of) if found else []
+    secrets = [s for s in secrets if not record.holder or s.id == spec.adopt]
     ledger = _opened(w, out)
     key = max((o.key for o in ledger.objects), default=0) + 1
     record = replace(record, key=key, nonce=out.nonce)
@@ -194,7 +201,7 @@ def _begin(w: World, step: Step, out: Outcome) -> World:
         baseline=out.baseline,
     )
     ledger = replace(ledger, generations=(*ledger.generations, generation), next=ledger.next + 1)
-    return replace(_with(w, ledger), me=replace(w.me, unsent=w.me.unsent | {out.nonce}))
+    return replace(_with(w, ledger), me=replace(w.me, unsent=w.me.unsent | {out.nonce}, given=False))
 
 
 def _stage(w: World, step: Step, out: Outcome) -> World:
@@ -229,8 +236,10 @@ def _create(w: World, step: Step, out: Outcome) -> World:
     secrets: tuple[ObservedSecret, ...] = ()
     ledger = _ledger(w).with_object(record.key, remote_id=out.remote_id)
     if action_for(generation) is not Action.MINT:
-        secrets = (_secret_of(generation, out),)
-        ledger = ledger.with_generation(generation.number, state=State.ISSUED, issued_at=out.at)
+        secrets = (_secret_of(w, generation, out),)
+        ledger = ledger.with_generation(
+            generation.number, state=State.ISSUED, issued_at=out.at, id=out.secret_id or generation.id
+        )
     made = ObservedObject(
         remote_id=out.remote_id or "",
         client_id=record.client_id,
@@ -243,11 +252,13 @@ def _create(w: World, step: Step, out: Outcome) -> World:
     return _with(w, ledger, _see(w, record, made))
 
 
-def _secret_of(generation: Generation, out: Outcome) -> ObservedSecret:
+def _secret_of(w: World, generation: Generation, out: Outcome) -> ObservedSecret:
     slot = "primary" if action_for(generation) is Action.SET else "key"
     name = f"keysteward {generation.number} {generation.nonce}"
     identifier = out.secret_id or generation.id or slot
-    return ObservedSecret(identifier, slot, out.fingerprint or generation.fingerprint, created_at=out.at, name=name)
+    fingerprint = out.fingerprint or generation.fingerprint
+    scopes = w.spec.scopes if w.spec is not None and w.spec.key else None
+    return ObservedSecret(identifier, slot, fingerprint, created_at=out.at, name=name, scopes=scopes)
 
 
 def _fence(w: World, step: Step, out: Outcome) -> World:
@@ -295,7 +306,7 @@ def _issue(w: World, step: Step, out: Outcome) -> World:
     found = w.object(record)
     changed = w.found
     if found is not None:
-        new = _secret_of(generation, out)
+        new = _secret_of(w, generation, out)
         switched = found.settings.method != generation.method
         others = tuple(s for s in found.secrets if not switched and (s.slot != "primary" or new.slot != "primary"))
         settings = replace(found.settings, method=generation.method)
@@ -320,15 +331,18 @@ def _recover(w: World, step: Step, out: Outcome) -> World:
 
 
 def _resume(w: World, step: Step, _out: Outcome) -> World:
-    record = _record_of(w, step)
-    resumed = _object_changed(w, step, enabled=True)
-    return replace(resumed, ledger=_ledger(w).with_object(record.key, suspended=False))
+    return _switched(w, step, on=True)
 
 
 def _suspend(w: World, step: Step, _out: Outcome) -> World:
-    record = _record_of(w, step)
-    suspended = _object_changed(w, step, enabled=False)
-    return replace(suspended, ledger=_ledger(w).with_object(record.key, suspended=True))
+    return _switched(w, step, on=False)
+
+
+def _switched(w: World, step: Step, *, on: bool) -> World:
+    record, ledger = _record_of(w, step), _ledger(w)
+    found = w.object(record)
+    seen = w.found if found is None else _see(w, record, switched(ledger, record, found, on=on))
+    return _with(w, ledger.with_object(record.key, suspended=not on), seen)
 
 
 def _verify(w: World, step: Step, out: Outcome) -> World:
@@ -336,8 +350,10 @@ def _verify(w: World, step: Step, out: Outcome) -> World:
     if out.good:
         return _with(w, ledger.with_generation(generation.number, state=State.VERIFIED, evidence=out.reason or None))
     failed = {g.number for g in ledger.generations if g.evidence and g.evidence.startswith("not proven")}
-    ledger = ledger.with_generation(generation.number, state=State.ABANDONED, evidence=f"not proven: {out.reason}")
-    if generation.number - 1 in failed:
+    why = f"not proven: {out.reason}"
+    dead = why if out.refused else None
+    ledger = ledger.with_generation(generation.number, state=State.ABANDONED, evidence=why, confirmed=dead)
+    if generation.number - 1 in failed and generation.strategy is not Strategy.BY_HAND:
         ledger = replace(ledger, blocked=Blocked(out.reason, _spec(w).digest(), out.at), reissue=None)
     return _with(w, ledger)
 
@@ -381,6 +397,7 @@ def _settle(w: World, step: Step, out: Outcome) -> World:
             state=State.RETIRING if in_place else State.PREVIOUS,
             superseded_at=out.at,
             evidence="replaced in place" if in_place else old.evidence,
+            ends_at=out.at if _spec(w).narrow_now and narrowed(w, _spec(w), old) else old.ends_at,
         )
     ledger = ledger.with_generation(generation.number, state=State.CURRENT, current_since=out.at)
     if ledger.reissue and ledger.grace is not None:
@@ -405,6 +422,7 @@ def _abandon(w: World, step: Step, _out: Outcome) -> World:
         suspects=step.suspects,
         id=step.secret_id or generation.id,
         ends_at=step.until,
+        confirmed=step.why if generation.fingerprint is None else generation.confirmed,
     )
     return _with(w, ledger)
 
@@ -454,9 +472,10 @@ def _check(w: World, step: Step, out: Outcome) -> World:
         return replace(w, me=replace(w.me, alive=w.me.alive | {generation.number}))
     if ledger.rollback == generation.number:
         ledger = replace(ledger, rollback=None)
-    ledger = ledger.with_generation(
-        generation.number, state=State.ABANDONED, evidence=f"ended elsewhere: {out.reason or step.why}"
-    )
+    why = f"ended elsewhere: {out.reason or step.why}"
+    ledger = ledger.with_generation(generation.number, state=State.ABANDONED, evidence=why, confirmed=why)
+    if generation.strategy is Strategy.BY_HAND:
+        return _with(w, ledger)
     ledger = _without_gone(w, ledger, generation)
     if ledger.current is None and not any(held_anywhere(w, g) for g in ledger.in_state(State.PREVIOUS)):
         ledger = replace(ledger, ended_elsewhere=generation.number)
@@ -478,6 +497,10 @@ def _rollback(w: World, step: Step, out: Outcome) -> World:
         notified=(),
     )
     return replace(_with(w, ledger), delivered=_promoted(w, back, out, rollback=True))
+
+
+def _migrate(w: World, _step: Step, out: Outcome) -> World:
+    return _with(w, replace(_ledger(w), migrated=out.at))
 
 
 def _record(w: World, _step: Step, _out: Outcome) -> World:
@@ -530,6 +553,7 @@ def _close(w: World, _step: Step, out: Outcome) -> World:
         grace=None,
         rollback=None,
         ended_elsewhere=None,
+        migrated=None,
         executed=replace(ledger.executed, words=""),
     )
     return _with(w, closed)
@@ -565,4 +589,5 @@ EFFECTS: dict[Do, Callable[[World, Step, Outcome], World]] = {
     Do.DISCARD: _discard,
     Do.RELEASE: _release,
     Do.CLOSE: _close,
+    Do.MIGRATE: _migrate,
 }

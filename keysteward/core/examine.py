@@ -6,13 +6,18 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.holders import is_off
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, Origin, State
 from keysteward.core.making import cap_filled, held_anywhere
+from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind, unrecorded
 from keysteward.core.retiring import clock_off, retirement_at, silence
 from keysteward.core.schedule import LATE_SHARE, due_at, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.world import World
+
+HANDOVER_NOTICE = timedelta(days=14)
+"""So long before a person must make a new key this is a finding."""
 
 EXPIRY_NOTICE = timedelta(days=30)
 """So long before its expiry a credential is a finding."""
@@ -22,14 +27,16 @@ def examine(w: World) -> tuple[Finding, ...]:
     """Return what a person should know about this credential."""
     ledger = w.ledger
     if ledger is None or ledger.closed is not None:
-        return (*_revoked(w, ledger), *_expiring(w, w.spec), *_unrecorded(w)) if w.spec else ()
+        if w.spec is None:
+            return ()
+        return (*_revoked(w, ledger), *_expiring(w, w.spec), *_unrecorded(w), *_new_value(w, w.spec, None))
     findings = [*_unrecorded(w), *_states(w, ledger), *_observed(w, ledger)]
     if w.spec is None:
         message = f"{w.identity} has an open ledger and no declaration"
         findings.append(_find(w, Kind.UNDECLARED, Severity.WARNING, message, "declare it again, or run with --prune"))
     else:
         findings += [*_expiring(w, w.spec), *_late(w, w.spec, ledger), *_retirement(w, w.spec, ledger)]
-        findings += _unnotified(w, w.spec, ledger)
+        findings += [*_unnotified(w, w.spec, ledger), *_not_renewed(w, w.spec, ledger), *_new_value(w, w.spec, ledger)]
     return tuple(findings)
 
 
@@ -111,16 +118,13 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
         found = w.object(record)
         if found is None or record.deleted:
             continue
-        if (
-            not found.enabled
-            and not record.suspended
-            and any(g.object == record.key and (g.live or g.state in UNFINISHED) for g in ledger.generations)
-        ):
+        used = [g for g in ledger.generations if g.object == record.key and (g.live or g.state in UNFINISHED)]
+        if not record.suspended and any(is_off(record, found, g) for g in used):
             yield _find(
                 w,
                 Kind.DISABLED_ELSEWHERE,
                 Severity.WARNING,
-                f"client {record.client_id} was disabled at target {record.target} without a step of ours",
+                f"{record.noun} was disabled at target {record.target} without a step of ours",
                 "enable it there when that was not meant; nothing new is issued before",
             )
         view = w.views.get(record.target)
@@ -175,7 +179,7 @@ def _expiring(w: World, spec: Spec) -> Iterable[Finding]:
 
 def _late(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
     current = ledger.current
-    if current is None or spec.decommission is not None:
+    if current is None or spec.decommission is not None or spec.strategy is Strategy.BY_HAND:
         return
     due = due_at(spec.identity, current.current_since or current.asked_at, spec.every, spec.windows)
     if w.now > due + spec.every / LATE_SHARE:
@@ -183,7 +187,12 @@ def _late(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
 
 
 def _retirement(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
+    for generation in ledger.generations:
+        if not generation.endable and _should_have_ended(w, spec, generation):
+            yield _by_hand(w, generation)
     for generation in ledger.in_state(State.PREVIOUS):
+        if not generation.endable:
+            continue
         due = retirement_at(spec, generation)
         if due is None:
             yield _adopted_waits(w, generation)
@@ -199,6 +208,55 @@ def _retirement(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
                 f"{generation.number} is not retired",
                 "correct the target's clock",
             )
+
+
+def _should_have_ended(w: World, spec: Spec, generation: Generation) -> bool:
+    if generation.state in {State.RETIRING, State.ABANDONED}:
+        return True
+    due = retirement_at(spec, generation)
+    return generation.state is State.PREVIOUS and due is not None and due <= w.now
+
+
+def _by_hand(w: World, generation: Generation) -> Finding:
+    number = generation.number
+    return _find(
+        w,
+        Kind.RETIREMENT_WAITS,
+        Severity.WARNING,
+        f"generation {number} may still work at {generation.target}, where only a person can end it",
+        f"end it there, then run: keysteward deliver {_name(w)} --ended {number}",
+    )
+
+
+def _new_value(w: World, spec: Spec, ledger: Ledger | None) -> Iterable[Finding]:
+    """Report that a person is to make a new key at a system without an API."""
+    if spec.strategy is not Strategy.BY_HAND or spec.decommission is not None or (ledger and ledger.revoked):
+        return
+    current = ledger.current if ledger is not None else None
+    mend = f"make one at {spec.target}, then run: keysteward deliver {_name(w)}"
+    if current is None:
+        yield _find(w, Kind.NEW_VALUE_DUE, Severity.WARNING, "no value was handed over yet", mend)
+        return
+    due = due_at(spec.identity, current.current_since or current.asked_at, spec.every, spec.windows)
+    if w.now >= due - HANDOVER_NOTICE:
+        late = w.now >= due
+        verb = "was" if late else "is"
+        severity = Severity.WARNING if late else Severity.NOTE
+        yield _find(w, Kind.NEW_VALUE_DUE, severity, f"a new value {verb} due on {due:%Y-%m-%d}", mend)
+
+
+def _not_renewed(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
+    """Report a key that gets no new generation, since the day its classification gave is past."""
+    if spec.renewed_until is None or w.now < spec.renewed_until or ledger.migrated is not None:
+        return
+    until = f"; the present one works until {spec.expires:%Y-%m-%d}" if spec.expires and ledger.current else ""
+    yield _find(
+        w,
+        Kind.NOT_RENEWED,
+        Severity.ERROR,
+        f"nothing new is issued: {spec.standing}{until}",
+        "finish the migration and remove the key, or have the exception reviewed and its date renewed in a commit",
+    )
 
 
 def _still_used(w: World, spec: Spec, ledger: Ledger, generation: Generation) -> Finding:

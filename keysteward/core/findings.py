@@ -25,6 +25,8 @@ class Kind(StrEnum):
     EXPIRING = "expiring"
     HELD = "held"
     LEASED = "leased"
+    NEW_VALUE_DUE = "new value due"
+    NOT_RENEWED = "not renewed"
     OVERDUE = "overdue"
     POLICY = "policy"
     RETIREMENT_WAITS = "retirement waits"

@@ -23,7 +23,7 @@ def reissue(ledger: Ledger, reason: str, *, at: datetime, grace: timedelta | Non
     _must_be_open(ledger, "there is nothing to reissue")
     if ledger.revoked is not None and ledger.revoked.generations is None:
         raise DeclarationError(f"{ledger.identity} is revoked ({ledger.revoked.reason}); nothing new is issued")
-    asked = replace(ledger, reissue=reason, grace=grace, blocked=None)
+    asked = replace(ledger, reissue=reason, grace=grace, blocked=None, migrated=None)
     if grace is not None:
         for generation in ledger.generations:
             if generation.state is State.PREVIOUS or (generation.state is State.ABANDONED and generation.ends_at):

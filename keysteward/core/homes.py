@@ -6,8 +6,10 @@ A credential may have several over its life: two that take turns, one left behin
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from keysteward.core.ledger import Ledger, ObjectRecord
+from keysteward.core.observed import ObservedObject
 from keysteward.core.ports import Strategy
 from keysteward.core.spec import Spec
 from keysteward.core.stack import second_client_id
@@ -19,6 +21,8 @@ def at_home(spec: Spec, record: ObjectRecord) -> bool:
     """Say whether a client has a name this declaration may use. One not given explicitly stays what it was."""
     if record.target != spec.target:
         return False
+    if spec.key:
+        return spec.client_id in {record.client_id, record.remote_id}
     if not spec.client_id_given or record.adopted:
         return True
     return re.fullmatch(rf"{re.escape(spec.client_id)}(-\d+)?", record.client_id) is not None
@@ -50,6 +54,8 @@ def home_of(spec: Spec, ledger: Ledger | None) -> ObjectRecord | None:
 def new_home(w: World, spec: Spec, ledger: Ledger | None) -> ObjectRecord | Problem:
     """Return the record of a client to be created, under the first free name; a Problem when the name is taken."""
     records = ledger.objects if ledger is not None else ()
+    if spec.key:
+        return _holder(w, spec, records)
     other_method = [r for r in records if at_home(spec, r) and not r.deleted and r.method != spec.method]
     if other_method and spec.strategy is not Strategy.ALTERNATE:
         record = other_method[-1]
@@ -75,5 +81,23 @@ def new_home(w: World, spec: Spec, ledger: Ledger | None) -> ObjectRecord | Prob
         else:
             whose, mend = f"owned by {taken.mark.identity}", "give this declaration another client_id"
         return Problem(f"client_id: {client_id!r} exists at target {spec.target} and is {whose}; {mend}")
-    key = max((r.key for r in records), default=0) + 1
-    return ObjectRecord(key, spec.target, client_id, spec.method, nonce="")
+    return ObjectRecord(_next_key(records), spec.target, client_id, spec.method, nonce="")
+
+
+def _holder(w: World, spec: Spec, records: Sequence[ObjectRecord]) -> ObjectRecord | Problem:
+    """Return the record of the account that will hold the key; it exists, and somebody else manages it."""
+    found = w.by_client_id(spec.target, spec.client_id)
+    if found is None or not found.holder:
+        return Problem(
+            f"holder: target {spec.target} has no {spec.client_id!r}; correct the name, or make it there first"
+        )
+    return holder_record(found, spec, _next_key(records))
+
+
+def holder_record(found: ObservedObject, spec: Spec, key: int) -> ObjectRecord:
+    """Return the record of a holder: external, and never marked."""
+    return ObjectRecord(key, spec.target, found.client_id, spec.method, "", found.remote_id, external=True, holder=True)
+
+
+def _next_key(records: Sequence[ObjectRecord]) -> int:
+    return max((r.key for r in records), default=0) + 1

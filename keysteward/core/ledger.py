@@ -83,7 +83,8 @@ class ObjectRecord:
     """One object (client, application) at a target that carries this credential's secrets.
 
     `nonce` marks the attempt that creates it; until `remote_id` is known, an object with our mark and this nonce is
-    the one we made. `external` objects are managed by somebody else: only their secret is ours.
+    the one we made. `external` objects are managed by somebody else: only their secret is ours. A `holder` is one of
+    them that carries API keys, ours beside those of others.
     """
 
     key: int
@@ -93,10 +94,16 @@ class ObjectRecord:
     nonce: str
     remote_id: str | None = None
     external: bool = False
+    holder: bool = False
     adopted: bool = False
     marked: bool = True
     suspended: bool = False
     deleted: bool = False
+
+    @property
+    def noun(self) -> str:
+        """Return what of this object is ours, in words."""
+        return f"the key at {self.client_id}" if self.holder else f"client {self.client_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,8 @@ class Generation:
     """One issued secret of a credential. Times are aware UTC; `*_target` times are in the target's clock.
 
     `ends_at` is a person's word on when it ends, which outranks its overlap: of a previous generation after a reissue,
-    of an abandoned one after a rollback. `notified` are the places whose consumers were told of it.
+    of an abandoned one after a rollback. `notified` are the places whose consumers were told of it. `confirmed` is how
+    it is known that a person ended what only a person can end.
     """
 
     number: int
@@ -131,6 +139,12 @@ class Generation:
     evidence: str | None = None
     suspects: tuple[str, ...] = ()
     notified: tuple[str, ...] = ()
+    confirmed: str | None = None
+
+    @property
+    def endable(self) -> bool:
+        """Say whether it may be recorded as ended: what a person issued by hand only once its end is known."""
+        return self.strategy is not Strategy.BY_HAND or self.confirmed is not None
 
     @property
     def live(self) -> bool:
@@ -210,8 +224,8 @@ class Ledger:
     """The record of one credential. `version` is the store's compare-and-set version, 0 when never written.
 
     `reissue` is the reason of a reissue that was asked for, `grace` how long older generations live after it (None:
-    their overlap); `rollback` the generation a person wants back; `names` are earlier identities. `outbox` holds
-    entries on their way into the audit log.
+    their overlap); `rollback` the generation a person wants back; `names` are earlier identities. `migrated` is when
+    a transitional key was found silent and its client in use. `outbox` holds entries on their way into the audit log.
     """
 
     identity: str
@@ -238,6 +252,7 @@ class Ledger:
     rollback: int | None = None
     ended_elsewhere: int | None = None
     adopted_by: str | None = None
+    migrated: datetime | None = None
     executed: Executed = field(default_factory=Executed)
     closed: datetime | None = None
     outbox: tuple[Entry, ...] = ()
@@ -284,6 +299,12 @@ class Ledger:
     def shares_object(self, generation: Generation) -> bool:
         """Say whether another generation that may work lives on the same object."""
         return any(g.live and g.object == generation.object and g.number != generation.number for g in self.generations)
+
+    @property
+    def only_released(self) -> bool:
+        """Say whether ending this credential takes nothing away at any target."""
+        keys = any(g.live and g.origin is Origin.ISSUED and self.object_of(g).holder for g in self.generations)
+        return not keys and all(r.adopted or r.external or r.deleted for r in self.objects)
 
     def place(self, key: str) -> Place:
         """Return one place by "store:path". Raises KeyError when this credential was never delivered there."""

@@ -112,6 +112,8 @@ def _make_chosen(w: World, ledger: Ledger, spec: Spec, generation: Generation) -
     record, found = ledger.object_of(generation), w.object(ledger.object_of(generation))
     held = [w.at(key) for key in generation.delivery]
     if generation.fingerprint is None or not all(d.unknown or d.stage(number) for d in held):
+        if _never_kept(w, generation):
+            return _abandon(generation, "no value of it was kept; deliver it again")
         lost = generation.fingerprint is not None and not any(d.unknown or d.stage(number) for d in held)
         if lost:
             return _abandon(generation, "its staged value is gone from the store")
@@ -126,6 +128,13 @@ def _make_chosen(w: World, ledger: Ledger, spec: Spec, generation: Generation) -
     if replaced:
         return _abandon(generation, replaced)
     return _issue(generation)
+
+
+def _never_kept(w: World, generation: Generation) -> bool:
+    """Say whether a value that a person handed over died with the run that had it."""
+    if generation.strategy is not Strategy.BY_HAND or generation.nonce in w.me.unsent:
+        return False
+    return not any(w.at(key).stage(generation.number) for key in generation.delivery)
 
 
 def _make_in_slot(ledger: Ledger, generation: Generation, found: ObservedObject) -> Step:

@@ -195,5 +195,103 @@ class ClientSecret(Credential):
     auth_method: Method = "client_secret"
 
 
-Declaration = ResourceServer | M2MClient | ClientSecret
-"""Everything a stack may hold."""
+@declaration
+class Transitional:
+    """An API key on its way out: its consumer moves to an M2M client by a day, after which the key is not renewed.
+
+    `migrate_to` is that `M2MClient` of the same stack, or its name. With `retire_when_silent_for` the key ends before
+    its day: once the client is in use and the key has not been used for so long, where the target shows both.
+    """
+
+    _: KW_ONLY
+    migrate_to: SkipValidation[M2MClient] | Text
+    by: date
+    retire_when_silent_for: DeclaredDuration | None = None
+
+    @property
+    def client(self) -> str:
+        """Return the name of the client that takes over."""
+        return self.migrate_to if isinstance(self.migrate_to, str) else self.migrate_to.name
+
+
+@declaration
+class PermanentException:
+    """An API key that stays, since its vendor or consumer knows nothing else; reviewed by a day or not renewed."""
+
+    _: KW_ONLY
+    justification: Text
+    risk_accepted_by: Text
+    review_by: date
+
+
+@declaration
+class Bootstrap:
+    """An API key that is exchanged at the first start of its consumer; `exchanged_for` says for what."""
+
+    _: KW_ONLY
+    exchanged_for: Text
+
+
+Classification = Transitional | PermanentException | Bootstrap
+"""Why a standing bearer secret is there at all."""
+
+
+def _one_classification(value: object) -> object:
+    if isinstance(value, (list, tuple, set)):
+        raise ValueError("takes exactly one of Transitional, PermanentException and Bootstrap")  # noqa: TRY004
+    if not isinstance(value, (Transitional, PermanentException, Bootstrap)):
+        raise ValueError(  # noqa: TRY004 - pydantic turns ValueErrors into sentences
+            "write Transitional(migrate_to=..., by=...), PermanentException(justification=..., risk_accepted_by=..., "
+            "review_by=...) or Bootstrap(exchanged_for=...)"
+        )
+    return value
+
+
+Classified = Annotated[SkipValidation[Classification], BeforeValidator(_one_classification)]
+
+
+@declaration
+class ApiKey(Credential):
+    """A standing bearer secret at a target that issues API keys.
+
+    `holder` is whose key it is, in the target's words: an organization, an IAM user, a usage plan. `access` grants
+    permissions of resource servers. `expires` is required, and so is the reason why it is no M2M client. Each
+    generation is a key of its own; what a target cannot change on a living key is changed by rotation, and with
+    `narrow_now` a wider key then ends without overlap. `adopt` is the id of a key that exists.
+    """
+
+    holder: Text = Field()
+    expires: date = Field()
+    classification: Classified = Field()
+    access: Mapping[ResourceServer, Names] = Field(default_factory=dict)
+    narrow_now: bool = False
+    adopt: str | None = None
+
+    @property
+    def auth_method(self) -> Method:
+        """Return how it authenticates: by itself."""
+        return "api_key"
+
+
+@declaration
+class ManualKey(Credential):
+    """A key at a system that has no API for keys: a person makes and ends it there, keysteward does the rest.
+
+    `target` is that system, a `keysteward.providers.manual.Manual`, with the HTTP request that proves a key. The new
+    value comes in by `keysteward deliver NAME`; the old one has ended once the same request is refused.
+    """
+
+    expires: date = Field()
+    classification: Classified | None = None
+
+    @property
+    def auth_method(self) -> Method:
+        """Return how it authenticates: by itself."""
+        return "api_key"
+
+
+Secret = M2MClient | ClientSecret | ApiKey | ManualKey
+"""Every kind of credential."""
+
+Declaration = ResourceServer | Secret
+"""Everything a stack may hold but governed sets."""

@@ -39,7 +39,11 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class ObservedSecret:
-    """One secret or key that a target shows. `slot`: "primary" and "rotated" where secrets have slots, else "key"."""
+    """One secret or key that a target shows. `slot`: "primary" and "rotated" where secrets have slots, else "key".
+
+    `scopes` is what an API key by itself is allowed (None: not shown, or as its holder); `enabled` is False for one
+    that is suspended.
+    """
 
     id: str
     slot: str
@@ -48,11 +52,17 @@ class ObservedSecret:
     expires_at: datetime | None = None
     last_used: datetime | None = None
     name: str | None = None
+    enabled: bool = True
+    scopes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedObject:
-    """One client, application or key object at a target."""
+    """One client or application at a target, or a holder of API keys.
+
+    `holder` is what it is in the vendor's word ("organization", "IAM user", "usage plan"), "" for a client: an account
+    that holds keys of several credentials and of others; `within` is the holder it belongs to, `label` its name.
+    """
 
     remote_id: str
     client_id: str
@@ -62,6 +72,9 @@ class ObservedObject:
     mark: Mark | None = None
     created_at: datetime | None = None
     last_used: datetime | None = None
+    holder: str = ""
+    within: str | None = None
+    label: str = ""
 
     def secret(self, fingerprint: str | None) -> ObservedSecret | None:
         """Return the secret with this fingerprint, None when it is not shown or not there."""

@@ -16,12 +16,13 @@ from keysteward.core import making, retiring
 from keysteward.core.diff import METHOD, differences, show_differences
 from keysteward.core.effects import predict
 from keysteward.core.examine import examine
-from keysteward.core.homes import at_home, home_of, new_home
+from keysteward.core.holders import is_off, narrowed, resumable
+from keysteward.core.homes import at_home, holder_record, home_of, new_home
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, State
 from keysteward.core.observed import Mark
 from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind
-from keysteward.core.schedule import due_at, may_begin
+from keysteward.core.schedule import due_at, may_begin, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Plan, Problem, Step, Wait
 from keysteward.core.world import Extent, World
@@ -132,9 +133,11 @@ def _resume(w: World) -> Decision:
     for record in ledger.objects:
         found = w.object(record)
         used = any(g.object == record.key and g.state in IN_USE for g in ledger.generations)
-        if not used or not record.suspended or record.deleted or found is None or found.enabled:
+        if not used or not record.suspended or record.deleted or found is None:
             continue
-        words = f"enable client {record.client_id}"
+        if not resumable(ledger, record, found):
+            continue
+        words = f"enable {record.noun}"
         return Step(Do.RESUME, words, "it may work again", object=record.key, headline=True, widens=True)
     return None
 
@@ -155,7 +158,9 @@ def _disabled(w: World) -> Decision:
     for generation in (ledger.unfinished, ledger.current):
         record = ledger.object_of(generation) if generation is not None else None
         found = w.object(record) if record is not None else None
-        if record is not None and found is not None and not found.enabled and not record.suspended:
+        if generation is None or record is None or found is None or record.suspended:
+            continue
+        if is_off(record, found, generation):
             return NOTHING
     return None
 
@@ -168,6 +173,8 @@ def _adopt(w: World) -> Decision:
     spec, ledger = w.spec, w.ledger
     if spec is None or spec.adopt is None or (ledger and not ledger.closed and ledger.objects):
         return None
+    if spec.key:
+        return _adopt_key(w, spec, spec.adopt)
     found = w.by_client_id(spec.target, spec.adopt)
     if found is None:
         return Problem(f"adopt: target {spec.target} has no client {spec.adopt!r}; correct the name or remove adopt")
@@ -194,6 +201,15 @@ def _adopt(w: World) -> Decision:
     )
     noun = f"the secret of client {found.client_id}" if spec.external else f"client {found.client_id}"
     return Step(Do.ADOPT, f"adopt {noun}", "declared with adopt", object=1, record=record, headline=True)
+
+
+def _adopt_key(w: World, spec: Spec, key_id: str) -> Decision:
+    """Enter one living key of a holder as ours; nothing is written to it."""
+    found = w.by_client_id(spec.target, spec.client_id)
+    if found is None or not any(secret.id == key_id for secret in found.secrets):
+        return Problem(f"adopt: {spec.client_id!r} at target {spec.target} has no key {key_id!r}; correct its id")
+    record = holder_record(found, spec, 1)
+    return Step(Do.ADOPT, f"adopt key {key_id}", "declared with adopt", object=1, record=record, headline=True)
 
 
 def _mark(w: World) -> Decision:
@@ -244,7 +260,10 @@ def _revived(w: World) -> Decision:
 
 def _retiring(w: World) -> Decision:
     for generation in w.ledger.in_state(State.RETIRING) if w.ledger else ():
-        return Step(Do.END, f"end generation {generation.number}", "its retirement has begun", generation.number)
+        if generation.endable:
+            return Step(Do.END, f"end generation {generation.number}", "its retirement has begun", generation.number)
+        if w.spec is not None:
+            return retiring.ask_whether_ended(w, generation)
     return None
 
 
@@ -342,6 +361,37 @@ def _decommissioned(w: World) -> Decision:
     return None
 
 
+def _migrated(w: World) -> Decision:
+    """End a transitional key once its consumers use the client instead and nobody uses the key."""
+    spec, ledger = w.spec, w.ledger
+    if spec is None or ledger is None or ledger.closed or spec.migrates_to is None:
+        return None
+    why = f"its consumers use client {spec.migrates_to}"
+    if ledger.migrated is not None:
+        return retiring.stop_working(w, ledger, why) or _tidy(w) or NOTHING
+    current = ledger.current
+    if spec.silent_for is None or current is None or ledger.unfinished is not None or w.successor is None:
+        return None
+    silent = retiring.silence(w, ledger, current)
+    if silent is None or silent < spec.silent_for or w.successor < w.now - spec.silent_for:
+        return None
+    words = f"end the key, since it was silent for {silent.days} days"
+    return Step(Do.MIGRATE, words, why, current.number, headline=True)
+
+
+def _past(w: World) -> Decision:
+    """Refuse a new declaration whose dates leave no time for anything to be issued."""
+    spec, ledger = w.spec, w.ledger
+    if spec is None or not (ledger is None or ledger.closed is not None):
+        return None
+    if spec.expires is not None and w.now + spec.overlap >= spec.expires:
+        room = "is past" if w.now >= spec.expires else f"leaves no room for an overlap of {show_duration(spec.overlap)}"
+        return Problem(f"expires: {spec.expires:%Y-%m-%d} {room}, so nothing would be issued; give a later date")
+    if spec.renewed_until is not None and w.now >= spec.renewed_until:
+        return Problem(f"classification: {spec.standing}, and that day is past, so nothing is issued; renew it first")
+    return None
+
+
 def _notify(w: World) -> Decision:
     """Tell consumers with a webhook of the generation that was delivered to them."""
     ledger, spec = w.ledger, w.spec
@@ -386,7 +436,7 @@ def _tidy(w: World) -> Decision:
 def _begin(w: World) -> Decision:
     """Begin a new generation when one is due and nothing forbids it."""
     spec, ledger = w.spec, w.ledger
-    if spec is None or may_not_begin(w, spec, ledger):
+    if spec is None or may_not_begin(w, spec, ledger) or (spec.strategy is Strategy.BY_HAND and not w.me.given):
         return None
     why = due_because(w, spec, ledger)
     if why is None:
@@ -413,6 +463,10 @@ def _begin(w: World) -> Decision:
         if first
         else (f"rotate to generation {number} ({why})")
     )
+    current = ledger.current if ledger is not None else None
+    wider = narrowed(w, spec, current) if current is not None else frozenset()
+    if wider and not spec.narrow_now:
+        words += f", while the one that also allows {', '.join(sorted(wider))} ends {show_duration(spec.overlap)} later"
     if record.remote_id is None:
         words = f"create client {record.client_id}; {words}"
     return Step(
@@ -437,6 +491,8 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
     """Say whether no new generation may begin, whatever is due."""
     if spec.decommission is not None or (spec.expires is not None and w.now + spec.overlap >= spec.expires):
         return True
+    if spec.renewed_until is not None and w.now >= spec.renewed_until:
+        return True
     if ledger is None or ledger.closed is not None:
         return False
     if ledger.blocked is not None and ledger.blocked.digest == spec.digest() and not ledger.reissue:
@@ -456,6 +512,8 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
         return "newly declared"
     if ledger.reissue:
         return f"reissue: {ledger.reissue.replace(';', ',')}"  # a semicolon parts the steps of a plan
+    if w.me.given:
+        return "a new value was handed over"
     current = ledger.current
     if current is None:
         return None if ledger.ended_elsewhere else "no generation works yet"
@@ -482,7 +540,7 @@ def why_moved(spec: Spec, ledger: Ledger, current: Generation) -> str | None:
     if not at_home(spec, record):
         return f"client_id changes from {record.client_id} to {spec.client_id}"
     if current.facts != spec.facts:
-        return "scopes or audience changed, which this target cannot change on a living secret"
+        return "scopes, audience or expiry changed, which this target cannot change on a living secret"
     return None
 
 
@@ -507,6 +565,7 @@ ALL_RULES: tuple[Rule, ...] = (
     _adopt,
     _mark,
     _decommissioned,
+    _migrated,
     _resume,
     _disabled,
     _unfinished,
@@ -521,6 +580,7 @@ ALL_RULES: tuple[Rule, ...] = (
     _retire,
     _idle,
     _tidy,
+    _past,
     _begin,
     _record,
 )

@@ -7,7 +7,7 @@ what is gone succeed. Errors are those of `keysteward.core.errors`; a write whos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from keysteward.core.observed import Delivered, Mark, Observation, ObservedObject, ObservedSecret, Settings
 
-Method = Literal["client_secret", "private_key_jwt"]
+Method = Literal["client_secret", "private_key_jwt", "api_key"]
 Fingerprint = Callable[[str], str]
 """Turns the canonical text of a secret into its keyed hash. For a key pair the text is the RFC 7638 thumbprint."""
 
@@ -56,16 +56,20 @@ class Strategy(StrEnum):
     KEY_PAIRS = "key pairs"  # D
     ALTERNATE = "two clients in turn"  # E
     GAP = "replace with a gap"  # G
+    OWN_VALUE = "add our value, then retire"  # H: as D, with a secret we choose
+    BY_HAND = "by hand"  # I: a person issues and ends it; we stage, prove, deliver and record
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a target can do. What is not listed, it cannot.
 
-    `secrets`: how many client secrets live at once; `native_slot`: the second one is a rotated slot that the server
-    fills. `chooses`: "caller" when a value of ours is taken, else "server". `last_use` per "secret", "client" or
-    None. `list_lag`, `propagation`: after how long a write shows in lists, and works everywhere. `call_timeout`: after
-    how long a call without answer cannot succeed any more. `safeguards`: vendor switches and the value each must have.
+    `secrets`: how many secrets of one client or holder live at once; `native_slot`: the second one is a rotated slot
+    that the server fills. `named_keys`: keys are objects of their own, under a name we choose. `chooses`: "caller" when
+    a value of ours is taken, else "server". `last_use` per "secret", "client" or None. `immutable`: what cannot change
+    on a living secret ("scopes", "audiences", "expires"). `list_lag`, `propagation`: after how long a write shows in
+    lists, and works everywhere. `call_timeout`: after how long a call without answer cannot succeed any more.
+    `safeguards`: vendor switches and the value each must have. `by_hand`: a person issues and ends what lives here.
     """
 
     methods: tuple[str, ...]
@@ -76,6 +80,7 @@ class Capabilities:
     chooses: Literal["caller", "server"] = "server"
     readable: bool = False
     suspends: bool = False
+    by_hand: bool = False
     one_method_per_client: bool = False
     last_use: Literal["secret", "client"] | None = None
     tags_objects: bool = False
@@ -101,28 +106,36 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """An object that was made (or found made by the same attempt)."""
+    """An object that was made (or found made by the same attempt); `secret_id` is that of its first secret, if any."""
 
     remote_id: str
     client_id: str
+    secret_id: str | None = None
 
 
 class Action(StrEnum):
     """How a secret gets to an object."""
 
     MINT = "mint"  # the server makes one more and shows it once
-    ADD = "add"  # our public key joins the others
+    ADD = "add"  # our public key, or our value, joins the others
     SET = "set"  # our value takes the one (primary) slot
     SHIFT = "shift"  # the primary moves to the rotated slot; a value nobody keeps takes its place; not repeatable
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One secret to be put on an object. `name` is for vendors whose keys carry one; it holds generation and nonce."""
+    """One secret to be put on an object or holder.
+
+    `name` is for vendors whose keys carry one; it holds identity, generation and nonce. `scopes` and `expires` are for
+    keys that carry them. `known` are the ids of the secrets that were there when the attempt began.
+    """
 
     action: Action
     material: Material | None = None
     name: str | None = None
+    scopes: frozenset[str] = frozenset()
+    expires: datetime | None = None
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +162,8 @@ class Claim:
 
     `scopes` must be in a token asked for without naming any, `optional_scopes` when asked for.
     `token_lifetime` in seconds, None when any will do. `token=False`: only that the client authenticates is to be
-    proven, since it need not have the client_credentials grant (a web login client).
+    proven, since it need not have the client_credentials grant (a web login client). An API key has no token:
+    `client_id` is its holder, `secret_id` its own id, and `scopes` what it must be allowed.
     """
 
     client_id: str
@@ -159,6 +173,7 @@ class Claim:
     optional_scopes: frozenset[str] = frozenset()
     token_lifetime: int | None = None
     token: bool = True
+    secret_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +225,12 @@ class Target(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the target can do, known without a call."""
+        """What the target can do with clients and their secrets, known without a call."""
+        ...
+
+    @property
+    def key_capabilities(self) -> Capabilities | None:
+        """What the target can do with API keys; None when it issues none."""
         ...
 
     @property
@@ -223,7 +243,7 @@ class Target(Protocol):
         ...
 
     def observe(self, fingerprint: Fingerprint | None) -> Observation:
-        """List all clients and scopes, whoever made them. Costs pages, not clients."""
+        """List all clients, holders of API keys and scopes, whoever made them. Costs pages, not clients."""
         ...
 
     def look(self, ref: ObjectRef, fingerprint: Fingerprint | None) -> ObservedObject | None:
@@ -265,12 +285,12 @@ class Target(Protocol):
         """End one secret: the one in the rotated slot, the one with this id or `kid`. Gone already is success."""
         ...
 
-    def suspend(self, remote_id: str) -> None:
-        """Disable the object, reversibly."""
+    def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:
+        """Disable the object, reversibly; on a holder these keys and no others."""
         ...
 
-    def resume(self, remote_id: str) -> None:
-        """Enable the object."""
+    def resume(self, remote_id: str, keys: Sequence[str] = ()) -> None:
+        """Enable the object; on a holder these keys and no others."""
         ...
 
     def delete(self, remote_id: str) -> None:

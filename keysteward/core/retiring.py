@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from keysteward.core.holders import suspendable
 from keysteward.core.ledger import LIVE, UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.making import ONE_SLOT, answer_lost, proves_presence, resolve_lost, shown
 from keysteward.core.ports import Strategy
 from keysteward.core.schedule import may_begin
 from keysteward.core.spec import Spec
-from keysteward.core.steps import Do, Step, Wait
+from keysteward.core.steps import Do, Problem, Step, Wait
 from keysteward.core.world import TOLERATED_SKEW, World
 
 _Stop = TypeVar("_Stop")
@@ -32,6 +33,11 @@ def retire_due(w: World, spec: Spec, ledger: Ledger) -> Step | None:
     if current is None or (ledger.held is not None and ledger.held.until > w.now):
         return None
     for generation in ledger.in_state(State.PREVIOUS):
+        if not generation.endable:
+            step = ask_whether_ended(w, generation)
+            if step is not None:
+                return step
+            continue
         why = _may_end(w, spec, ledger, generation)
         if why is None or clock_off(w, generation.target) or not _delivered(w, current):
             continue
@@ -39,8 +45,18 @@ def retire_due(w: World, spec: Spec, ledger: Ledger) -> Step | None:
     return None
 
 
+def ask_whether_ended(w: World, generation: Generation) -> Step | None:
+    """Probe what only a person can end, once a person says that it has ended."""
+    if generation.number not in w.me.asked or generation.number in w.me.alive:
+        return None
+    words = f"check whether generation {generation.number} still works"
+    return Step(Do.CHECK, words, "a person says that it has ended", generation.number, headline=True)
+
+
 def _may_end(w: World, spec: Spec, ledger: Ledger, generation: Generation) -> str | None:
     """Say why a previous generation may end now; None while it may not."""
+    if generation.confirmed is not None:
+        return generation.confirmed
     if generation.ends_at is not None:
         return "a person asked for it" if w.now >= generation.ends_at else None
     silent = silence(w, ledger, generation) if spec.unused_for is not None else None
@@ -59,9 +75,9 @@ def _may_end(w: World, spec: Spec, ledger: Ledger, generation: Generation) -> st
 
 
 def silence(w: World, ledger: Ledger, generation: Generation) -> timedelta | None:
-    """Return for how long a previous generation was not used, at least; None where its target does not tell."""
+    """Return for how long a delivered generation was not used, at least; None where its target does not tell."""
     view, record = w.views.get(generation.target), ledger.object_of(generation)
-    found, since = w.object(record), generation.superseded_at
+    found, since = w.object(record), generation.superseded_at or generation.current_since
     if view is None or found is None or since is None or view.capabilities.last_use is None:
         return None
     if view.capabilities.last_use == "client":
@@ -108,6 +124,11 @@ def sweep(w: World, ledger: Ledger) -> Step | None:
         if at_store and ledger.current is None:
             continue
         if lives_on(w, generation):
+            continue
+        if not generation.endable:
+            step = ask_whether_ended(w, generation)
+            if step is not None:
+                return step
             continue
         found = w.object(ledger.object_of(generation))
         primary, current = found.slot("primary") if found else None, ledger.current
@@ -162,7 +183,7 @@ def stop_working(w: World, ledger: Ledger, why: str) -> Step | Wait | None:
     for generation in ledger.generations:
         if generation.state in UNFINISHED - {State.VERIFIED}:
             return give_up(w, ledger, generation, why)
-        if generation.state is State.ABANDONED:
+        if generation.state is State.ABANDONED and generation.endable:
             return _end(generation, why)
     step = suspend_all(w, ledger, why)
     if step is not None:
@@ -172,8 +193,9 @@ def stop_working(w: World, ledger: Ledger, why: str) -> Step | Wait | None:
         if record.suspended or record.deleted:
             continue
         if generation.state is State.RETIRING:
-            return _end(generation, why)
-        if generation.live:
+            if generation.endable:
+                return _end(generation, why)
+        elif generation.live:
             return _retire(generation, why)
     return None
 
@@ -201,7 +223,10 @@ def revoke(w: World, stop: _Stop) -> Step | Wait | _Stop | None:
         if generation.state in UNFINISHED:
             return _abandon(generation, why)
         if generation.state in {State.RETIRING, State.ABANDONED}:
-            return _end(generation, why)
+            step = _end(generation, why) if generation.endable else ask_whether_ended(w, generation)
+            if step is not None:
+                return step
+            continue
         if generation.live:
             return _retire(generation, why)
         again = came_back(w, ledger, generation)
@@ -229,10 +254,35 @@ def came_back(w: World, ledger: Ledger, generation: Generation) -> Step | None:
     return Step(Do.ABANDON, words, why, generation.number, headline=True)
 
 
-def end_all(w: World, ledger: Ledger) -> Step | None:
+def _end_keys(w: World, ledger: Ledger) -> Step | Wait | Problem | None:
+    """End the keys of a holder that we issued; those that were adopted are left, and the holder always is."""
+    why = "not declared any more"
+    for generation in ledger.generations:
+        if not ledger.object_of(generation).holder or ledger.object_of(generation).deleted:
+            continue
+        if generation.origin is Origin.ADOPTED or generation.state is State.RETIRED:
+            continue
+        if not generation.endable:
+            system, name = generation.target, ledger.identity.rsplit("/", 1)[-1]
+            return Problem(
+                f"generation {generation.number} may still work at {system}, where only a person can end it; declare "
+                f"it again, end it there, run: keysteward deliver {name} --ended {generation.number}, then remove it"
+            )
+        if generation.state in UNFINISHED:
+            return give_up(w, ledger, generation, why)
+        if generation.state in {State.RETIRING, State.ABANDONED}:
+            return _end(generation, why)
+        return _retire(generation, why)
+    return None
+
+
+def end_all(w: World, ledger: Ledger) -> Step | Wait | Problem | None:
     """End what is not declared any more: delete what we made, release what we adopted, empty its places."""
     if ledger.closed:
         return None
+    keys = _end_keys(w, ledger)
+    if keys is not None:
+        return keys
     ours = {w.identity, *w.names}
     for record in ledger.objects:
         if record.deleted:
@@ -249,7 +299,9 @@ def end_all(w: World, ledger: Ledger) -> Step | None:
             continue
         words = f"delete client {record.client_id}"
         return Step(Do.DELETE, words, "not declared any more", object=record.key, headline=True)
-    kept = any((r.adopted or r.external) for r in ledger.objects)
+    kept = any(r.adopted or (r.external and not r.holder) for r in ledger.objects) or any(
+        g.origin is Origin.ADOPTED and g.live for g in ledger.generations
+    )
     for place in ledger.places:
         held = w.at(place.key)
         entries = [e for e in (held.current, held.previous, *held.staged) if e is not None]
@@ -261,12 +313,14 @@ def end_all(w: World, ledger: Ledger) -> Step | None:
 
 def _suspend(w: World, record: ObjectRecord, why: str) -> Step | None:
     found, view = w.object(record), w.views.get(record.target)
-    if found is None or view is None or record.deleted or record.external or not view.capabilities.suspends:
+    if found is None or view is None or w.ledger is None or record.deleted or not view.capabilities.suspends:
         return None
-    strangers = found.mark is not None and found.mark.identity not in {w.identity, *w.names}
-    if strangers or not found.enabled:
+    theirs = (record.external and not record.holder) or (
+        found.mark is not None and found.mark.identity not in {w.identity, *w.names}
+    )
+    if theirs or not suspendable(w.ledger, record, found):
         return None
-    return Step(Do.SUSPEND, f"disable client {record.client_id}", why, object=record.key, headline=True)
+    return Step(Do.SUSPEND, f"disable {record.noun}", why, object=record.key, headline=True)
 
 
 def _abandon(generation: Generation, why: str) -> Step:

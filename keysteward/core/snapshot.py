@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from keysteward.core.errors import KeystewardError
+from keysteward.core.holders import merged
 from keysteward.core.ledger import Ledger, Place, load_ledger
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.ports import Fingerprint, LedgerStore, Store, Target
@@ -164,7 +165,8 @@ class Snapshot:
         target = self.sources.targets[name]
         taken_at = self.now()
         seen = target.observe(self.sources.fingerprint)
-        view = View(target.capabilities, seen.started_at, taken_at, seen.clock, seen.secrets_shown)
+        can, keys = target.capabilities, target.key_capabilities
+        view = View(can, seen.started_at, taken_at, seen.clock, seen.secrets_shown, keys)
         return TargetView(seen, view)
 
     def now(self) -> datetime:
@@ -238,23 +240,36 @@ class Snapshot:
         places = {p.key: p for p in (*(spec.places if spec else ()), *(ledger.places if ledger else ()))}
         self._read_missing(places)
         views = {name: self.target(name) for name in sorted(targets) if name in self.sources.targets}
+        kind = spec.kind if spec is not None else ledger.kind if ledger is not None else ""
         return World(
             identity=identity,
             spec=spec,
             ledger=ledger,
-            views={name: view.view for name, view in views.items()},
+            views={name: view.view.for_kind(kind) for name, view in views.items()},
             now=self.at,
             me=Self(self.runner, self.extent),
             found=tuple(Found(n, o) for n, v in views.items() for o in v.relevant({identity, *names}, refs)),
             delivered={key: self.delivered.get(key, NOTHING_DELIVERED) for key in places},
             names=frozenset(names),
+            successor=self._successor(spec) if spec is not None and spec.silent_for is not None else None,
         )
+
+    def _successor(self, spec: Spec) -> datetime | None:
+        """Return when the client was last used that a key's consumers move to."""
+        ledger = self.ledgers.get(f"{self.stack}/{spec.migrates_to}")
+        times: list[datetime | None] = []
+        for record in ledger.objects if ledger is not None else ():
+            view = self.target(record.target) if record.target in self.sources.targets else None
+            found = view.by_id.get(record.remote_id or "") if view is not None else None
+            times += [found.last_used, *(s.last_used for s in found.secrets)] if found is not None else []
+        return max((t for t in times if t is not None), default=None)
 
     def everywhere(self, world: World) -> World:
         """Return a world that shows what carries this credential's mark at every target of the stack."""
         views = {name: self.target(name) for name in sorted(self.sources.targets) if name not in world.views}
         marked = tuple(Found(n, o) for n, v in views.items() for o in v.relevant({world.identity, *world.names}, ()))
-        shown = {**world.views, **{name: view.view for name, view in views.items()}}
+        kind = world.spec.kind if world.spec is not None else world.ledger.kind if world.ledger is not None else ""
+        shown = {**world.views, **{name: view.view.for_kind(kind) for name, view in views.items()}}
         return replace(world, views=shown, found=(*world.found, *marked))
 
     def _read_missing(self, places: Mapping[str, Place]) -> None:
@@ -285,12 +300,20 @@ class Snapshot:
             for target, remote_id in gone:
                 self.target(target).remove(remote_id)
             for found in after.found:
-                self.target(found.target).put(found.object)
+                self.target(found.target).put(self._shared(before, found))
             if after.ledger is not None:
                 for name in after.names:
                     self.ledgers.pop(name, None)
                 self.ledgers[after.identity] = after.ledger
             self.delivered.update(after.delivered)
+
+    def _shared(self, before: World, found: Found) -> ObservedObject:
+        """Return an object as it is to be entered: on a holder other credentials may have changed theirs meanwhile."""
+        seen = self.target(found.target).by_id.get(found.object.remote_id)
+        if not found.object.holder or seen is None:
+            return found.object
+        old = next((f.object for f in before.found if f.object.remote_id == found.object.remote_id), None)
+        return merged(seen, old.secrets if old is not None else (), found.object)
 
 
 def read_delivered(

@@ -13,10 +13,27 @@ from pydantic import TypeAdapter
 
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import About, Place
-from keysteward.core.models import ClientSecret, M2MClient, ResourceServer
+from keysteward.core.models import (
+    ApiKey,
+    Bootstrap,
+    Classification,
+    ClientSecret,
+    M2MClient,
+    ManualKey,
+    PermanentException,
+    ResourceServer,
+    Secret,
+    Transitional,
+)
 from keysteward.core.observed import Settings
-from keysteward.core.ports import Capabilities, Strategy
+from keysteward.core.ports import Capabilities, Strategy, Target
 from keysteward.core.schedule import Duration, parse_duration
+
+KEY_KINDS = frozenset({"ApiKey", "ManualKey"})
+"""Kinds whose secrets are keys of a holder, and not of a client of their own."""
+
+NO_KEYS = Capabilities(methods=())
+"""What a target that issues no API keys can do with them."""
 
 LONGEST_DESCRIPTION = 255
 """Characters of a client's description: Keycloak's column, the shortest of the targets' limits."""
@@ -30,7 +47,9 @@ class Spec:
     """One credential as declared. `kind` is the declaration's class name; names of targets and stores stand for them.
 
     `method` and `strategy` are resolved against what the target can do; `facts` is the digest of what the target
-    cannot change in place; times are aware UTC.
+    cannot change in place; times are aware UTC. `client_id` of a key is its holder. From `renewed_until` on nothing
+    new begins, for the reason in `standing`: the words of its classification. `migrates_to` is the client that takes
+    over from a transitional key, `silent_for` after how long a silence the key ends.
     """
 
     identity: str
@@ -67,11 +86,22 @@ class Spec:
     facts: str = ""
     safeguards: Mapping[str, str] = field(default_factory=dict)
     previously: tuple[str, ...] = ()
+    classification: str | None = None
+    standing: str = ""
+    renewed_until: datetime | None = None
+    migrates_to: str | None = None
+    silent_for: Duration | None = None
+    narrow_now: bool = False
 
     @property
     def external(self) -> bool:
         """Say whether only the secret is ours."""
-        return self.kind == "ClientSecret"
+        return self.kind == "ClientSecret" or self.key
+
+    @property
+    def key(self) -> bool:
+        """Say whether its secrets are keys of a holder."""
+        return self.kind in KEY_KINDS
 
     @property
     def delivery(self) -> tuple[str, ...]:
@@ -88,7 +118,7 @@ class Spec:
             consumer=self.consumer,
             runbook=self.runbook,
             decommission=self.decommission,
-            adopted=self.adopt is not None or self.external,
+            adopted=self.adopt is not None or (self.external and not self.key),
         )
 
     @property
@@ -178,13 +208,21 @@ def midnight(day: date | None) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), tzinfo=UTC)
 
 
-def strategy_of(declared: M2MClient | ClientSecret, can: Capabilities) -> Strategy:
+def capabilities_of(target: Target, kind: str) -> Capabilities:
+    """Return what a target can do for one kind of credential."""
+    return (target.key_capabilities or NO_KEYS) if kind in KEY_KINDS else target.capabilities
+
+
+def strategy_of(declared: Secret, can: Capabilities) -> Strategy:
     """Decide how this credential's secrets are replaced. Raises DeclarationError where a choice is missing."""
     alternate = isinstance(declared, M2MClient) and declared.alternate_clients
     if declared.auth_method not in can.methods:
-        raise DeclarationError(
-            f"auth_method: target {declared.target.name} offers {', '.join(can.methods)}, not {declared.auth_method}"
-        )
+        raise DeclarationError(_no_method(declared, can))
+    if can.by_hand is not isinstance(declared, ManualKey):
+        word = "is a system without an API for keys; declare a ManualKey" if can.by_hand else "has an API for its keys"
+        raise DeclarationError(f"target: {declared.target.name} {word}")
+    if can.by_hand:
+        return Strategy.BY_HAND
     if declared.auth_method == "private_key_jwt":
         if alternate:
             raise DeclarationError("alternate_clients: key pairs overlap on one client; remove it")
@@ -198,7 +236,7 @@ def strategy_of(declared: M2MClient | ClientSecret, can: Capabilities) -> Strate
     if can.native_slot:
         return Strategy.ROTATED_SLOT
     if can.secrets > 1:
-        return Strategy.MINT
+        return Strategy.OWN_VALUE if can.chooses == "caller" else Strategy.MINT
     if declared.accept_gap:
         return Strategy.GAP
     offers = ['auth_method="private_key_jwt" (recommended)', "alternate_clients=True", "accept_gap=True"]
@@ -210,14 +248,24 @@ def strategy_of(declared: M2MClient | ClientSecret, can: Capabilities) -> Strate
     )
 
 
-def spec_of(declared: M2MClient | ClientSecret, stack: str) -> Spec:
+def _no_method(declared: Secret, can: Capabilities) -> str:
+    name = declared.target.name
+    if isinstance(declared, (ApiKey, ManualKey)):
+        return f"target: {name} issues no API keys; declare an M2MClient there, or the key at a target that does"
+    if not can.methods:
+        return f"target: {name} has no M2M clients; declare an ApiKey there, or the client at an identity provider"
+    return f"auth_method: target {name} offers {', '.join(can.methods)}, not {declared.auth_method}"
+
+
+def spec_of(declared: Secret, stack: str) -> Spec:
     """Bring a declaration into its normal form. Raises DeclarationError where the target cannot do it."""
-    can = declared.target.capabilities
+    can = capabilities_of(declared.target, type(declared).__name__)
     m2m = declared if isinstance(declared, M2MClient) else None
-    access = _access(m2m)
-    facts = {"scopes": sorted(access["scopes"]), "audiences": access["audiences"]}
+    key = declared if isinstance(declared, ApiKey) else None
+    access = _access(declared)
+    facts = {"scopes": sorted(access["scopes"]), "audiences": access["audiences"], "expires": declared.expires}
     frozen = {name: facts[name] for name in can.immutable if name in facts}
-    client_id = declared.client if isinstance(declared, ClientSecret) else (declared.client_id or declared.name)
+    standing = _standing(declared.classification if isinstance(declared, (ApiKey, ManualKey)) else None)
     return Spec(
         identity=f"{stack}/{declared.name}",
         kind=type(declared).__name__,
@@ -226,8 +274,8 @@ def spec_of(declared: M2MClient | ClientSecret, stack: str) -> Spec:
         owner=declared.owner,
         purpose=declared.purpose,
         environment=declared.environment,
-        client_id=client_id,
-        client_id_given=isinstance(declared, ClientSecret) or declared.client_id is not None,
+        client_id=_client_id(declared),
+        client_id_given=m2m is None or m2m.client_id is not None,
         method=declared.auth_method,
         strategy=strategy_of(declared, can),
         every=parse_duration(declared.rotation.every),
@@ -244,7 +292,7 @@ def spec_of(declared: M2MClient | ClientSecret, stack: str) -> Spec:
         reviewed=declared.reviewed,
         expires=midnight(declared.expires),
         decommission=midnight(declared.decommission),
-        adopt=m2m.adopt if m2m else declared.client if isinstance(declared, ClientSecret) else None,
+        adopt=declared.client if isinstance(declared, ClientSecret) else getattr(declared, "adopt", None),
         retire_adopted=declared.retire_adopted,
         unused_for=_duration(declared.rotation.retire_when_unused_for),
         report_after=parse_duration(declared.rotation.report_after),
@@ -252,7 +300,42 @@ def spec_of(declared: M2MClient | ClientSecret, stack: str) -> Spec:
         facts=_digest(frozen) if frozen else "",
         safeguards=dict(can.safeguards),
         previously=tuple(declared.previously),
+        narrow_now=key.narrow_now if key else False,
+        **standing,
     )
+
+
+def _client_id(declared: Secret) -> str:
+    if isinstance(declared, ClientSecret):
+        return declared.client
+    if isinstance(declared, ApiKey):
+        return declared.holder
+    if isinstance(declared, ManualKey):
+        return declared.target.name
+    return declared.client_id or declared.name
+
+
+def _standing(why: Classification | None) -> dict[str, Any]:
+    """Return the fields that a classification sets: its name, until when the key is renewed, and in words why."""
+    match why:
+        case Transitional():
+            return {
+                "classification": "transitional",
+                "standing": f"it is transitional: its consumer was to use client {why.client} by {why.by}",
+                "renewed_until": midnight(why.by),
+                "migrates_to": why.client,
+                "silent_for": _duration(why.retire_when_silent_for),
+            }
+        case PermanentException():
+            return {
+                "classification": "permanent exception",
+                "standing": f"its exception, accepted by {why.risk_accepted_by}, was to be reviewed by {why.review_by}",
+                "renewed_until": midnight(why.review_by),
+            }
+        case Bootstrap():
+            return {"classification": "bootstrap", "standing": f"it is exchanged for {why.exchanged_for}"}
+        case None:
+            return {}
 
 
 def _duration(duration: timedelta | str | None) -> timedelta | None:
@@ -263,12 +346,13 @@ def _seconds(duration: timedelta | str | None) -> int | None:
     return int(parse_duration(duration).total_seconds()) if duration else None
 
 
-def _access(declared: M2MClient | None) -> dict[str, list[str]]:
+def _access(declared: Secret) -> dict[str, list[str]]:
     """Collect scopes granted always, scopes on request, and audiences, each once and in a fixed order."""
-    if declared is None:
+    if not isinstance(declared, (M2MClient, ApiKey)):
         return {"scopes": [], "optional": [], "audiences": []}
     always = {scope for scopes in declared.access.values() for scope in scopes}
-    optional = {scope for scopes in declared.optional_access.values() for scope in scopes} - always
+    on_request = declared.optional_access if isinstance(declared, M2MClient) else {}
+    optional = {scope for scopes in on_request.values() for scope in scopes} - always
     audiences = {server.audience for server, scopes in declared.access.items() if scopes}
     return {"scopes": sorted(always), "optional": sorted(optional), "audiences": sorted(audiences)}
 

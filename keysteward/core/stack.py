@@ -12,10 +12,10 @@ from functools import cached_property
 
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding, Severity
-from keysteward.core.models import ClientSecret, Declaration, M2MClient, ResourceServer
+from keysteward.core.models import ApiKey, Declaration, M2MClient, ManualKey, ResourceServer, Secret, Transitional
 from keysteward.core.owners import Owners
 from keysteward.core.ports import LedgerStore, Store, Strategy, Target
-from keysteward.core.spec import ServerSpec, Spec, server_spec_of, spec_of
+from keysteward.core.spec import ServerSpec, Spec, capabilities_of, server_spec_of, spec_of
 
 IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
 
@@ -56,9 +56,9 @@ class Stack:
             raise DeclarationError(f'Stack {self.identity!r}: identity: write it as "organisation/environment"')
 
     @cached_property
-    def credentials(self) -> tuple[M2MClient | ClientSecret, ...]:
+    def credentials(self) -> tuple[Secret, ...]:
         """Return the declared credentials."""
-        return tuple(d for d in self.declarations if isinstance(d, (M2MClient, ClientSecret)))
+        return tuple(d for d in self.declarations if isinstance(d, Secret))
 
     @cached_property
     def servers(self) -> tuple[ResourceServer, ...]:
@@ -124,7 +124,7 @@ def _subject(declared: Declaration) -> str:
 def _strangers(stack: Stack) -> Iterable[str]:
     for item in stack.declarations:
         known: object = item
-        if not isinstance(known, (M2MClient, ClientSecret, ResourceServer)):
+        if not isinstance(known, (Secret, ResourceServer)):
             yield f"Stack {stack.identity!r}: declarations: {type(item).__name__} is not a declaration"
 
 
@@ -152,7 +152,7 @@ def _same_name_two_things(stack: Stack) -> Iterable[str]:
             yield f"Stack {stack.identity!r}: two different {kind}s are called {name!r}; rename one of them"
 
 
-def _credential(declared: M2MClient | ClientSecret, stack: Stack, owners: Owners) -> Iterable[str]:
+def _credential(declared: Secret, stack: Stack, owners: Owners) -> Iterable[str]:
     subject = _subject(declared)
     owner = owners.find(declared.owner)
     if owner is None:
@@ -160,18 +160,31 @@ def _credential(declared: M2MClient | ClientSecret, stack: Stack, owners: Owners
         yield f"{subject}: owner: {declared.owner!r} is not in the owners file (it lists {known}); add or correct it"
     elif owner.state == "gone":
         yield f"{subject}: owner: {declared.owner!r} is gone; name an active owner"
-    environments = declared.target.capabilities.environments
+    environments = capabilities_of(declared.target, type(declared).__name__).environments
     if environments is not None and declared.environment not in environments:
         yield (
             f"{subject}: environment: target {declared.target.name} serves {', '.join(environments)}, "
             f"not {declared.environment!r}; use another target or correct the environment"
         )
-    if isinstance(declared, M2MClient):
+    if isinstance(declared, (M2MClient, ApiKey)):
         yield from _access(declared, stack, subject)
+    if isinstance(declared, (ApiKey, ManualKey)) and isinstance(declared.classification, Transitional):
+        yield from _migration(declared.classification, stack, subject)
 
 
-def _access(declared: M2MClient, stack: Stack, subject: str) -> Iterable[str]:
-    for name, access in (("access", declared.access), ("optional_access", declared.optional_access)):
+def _migration(why: Transitional, stack: Stack, subject: str) -> Iterable[str]:
+    clients = [c.name for c in stack.credentials if isinstance(c, M2MClient)]
+    if why.client not in clients:
+        known = f"; it declares {', '.join(clients)}" if clients else ""
+        yield (
+            f"{subject}: classification: migrate_to names {why.client!r}, and the stack declares no such M2MClient"
+            f"{known}; declare the client that takes over"
+        )
+
+
+def _access(declared: M2MClient | ApiKey, stack: Stack, subject: str) -> Iterable[str]:
+    on_request = declared.optional_access if isinstance(declared, M2MClient) else {}
+    for name, access in (("access", declared.access), ("optional_access", on_request)):
         for server, scopes in access.items():
             if server not in stack.servers:
                 yield f"{subject}: {name}: ResourceServer {server.name!r} is not in the stack; add it to declarations"
@@ -208,12 +221,18 @@ def _strategies(stack: Stack) -> Iterable[str]:
             continue
         if spec.strategy is Strategy.GAP and spec.overlap:
             yield f"{_subject(declared)}: rotation: accept_gap replaces the secret in place; overlap must be 0"
-        if spec.unused_for is not None and not _shows_use(spec, declared.target.capabilities.last_use):
+        can = capabilities_of(declared.target, spec.kind)
+        if spec.silent_for is not None and can.last_use != "secret":
+            yield (
+                f"{_subject(declared)}: classification: retire_when_silent_for needs a target that shows when a key "
+                f"was last used, and {spec.target} does not; remove it"
+            )
+        if spec.unused_for is not None and not _shows_use(spec, can.last_use):
             yield (
                 f"{_subject(declared)}: rotation: retire_when_unused_for needs a target that shows when a secret was "
                 f"last used, and {spec.target} does not; remove it"
             )
-        longest = declared.target.capabilities.longest_overlap
+        longest = can.longest_overlap
         if longest is not None and spec.overlap > longest:
             yield f"{_subject(declared)}: rotation: target {spec.target} allows an overlap of at most {longest}"
 
@@ -239,15 +258,18 @@ def _duplicate_places(stack: Stack) -> Iterable[str]:
 def _duplicate_clients(stack: Stack) -> Iterable[str]:
     seen: dict[tuple[str, str], str] = {}
     for spec in stack.specs.values():
+        if spec.key and capabilities_of(stack.targets[spec.target], spec.kind).tags_secrets:
+            continue  # keys that carry a name of ours share their holder
         names = [spec.client_id]
         if spec.strategy is Strategy.ALTERNATE:
             names.append(second_client_id(spec.client_id, 2))
         for name in names:
             other = seen.setdefault((spec.target, name), spec.name)
             if other != spec.name:
+                field_name = "holder" if spec.kind == "ApiKey" else "target" if spec.key else "client_id"
                 yield (
-                    f"{spec.kind} {spec.name!r}: client_id: {name!r} at target {spec.target} is already used by "
-                    f"{other!r}; give one of them another client_id"
+                    f"{spec.kind} {spec.name!r}: {field_name}: {name!r} at target {spec.target} is already used by "
+                    f"{other!r}; give one of them another {field_name}"
                 )
 
 

@@ -43,12 +43,13 @@ class Do(StrEnum):
     DISCARD = "discard"  # S: one generation's plaintext at one place
     RELEASE = "release"  # T
     CLOSE = "close"  # L
+    MIGRATE = "migrate"  # L: its consumers use a client instead
 
 
 LEDGER_ONLY = frozenset(
-    {Do.ADOPT, Do.BEGIN, Do.FENCE, Do.RECOVER, Do.SETTLE, Do.ABANDON, Do.RETIRE, Do.RECORD, Do.CLOSE}
+    {Do.ADOPT, Do.BEGIN, Do.FENCE, Do.RECOVER, Do.SETTLE, Do.ABANDON, Do.RETIRE, Do.RECORD, Do.CLOSE, Do.MIGRATE}
 )
-ENDS = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE, Do.RELEASE, Do.ABANDON})
+ENDS = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE, Do.RELEASE, Do.ABANDON, Do.MIGRATE})
 """Steps that take something away; with `Step.widens` they are what a reviewer must have seen."""
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from keysteward.core.effects import Outcome, action_for
 from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rejected, Unavailable
 from keysteward.core.evidence import Author, Entry
+from keysteward.core.holders import is_off, ours
 from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
 from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, shown
 from keysteward.core.observed import Mark, ObservedObject
@@ -38,6 +39,9 @@ from keysteward.core.steps import Do, Step
 from keysteward.core.world import Found, World
 
 _log = logging.getLogger(__name__)
+
+NOTES_BASELINE = SERVER_CHOOSES | {Strategy.OWN_VALUE}
+"""Strategies whose new secret is told from those that were there before by its absence from a list."""
 
 STAGING_PAUSES = (1.0, 2.0, 4.0)
 """Seconds between attempts to stage a secret that was just minted."""
@@ -182,7 +186,7 @@ class Worker:
         record = step.record
         baseline: tuple[str, ...] = ()
         asked: datetime | None = None
-        if record is not None and record.remote_id is not None and self.spec.strategy in SERVER_CHOOSES:
+        if record is not None and record.remote_id is not None and self.spec.strategy in NOTES_BASELINE:
             found = self.look(record)
             baseline = tuple(s.id for s in found.secrets) if found is not None else ()
         if record is not None:
@@ -261,22 +265,27 @@ class Worker:
         created = self._target(record).create(
             record.client_id, self.spec.settings(record.method), Mark(self.world.identity, record.nonce), chosen
         )
+        secret_id = created.secret_id or generation.id
         if chosen is not None and self.world.object(record) is not None:
-            self._repair_made_before(record, generation, created.remote_id, chosen)
+            secret_id = self._repair_made_before(record, generation, created.remote_id, chosen) or secret_id
         return Outcome(
             at=self.clock(),
             remote_id=created.remote_id,
-            secret_id=generation.id,
+            secret_id=secret_id,
             fingerprint=generation.fingerprint,
         )
 
     def _repair_made_before(
         self, record: ObjectRecord, generation: Generation, remote_id: str, material: Material
-    ) -> None:
-        """Make sure that an object which an earlier attempt made carries this generation's value."""
+    ) -> str | None:
+        """Make sure that an object which an earlier attempt made carries this generation's value; returns its id."""
         found = self.look(replace(record, remote_id=remote_id))
-        if found is not None and found.secret(generation.fingerprint) is None:
-            self._target(record).issue(remote_id, Order(action_for(generation), material))
+        if found is None:
+            return None
+        there = found.secret(generation.fingerprint)
+        if there is not None:
+            return there.id if there.slot == "key" else None
+        return self._target(record).issue(remote_id, self._order(generation, material)).id
 
     def _shift(self, step: Step) -> Outcome | None:
         """Regenerate, which cannot be repeated: only if a look just before shows our current in the primary slot."""
@@ -301,11 +310,26 @@ class Worker:
         if action is Action.MINT:
             return self._mint(generation, record)
         found = self.look(record) if generation.strategy in ONE_SLOT else self.world.object(record)
-        if found is not None and found.secret(generation.fingerprint) is None:
+        there = found.secret(generation.fingerprint) if found is not None else None
+        secret_id = there.id if there is not None and there.slot == "key" else generation.id
+        if found is not None and there is None:
             if not self._slot_is_ours(generation, found):
                 return None
-            self._target(record).issue(self._remote_id(record), Order(action, self._must_value(generation)))
-        return Outcome(at=self.clock(), secret_id=generation.id, fingerprint=generation.fingerprint)
+            order = self._order(generation, self._must_value(generation))
+            secret_id = self._target(record).issue(self._remote_id(record), order).id or generation.id
+        return Outcome(at=self.clock(), secret_id=secret_id, fingerprint=generation.fingerprint)
+
+    def _order(self, generation: Generation, material: Material | None = None) -> Order:
+        """Return what a target needs to know of a generation to put it on an object or holder."""
+        spec = self.spec
+        return Order(
+            action_for(generation),
+            material,
+            name=f"{self.world.identity} {generation.number} {generation.nonce}",
+            scopes=spec.scopes if spec.key else frozenset(),
+            expires=spec.expires if spec.key else None,
+            known=generation.baseline,
+        )
 
     def _slot_is_ours(self, generation: Generation, found: ObservedObject) -> bool:
         """With one slot and no overlap, the look just before must show our current secret in it."""
@@ -320,8 +344,7 @@ class Worker:
         """Ask once. The nonce is spent before the call: whatever happens to the answer, it is never asked again."""
         me = self.world.me
         self.world = replace(self.world, me=replace(me, unsent=me.unsent - {generation.nonce}))
-        name = f"{self.world.identity} {generation.number} {generation.nonce}"
-        issued = self._target(record).issue(self._remote_id(record), Order(Action.MINT, name=name))
+        issued = self._target(record).issue(self._remote_id(record), self._order(generation))
         if issued.material is None:
             raise Rejected(
                 f"target {record.target} minted a secret and did not show it",
@@ -348,21 +371,27 @@ class Worker:
 
     def _resume(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).resume(self._remote_id(record))
+        self._target(record).resume(self._remote_id(record), self._keys(record))
         return Outcome(at=self.clock())
 
     def _suspend(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).suspend(self._remote_id(record))
+        self._target(record).suspend(self._remote_id(record), self._keys(record))
         return Outcome(at=self.clock())
+
+    def _keys(self, record: ObjectRecord) -> tuple[str, ...]:
+        """Return the ids of our keys on a holder; on a client the whole client is meant."""
+        found = self.world.object(record) if record.holder else None
+        return () if found is None else tuple(s.id for s in ours(self.ledger, record, found))
 
     def _verify(self, step: Step) -> Outcome | None:
         generation = self._generation(step)
         verification = self._prove(generation, self._must_value(generation))
-        if verification.proof is Proof.REFUSED and self._disabled_elsewhere(self._record(step)):
+        refused = verification.proof is Proof.REFUSED
+        if refused and self._disabled_elsewhere(self._record(step), generation):
             return None
         evidence = f"{verification.proof} by {self._record(step).client_id}" if verification.good else ""
-        return Outcome(at=self.clock(), good=verification.good, reason=evidence or verification.reason)
+        return Outcome(at=self.clock(), good=verification.good, reason=evidence or verification.reason, refused=refused)
 
     def _prove(self, generation: Generation, material: Material) -> Verification:
         """Ask the target, patiently: a secret may need its propagation time before it works everywhere."""
@@ -376,8 +405,9 @@ class Worker:
             optional_scopes=spec.optional_scopes if spec else frozenset(),
             token_lifetime=spec.token_lifetime if spec else None,
             token=not record.external,
+            secret_id=generation.id,
         )
-        patience, pause = target.capabilities.propagation, timedelta(seconds=1)
+        patience, pause = self.world.views[record.target].capabilities.propagation, timedelta(seconds=1)
         verification = target.verify(claim)
         while not verification.good and verification.proof is not Proof.CANNOT and pause <= patience:
             self.tools.sleep(pause.total_seconds())
@@ -435,7 +465,7 @@ class Worker:
         current = self.ledger.current
         if generation.state is State.RETIRING and current is not None and replaces(self.world, current, generation):
             refused = self._current_refused(current)
-            if refused is not None and self._disabled_elsewhere(self.ledger.object_of(current)):
+            if refused is not None and self._disabled_elsewhere(self.ledger.object_of(current), current):
                 return None
             if refused is not None:
                 return Outcome(at=self.clock(), good=False, reason=refused)
@@ -453,10 +483,10 @@ class Worker:
         held = self.world.at(place.key).identity
         return held if held is not None and held in self.world.names else self.world.identity
 
-    def _disabled_elsewhere(self, record: ObjectRecord) -> bool:
-        """Look whether somebody disabled the client, which refuses every secret and says nothing about any."""
+    def _disabled_elsewhere(self, record: ObjectRecord, generation: Generation) -> bool:
+        """Look whether somebody disabled the client or key: it is refused, which says nothing about its value."""
         found = self.look(record)
-        return found is not None and not found.enabled and not record.suspended
+        return found is not None and is_off(record, found, generation) and not record.suspended
 
     def _current_refused(self, current: Generation) -> str | None:
         """Prove the store's current value; returns why the target refuses it. Anything unclear raises."""
@@ -495,9 +525,18 @@ class Worker:
         """Find out whether a secret that the list does not show is dead: look again, then use it."""
         generation, record = self._generation(step), self._record(step)
         found = self.look(record)
-        if found is not None and (not found.enabled or found.secret(generation.fingerprint) is not None):
+        if found is not None and (
+            is_off(record, found, generation) or found.secret(generation.fingerprint) is not None
+        ):
             return Outcome(at=self.clock(), good=True)
         material = self._value(generation)
+        if material is None and generation.strategy is Strategy.BY_HAND:
+            raise Rejected(
+                f"no store holds the value of generation {generation.number} any more, so it cannot be tried; let the "
+                "person who ended it say so with --confirmed-by",
+                credential=self.world.identity,
+                operation="check",
+            )
         if material is None:
             return Outcome(at=self.clock(), good=False, reason=step.why)
         verification = self._prove(generation, material)

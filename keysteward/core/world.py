@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keysteward.core.ledger import Ledger, ObjectRecord
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
 from keysteward.core.ports import Capabilities
-from keysteward.core.spec import Spec
+from keysteward.core.spec import KEY_KINDS, NO_KEYS, Spec
 
 TOLERATED_SKEW = timedelta(minutes=2)
 """A target whose Date differs by more from the ledger store's clock retires nothing."""
@@ -28,6 +28,11 @@ class View:
     taken_at: datetime
     clock: datetime | None = None
     secrets_shown: bool = True
+    key_capabilities: Capabilities | None = None
+
+    def for_kind(self, kind: str) -> View:
+        """Return the view of a credential of one kind: keys and clients of one target differ in what it can do."""
+        return replace(self, capabilities=self.key_capabilities or NO_KEYS) if kind in KEY_KINDS else self
 
     @property
     def skew(self) -> timedelta:
@@ -56,7 +61,8 @@ class Extent(StrEnum):
 class Self:
     """This run: its runner id, how far its plans reach, the attempt nonces it may still send, what it found out.
 
-    `told` are the places whose consumers it already tried to tell of a generation, as (generation, place).
+    `told` are the places whose consumers it already tried to tell of a generation, as (generation, place). `given`
+    says that a person hands over a new value, `asked` of which generations a person says that they have ended.
     """
 
     runner: str
@@ -65,13 +71,16 @@ class Self:
     alive: frozenset[int] = frozenset()
     prepared: frozenset[int] = frozenset()
     told: frozenset[tuple[int, str]] = frozenset()
+    given: bool = False
+    asked: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """Declared, recorded, observed and delivered, with the time; `now` is the ledger store's.
 
-    `spec` is None when nothing is declared any more. `names` are the identities this credential has had.
+    `spec` is None when nothing is declared any more. `names` are the identities this credential has had. `successor`
+    is when the client was last used that takes over from this key, as far as its target shows.
     """
 
     identity: str
@@ -83,6 +92,7 @@ class World:
     found: tuple[Found, ...] = ()
     delivered: Mapping[str, Delivered] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
+    successor: datetime | None = None
 
     def object(self, record: ObjectRecord) -> ObservedObject | None:
         """Return what is observed of one recorded object: by remote id, or by our mark and its nonce."""

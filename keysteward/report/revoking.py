@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keysteward.core.brake import ALLOW_ENDING
-from keysteward.core.ledger import Ledger, ObjectRecord
+from keysteward.core.ledger import Ledger, ObjectRecord, Origin
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import Spec
 
@@ -31,7 +31,7 @@ def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None) -> list[s
     sentences.append(
         f"to end it for good: {before} keysteward up --prune (or pulumi up); this {_ending(records, ledger)}"
     )
-    if any(not (record.adopted or record.external) for record in records):
+    if not ledger.only_released:
         sentences.append(
             "what was used within a day, or is in production and cannot be seen to be unused, is deleted only with a "
             f"person's word: {ALLOW_ENDING}=1"
@@ -41,7 +41,9 @@ def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None) -> list[s
 
 def _by_hand(record: ObjectRecord) -> str:
     if record.suspended:
-        return f"client {record.client_id} is disabled at target {record.target}"
+        return f"{record.noun} is disabled at target {record.target}"
+    if record.holder:
+        return f"by hand: end {record.noun} in the console of target {record.target}; it is not silently brought back"
     if record.external:
         return (
             f"by hand: end the secret of client {record.client_id} in the console of target {record.target}; "
@@ -56,7 +58,10 @@ def _by_hand(record: ObjectRecord) -> str:
 def _ending(records: list[ObjectRecord], ledger: Ledger) -> str:
     parts = []
     ours = [r for r in records if not (r.adopted or r.external)]
-    kept = [r for r in records if r.adopted or r.external]
+    kept = [r for r in records if r.adopted or (r.external and not r.holder)]
+    keys = [g.id for g in ledger.generations if g.live and g.origin is Origin.ISSUED and ledger.object_of(g).holder]
+    if keys:
+        parts.append(f"ends key {', '.join(str(key) for key in keys)}")
     if ours:
         parts.append("deletes " + ", ".join(f"client {r.client_id} at target {r.target}" for r in ours))
     if kept:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -99,11 +99,14 @@ class MemorySecret:
     name: str | None = None
     last_used: datetime | None = None
     canonical: str = ""
+    enabled: bool = True
+    scopes: frozenset[str] | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass
 class MemoryObject:
-    """A client as the target knows it."""
+    """A client, or a holder of keys, as the target knows it."""
 
     remote_id: str
     client_id: str
@@ -112,6 +115,7 @@ class MemoryObject:
     enabled: bool = True
     secrets: list[MemorySecret] = field(default_factory=list)
     native: bool = False
+    holder: str = ""
 
 
 Fault = Callable[[str], None]
@@ -120,9 +124,12 @@ Fault = Callable[[str], None]
 class MemoryTarget:
     """A target of any kind. `calls` counts operations; `fault(op)` may raise before, `after(op)` after the work."""
 
-    def __init__(self, name: str, capabilities: Capabilities, clock: Clock) -> None:
+    def __init__(
+        self, name: str, capabilities: Capabilities, clock: Clock, key_capabilities: Capabilities | None = None
+    ) -> None:
         self.name = name
         self.capabilities = capabilities
+        self.key_capabilities = key_capabilities
         self.clock = clock
         self.objects: dict[str, MemoryObject] = {}
         self.scopes: dict[str, ObservedScope] = {}
@@ -166,14 +173,33 @@ class MemoryTarget:
                 s.slot,
                 fingerprint(s.canonical or s.value) if fingerprint else None,
                 created_at=s.created_at,
+                expires_at=s.expires_at,
                 last_used=s.last_used,
                 name=s.name,
+                enabled=s.enabled,
+                scopes=s.scopes,
             )
             for s in item.secrets
         )
         return ObservedObject(
-            item.remote_id, item.client_id, item.enabled, item.settings, secrets, item.mark, created_at=START
+            item.remote_id,
+            item.client_id,
+            item.enabled,
+            item.settings,
+            secrets,
+            item.mark,
+            created_at=START,
+            holder=item.holder,
         )
+
+    def hold(self, name: str) -> MemoryObject:
+        """Make a holder of keys, as somebody else would."""
+        item = MemoryObject(name, name, Settings("api_key", grants=frozenset()), None, holder="account")
+        self.objects[name] = item
+        return item
+
+    def _can(self, item: MemoryObject) -> Capabilities:
+        return (self.key_capabilities or self.capabilities) if item.holder else self.capabilities
 
     def observe(self, fingerprint: Fingerprint | None) -> Observation:
         """See the port."""
@@ -247,25 +273,36 @@ class MemoryTarget:
         item = self._get(remote_id)
         issued = Issued()
         if order.action is Action.MINT:
-            if len(item.secrets) >= self.capabilities.secrets:
-                raise Rejected(f"{item.client_id} has all its secrets", target=self.name)
-            number = next(self._ids)
-            made = material(f"minted-{number}")
-            name = order.name if self.capabilities.named_keys else None
-            item.secrets.append(
-                MemorySecret(f"sec-{number}", f"minted-{number}", "key", self.clock.now + self.skew, name)
-            )
-            issued = Issued(f"sec-{number}", made)
+            made = material(f"minted-{next(self._ids)}", item.settings.method)
+            issued = Issued(self._add(item, order, made).id, made)
         elif order.action is Action.SHIFT:
             old = next((s for s in item.secrets if s.slot == "primary"), None)
             item.secrets = []
             if old is not None and item.native:
                 item.secrets.append(replace(old, id="rotated", slot="rotated"))
             self._set(item, material(f"random-{next(self._ids)}"))
+        elif order.material is not None and order.action is Action.ADD and order.material.kid is None:
+            issued = Issued(self._add(item, order, order.material).id, None)
         elif order.material is not None:
             issued = Issued(self._set(item, order.material).id)
         self._done(f"issue {order.action}")
         return issued
+
+    def _add(self, item: MemoryObject, order: Order, value: Material) -> MemorySecret:
+        """Put one more secret beside the others; a value of ours that is there already is found again."""
+        can, text = self._can(item), value.value.get_secret_value()
+        there = next((s for s in item.secrets if s.value == text), None)
+        if there is not None:
+            return there
+        if len(item.secrets) >= can.secrets:
+            raise Rejected(f"{item.client_id} has all its secrets", target=self.name)
+        name = order.name if can.named_keys or can.tags_secrets else None
+        made = MemorySecret(f"sec-{next(self._ids)}", text, "key", self.clock.now + self.skew, name)
+        if item.holder:
+            made.scopes = order.scopes if "scopes" in can.immutable else None
+            made.expires_at = order.expires if "expires" in can.immutable else None
+        item.secrets.append(made)
+        return made
 
     def retire(self, remote_id: str, secret: ObservedSecret) -> None:
         """See the port."""
@@ -276,17 +313,24 @@ class MemoryTarget:
             self._set(item, material(f"random-{next(self._ids)}"))
         self._done("retire")
 
-    def suspend(self, remote_id: str) -> None:
+    def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:
         """See the port."""
         self._call("suspend")
-        self._get(remote_id).enabled = False
+        self._switch(remote_id, keys, on=False)
         self._done("suspend")
 
-    def resume(self, remote_id: str) -> None:
+    def resume(self, remote_id: str, keys: Sequence[str] = ()) -> None:
         """See the port."""
         self._call("resume")
-        self._get(remote_id).enabled = True
+        self._switch(remote_id, keys, on=True)
         self._done("resume")
+
+    def _switch(self, remote_id: str, keys: Sequence[str], *, on: bool) -> None:
+        item = self._get(remote_id)
+        if not item.holder:
+            item.enabled = on
+        for secret in item.secrets:
+            secret.enabled = on if secret.id in keys else secret.enabled
 
     def delete(self, remote_id: str) -> None:
         """See the port."""
@@ -297,9 +341,12 @@ class MemoryTarget:
     def works(self, client_id: str, value: str) -> bool:
         """Say whether a value authenticates a client now: what its consumer would find."""
         return any(
-            o.enabled and o.client_id == client_id and any(s.value == value for s in o.secrets)
+            o.enabled and o.client_id == client_id and any(s.value == value and self._alive(s) for s in o.secrets)
             for o in self.objects.values()
         )
+
+    def _alive(self, secret: MemorySecret) -> bool:
+        return secret.enabled and (secret.expires_at is None or self.clock.now + self.skew < secret.expires_at)
 
     def verify(self, claim: Claim) -> Verification:
         """See the port."""
@@ -311,7 +358,11 @@ class MemoryTarget:
         return Verification(Proof.WRONG, wrong) if wrong else Verification(Proof.PROVEN)
 
     def _defect(self, claim: Claim, settings: Settings) -> str | None:
-        """Say what a token of this client would lack."""
+        """Say what a token of this client, or a key, would lack."""
+        if claim.material.method == "api_key":
+            value = claim.material.value.get_secret_value()
+            key = next(s for o in self.objects.values() for s in o.secrets if s.value == value)
+            return None if key.scopes is None or claim.scopes <= key.scopes else "a permission is missing"
         granted = settings.scopes | (claim.optional_scopes & settings.optional_scopes)
         audiences = {self.scopes[name].audience for name in granted if name in self.scopes}
         if not set(claim.audiences) <= audiences:

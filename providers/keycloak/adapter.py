@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from functools import cache
@@ -117,6 +117,11 @@ class Keycloak:
             environments=self.environments,
             safeguards=models.SAFEGUARDS,
         )
+
+    @property
+    def key_capabilities(self) -> Capabilities | None:
+        """A realm issues no API keys."""
+        return None
 
     @property
     def token_url(self) -> str:
@@ -322,11 +327,11 @@ class Keycloak:
                     Conflict, "retire", f"client {client.client_id!r} still has key {secret.id}; run again"
                 )
 
-    def suspend(self, remote_id: str) -> None:
+    def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:  # noqa: ARG002 - a realm has clients only
         """`PUT /clients/{uuid}` with `enabled: false`."""
         self._api.put_client(remote_id, {"enabled": False}, "suspend")
 
-    def resume(self, remote_id: str) -> None:
+    def resume(self, remote_id: str, keys: Sequence[str] = ()) -> None:  # noqa: ARG002 - a realm has clients only
         """`PUT /clients/{uuid}` with `enabled: true`."""
         self._api.put_client(remote_id, {"enabled": True}, "resume")
 

@@ -1,0 +1,72 @@
+"""Keys of a holder: which are ours, whether they are suspended, what they allow. Pure.
+
+A holder (an organization, an IAM user, a usage plan) is nobody's to declare: it carries keys of several credentials and
+of strangers. Each key of ours is known by its id in the ledger; whatever else is there is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
+from keysteward.core.making import shown
+from keysteward.core.observed import ObservedObject, ObservedSecret
+from keysteward.core.spec import Spec
+from keysteward.core.world import World
+
+
+def ours(ledger: Ledger, record: ObjectRecord, found: ObservedObject) -> tuple[ObservedSecret, ...]:
+    """Return the secrets on an object that belong to generations of this ledger which have not ended."""
+    living = (g for g in ledger.generations if g.object == record.key and g.state is not State.RETIRED)
+    return tuple(secret for g in living if (secret := shown(found, g)) is not None)
+
+
+def suspendable(ledger: Ledger, record: ObjectRecord, found: ObservedObject) -> bool:
+    """Say whether something of ours on this object works and could be disabled."""
+    if record.holder:
+        return any(secret.enabled for secret in ours(ledger, record, found))
+    return found.enabled
+
+
+def resumable(ledger: Ledger, record: ObjectRecord, found: ObservedObject) -> bool:
+    """Say whether something of ours on this object is disabled."""
+    if record.holder:
+        return any(not secret.enabled for secret in ours(ledger, record, found))
+    return not found.enabled
+
+
+def is_off(record: ObjectRecord, found: ObservedObject, generation: Generation) -> bool:
+    """Say whether a generation's secret is refused because it, or its client, is disabled."""
+    if not record.holder:
+        return not found.enabled
+    secret = shown(found, generation)
+    return secret is not None and not secret.enabled
+
+
+def switched(ledger: Ledger, record: ObjectRecord, found: ObservedObject, *, on: bool) -> ObservedObject:
+    """Return the object as it is after our part of it was enabled or disabled."""
+    if not record.holder:
+        return replace(found, enabled=on)
+    changed = {secret.id for secret in ours(ledger, record, found)}
+    secrets = tuple(replace(s, enabled=on) if s.id in changed else s for s in found.secrets)
+    return replace(found, secrets=secrets)
+
+
+def merged(seen: ObservedObject, before: Sequence[ObservedSecret], after: ObservedObject) -> ObservedObject:
+    """Return a shared holder with what one credential's run changed on it; others may have changed it meanwhile."""
+    known, new = {s.id for s in before}, {s.id: s for s in after.secrets}
+    kept = [new.get(s.id, s) for s in seen.secrets if s.id in new or s.id not in known]
+    there = {s.id for s in kept}
+    added = [s for s in after.secrets if s.id not in there and s.id not in known]
+    return replace(after, secrets=(*kept, *added))
+
+
+def narrowed(w: World, spec: Spec, generation: Generation) -> frozenset[str]:
+    """Return the permissions that a living key has and its declaration does not give any more."""
+    ledger = w.ledger
+    found = w.object(ledger.object_of(generation)) if ledger is not None else None
+    secret = shown(found, generation) if found is not None else None
+    if secret is None or secret.scopes is None or generation.facts == spec.facts:
+        return frozenset()
+    return secret.scopes - spec.scopes
