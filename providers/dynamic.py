@@ -40,7 +40,15 @@ from keysteward.core.ledger import Ledger
 from keysteward.core.models import ResourceServer
 from keysteward.core.planner import plan
 from keysteward.core.ports import Target
-from keysteward.core.spec import ServerSpec, Spec, dump_server, dump_spec, load_server, load_spec
+from keysteward.core.spec import (
+    ServerSpec,
+    Spec,
+    capabilities_of,
+    dump_server,
+    dump_spec,
+    load_server,
+    load_spec,
+)
 from keysteward.core.stack import Limit, Stack, check
 from keysteward.core.status import OUTPUT_NAMES, outputs
 from keysteward.core.steps import Do
@@ -170,7 +178,8 @@ def _text(value: object) -> str:
 def write_declaration(spec: Spec, target: Target) -> str:
     """Write a credential's declaration as short JSON: without what its identity or its target says already."""
     document = dump_spec(spec)
-    known: dict[str, object] = {"token_url": target.token_url, "safeguards": dict(target.capabilities.safeguards)}
+    safeguards = dict(capabilities_of(target, spec.kind).safeguards)
+    known: dict[str, object] = {"token_url": target.token_url, "safeguards": safeguards}
     known |= {"identity": spec.identity, "name": spec.name, "client_id_given": False}
     known |= {} if spec.client_id_given else {"client_id": spec.client_id}
     return _text({name: value for name, value in document.items() if name not in known or known[name] != value})
@@ -182,7 +191,8 @@ def read_declaration(props: Mapping[str, Any], session: Session) -> Spec:
     target, identity = session.targets[document["target"]], str(props["identity"])
     name = identity.removeprefix(f"{props['stack']}/")
     said = {"identity": identity, "name": name, "client_id": name, "client_id_given": False}
-    said |= {"token_url": target.token_url, "safeguards": dict(target.capabilities.safeguards)}
+    safeguards = dict(capabilities_of(target, document["kind"]).safeguards)
+    said |= {"token_url": target.token_url, "safeguards": safeguards}
     return load_spec({**said, **document})
 
 
@@ -332,6 +342,14 @@ class ClientSecretProvider(CredentialProvider):
     """Provider of `ClientSecret`; its import path is part of the stored format."""
 
 
+class ApiKeyProvider(CredentialProvider):
+    """Provider of `ApiKey`; its import path is part of the stored format."""
+
+
+class ManualKeyProvider(CredentialProvider):
+    """Provider of `ManualKey`; its import path is part of the stored format."""
+
+
 def observed_spec(world: World, spec: Spec) -> Spec:
     """Return the declaration with every drifted field as observed."""
     ledger = world.ledger
@@ -460,6 +478,14 @@ class _ClientSecret(Resource, module="keysteward", name="ClientSecret"):
     """One `ClientSecret` in Pulumi's state."""
 
 
+class _ApiKey(Resource, module="keysteward", name="ApiKey"):
+    """One `ApiKey` in Pulumi's state."""
+
+
+class _ManualKey(Resource, module="keysteward", name="ManualKey"):
+    """One `ManualKey` in Pulumi's state."""
+
+
 class _ResourceServer(Resource, module="keysteward", name="ResourceServer"):
     """One `ResourceServer` in Pulumi's state."""
 
@@ -467,6 +493,8 @@ class _ResourceServer(Resource, module="keysteward", name="ResourceServer"):
 _KINDS: dict[str, tuple[type[Resource], type[ResourceProvider]]] = {
     "M2MClient": (_M2MClient, M2MClientProvider),
     "ClientSecret": (_ClientSecret, ClientSecretProvider),
+    "ApiKey": (_ApiKey, ApiKeyProvider),
+    "ManualKey": (_ManualKey, ManualKeyProvider),
     "ResourceServer": (_ResourceServer, ResourceServerProvider),
 }
 

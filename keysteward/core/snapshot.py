@@ -257,6 +257,8 @@ class Snapshot:
     def _successor(self, spec: Spec) -> datetime | None:
         """Return when the client was last used that a key's consumers move to."""
         ledger = self.ledgers.get(f"{self.stack}/{spec.migrates_to}")
+        if ledger is not None:
+            self.sources.complete(ledger)
         times: list[datetime | None] = []
         for record in ledger.objects if ledger is not None else ():
             view = self.target(record.target) if record.target in self.sources.targets else None

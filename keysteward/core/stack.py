@@ -222,11 +222,7 @@ def _strategies(stack: Stack) -> Iterable[str]:
         if spec.strategy is Strategy.GAP and spec.overlap:
             yield f"{_subject(declared)}: rotation: accept_gap replaces the secret in place; overlap must be 0"
         can = capabilities_of(declared.target, spec.kind)
-        if spec.silent_for is not None and can.last_use != "secret":
-            yield (
-                f"{_subject(declared)}: classification: retire_when_silent_for needs a target that shows when a key "
-                f"was last used, and {spec.target} does not; remove it"
-            )
+        yield from _silence(declared, spec, stack)
         if spec.unused_for is not None and not _shows_use(spec, can.last_use):
             yield (
                 f"{_subject(declared)}: rotation: retire_when_unused_for needs a target that shows when a secret was "
@@ -235,6 +231,23 @@ def _strategies(stack: Stack) -> Iterable[str]:
         longest = can.longest_overlap
         if longest is not None and spec.overlap > longest:
             yield f"{_subject(declared)}: rotation: target {spec.target} allows an overlap of at most {longest}"
+
+
+def _silence(declared: Secret, spec: Spec, stack: Stack) -> Iterable[str]:
+    """Refuse to wait for a silence, or for a use, that a target does not show."""
+    if spec.silent_for is None:
+        return
+    if capabilities_of(declared.target, spec.kind).last_use != "secret":
+        yield (
+            f"{_subject(declared)}: classification: retire_when_silent_for needs a target that shows when a key was "
+            f"last used, and {spec.target} does not; remove it"
+        )
+    client = next((c for c in stack.credentials if c.name == spec.migrates_to), None)
+    if client is not None and client.target.capabilities.last_use is None:
+        yield (
+            f"{_subject(declared)}: classification: retire_when_silent_for needs client {client.name!r} at a target "
+            "that shows its use; remove it, and end the key by its date"
+        )
 
 
 def _shows_use(spec: Spec, shown: str | None) -> bool:

@@ -114,7 +114,10 @@ def test_a_target_that_cannot_disable_says_what_to_do_instead(project: Project) 
     project.run("up", "--yes")
     refused = project.run("suspend", NAME, "--reason", "x", "--yes")
     assert refused.code == 1
-    assert "target corp cannot disable client billing-exporter; its secrets can be ended, for good: keysteward revoke" in refused.err
+    assert (
+        "target corp cannot disable client billing-exporter; its secrets can be ended, for good: keysteward revoke"
+        in refused.err
+    )
     assert project.ledger().suspended is None
 
 

@@ -6,10 +6,10 @@ import hashlib
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
 from keysteward.core.ledger import Ledger, Place, load_ledger
-from keysteward.core.models import ClientSecret, M2MClient, ResourceServer, RotationSchedule
+from keysteward.core.models import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Secret
 from keysteward.core.ports import Capabilities
 from keysteward.core.reconciler import Reconciler, Result
 from keysteward.core.snapshot import Snapshot, Sources, ledger_key
@@ -44,6 +44,20 @@ MINTING = Capabilities(methods=("client_secret",), secrets=2, suspends=True, tag
 NAMED = Capabilities(methods=("client_secret",), secrets=5, named_keys=True, tags_secrets=True, tags_objects=True)
 
 
+NAMED_KEYS = Capabilities(
+    methods=("api_key",),
+    secrets=1_000,
+    named_keys=True,
+    tags_secrets=True,
+    last_use="secret",
+    immutable=("scopes", "expires"),
+)
+TWO_KEYS = Capabilities(methods=("api_key",), secrets=2, suspends=True, last_use="secret")
+OWN_KEYS = Capabilities(
+    methods=("api_key",), secrets=1_000, tags_secrets=True, chooses="caller", readable=True, suspends=True
+)
+
+
 def fingerprint(text: str) -> str:
     return "k:" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -58,9 +72,12 @@ class Company:
     specs: dict[str, Spec] = field(default_factory=dict)
     extent: Extent = Extent.ALL
     notify: Callable[[Place, News], None] | None = None
+    keys: Capabilities | None = None
 
     def __post_init__(self) -> None:
-        self.target = MemoryTarget("idp", self.can, self.clock)
+        self.target = MemoryTarget("idp", self.can, self.clock, self.keys)
+        if self.keys is not None:
+            self.target.hold("org-1")
         self.store = MemoryStore("store")
         self.ledgers = MemoryLedgers("ledgers", self.clock)
         self.targets = {"idp": self.target}
@@ -80,7 +97,23 @@ class Company:
         given.update(fields)
         return M2MClient(name, **given)  # type: ignore[arg-type]
 
-    def declare(self, *declared: M2MClient | ClientSecret | ResourceServer) -> None:
+    def key(self, name: str = "billing", **fields: object) -> ApiKey:
+        given: dict[str, object] = {
+            "target": self.target,
+            "holder": "org-1",
+            "owner": "team-billing",
+            "purpose": "Invoices",
+            "expires": date(2028, 1, 1),
+            "classification": PermanentException(
+                justification="the partner has no OAuth", risk_accepted_by="security", review_by=date(2027, 6, 1)
+            ),
+            "rotation": RotationSchedule(every="90d", overlap="7d"),
+            "deliver_to": self.store.path(f"apps/{name}"),
+        }
+        given.update(fields)
+        return ApiKey(name, **given)  # type: ignore[arg-type]
+
+    def declare(self, *declared: Secret | ResourceServer) -> None:
         self.specs = {
             spec.identity: spec
             for spec in (spec_of(d, self.stack) for d in declared if not isinstance(d, ResourceServer))
