@@ -175,6 +175,7 @@ class Membership(Stamped):
             "directory_managed": False,
             "custom_attributes": {},
             "role": {"slug": self.role},
+            "roles": [{"slug": self.role}],
             "user": self.user.representation(),
             **self.stamps(),
         }
