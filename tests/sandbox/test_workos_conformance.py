@@ -82,6 +82,9 @@ class TestDescription:
             assert workos("POST", "/api_keys/validations", {"value": value}).status_code == 200
         assert workos("PATCH", "/authorization/permissions/posts:read", {"description": None}).status_code == 200
         assert workos("PUT", f"/connect/applications/{machine}", {"scopes": ["a", "b"]}).status_code == 200
+        for when in ({"expires_at": "2099-01-01T00:00:00.000Z"}, {"expires_at": None}, {}):
+            assert workos("POST", f"/api_keys/{key['id']}/expire", when).status_code == 200
+        assert workos("POST", f"/api_keys/{key['id']}/expire", {}).status_code == 409
         for path in (
             *(f"/api_keys/{key['id']}", f"/connect/client_secrets/{secret}"),
             *(f"/connect/applications/{machine}", "/authorization/permissions/posts:read"),
@@ -120,6 +123,7 @@ class TestDescription:
             ("GET", "/user_management/users/user_none/api_keys", None, 404),
             ("GET", "/user_management/organization_memberships", None, 400),
             ("DELETE", "/api_keys/api_key_none", None, 404),
+            ("POST", "/api_keys/api_key_none/expire", {}, 404),
             ("POST", "/api_keys/validations", {}, 422),
             ("POST", "/authorization/permissions", {"slug": "Posts", "name": "n"}, 422),
             ("POST", "/authorization/permissions", {"slug": "a" * 49, "name": "n"}, 422),
