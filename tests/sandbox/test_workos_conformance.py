@@ -104,6 +104,10 @@ class TestDescription:
         user = workos.made("/user_management/users", email="ann@example.com")["id"]
         workos.made("/authorization/permissions", slug="posts:read", name="Read posts")
         keys, own = f"/organizations/{organization}/api_keys", f"/user_management/users/{user}/api_keys"
+        member = workos.made("/user_management/users", email="bob@example.com")["id"]
+        workos.made("/user_management/organization_memberships", user_id=member, organization_id=organization)
+        unknown = {"name": "k", "organization_id": organization, "permissions": ["posts:unknown"]}
+        memberships = "/user_management/organization_memberships"
         for method, path, document, status in (
             ("GET", "/organizations/org_none", None, 404),
             ("GET", "/organizations/external_id/none", None, 404),
@@ -111,6 +115,7 @@ class TestDescription:
             ("GET", "/organizations?order=up", None, 422),
             ("POST", "/organizations", {}, 422),
             ("POST", "/organizations", {"name": "B", "external_id": "taken"}, 400),
+            ("POST", "/organizations", {"name": "B", "domain_data": [{"domain": "b.test"}]}, 422),
             ("POST", "/organizations", {"name": "B", "metadata": {"k": "v" * 601}}, 400),
             ("GET", "/organizations/org_none/api_keys", None, 404),
             ("POST", "/organizations/org_none/api_keys", {"name": "k"}, 404),
@@ -121,7 +126,11 @@ class TestDescription:
             ("POST", own, {"name": "k", "organization_id": "org_none"}, 404),
             ("POST", own, {"name": "k", "organization_id": organization}, 422),
             ("GET", "/user_management/users/user_none/api_keys", None, 404),
-            ("GET", "/user_management/organization_memberships", None, 400),
+            ("POST", f"/user_management/users/{member}/api_keys", unknown, 422),
+            ("GET", memberships, None, 400),
+            ("GET", f"{memberships}?user_id={member}&statuses=gone", None, 400),
+            ("POST", memberships, {"user_id": member}, 422),
+            ("POST", memberships, {"user_id": member, "organization_id": "org_none"}, 404),
             ("DELETE", "/api_keys/api_key_none", None, 404),
             ("POST", "/api_keys/api_key_none/expire", {}, 404),
             ("POST", "/api_keys/validations", {}, 422),
@@ -137,6 +146,7 @@ class TestDescription:
             ("POST", "/connect/applications", {"application_type": "m2m", "name": "m"}, 422),
             ("POST", "/connect/applications", {"application_type": "m2m", "name": "m", "organization_id": "no"}, 404),
             ("POST", "/connect/applications", {"application_type": "oauth", "name": "m"}, 422),
+            ("POST", "/connect/applications", {"application_type": "cli", "name": "m"}, 422),
             ("POST", "/connect/applications/none/client_secrets", {}, 404),
         ):
             assert workos(method, path, document).status_code == status, (method, path, document)
