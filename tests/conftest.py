@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import npm_packages
 import pytest
 import requests
+import workos_description
+import workos_emulator as emulator
 
+from keysteward.sandbox import WorkOSStandIn
 from keysteward.sandbox.keycloak_server import KeycloakServer, KeycloakStartError, missing_prerequisites
 
 if TYPE_CHECKING:
@@ -25,6 +29,8 @@ REAL_PARTS: dict[str, str] = {}
 
 STOCK = "Keycloak stock"
 ROTATION = "Keycloak with client-secret-rotation"
+WORKOS_DESCRIPTION = "WorkOS OpenAPI description"
+WORKOS_EMULATOR = "WorkOS emulator"
 VAULT_START_SECONDS = 20
 ROOT_TOKEN = "conformance-root"
 
@@ -70,14 +76,17 @@ def _pulumi_version() -> str:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI a whole run that could have used a real Keycloak and did not has failed."""
+    """In CI a whole run that could have used a real part and did not has failed."""
     options = session.config.option
     partial = options.keyword or options.markexpr or session.config.args != session.config.getini("testpaths")
-    if os.environ.get("CI") != "true" or partial or missing_prerequisites():
+    if os.environ.get("CI") != "true" or partial:
         return
-    for part in (STOCK, ROTATION):
+    needed = {} if missing_prerequisites() else dict.fromkeys((STOCK, ROTATION), "Java and Maven are")
+    if not emulator.missing_for_emulator():
+        needed |= dict.fromkeys((WORKOS_DESCRIPTION, WORKOS_EMULATOR), "node and npm are")
+    for part, there in needed.items():
         if REAL_PARTS.get(part, "skipped").startswith("skipped"):
-            REAL_PARTS[part] = f"NOT TESTED, though Java and Maven are there: {REAL_PARTS.get(part, 'never asked for')}"
+            REAL_PARTS[part] = f"NOT TESTED, though {there} there: {REAL_PARTS.get(part, 'never asked for')}"
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -202,3 +211,63 @@ def _free_port_with_neighbour() -> int:
             except (OSError, OverflowError):
                 continue
         return port
+
+
+@pytest.fixture(scope="session")
+def _workos_recorder(real_parts: RealParts) -> Iterator[workos_description.Recorder | None]:
+    """Hold calls with the WorkOS stand-in against the vendor's description, where it can be had.
+
+    WORKOS_OPENAPI may name the file of another version of it.
+    """
+    named = os.environ.get("WORKOS_OPENAPI")
+    version = named or workos_description.VERSION
+    try:
+        package = Path() if named else npm_packages.installed(workos_description.PACKAGE, version)
+    except npm_packages.NpmUnavailable as reason:
+        REAL_PARTS[WORKOS_DESCRIPTION] = f"skipped: {reason}"
+        yield None
+        return
+    recorder = workos_description.Recorder(Path(named) if named else package / workos_description.FILE)
+    real_parts.used(WORKOS_DESCRIPTION, version)
+    yield recorder
+    real_parts.used(WORKOS_DESCRIPTION, f"{version}; {recorder.summary()}")
+
+
+@pytest.fixture
+def workos_spec(
+    _workos_recorder: workos_description.Recorder | None, real_parts: RealParts
+) -> Iterator[workos_description.Recorder]:
+    """Return the recorder; `watch` makes it hold a stand-in's calls. The test fails when one was not as described."""
+    if _workos_recorder is None:
+        real_parts.skip(WORKOS_DESCRIPTION, REAL_PARTS[WORKOS_DESCRIPTION].removeprefix("skipped: "))
+        return
+    yield _workos_recorder
+    assert _workos_recorder.take_wrong() == []
+
+
+@pytest.fixture
+def workos_stand_in(_workos_recorder: workos_description.Recorder | None) -> Iterator[WorkOSStandIn]:
+    """Start a WorkOS stand-in; every call with it is held against the vendor's description where that can be had."""
+    with WorkOSStandIn() as stand_in:
+        if _workos_recorder is not None:
+            _workos_recorder.watch(stand_in)
+        yield stand_in
+    assert _workos_recorder is None or _workos_recorder.take_wrong() == []
+
+
+@pytest.fixture(scope="session")
+def workos_emulator(
+    real_parts: RealParts, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[emulator.WorkOSEmulator]:
+    """Start the vendor's own emulator of WorkOS; `workos_emulator.py` says which of our calls it covers."""
+    missing = emulator.missing_for_emulator()
+    if missing:
+        real_parts.skip(WORKOS_EMULATOR, "; ".join(missing))
+    try:
+        package = npm_packages.installed(emulator.PACKAGE, emulator.VERSION)
+    except npm_packages.NpmUnavailable as reason:
+        real_parts.skip(WORKOS_EMULATOR, str(reason))
+        return
+    with emulator.running(package, tmp_path_factory.mktemp("workos-emulator")) as started:
+        real_parts.used(WORKOS_EMULATOR, emulator.VERSION)
+        yield started

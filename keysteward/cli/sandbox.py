@@ -1,4 +1,4 @@
-"""`keysteward sandbox`: local stand-ins for Keycloak and Vault, until Ctrl-C."""
+"""`keysteward sandbox`: local stand-ins for Keycloak, Vault and WorkOS, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ def command(
     *,
     keycloak_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Keycloak; 0 takes a free one.")] = 8080,
     vault_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Vault; 0 takes a free one.")] = 8200,
+    workos_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of WorkOS; 0 takes a free one.")] = 4100,
     secret_rotation: Annotated[
         bool, typer.Option("--secret-rotation", help="Let Keycloak have its feature client-secret-rotation.")
     ] = False,
 ) -> None:
-    """Start local stand-ins for Keycloak and Vault, for trying things out. They hold everything in memory.
+    """Start local stand-ins for Keycloak, Vault and WorkOS, for trying things out. They hold everything in memory.
 
     Only this machine can reach them. Needs the extra keysteward[sandbox].
 
@@ -34,14 +35,22 @@ def command(
             f"the sandbox is not installed ({error.name} is missing); run: pip install 'keysteward[sandbox]'"
         ) from None
     try:
-        serve(keycloak_port=keycloak_port, vault_port=vault_port, secret_rotation=secret_rotation, started=_announce)
+        serve(
+            keycloak_port=keycloak_port,
+            vault_port=vault_port,
+            workos_port=workos_port,
+            secret_rotation=secret_rotation,
+            started=_announce,
+        )
     except OSError as error:
         raise Unavailable(
-            f"the sandbox cannot start ({error.strerror}); choose other ports with --keycloak-port and --vault-port"
+            f"the sandbox cannot start ({error.strerror}); choose other ports with --keycloak-port, "
+            "--vault-port and --workos-port"
         ) from None
 
 
 def _announce(sandbox: Sandbox) -> None:
     typer.echo(f"Keycloak  {sandbox.keycloak.url}  realm demo, administrator sandbox-admin in realm master")
     typer.echo(f"Vault     {sandbox.vault.url}  KV version 2 at secret/, root token sandbox-root")
-    say("Ctrl-C ends both; nothing is kept.")
+    typer.echo(f"WorkOS    {sandbox.workos.url}  organization Demo, API key sk_sandbox, client id client_sandbox")
+    say("Ctrl-C ends all; nothing is kept.")

@@ -89,6 +89,10 @@ class StandIn(ABC):
     def state(self) -> dict[str, Any]:
         """Return all records as JSON, live secrets included, for checks."""
 
+    def fault_document(self) -> dict[str, str]:
+        """Return the body of the answer to a ``status`` fault."""
+        return {"error": "fault on request"}
+
     @property
     def url(self) -> str:
         """Base URL, without a trailing slash; the stand-in must have been started."""
@@ -128,7 +132,7 @@ class StandIn(ABC):
         kind = fault.kind if fault else None
         response: Response | None = None
         if fault and kind == "status":
-            response = json_response({"error": "fault on request"}, fault.status, fault.headers)
+            response = json_response(self.fault_document(), fault.status, fault.headers)
         elif kind != "lost_request":
             self._prepare(request, fault)
             with self.lock:

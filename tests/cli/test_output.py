@@ -173,16 +173,18 @@ def test_the_sandbox_says_where_it_is_and_when_a_port_is_taken(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("keysteward.cli.sandbox.say", lambda _text: os.kill(os.getpid(), signal.SIGINT))
-    shown = project.run("sandbox", "--keycloak-port", "0", "--vault-port", "0")
+    free = ("--vault-port", "0", "--workos-port", "0")
+    shown = project.run("sandbox", "--keycloak-port", "0", *free)
     assert shown.code == 0
     assert "Keycloak  http://127.0.0.1:" in shown.out
     assert "Vault     http://127.0.0.1:" in shown.out
+    assert "WorkOS    http://127.0.0.1:" in shown.out
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        refused = project.run("sandbox", "--keycloak-port", port, "--vault-port", "0")
+        refused = project.run("sandbox", "--keycloak-port", port, *free)
     assert refused.code == 1
-    assert "choose other ports with --keycloak-port and --vault-port" in refused.err
+    assert "choose other ports with --keycloak-port, --vault-port and --workos-port" in refused.err
 
 
 def test_the_policies_of_vault(project: Project) -> None:

@@ -79,6 +79,7 @@ class TestClock:
             for address in (
                 *(f"{sandbox.keycloak.url}/realms/demo", f"{sandbox.keycloak.url}/nope"),
                 *(f"{sandbox.vault.url}/v1/sys/health", f"{sandbox.vault.url}/_sandbox/clock"),
+                f"{sandbox.workos.url}/oauth2/jwks",
             ):
                 answer = requests.get(address, timeout=10)
                 assert answer.raw.headers.getlist("Date") == [answer.headers["Date"]]
@@ -247,13 +248,15 @@ class TestServer:
     def test_serve_runs_until_it_is_told_to_stop(self) -> None:
         program = (
             "from keysteward.sandbox import serve\n"
-            "serve(keycloak_port=0, vault_port=0, started=lambda s: print(s.keycloak.url, s.vault.url, flush=True))\n"
+            "serve(keycloak_port=0, vault_port=0, workos_port=0,\n"
+            "      started=lambda s: print(s.keycloak.url, s.vault.url, s.workos.url, flush=True))\n"
         )
         with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            keycloak, vault = process.stdout.readline().split()
+            keycloak, vault, workos = process.stdout.readline().split()
             assert requests.get(f"{keycloak}/realms/demo", timeout=10).ok
             assert requests.get(f"{vault}/v1/sys/health", timeout=10).ok
+            assert requests.get(f"{workos}/oauth2/jwks", timeout=10).ok
             os.kill(process.pid, signal.SIGTERM)
             assert process.wait(timeout=30) == 0
 

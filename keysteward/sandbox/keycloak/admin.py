@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jwt
 from werkzeug.wrappers import Response
 
-from keysteward.sandbox.keycloak import builtin, errors, keys
+from keysteward.sandbox import signing
+from keysteward.sandbox.keycloak import builtin, errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -106,7 +107,7 @@ def authenticate(server: Server, request: Request, realm_name: str | None) -> Ad
         raise errors.unauthorized()
     options: Any = {"verify_exp": False, "verify_aud": False, "verify_iat": False}
     try:
-        claims = jwt.decode(token, keys.signing_key().public_key(), algorithms=["RS256"], options=options)
+        claims = jwt.decode(token, signing.signing_key().public_key(), algorithms=["RS256"], options=options)
     except jwt.InvalidTokenError:
         raise errors.unauthorized() from None
     home = server.realms.get(str(claims["iss"]).rsplit("/", 1)[-1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keysteward.sandbox.keycloak import keys
+from keysteward.sandbox import signing
 from keysteward.sandbox.server import json_response
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def realm_page(request: Request, realm: Realm) -> Response:
     return json_response(
         {
             "realm": realm.name,
-            "public_key": keys.public_der_base64(),
+            "public_key": signing.public_der_base64(),
             "token-service": f"{base}/protocol/openid-connect",
             "account-service": f"{base}/account",
             "tokens-not-before": 0,
@@ -48,4 +48,4 @@ def discovery(request: Request, realm: Realm) -> Response:
 
 def certs(request: Request, realm: Realm) -> Response:  # noqa: ARG001  (all realms share one key)
     """``GET /realms/{realm}/protocol/openid-connect/certs``: the JWKS (RFC 7517)."""
-    return json_response({"keys": [keys.public_jwk()]})
+    return json_response({"keys": [signing.public_jwk()]})

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from keysteward.sandbox.keycloak import builtin, errors, keys, rotation
+from keysteward.sandbox import signing
+from keysteward.sandbox.keycloak import builtin, errors, rotation
 from keysteward.sandbox.keycloak.admin import SEES_CLIENTS, SEES_EVENTS, SEES_REALM, created, no_content, resolve
 from keysteward.sandbox.keycloak.models import Realm
 from keysteward.sandbox.server import json_response
@@ -193,14 +194,14 @@ def realm_keys(call: AdminCall) -> Response:
     """``GET /keys``: of the active keys only the one that signs."""
     call.require(*SEES_REALM)
     key = {
-        "kid": keys.key_id(),
+        "kid": signing.key_id(),
         "status": "ACTIVE",
         "type": "RSA",
         "algorithm": "RS256",
         "use": "SIG",
-        "publicKey": keys.public_der_base64(),
+        "publicKey": signing.public_der_base64(),
     }
-    return json_response({"active": {"RS256": keys.key_id()}, "keys": [key]})
+    return json_response({"active": {"RS256": signing.key_id()}, "keys": [key]})
 
 
 def server_info(call: AdminCall) -> Response:

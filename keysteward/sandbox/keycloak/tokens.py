@@ -15,7 +15,8 @@ from urllib.parse import unquote_plus
 
 import jwt
 
-from keysteward.sandbox.keycloak import assertions, builtin, errors, keys, rotation
+from keysteward.sandbox import signing
+from keysteward.sandbox.keycloak import assertions, builtin, errors, rotation
 from keysteward.sandbox.server import json_response
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def issue(call: TokenCall) -> Response:
     shown = {"scope": claims["scope"]} if claims["scope"] else {}
     _record(call, LOGIN, client.client_id, client, token_id=claims["jti"], **shown)
     document = {
-        "access_token": jwt.encode(claims, keys.signing_key(), algorithm="RS256", headers={"kid": keys.key_id()}),
+        "access_token": jwt.encode(claims, signing.signing_key(), algorithm="RS256", headers={"kid": signing.key_id()}),
         "expires_in": lifetime,
         "refresh_expires_in": 0,
         "token_type": "Bearer",
