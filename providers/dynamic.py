@@ -370,8 +370,8 @@ def observed_spec(world: World, spec: Spec) -> Spec:
         elif difference.field == "authentication method":
             changes["method"] = found.settings.method
         elif difference.field == "description":
-            ours = spec.settings(record.method).description.removeprefix(spec.purpose)
-            changes["purpose"] = found.settings.description.removesuffix(ours)
+            ours = (spec.settings(record.method).description or "").removeprefix(spec.purpose)
+            changes["purpose"] = (found.settings.description or "").removesuffix(ours)
         elif difference.field == "grants":
             changes["grants"] = found.settings.grants
         else:

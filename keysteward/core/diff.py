@@ -31,8 +31,9 @@ def differences(declared: Settings, observed: Settings) -> tuple[Difference, ...
         *_sets("grants", declared.grants, observed.grants),
         *_values("token lifetime", declared.token_lifetime, observed.token_lifetime, _longer),
         *_values(METHOD, declared.method, observed.method, _never),
-        *_values("description", declared.description, observed.description, _never),
     ]
+    if observed.description is not None:
+        found += _values("description", declared.description, observed.description, _never)
     for name, value in declared.safeguards.items():
         shown = observed.safeguards.get(name)
         if shown is not None:

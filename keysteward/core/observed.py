@@ -25,7 +25,8 @@ class Settings:
 
     `scopes` are granted always, `optional_scopes` on request, as the target names them. `token_lifetime` is in
     seconds, None for the target's default. `grants` are OAuth 2.0 grant names ("client_credentials",
-    "authorization_code", "password", ...). `safeguards` are vendor switches by the vendor's name.
+    "authorization_code", "password", ...). `description` is None where the target has none. `safeguards` are vendor
+    switches by the vendor's name.
     """
 
     method: str
@@ -33,7 +34,7 @@ class Settings:
     optional_scopes: frozenset[str] = frozenset()
     token_lifetime: int | None = None
     grants: frozenset[str] = frozenset({"client_credentials"})
-    description: str = ""
+    description: str | None = ""
     safeguards: Mapping[str, str] = field(default_factory=dict)
 
 

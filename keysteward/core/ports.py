@@ -69,7 +69,9 @@ class Capabilities:
     a value of ours is taken, else "server". `last_use` per "secret", "client" or None. `immutable`: what cannot change
     on a living secret ("scopes", "audiences", "expires"). `list_lag`, `propagation`: after how long a write shows in
     lists, and works everywhere. `call_timeout`: after how long a call without answer cannot succeed any more.
-    `safeguards`: vendor switches and the value each must have. `by_hand`: a person issues and ends what lives here.
+    `safeguards`: vendor switches and the value each must have. `lacks`: which settings of a client it has not
+    ("optional scopes", "token lifetime", "description", "catalogue": no scopes of ours). `by_hand`: a person issues and
+    ends what lives here.
     """
 
     methods: tuple[str, ...]
@@ -81,6 +83,7 @@ class Capabilities:
     readable: bool = False
     suspends: bool = False
     by_hand: bool = False
+    lacks: frozenset[str] = frozenset()
     one_method_per_client: bool = False
     last_use: Literal["secret", "client"] | None = None
     tags_objects: bool = False

@@ -168,8 +168,18 @@ def _credential(declared: Secret, stack: Stack, owners: Owners) -> Iterable[str]
         )
     if isinstance(declared, (M2MClient, ApiKey)):
         yield from _access(declared, stack, subject)
+    if isinstance(declared, M2MClient):
+        yield from _lacking(declared, subject)
     if isinstance(declared, (ApiKey, ManualKey)) and isinstance(declared.classification, Transitional):
         yield from _migration(declared.classification, stack, subject)
+
+
+def _lacking(declared: M2MClient, subject: str) -> Iterable[str]:
+    lacks, name = declared.target.capabilities.lacks, declared.target.name
+    if declared.optional_access and "optional scopes" in lacks:
+        yield f"{subject}: optional_access: target {name} grants scopes always or not at all; write them under access"
+    if declared.token_lifetime is not None and "token lifetime" in lacks:
+        yield f"{subject}: token_lifetime: target {name} sets it for all its clients; remove it"
 
 
 def _migration(why: Transitional, stack: Stack, subject: str) -> Iterable[str]:
@@ -201,6 +211,8 @@ def _access(declared: M2MClient | ApiKey, stack: Stack, subject: str) -> Iterabl
 def _shared_scopes(stack: Stack) -> Iterable[str]:
     seen: dict[tuple[str, str], str] = {}
     for server in stack.servers:
+        if "catalogue" in server.target.capabilities.lacks:
+            yield f"{_subject(server)}: target: {server.target.name} has no scopes that could be declared; remove it"
         if not server.target.capabilities.scopes_global:
             continue
         for scope in server.scopes:

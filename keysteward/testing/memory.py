@@ -362,7 +362,8 @@ class MemoryTarget:
         if claim.material.method == "api_key":
             value = claim.material.value.get_secret_value()
             key = next(s for o in self.objects.values() for s in o.secrets if s.value == value)
-            return None if key.scopes is None or claim.scopes <= key.scopes else "a permission is missing"
+            missing = sorted(claim.scopes - key.scopes) if key.scopes is not None else []
+            return f"it may not {', '.join(missing)}" if missing else None
         granted = settings.scopes | (claim.optional_scopes & settings.optional_scopes)
         audiences = {self.scopes[name].audience for name in granted if name in self.scopes}
         if not set(claim.audiences) <= audiences:

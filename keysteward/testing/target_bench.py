@@ -107,12 +107,17 @@ class Workbench:
 
     def want(self, method: str, *, scopes: int = 1, optional: int = 1) -> Settings:
         """Return settings with fresh scopes, within what the target offers."""
+        lacks = self.target.capabilities.lacks
+        if "catalogue" in lacks:
+            scopes = optional = 0
+        if "optional scopes" in lacks:
+            scopes, optional = scopes + optional, 0
         return Settings(
             method,
             scopes=frozenset(self.scope().name for _ in range(scopes)),
             optional_scopes=frozenset(self.scope().name for _ in range(optional)),
-            token_lifetime=300,
-            description="Nightly invoice export to the warehouse",
+            token_lifetime=None if "token lifetime" in lacks else 300,
+            description=None if "description" in lacks else "Nightly invoice export to the warehouse",
             safeguards=self.target.capabilities.safeguards,
         )
 

@@ -375,7 +375,7 @@ class Keycloak:
             )
         if want.method not in models.AUTHENTICATORS:
             raise self._error(Rejected, "write", f"Keycloak has no authentication method {want.method!r}")
-        if max(len(client_id), len(want.description)) > LONGEST_TEXT:
+        if max(len(client_id), len(want.description or "")) > LONGEST_TEXT:
             text = f"client_id and purpose of {client_id[:40]!r} may have {LONGEST_TEXT} characters each; shorten them"
             raise self._error(Rejected, "write", text)
 

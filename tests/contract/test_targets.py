@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-from bench_world import MINTING, NAMED, NATIVE, STOCK
+from bench_world import MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS
 from keycloak_realms import MASTER, administrator
 
 from keysteward.core.errors import OutcomeUnknown
-from keysteward.core.ports import Capabilities, Fingerprint, Material
+from keysteward.core.ports import Capabilities, Claim, Fingerprint, Material
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.material import fingerprinter, new_material
 from keysteward.sandbox.faults import Fault
 from keysteward.sandbox.keycloak import KeycloakStandIn
 from keysteward.sandbox.keycloak_server import KeycloakServer
-from keysteward.testing.memory import Clock, MemoryTarget
+from keysteward.testing.key_contract import KeyContract, KeyProfile
+from keysteward.testing.memory import Clock, MemorySecret, MemoryTarget
 from keysteward.testing.target_contract import TargetContract, TargetProfile
 
 KEYCLOAKS = (
@@ -140,6 +141,64 @@ class TestMemory(TargetContract):
     @pytest.fixture(params=MEMORIES)
     def profile(self, request: pytest.FixtureRequest) -> TargetProfile:
         return MemoryProfile(MEMORIES[request.param])
+
+    def test_equal_settings_make_equal_targets_that_survive_pickling(self) -> None:
+        pytest.skip("a target in memory is its own state")
+
+
+class MemoryKeys(KeyProfile):
+    holder = "org-1"
+    scopes = ("invoices:read", "invoices:write")
+
+    def __init__(self, can: Capabilities) -> None:
+        self.clock = Clock()
+        self.memory = MemoryTarget("memory", MINTING, self.clock, can)
+        self.memory.hold(self.holder)
+        self.target = self.memory
+        self.fingerprint: Fingerprint = fingerprinter(b"k" * 32, "k1")
+
+    def new_material(self) -> Material:
+        return new_material("api_key")
+
+    def foreign_key(self) -> str:
+        self.memory.objects[self.holder].secrets.append(MemorySecret("theirs", "theirs", "key", self.clock.now))
+        return "theirs"
+
+    def forget_foreign(self, key_id: str) -> None:
+        held = self.memory.objects[self.holder]
+        held.secrets = [s for s in held.secrets if s.id != key_id]
+
+    def calls(self) -> int:
+        return len(self.memory.calls)
+
+    def lost_reply(self) -> AbstractContextManager[None]:
+        return self._lost()
+
+    def use(self, claim: Claim) -> None:
+        for secret in self.memory.objects[self.holder].secrets:
+            if secret.value == claim.material.value.get_secret_value():
+                secret.last_used = self.clock.now
+
+    @contextmanager
+    def _lost(self) -> Iterator[None]:
+        def lose(operation: str) -> None:
+            if operation.startswith("issue"):
+                raise OutcomeUnknown("the answer was lost")
+
+        self.memory.after = lose
+        yield
+        self.memory.after = lambda _operation: None
+
+
+KEYS = {"named": NAMED_KEYS, "two": TWO_KEYS, "own-values": OWN_KEYS}
+
+
+class TestMemoryKeys(KeyContract):
+    """Keys in memory keep the same contract as those of a vendor."""
+
+    @pytest.fixture(params=KEYS)
+    def profile(self, request: pytest.FixtureRequest) -> KeyProfile:
+        return MemoryKeys(KEYS[request.param])
 
     def test_equal_settings_make_equal_targets_that_survive_pickling(self) -> None:
         pytest.skip("a target in memory is its own state")
