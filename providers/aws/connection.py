@@ -1,4 +1,4 @@
-"""One connection to AWS for every adapter: credentials, time-outs, retries, and the one table from AWS's errors to ours.
+"""One connection to AWS for every adapter: credentials, time-outs and retries, errors in our words.
 
 boto3 is an optional extra (`pip install 'keysteward[aws]'`), imported by the first call. botocore's debug log holds
 whole requests and replies, secrets included: from the first call on it is kept silent, whatever levels are set.
@@ -77,9 +77,9 @@ class AwsClient:
         service: str,
         operation: str,
         on: str,
+        parameters: Mapping[str, Any],
         *,
         told: Mapping[str, KeystewardError] | None = None,
-        **parameters: Any,
     ) -> dict[str, Any]:
         """Send one call that changes nothing, several times if need be. `on` is what it is about, for errors.
 
@@ -92,10 +92,10 @@ class AwsClient:
         service: str,
         operation: str,
         on: str,
+        parameters: Mapping[str, Any],
         *,
         repeat: bool = False,
         told: Mapping[str, KeystewardError] | None = None,
-        **parameters: Any,
     ) -> dict[str, Any]:
         """Send one call that changes something. `repeat`: AWS itself takes the same call twice for one.
 
@@ -105,7 +105,7 @@ class AwsClient:
 
     def whoami(self) -> str:
         """Return the ARN that AWS knows this credential by (`sts:GetCallerIdentity`, which needs no right)."""
-        return str(self.read("sts", "GetCallerIdentity", "this credential")["Arn"])
+        return str(self.read("sts", "GetCallerIdentity", "this credential", {})["Arn"])
 
     @property
     def credential(self) -> str:
@@ -153,7 +153,7 @@ class AwsClient:
             if (service, repeat) not in self._clients:
                 self._session = self._session or self._opened()
                 self._clients[service, repeat] = self._session.client(service, **self._options(repeat=repeat))
-                _silence()
+                silence()
             return self._clients[service, repeat]
 
     def _options(self, *, repeat: bool) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class AwsClient:
     def _opened(self) -> Any:  # noqa: ANN401 - boto3 has no types
         import boto3  # noqa: PLC0415 - an optional extra, there by now
 
-        _silence()
+        silence()
         scheme, _, rest = (self.reference or "").partition(":")
         if scheme == "role":
             return self._assuming(rest)
@@ -248,7 +248,7 @@ def _not_debug(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.INFO
 
 
-def _silence() -> None:
+def silence() -> None:
     """Drop the debug lines of the libraries that handle whole messages: levels may be changed later, by anybody.
 
     A filter holds for its own logger only, so that every one has it.
@@ -256,5 +256,3 @@ def _silence() -> None:
     for name in [*_SILENCED, *logging.root.manager.loggerDict]:
         if name.partition(".")[0] in _SILENCED:
             logging.getLogger(name).addFilter(_not_debug)
-
-

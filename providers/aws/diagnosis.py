@@ -1,7 +1,7 @@
 """What `keysteward doctor` asks AWS: for whom does it answer, are the rights neither less nor more. Nothing is changed.
 
-A right is asked for by a call that AWS refuses in any case: on a secret or version that never exists, on a condition that
-never holds. AWS looks at rights first, so that "not there" says that the call would be allowed.
+A right is asked for by a call that AWS refuses in any case: on a secret or version that never exists, on a condition
+that never holds. AWS looks at rights first, so that "not there" says that the call would be allowed.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def diagnose_ledgers(client: AwsClient, table: str, partition: str, *, reading: 
     who = f"{name} {'reader' if reading else 'admin'}"
     try:
         arn = client.whoami()
-        answer = client.read(tables.SERVICE, "DescribeTable", f"table {table}", TableName=table)["Table"]
+        answer = client.read(tables.SERVICE, "DescribeTable", f"table {table}", {"TableName": table})["Table"]
     except NotFound:
         detail = f"there is no table {table} in {region}; {tables.create_table(table, region)}"
         yield Check(name, ok=False, detail=detail)
@@ -78,7 +78,10 @@ def diagnose_ledgers(client: AwsClient, table: str, partition: str, *, reading: 
         yield Check(name, ok=False, detail=error.message)
         return
     shape = {key["KeyType"]: key["AttributeName"] for key in answer["KeySchema"]}
-    right = shape == {"HASH": tables.PARTITION, "RANGE": tables.SORT} and answer["TableStatus"] in {"ACTIVE", "UPDATING"}
+    right = shape == {"HASH": tables.PARTITION, "RANGE": tables.SORT} and answer["TableStatus"] in {
+        "ACTIVE",
+        "UPDATING",
+    }
     word = "is there" if right else f"is not ready, or has other keys than {tables.PARTITION} and {tables.SORT}"
     yield Check(name, right, f"table {table} in {region} {word}; {arn}")
     if not right:
@@ -113,10 +116,12 @@ def _table_rights(client: AwsClient, table: str, partition: str, who: str, *, re
 def _backups(client: AwsClient, table: str) -> Iterator[Check]:
     name, region = client.connection.name, client.connection.region
     try:
-        answer = client.read(tables.SERVICE, "DescribeContinuousBackups", f"table {table}", TableName=table)
+        answer = client.read(tables.SERVICE, "DescribeContinuousBackups", f"table {table}", {"TableName": table})
     except AccessDenied:
         detail = f"whether table {table} can be restored to a point in time cannot be seen"
-        yield Check(f"{name} backups", ok=True, warning=True, detail=f"{detail}; grant dynamodb:DescribeContinuousBackups")
+        yield Check(
+            f"{name} backups", ok=True, warning=True, detail=f"{detail}; grant dynamodb:DescribeContinuousBackups"
+        )
         return
     said = answer["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
     kept = said.get("PointInTimeRecoveryStatus") == "ENABLED"
@@ -141,7 +146,7 @@ def _may(client: AwsClient, action: str, secret: str, given: Mapping[str, Any]) 
 def _asks(client: AwsClient, service: str, action: str, on: str, given: Mapping[str, Any]) -> bool:
     """Say whether a call is allowed; that it fails for another reason is what was expected."""
     try:
-        client.read(service, action, on, **given)
+        client.read(service, action, on, given)
     except AccessDenied:
         return False
     except (NotFound, Conflict, Rejected):

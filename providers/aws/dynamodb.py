@@ -1,9 +1,9 @@
 """A ledger store in one DynamoDB table.
 
-Each ledger is one item: partition key `ledgers` (the store's `partition`), sort key `key` (the ledger's), `document` (JSON
-text) and `version`. So what begins with a prefix is one `Query` of one partition, in pages of 1 MB, whoever else uses the
-table, and IAM can keep a stack to its partition (`dynamodb:LeadingKeys`). Reads are strongly consistent; a write has a
-condition on `version` and is sent once.
+Each ledger is one item: partition key `ledgers` (the store's `partition`), sort key `key` (the ledger's), `document`
+(JSON text) and `version`. So what begins with a prefix is one `Query` of one partition, in pages of 1 MB, whoever else
+uses the table, and IAM can keep a stack to its partition (`dynamodb:LeadingKeys`). Reads are strongly consistent; a
+write has a condition on `version` and is sent once.
 """
 
 from __future__ import annotations
@@ -118,11 +118,8 @@ class DynamoLedgers:
             SERVICE,
             "PutItem",
             self._on,
+            {"TableName": self.table, "Item": item, "ExpressionAttributeNames": {"#v": VERSION}, **condition},
             told={"ConditionalCheckFailedException": lost, **self._missing},
-            TableName=self.table,
-            Item=item,
-            ExpressionAttributeNames={"#v": VERSION},
-            **condition,
         )
         return version
 
@@ -133,27 +130,22 @@ class DynamoLedgers:
         if prefix:
             names["#s"], values[":s"] = SORT, {"S": prefix}
             condition += " AND begins_with(#s, :s)"
+        query: dict[str, Any] = {
+            "TableName": self.table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
         found: dict[str, Stored] = {}
-        start: dict[str, Any] = {}
         while True:
-            answer = self._client.read(
-                SERVICE,
-                "Query",
-                self._on,
-                told=self._missing,
-                TableName=self.table,
-                ConsistentRead=True,
-                KeyConditionExpression=condition,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=values,
-                **start,
-            )
+            answer = self._client.read(SERVICE, "Query", self._on, query, told=self._missing)
             for item in answer["Items"]:
                 key = item[SORT]["S"]
                 found[key] = self._stored(key, item)
             if not answer.get("LastEvaluatedKey"):
                 return found
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def diagnose(self) -> Iterable[Check]:
         """Say whether the table is there and as it must be, and whether the rights are neither less nor more."""
@@ -176,15 +168,8 @@ class DynamoLedgers:
         return {PARTITION: {"S": self.partition}, SORT: {"S": key}}
 
     def _get(self, key: str) -> dict[str, Any]:
-        return self._client.read(
-            SERVICE,
-            "GetItem",
-            self._on,
-            told=self._missing,
-            TableName=self.table,
-            Key=self._key(key),
-            ConsistentRead=True,
-        )
+        query = {"TableName": self.table, "Key": self._key(key), "ConsistentRead": True}
+        return self._client.read(SERVICE, "GetItem", self._on, query, told=self._missing)
 
     def _stored(self, key: str, item: Mapping[str, Any]) -> Stored:
         try:
@@ -199,6 +184,6 @@ class DynamoLedgers:
         size = sum(len(part.encode()) for part in parts) + _NUMBER_BYTES
         if size > ITEM_BYTES:
             raise Rejected(
-                f"{self.name}: {key} has {size} bytes, and an item of DynamoDB holds {ITEM_BYTES}: keep ledgers of this "
-                "size elsewhere"
+                f"{self.name}: {key} has {size} bytes, and an item of DynamoDB holds {ITEM_BYTES}: keep ledgers of "
+                "this size elsewhere"
             )

@@ -75,7 +75,9 @@ BAD_CREDENTIALS: Final = frozenset(
 )
 """Codes for a credential that AWS does not know, or no longer."""
 
-KMS: Final = frozenset({"DecryptionFailure", "EncryptionFailure", "KMSAccessDeniedException", "KMSInvalidStateException"})
+KMS: Final = frozenset(
+    {"DecryptionFailure", "EncryptionFailure", "KMSAccessDeniedException", "KMSInvalidStateException"}
+)
 """Codes of services whose key in KMS cannot be used."""
 
 NO_CREDENTIALS: Final = frozenset(
@@ -147,7 +149,12 @@ def _refused(
         return AccessDenied(f"{name}: AWS does not accept {credential} ({code}): give a new credential")
     if code in THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
         return Unavailable(f"{name}: AWS asks to slow down ({code}): run again later")
-    kind = CODES.get(code) or error_for_status(status)
+    return _sentence(CODES.get(code) or error_for_status(status), code, name, action, on, credential, writes=writes)
+
+
+def _sentence(
+    kind: type[KeystewardError], code: str, name: str, action: str, on: str, credential: str, *, writes: bool
+) -> KeystewardError:
     if kind is AccessDenied:
         return AccessDenied(f"{name}: {credential} may not {action} on {on}: grant it, or lift what denies it")
     if kind is NotFound:

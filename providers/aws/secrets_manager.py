@@ -1,41 +1,38 @@
 """A store in AWS Secrets Manager.
 
-A delivered document is one secret, named by its path. Its labels are the service's own, with its own meaning: AWSCURRENT
-is what consumers read, AWSPREVIOUS the document before the last change, AWSPENDING the document about to become current,
-for the instant between the two calls of a write. A label left there by anybody, at whatever time, stops nothing.
+A delivered document is one secret, named by its path. Its labels are the service's own, with their own meaning:
+AWSCURRENT is what consumers read, AWSPREVIOUS the document before the last change, AWSPENDING the document about to
+become current, for the instant between the two calls of a write. A label left there by anybody stops nothing.
 
-Staged values lie in a secret of their own, `keysteward/staged/<path>`, and not under AWSPENDING of the delivered one: who
-may read a secret may by default read all of its versions, so that a consumer would hold a value that is not proven yet.
-What AWSPENDING shows is proven already. That secret is deleted without recovery as soon as nothing is staged: it is the
-only way to destroy a value at once. A single version cannot be deleted; one without labels is found by no label, and AWS
-deletes it in time.
+Staged values lie in a secret of their own, `keysteward/staged/<path>`, and not under AWSPENDING of the delivered one:
+who may read a secret may by default read all of its versions, so that a consumer would see a value that is not proven
+yet. What AWSPENDING shows is proven already. The staging secret is deleted without recovery as soon as nothing is
+staged, which is the only way to destroy a value at once. A single version cannot be deleted: one without labels is
+found by no label, and AWS deletes it in time.
 
-What a secret holds stands in its tags. `ListSecrets` would show them in bulk, but up to five minutes late (API Reference),
-and a plan made from that would repeat what is done: `delivered` asks `DescribeSecret`, whose quota is 10,000 a second.
+What a secret holds stands in its tags. `ListSecrets` would show them in bulk, but up to five minutes late (API
+Reference), and a plan made from that would repeat what is done: `delivered` asks `DescribeSecret` for each.
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, Self, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Self
 
 from keysteward.core.delivery import Delivery, Webhook
-from keysteward.core.errors import AccessDenied, Conflict, Damaged, DeclarationError, VersionConflict
+from keysteward.core.errors import AccessDenied, Damaged, DeclarationError
 from keysteward.core.observed import Delivered
 from keysteward.core.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.providers import document as documents
 from keysteward.providers import staging as stagings
-from keysteward.providers.aws import marks
 from keysteward.providers.aws.connection import AwsClient, Connection
 from keysteward.providers.aws.diagnosis import PROBE, diagnose_store
 from keysteward.providers.aws.dynamodb import DynamoLedgers
-from keysteward.providers.aws.versions import NOTHING, Found, Opaque, Versions
-from keysteward.providers.description import NOBODYS, Description, delivered, write_description
+from keysteward.providers.aws.kept import Kept
+from keysteward.providers.aws.versions import Found, Opaque, Versions
+from keysteward.providers.description import delivered
 from keysteward.providers.pool import in_pool
 
 log = logging.getLogger(__name__)
@@ -43,41 +40,11 @@ log = logging.getLogger(__name__)
 STAGING: Final = "keysteward/staged"
 """Where staged values are kept unless a store says otherwise: outside every consumer's read right."""
 
-ATTEMPTS: Final = 4
-"""How often a change is made anew on what another writer left; each is decided afresh from what is there."""
-
 NAME_CHARACTERS: Final = 512
 """Longest name of a secret (API Reference, CreateSecret)."""
 
 RECOVERY_DAYS: Final = range(7, 31)
 """How long AWS may keep what it can restore (API Reference, DeleteSecret)."""
-
-
-class _Held(Protocol):
-    """A delivered or staging document, taken apart."""
-
-    @property
-    def exists(self) -> bool: ...
-    @property
-    def empty(self) -> bool: ...
-    @property
-    def description(self) -> Description: ...
-
-
-Held = TypeVar("Held", bound=_Held)
-
-
-@dataclass(frozen=True)
-class _Kind(Generic[Held]):
-    """How documents of one kind are taken apart and put together, and whether consumers read them."""
-
-    parse: Callable[[Mapping[str, Any] | None], Held]
-    compose: Callable[[Held], dict[str, Any]]
-    delivered: bool
-
-
-_DOCUMENT = _Kind(documents.parse, documents.compose, delivered=True)
-_STAGING = _Kind(stagings.parse, stagings.compose, delivered=False)
 
 
 class SecretsManager:
@@ -144,8 +111,8 @@ class SecretsManager:
             raise DeclarationError(f"deliver_to: {path} is what keysteward doctor asks about; choose another")
         if len(self._staged(path)) > NAME_CHARACTERS:
             raise DeclarationError(
-                f"deliver_to: {path[:40]}… is too long; with {self.staging}/ before it, the name of a secret has at most "
-                f"{NAME_CHARACTERS} characters"
+                f"deliver_to: {path[:40]}… is too long; with {self.staging}/ before it, the name of a secret has at "
+                f"most {NAME_CHARACTERS} characters"
             )
         return Delivery(self, path, documents.check_fields(fields or {}), take_over, webhook)
 
@@ -170,12 +137,13 @@ class SecretsManager:
 
     def stage(self, path: str, entry: StageEntry, material: Material) -> None:
         """Keep a value in the staging secret of its path."""
+        self._refuse_reader("write")
         where = f"{self.name}:{path}"
 
         def change(held: stagings.Staging) -> stagings.Staging:
             return stagings.add(held, entry, material, where=where)
 
-        self._change(_STAGING, self._staged(path), entry.identity, change)
+        self._stagings.change(self._staged(path), entry.identity, change)
         log.info("store=%s path=%s operation=stage generation=%d outcome=done", self.name, path, entry.generation)
 
     def read(self, path: str, generation: int) -> Material | None:
@@ -200,7 +168,7 @@ class SecretsManager:
         def change(document: documents.Document) -> documents.Document:
             return documents.promote(document, entry, about, fields, material, rollback=rollback, where=where)
 
-        self._change(_DOCUMENT, path, entry.identity, change)
+        self._documents.change(path, entry.identity, change)
         if material is not None:
             self._drop_staged(path, entry.identity, entry.generation, found)
         log.info("store=%s path=%s operation=promote generation=%d outcome=done", self.name, path, entry.generation)
@@ -209,8 +177,8 @@ class SecretsManager:
         """Make a document ours. With `renamed` (the identity's own new name) its generations stay known."""
         self._refuse_reader("write")
         flat = self._staged(path)
-        self._change(_STAGING, flat, identity, lambda held: stagings.take_over(held, identity, renamed=renamed))
-        self._change(_DOCUMENT, path, identity, lambda held: documents.take_over(held, identity, renamed=renamed))
+        self._stagings.change(flat, identity, lambda held: stagings.take_over(held, identity, renamed=renamed))
+        self._documents.change(path, identity, lambda held: documents.take_over(held, identity, renamed=renamed))
         log.info("store=%s path=%s operation=take_over outcome=done", self.name, path)
 
     def discard(self, path: str, identity: str, generation: int) -> None:
@@ -224,7 +192,7 @@ class SecretsManager:
             return documents.discard(document, identity, generation)
 
         try:
-            left = self._change(_DOCUMENT, path, identity, change, discarding=True)
+            left = self._documents.change(path, identity, change, discarding=True)
         except Opaque:
             return
         if left is not None and left.identity == identity:
@@ -246,6 +214,14 @@ class SecretsManager:
     def _versions(self) -> Versions:
         return Versions(self._reader if self._reading else self._admin)
 
+    @property
+    def _documents(self) -> Kept[documents.Document]:
+        return Kept(self._versions, documents.parse, documents.compose, self._kms_key, self._recovery_days)
+
+    @property
+    def _stagings(self) -> Kept[stagings.Staging]:
+        return Kept(self._versions, stagings.parse, stagings.compose, self._staging_kms_key, 0)
+
     def _staged(self, path: str) -> str:
         return f"{self.staging}/{path}"
 
@@ -254,152 +230,18 @@ class SecretsManager:
             raise AccessDenied(f"{self.name}: a reader may not {operation}; use the runner", operation=operation)
 
     def _delivered(self, path: str) -> Delivered:
-        document, document_fits = self._described(_DOCUMENT, path)
-        staging, staging_fits = self._described(_STAGING, self._staged(path))
+        document, document_fits = self._documents.described(path, reading=self._reading)
+        staging, staging_fits = self._stagings.described(self._staged(path), reading=self._reading)
         return delivered(document, staging, unknown=not (document_fits and staging_fits))
-
-    def _described(self, kind: _Kind[Held], name: str) -> tuple[Description | None, bool]:
-        seen = self._versions.describe(name)
-        if seen is None or seen.scheduled or seen.current is None:
-            return None, True
-        said = marks.unpack(seen.tags)
-        fits = said.description if said is not None and said.version == seen.current else None
-        hollow = kind.delivered and fits is not None and not fits.entries
-        if fits is not None and (self._reading or not hollow):
-            return fits, True
-        if self._reading:
-            return (NOBODYS, True) if said is None else (Description(said.description.identity), False)
-        try:
-            found = self._versions.read(name)
-        except Opaque:
-            return NOBODYS, True
-        if found.data == NOTHING:
-            if hollow:
-                self._delete(kind, name)
-            return None, True
-        held = kind.parse(found.data)
-        if hollow:
-            return (held.description if held.exists else None), True
-        if held.description.identity is not None:
-            self._versions.tag(name, marks.pack(held.description, found.version or ""))
-        elif said is not None:
-            self._versions.untag(name, marks.keys(seen.tags))
-        return (held.description if held.exists else None), True
-
-    def _change(
-        self,
-        kind: _Kind[Held],
-        name: str,
-        identity: str,
-        change: Callable[[Held], Held],
-        *,
-        found: Found | None = None,
-        discarding: bool = False,
-    ) -> Held | None:
-        """Read, change and write a document; returns what is left, None when nothing is.
-
-        `identity` is for whom: what was scheduled for deletion is brought back if it is theirs, except to discard.
-        """
-        self._refuse_reader("write")
-        for attempt in range(1, ATTEMPTS + 1):
-            present = found or self._present(kind, name, identity, discarding=discarding)
-            before = kind.parse(present.data)
-            after = change(before)
-            try:
-                if after.empty:
-                    self._remove(kind, name, identity, before, present)
-                    return None
-                self._save(kind, name, identity, present, after, attempt)
-            except VersionConflict:
-                if attempt == ATTEMPTS:
-                    raise
-                found = None
-                continue
-            return after
-        raise AssertionError("the last attempt returns or raises")
-
-    def _present(self, kind: _Kind[Held], name: str, identity: str, *, discarding: bool) -> Found:
-        found = self._versions.read(name)
-        if discarding:
-            return found
-        if found.scheduled and not kind.delivered:
-            self._versions.delete(name, 0)
-        elif found.scheduled or (found.data == NOTHING and kind.delivered):
-            self._check_owner(name, identity, scheduled=found.scheduled)
-            if found.scheduled:
-                self._versions.restore(name)
-                log.info("store=%s path=%s operation=restore outcome=done", self.name, name)
-                return self._versions.read(name)
-        return found
-
-    def _check_owner(self, name: str, identity: str, *, scheduled: bool) -> None:
-        seen = self._versions.describe(name)
-        said = marks.unpack(seen.tags) if seen is not None else None
-        owner = None if said is None else said.description.identity
-        if owner == identity or (owner is None and not scheduled):
-            return
-        whose = f"belongs to {owner}" if owner else "is not keysteward's"
-        state = "is scheduled for deletion" if scheduled else "is empty"
-        raise Conflict(f"{self.name}:{name} {state} and {whose}: deliver elsewhere, or ask its owner to give it up")
-
-    def _save(
-        self, kind: _Kind[Held], name: str, identity: str, found: Found, after: Held, attempt: int
-    ) -> None:
-        raw, said = kind.compose(after), after.description
-        version = found.version
-        if raw != found.data:
-            version = _token(name, found.version, said, raw, attempt)
-            if found.version is None and not kind.delivered:
-                self._versions.create(name, raw, version, marks.pack(said, version), self._staging_kms_key)
-                return
-            self._versions.write(name, raw, version, found.version or self._placeholder(name, identity))
-        if said.identity is not None:
-            self._versions.tag(name, marks.pack(said, version or ""))
-
-    def _placeholder(self, name: str, identity: str) -> str:
-        """Make the secret with an empty first version, which always becomes current; returns its id.
-
-        So the first document too is made current by a move from a known version, and of two runs one wins. A secret
-        that somebody made without a value (as Terraform does) gets the empty version as well.
-        """
-        token = _digest("placeholder", name, identity)
-        try:
-            self._versions.create(name, NOTHING, token, marks.announcement(identity), self._kms_key)
-        except VersionConflict:
-            self._versions.write(name, NOTHING, token, None)
-        return token
-
-    def _remove(self, kind: _Kind[Held], name: str, identity: str, before: Held, found: Found) -> None:
-        """Delete a secret of which nothing is left.
-
-        A delivered one is first marked as hollow and emptied by compare-and-set: nobody else wrote to it meanwhile, what
-        can be restored is empty, and after a kill in between the next run goes on. What somebody else emptied stays.
-        """
-        if before.exists and before.description.identity == identity:
-            if kind.delivered:
-                version = _digest("hollow", name, str(found.version))
-                self._versions.tag(name, marks.pack(Description(identity), version))
-                self._versions.write(name, NOTHING, version, found.version)
-            self._delete(kind, name)
-        elif found.data == NOTHING:
-            seen = self._versions.describe(name)
-            said = marks.unpack(seen.tags) if seen is not None else None
-            if said is not None and said.description.identity == identity:
-                self._delete(kind, name)
-
-    def _delete(self, kind: _Kind[Held], name: str) -> None:
-        if kind.delivered:
-            self._deprecate(name)
-        self._versions.delete(name, self._recovery_days if kind.delivered else 0)
-        log.info("store=%s path=%s operation=remove outcome=done", self.name, name)
 
     def _drop_staged(self, path: str, identity: str, generation: int, found: Found | None = None) -> None:
         def change(held: stagings.Staging) -> stagings.Staging:
             return stagings.drop(held, identity, generation)
 
-        left = self._change(_STAGING, self._staged(path), identity, change, found=found, discarding=True)
+        name = self._staged(path)
+        left = self._stagings.change(name, identity, change, found=found, discarding=True)
         if left is not None and left.identity == identity:
-            self._deprecate(self._staged(path))
+            self._stagings.deprecate(name)
 
     def _destroy(self, path: str, generation: int, secret: Material | None) -> None:
         def holds(version: str) -> bool:
@@ -409,24 +251,4 @@ class SecretsManager:
                 return False
             return documents.holds(old, generation, secret)
 
-        self._deprecate(path, holds)
-
-    def _deprecate(self, name: str, chosen: Callable[[str], bool] = lambda _version: True) -> None:
-        """Take every label off older versions, whoever set it."""
-        seen = self._versions.describe(name)
-        if seen is not None:
-            for version in filter(chosen, seen.older):
-                self._versions.unlabel(name, version, seen.labels[version])
-
-
-def _token(name: str, expected: str | None, said: Description, raw: Mapping[str, Any], attempt: int) -> str:
-    """Return the id of the version that a change makes of another: the same for the same change, so that it can be sent
-    again. It says nothing of values, which are known by their keyed fingerprints alone.
-    """
-    notes = raw.get(documents.NOTES)
-    fields = notes.get("fields") if isinstance(notes, Mapping) else None
-    return _digest(name, str(expected), write_description(said), fields, attempt)
-
-
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        self._documents.deprecate(path, holds)

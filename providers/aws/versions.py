@@ -81,7 +81,7 @@ class Versions:
         which = {"VersionId": version} if version else {}
         told = {"InvalidRequestException": _Unreadable(f"{self.client.connection.name}: {name} cannot be read")}
         try:
-            answer = self.client.read(SERVICE, "GetSecretValue", name, told=told, SecretId=name, **which)
+            answer = self.client.read(SERVICE, "GetSecretValue", name, {"SecretId": name, **which}, told=told)
         except NotFound:
             return Found()
         except _Unreadable:
@@ -95,15 +95,15 @@ class Versions:
             data = None
         if not isinstance(data, dict):
             raise Opaque(
-                f"{self.client.connection.name}:{name} holds text that is no JSON object, so that nothing can be added: "
-                "deliver elsewhere, or make it one"
+                f"{self.client.connection.name}:{name} holds text that is no JSON object, so that nothing can be "
+                "added: deliver elsewhere, or make it one"
             )
         return Found(data, str(answer["VersionId"]))
 
     def describe(self, name: str) -> Metadata | None:
         """`DescribeSecret`; None when there is no such secret."""
         try:
-            answer = self.client.read(SERVICE, "DescribeSecret", name, SecretId=name)
+            answer = self.client.read(SERVICE, "DescribeSecret", name, {"SecretId": name})
         except NotFound:
             return None
         labels = {version: tuple(held) for version, held in (answer.get("VersionIdsToStages") or {}).items() if held}
@@ -136,13 +136,15 @@ class Versions:
             SERVICE,
             "CreateSecret",
             name,
+            {
+                "Name": name,
+                "SecretString": self._text(name, data),
+                "ClientRequestToken": token,
+                "Tags": _listed(tags),
+                **key,
+            },
             repeat=True,
             told=told,
-            Name=name,
-            SecretString=self._text(name, data),
-            ClientRequestToken=token,
-            Tags=_listed(tags),
-            **key,
         )
 
     def write(self, name: str, data: Mapping[str, Any], token: str, expected: str | None) -> None:
@@ -155,59 +157,54 @@ class Versions:
             SERVICE,
             "PutSecretValue",
             name,
+            {
+                "SecretId": name,
+                "SecretString": self._text(name, data),
+                "ClientRequestToken": token,
+                "VersionStages": [PENDING],
+            },
             repeat=True,
             told={"ResourceExistsException": VersionConflict(lost)},
-            SecretId=name,
-            SecretString=self._text(name, data),
-            ClientRequestToken=token,
-            VersionStages=[PENDING],
         )
         if CURRENT in answer.get("VersionStages", ()):
             return
         if expected is None:
             raise VersionConflict(lost)
-        moved = {"MoveToVersionId": token, "RemoveFromVersionId": expected}
-        told = {"InvalidParameterException": VersionConflict(lost), "InvalidRequestException": VersionConflict(lost)}
-        self.client.write(
-            SERVICE, "UpdateSecretVersionStage", name, told=told, SecretId=name, VersionStage=CURRENT, **moved
-        )
+        self._label(name, lost, CURRENT, MoveToVersionId=token, RemoveFromVersionId=expected)
 
     def unlabel(self, name: str, version: str, labels: Iterable[str]) -> None:
         """Remove labels from a version. Without any it is deprecated: no label finds it, and AWS deletes it in time."""
+        lost = f"{self.client.connection.name}: {name} was changed by somebody else meanwhile: run again"
         for label in labels:
-            gone = VersionConflict(f"{self.client.connection.name}: {name} was changed by somebody else: run again")
-            self.client.write(
-                SERVICE,
-                "UpdateSecretVersionStage",
-                name,
-                told={"InvalidParameterException": gone},
-                SecretId=name,
-                VersionStage=label,
-                RemoveFromVersionId=version,
-            )
+            self._label(name, lost, label, RemoveFromVersionId=version)
 
     def tag(self, name: str, tags: Mapping[str, str]) -> None:
         """`TagResource`: adds and replaces; tags of others stay."""
-        self.client.write(SERVICE, "TagResource", name, SecretId=name, Tags=_listed(tags))
+        self.client.write(SERVICE, "TagResource", name, {"SecretId": name, "Tags": _listed(tags)})
 
     def untag(self, name: str, keys: Iterable[str]) -> None:
         """`UntagResource`. Gone already is success."""
-        self.client.write(SERVICE, "UntagResource", name, SecretId=name, TagKeys=list(keys))
+        self.client.write(SERVICE, "UntagResource", name, {"SecretId": name, "TagKeys": list(keys)})
 
     def restore(self, name: str) -> None:
         """`RestoreSecret`: call off a scheduled deletion."""
-        self.client.write(SERVICE, "RestoreSecret", name, SecretId=name)
+        self.client.write(SERVICE, "RestoreSecret", name, {"SecretId": name})
 
     def delete(self, name: str, recovery_days: int) -> None:
         """`DeleteSecret`, at once with 0 days. Gone already is success."""
         how = {"RecoveryWindowInDays": recovery_days} if recovery_days else {"ForceDeleteWithoutRecovery": True}
         already = NotFound(f"{self.client.connection.name}: {name} is deleted already")
         try:
-            self.client.write(
-                SERVICE, "DeleteSecret", name, told={"InvalidRequestException": already}, SecretId=name, **how
-            )
+            told = {"InvalidRequestException": already}
+            self.client.write(SERVICE, "DeleteSecret", name, {"SecretId": name, **how}, told=told)
         except NotFound:
             return
+
+    def _label(self, name: str, lost: str, label: str, **versions: str) -> None:
+        parameters = {"SecretId": name, "VersionStage": label, **versions}
+        refused = ("InvalidParameterException", "InvalidRequestException", "ResourceNotFoundException")
+        told = {code: VersionConflict(lost) for code in refused}
+        self.client.write(SERVICE, "UpdateSecretVersionStage", name, parameters, told=told)
 
     def _text(self, name: str, data: Mapping[str, Any]) -> str:
         text = json.dumps(data, ensure_ascii=False)

@@ -73,10 +73,7 @@ class AwsWorld:
         aws.make_table()
         monkeypatch.setenv("CONTRACT_RUNNER", aws.grant("AKIARUNNER0000000000", "runner", delivered="apps/*"))
         monkeypatch.setenv("CONTRACT_READER", aws.grant("AKIAREADER0000000000", "reader", delivered="apps/*"))
-
-    @property
-    def ledgers(self) -> LedgerStore:
-        return self.again()
+        self.ledgers = self.again()
 
     def again(self) -> LedgerStore:
         credentials = {"admin": "env:CONTRACT_RUNNER", "reader": "env:CONTRACT_READER"}
