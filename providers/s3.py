@@ -13,6 +13,7 @@ from keysteward.core.errors import (
     Unavailable,
     VersionConflict,
 )
+from keysteward.providers.aws.connection import silence
 
 _MISSING: Final = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 _DENIED: Final = frozenset({"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
@@ -55,7 +56,9 @@ class S3Object:
             raise DeclarationError("S3 needs boto3, which is not installed; pip install 'keysteward[aws]'") from None
         failure: KeystewardError
         try:
-            return getattr(boto3.client("s3"), operation)(Bucket=self._bucket, Key=self._key, **given)
+            client = boto3.client("s3")
+            silence()
+            return getattr(client, operation)(Bucket=self._bucket, Key=self._key, **given)
         except ClientError as error:
             failure = self._translated(str(error.response.get("Error", {}).get("Code")))
         except BotoCoreError as error:

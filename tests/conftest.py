@@ -17,6 +17,7 @@ import pytest
 import requests
 import workos_description
 import workos_emulator as emulator
+from aws_server import AwsServer, serving
 
 from keysteward.sandbox import WorkOSStandIn
 from keysteward.sandbox.keycloak_server import KeycloakServer, KeycloakStartError, missing_prerequisites
@@ -155,6 +156,19 @@ def _as_admin(
     login = requests.post(f"{url}/realms/master/protocol/openid-connect/token", data=form, timeout=60)
     headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
     return requests.request(method, address, json=document, headers=headers, timeout=60)
+
+
+@pytest.fixture(scope="session")
+def _aws_server() -> Iterator[AwsServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def aws(_aws_server: AwsServer) -> AwsServer:
+    """AWS on loopback, empty, with every right for every key."""
+    _aws_server.reset()
+    return _aws_server
 
 
 @pytest.fixture(scope="session")

@@ -41,3 +41,36 @@ def vault(
     from keysteward.providers.vault.policy import policy  # noqa: PLC0415 - no other command needs Vault's client
 
     typer.echo(policy(role.value, delivered=path, mount=mount, staging=staging, ledgers=ledgers).rstrip())
+
+
+@app.command("aws")
+def aws(
+    role: Annotated[Role, typer.Argument(help="An application; a preview (never a value); a run.")],
+    *,
+    path: Annotated[str, typer.Option(help='What is delivered: one path, or a pattern such as "apps/*".')],
+    region: Annotated[str, typer.Option(help="Where secrets and table are.")],
+    account: Annotated[str, typer.Option(help="The account's twelve digits.")],
+    staging: Annotated[str, typer.Option(help="The store's staging folder.")] = "keysteward/staged",
+    table: Annotated[str, typer.Option(help="The table of the ledger store.")] = "keysteward",
+    partition: Annotated[str, typer.Option(help="The ledger store's partition of the table.")] = "keysteward",
+    kms_key: Annotated[str | None, typer.Option(help="ARN of the key of the secrets, if they have one.")] = None,
+) -> None:
+    """Print the IAM policy of a consumer, reader or runner: keysteward policy aws reader --path "apps/*" ...
+
+    Load it with: aws iam create-policy --policy-name NAME --policy-document file://NAME.json
+
+    Exit code 0: printed; 1: an error.
+    """
+    from keysteward.providers.aws.policy import policy  # noqa: PLC0415 - no other command needs it
+
+    printed = policy(
+        role.value,
+        delivered=path,
+        region=region,
+        account=account,
+        staging=staging,
+        table=table,
+        partition=partition,
+        kms_key=kms_key,
+    )
+    typer.echo(printed)

@@ -15,8 +15,9 @@ from keysteward.core.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.providers import document as documents
 from keysteward.providers import staging as stagings
 from keysteward.providers.description import NOBODYS, Description, delivered
+from keysteward.providers.pool import in_pool
 from keysteward.providers.vault import marks
-from keysteward.providers.vault.client import Auth, Connection, VaultClient, in_pool
+from keysteward.providers.vault.client import Auth, Connection, VaultClient
 from keysteward.providers.vault.diagnosis import diagnose
 from keysteward.providers.vault.kv import Found, Kv
 from keysteward.providers.vault.ledgers import VaultLedgers

@@ -7,13 +7,12 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import quote
 
 import requests
@@ -34,19 +33,15 @@ from keysteward.core.errors import (
     Unavailable,
     VersionConflict,
 )
+from keysteward.providers.pool import CALLS_AT_ONCE
 from keysteward.providers.references import check_reference, resolve
 
 log = logging.getLogger(__name__)
 
 Auth = Literal["token", "approle", "jwt"]
-In = TypeVar("In")
-Out = TypeVar("Out")
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
-CALLS_AT_ONCE = 8
-"""Calls of a bulk read that are under way together."""
-
 RENEW_SHARE = 0.8
 """A token from a log-in is replaced after this share of its life."""
 
@@ -328,20 +323,6 @@ class Absent(NotFound):
 
 class _BadToken(AccessDenied):
     """A token that is unknown or expired."""
-
-
-def in_pool(work: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
-    """Do independent calls a few at a time; results in order, the first error is raised."""
-    chosen = list(items)
-    if len(chosen) <= 1:
-        return [work(item) for item in chosen]
-    with ThreadPoolExecutor(max_workers=min(CALLS_AT_ONCE, len(chosen)), thread_name_prefix="vault") as pool:
-        futures = [pool.submit(work, item) for item in chosen]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from keysteward.core.errors import AccessDenied
 from keysteward.core.ports import Check, Descriptor, Stored
-from keysteward.providers.vault.client import Auth, Connection, VaultClient, in_pool
+from keysteward.providers.pool import in_pool
+from keysteward.providers.vault.client import Auth, Connection, VaultClient
 from keysteward.providers.vault.diagnosis import diagnose_ledgers
 from keysteward.providers.vault.kv import Kv
 

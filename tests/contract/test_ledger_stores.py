@@ -1,4 +1,4 @@
-"""The ledger store contract over SQLite, the Vault stand-in, and a real Vault or OpenBao."""
+"""The ledger store contract over SQLite, the Vault stand-in, a real Vault or OpenBao, and DynamoDB."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from aws_server import REGION, AwsServer
 
 from keysteward.core.ports import LedgerStore
+from keysteward.providers.aws import DynamoLedgers
 from keysteward.providers.local import LocalLedgers
 from keysteward.providers.vault import VaultLedgers, policy
 from keysteward.providers.vault.policy import Kind
@@ -65,6 +67,19 @@ def vault_world(url: str, root: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
     call("DELETE", f"sys/mounts/{mount}")
 
 
+class AwsWorld:
+    def __init__(self, aws: AwsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.url = aws.url
+        aws.make_table()
+        monkeypatch.setenv("CONTRACT_RUNNER", aws.grant("AKIARUNNER0000000000", "runner", delivered="apps/*"))
+        monkeypatch.setenv("CONTRACT_READER", aws.grant("AKIAREADER0000000000", "reader", delivered="apps/*"))
+        self.ledgers = self.again()
+
+    def again(self) -> LedgerStore:
+        credentials = {"admin": "env:CONTRACT_RUNNER", "reader": "env:CONTRACT_READER"}
+        return DynamoLedgers("ledgers", region=REGION, endpoint_url=self.url, **credentials)
+
+
 class TestLocal(LedgerStoreContract):
     @pytest.fixture
     def world(self, tmp_path: Path) -> Iterator[LedgerWorld]:
@@ -79,6 +94,12 @@ class TestVaultStandIn(LedgerStoreContract):
     def world(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[LedgerWorld]:
         with VaultStandIn() as vault:
             yield from vault_world(vault.url, "sandbox-root", monkeypatch)
+
+
+class TestDynamoDB(LedgerStoreContract):
+    @pytest.fixture
+    def world(self, aws: AwsServer, monkeypatch: pytest.MonkeyPatch) -> LedgerWorld:
+        return AwsWorld(aws, monkeypatch)
 
 
 @pytest.mark.real

@@ -1,4 +1,4 @@
-"""The store contract over every store: local files, the Vault stand-in, a real Vault or OpenBao."""
+"""The store contract over every store: local files, the Vault stand-in, a real Vault or OpenBao, Secrets Manager."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Self
 import pyrage
 import pytest
 import requests
+from aws_server import REGION, AwsServer
 
 from keysteward.core.ports import Store
+from keysteward.providers.aws import SecretsManager
 from keysteward.providers.local import LocalStore
 from keysteward.providers.vault import Vault, policy
 from keysteward.providers.vault.policy import Kind
@@ -106,6 +108,35 @@ class VaultWorld:
         return requests.request(method, f"{self.url}/v1/{path}", headers=headers, json=body, timeout=10)
 
 
+class AwsWorld:
+    """Secrets of one account; runner and reader hold access keys with the policies that are shipped."""
+
+    def __init__(self, aws: AwsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.aws = aws
+        self.client = aws.client("secretsmanager")
+        # the paths of the contract lie in apps/ and a…
+        monkeypatch.setenv("CONTRACT_RUNNER", aws.grant("AKIARUNNER0000000000", "runner", delivered="a*"))
+        monkeypatch.setenv("CONTRACT_READER", aws.grant("AKIAREADER0000000000", "reader", delivered="a*"))
+        credentials = {"admin": "env:CONTRACT_RUNNER", "reader": "env:CONTRACT_READER"}
+        self.store: Store = SecretsManager("secrets", region=REGION, endpoint_url=aws.url, **credentials)
+
+    def document(self, path: str) -> dict[str, Any] | None:
+        try:
+            return json.loads(self.client.get_secret_value(SecretId=path)["SecretString"])
+        except (self.client.exceptions.ResourceNotFoundException, self.client.exceptions.InvalidRequestException):
+            return None
+
+    def put(self, path: str, document: dict[str, Any]) -> None:
+        text = json.dumps(document)
+        if path in self.aws.secrets():
+            self.client.put_secret_value(SecretId=path, SecretString=text)
+        else:
+            self.client.create_secret(Name=path, SecretString=text)
+
+    def everything(self) -> str:
+        return self.aws.everything()
+
+
 class TestLocal(StoreContract):
     @pytest.fixture
     def world(self, tmp_path: Path) -> StoreWorld:
@@ -117,6 +148,12 @@ class TestVaultStandIn(StoreContract):
     def world(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoreWorld]:
         with VaultStandIn() as vault, VaultWorld(vault.url, "sandbox-root", monkeypatch) as world:
             yield world
+
+
+class TestSecretsManager(StoreContract):
+    @pytest.fixture
+    def world(self, aws: AwsServer, monkeypatch: pytest.MonkeyPatch) -> StoreWorld:
+        return AwsWorld(aws, monkeypatch)
 
 
 @pytest.mark.real

@@ -1,0 +1,254 @@
+"""A store in AWS Secrets Manager.
+
+A delivered document is one secret, named by its path. Its labels are the service's own, with their own meaning:
+AWSCURRENT is what consumers read, AWSPREVIOUS the document before the last change, AWSPENDING the document about to
+become current, for the instant between the two calls of a write. A label left there by anybody stops nothing.
+
+Staged values lie in a secret of their own, `keysteward/staged/<path>`, and not under AWSPENDING of the delivered one:
+who may read a secret may by default read all of its versions, so that a consumer would see a value that is not proven
+yet. What AWSPENDING shows is proven already. The staging secret is deleted without recovery as soon as nothing is
+staged, which is the only way to destroy a value at once. A single version cannot be deleted: one without labels is
+found by no label, and AWS deletes it in time.
+
+What a secret holds stands in its tags. `ListSecrets` would show them in bulk, but up to five minutes late (API
+Reference), and a plan made from that would repeat what is done: `delivered` asks `DescribeSecret` for each.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Self
+
+from keysteward.core.delivery import Delivery, Webhook
+from keysteward.core.errors import AccessDenied, Damaged, DeclarationError
+from keysteward.core.observed import Delivered
+from keysteward.core.ports import About, Check, Descriptor, Material, StageEntry
+from keysteward.providers import document as documents
+from keysteward.providers import staging as stagings
+from keysteward.providers.aws.connection import AwsClient, Connection
+from keysteward.providers.aws.diagnosis import PROBE, diagnose_store
+from keysteward.providers.aws.dynamodb import DynamoLedgers
+from keysteward.providers.aws.kept import Kept
+from keysteward.providers.aws.versions import Found, Opaque, Versions
+from keysteward.providers.description import delivered
+from keysteward.providers.pool import in_pool
+
+log = logging.getLogger(__name__)
+
+STAGING: Final = "keysteward/staged"
+"""Where staged values are kept unless a store says otherwise: outside every consumer's read right."""
+
+NAME_CHARACTERS: Final = 512
+"""Longest name of a secret (API Reference, CreateSecret)."""
+
+RECOVERY_DAYS: Final = range(7, 31)
+"""How long AWS may keep what it can restore (API Reference, DeleteSecret)."""
+
+
+class SecretsManager:
+    """Documents in the secrets of one account and region; what they hold, without values, stands in their tags.
+
+    `admin` and `reader` are references as `keysteward.providers.aws.connection.AwsClient` takes them; without `admin`
+    boto3 finds credentials by itself, without `reader` previews use `admin` and read no value. The policies both need
+    are those of `keysteward policy aws`. New secrets are encrypted with `kms_key`, staging ones with `staging_kms_key`
+    if there is one; None is the account's own key `aws/secretsmanager`, which everybody in the account may use. A
+    secret of which nothing is left can be restored for `recovery_days`, empty.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        region: str,
+        admin: str | None = None,
+        reader: str | None = None,
+        kms_key: str | None = None,
+        staging_kms_key: str | None = None,
+        staging: str = STAGING,
+        recovery_days: int = 30,
+        endpoint_url: str | None = None,
+    ) -> None:
+        if recovery_days not in RECOVERY_DAYS:
+            raise DeclarationError(f"{name}: recovery_days is {recovery_days}; Secrets Manager takes 7 to 30")
+        self.name = name
+        self.staging = staging.strip("/")
+        self._connection = Connection(name, region, endpoint_url)
+        self._admin = AwsClient(self._connection, admin, field="admin", access="runner")
+        self._reader = self._admin
+        if reader is not None:
+            self._reader = AwsClient(self._connection, reader, field="reader", access="reader")
+        self._kms_key, self._staging_kms_key = kms_key, staging_kms_key or kms_key
+        chosen = {"kms_key": kms_key, "staging_kms_key": staging_kms_key}
+        self._settings = {key: value for key, value in chosen.items() if value is not None}
+        self._recovery_days = recovery_days
+        self._reading = False
+
+    def __repr__(self) -> str:
+        return f"SecretsManager({self.name!r}, region={self._connection.region!r})"
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """How to make this store again."""
+        own = {"staging": self.staging, "recovery_days": self._recovery_days, **self._settings}
+        return Descriptor("keysteward.providers.aws:SecretsManager", {**self._credentials, **own})
+
+    def path(
+        self,
+        path: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        take_over: bool = False,
+        webhook: Webhook | None = None,
+    ) -> Delivery:
+        """Return a place for `deliver_to`; `fields` gives fields of the document the names its consumer reads."""
+        if f"{path}/".startswith(f"{self.staging}/"):
+            raise DeclarationError(
+                f"deliver_to: {path} lies in {self.staging}, where values are staged; choose another"
+            )
+        if path == PROBE:
+            raise DeclarationError(f"deliver_to: {path} is what keysteward doctor asks about; choose another")
+        if len(self._staged(path)) > NAME_CHARACTERS:
+            raise DeclarationError(
+                f"deliver_to: {path[:40]}… is too long; with {self.staging}/ before it, the name of a secret has at "
+                f"most {NAME_CHARACTERS} characters"
+            )
+        return Delivery(self, path, documents.check_fields(fields or {}), take_over, webhook)
+
+    def ledgers(self, table: str = "keysteward", *, partition: str = "keysteward") -> DynamoLedgers:
+        """Return a ledger store in a DynamoDB table of the same account and region, with the same credentials."""
+        return DynamoLedgers(**self._credentials, table=table, partition=partition)
+
+    def as_reader(self) -> Self:
+        """Return the same store with the reader's credential: it reads tags only and writes nothing."""
+        reader = copy.copy(self)
+        reader._reading = True  # noqa: SLF001 - a copy of ourselves
+        return reader
+
+    def delivered(self, paths: Iterable[str]) -> Mapping[str, Delivered]:
+        """Say what each path holds: two `DescribeSecret`, for its secret and its staging one, eight at a time.
+
+        Where tags do not describe the current version a reader answers `unknown`; the runner reads the value and
+        repairs the tags.
+        """
+        wanted = list(dict.fromkeys(paths))
+        return dict(zip(wanted, in_pool(self._delivered, wanted), strict=True))
+
+    def stage(self, path: str, entry: StageEntry, material: Material) -> None:
+        """Keep a value in the staging secret of its path."""
+        self._refuse_reader("write")
+        where = f"{self.name}:{path}"
+
+        def change(held: stagings.Staging) -> stagings.Staging:
+            return stagings.add(held, entry, material, where=where)
+
+        self._stagings.change(self._staged(path), entry.identity, change)
+        log.info("store=%s path=%s operation=stage generation=%d outcome=done", self.name, path, entry.generation)
+
+    def read(self, path: str, generation: int) -> Material | None:
+        """Read the value of one generation with the runner's rights."""
+        self._refuse_reader("read a value")
+        try:
+            held = documents.parse(self._versions.read(path).data).material(generation)
+        except Opaque:
+            held = None
+        return held or stagings.parse(self._versions.read(self._staged(path)).data).material(generation)
+
+    def promote(
+        self, path: str, entry: StageEntry, about: About, fields: Mapping[str, str], *, rollback: bool = False
+    ) -> None:
+        """Write the document as a new version, move AWSCURRENT to it, describe it, then drop the staged copy."""
+        self._refuse_reader("write")
+        where = f"{self.name}:{path}"
+        found = self._versions.read(self._staged(path))
+        staged = stagings.parse(found.data)
+        material = staged.material(entry.generation) if staged.identity == entry.identity else None
+
+        def change(document: documents.Document) -> documents.Document:
+            return documents.promote(document, entry, about, fields, material, rollback=rollback, where=where)
+
+        self._documents.change(path, entry.identity, change)
+        if material is not None:
+            self._drop_staged(path, entry.identity, entry.generation, found)
+        log.info("store=%s path=%s operation=promote generation=%d outcome=done", self.name, path, entry.generation)
+
+    def take_over(self, path: str, identity: str, *, renamed: bool = False) -> None:
+        """Make a document ours. With `renamed` (the identity's own new name) its generations stay known."""
+        self._refuse_reader("write")
+        flat = self._staged(path)
+        self._stagings.change(flat, identity, lambda held: stagings.take_over(held, identity, renamed=renamed))
+        self._documents.change(path, identity, lambda held: documents.take_over(held, identity, renamed=renamed))
+        log.info("store=%s path=%s operation=take_over outcome=done", self.name, path)
+
+    def discard(self, path: str, identity: str, generation: int) -> None:
+        """Drop one generation from staging and document, then take the labels off versions that still hold it."""
+        self._refuse_reader("discard a value")
+        self._drop_staged(path, identity, generation)
+        dropped: list[Material | None] = []
+
+        def change(document: documents.Document) -> documents.Document:
+            dropped.append(document.material(generation))
+            return documents.discard(document, identity, generation)
+
+        try:
+            left = self._documents.change(path, identity, change, discarding=True)
+        except Opaque:
+            return
+        if left is not None and left.identity == identity:
+            self._destroy(path, generation, dropped[-1])
+        log.info("store=%s path=%s operation=discard generation=%d outcome=done", self.name, path, generation)
+
+    def diagnose(self, paths: Iterable[str]) -> Iterable[Check]:
+        """Say whether AWS answers, for whom, and gives the rights needed and no others."""
+        return diagnose_store(self._versions, self.staging, list(paths), reading=self._reading)
+
+    @property
+    def _credentials(self) -> dict[str, Any]:
+        given = {"admin": self._admin.reference}
+        if self._reader is not self._admin:
+            given["reader"] = self._reader.reference
+        return {**self._connection.settings, **{key: value for key, value in given.items() if value is not None}}
+
+    @property
+    def _versions(self) -> Versions:
+        return Versions(self._reader if self._reading else self._admin)
+
+    @property
+    def _documents(self) -> Kept[documents.Document]:
+        return Kept(self._versions, documents.parse, documents.compose, self._kms_key, self._recovery_days)
+
+    @property
+    def _stagings(self) -> Kept[stagings.Staging]:
+        return Kept(self._versions, stagings.parse, stagings.compose, self._staging_kms_key, 0)
+
+    def _staged(self, path: str) -> str:
+        return f"{self.staging}/{path}"
+
+    def _refuse_reader(self, operation: str) -> None:
+        if self._reading:
+            raise AccessDenied(f"{self.name}: a reader may not {operation}; use the runner", operation=operation)
+
+    def _delivered(self, path: str) -> Delivered:
+        document, document_fits = self._documents.described(path, reading=self._reading)
+        staging, staging_fits = self._stagings.described(self._staged(path), reading=self._reading)
+        return delivered(document, staging, unknown=not (document_fits and staging_fits))
+
+    def _drop_staged(self, path: str, identity: str, generation: int, found: Found | None = None) -> None:
+        def change(held: stagings.Staging) -> stagings.Staging:
+            return stagings.drop(held, identity, generation)
+
+        name = self._staged(path)
+        left = self._stagings.change(name, identity, change, found=found, discarding=True)
+        if left is not None and left.identity == identity:
+            self._stagings.deprecate(name)
+
+    def _destroy(self, path: str, generation: int, secret: Material | None) -> None:
+        def holds(version: str) -> bool:
+            try:
+                old = documents.parse(self._versions.read(path, version).data)
+            except (Damaged, Opaque):
+                return False
+            return documents.holds(old, generation, secret)
+
+        self._documents.deprecate(path, holds)
