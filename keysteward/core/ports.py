@@ -71,7 +71,9 @@ class Capabilities:
     lists, and works everywhere. `call_timeout`: after how long a call without answer cannot succeed any more.
     `safeguards`: vendor switches and the value each must have. `lacks`: which settings of a client it has not
     ("optional scopes", "token lifetime", "description", "catalogue": no scopes of ours). `by_hand`: a person issues and
-    ends what lives here.
+    ends what lives here. `qualified_scopes`: the name of a scope is its audience, "/" and a name, so that neither
+    changes alone. `calls_per_object`: how many calls of its own each object costs in `observe`, where no list shows it
+    whole.
     """
 
     methods: tuple[str, ...]
@@ -89,14 +91,21 @@ class Capabilities:
     tags_objects: bool = False
     tags_secrets: bool = False
     scopes_global: bool = False
+    qualified_scopes: bool = False
     immutable: tuple[str, ...] = ()
     list_lag: timedelta = timedelta()
     propagation: timedelta = timedelta()
     call_timeout: timedelta = timedelta(seconds=30)
     longest_overlap: timedelta | None = None
     page_size: int = 100
+    calls_per_object: int = 0
     environments: tuple[str, ...] | None = None
     safeguards: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def adds_values(self) -> bool:
+        """Say whether a value of ours goes beside others, and not into a slot of its own."""
+        return self.chooses == "caller" and self.secrets > 1 and not self.native_slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +255,10 @@ class Target(Protocol):
         ...
 
     def observe(self, fingerprint: Fingerprint | None) -> Observation:
-        """List all clients, holders of API keys and scopes, whoever made them. Costs pages, not clients."""
+        """List all clients, holders of API keys and scopes, whoever made them.
+
+        Costs pages, and for each object what `calls_per_object` says.
+        """
         ...
 
     def look(self, ref: ObjectRef, fingerprint: Fingerprint | None) -> ObservedObject | None:

@@ -226,10 +226,12 @@ class MemoryTarget:
                 raise Conflict(f"client_id {client_id!r} is taken", target=self.name)
         item = MemoryObject(f"obj-{next(self._ids)}", client_id, want, mark)
         self.objects[item.remote_id] = item
+        beside = self.capabilities.adds_values and material is not None and material.kid is None
+        first = None
         if material is not None:
-            self._set(item, material)
+            first = self._add(item, Order(Action.ADD), material) if beside else self._set(item, material)
         self._done("create")
-        return Created(item.remote_id, client_id)
+        return Created(item.remote_id, client_id, first.id if beside and first else None)
 
     def update(self, remote_id: str, want: Settings, mark: Mark | None) -> None:
         """See the port."""

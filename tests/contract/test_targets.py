@@ -132,7 +132,14 @@ class MemoryProfile(TargetProfile):
         self.memory.after = lambda _operation: None
 
 
-MEMORIES = {"one-slot": STOCK, "rotated-slot": NATIVE, "minting": MINTING, "named-keys": NAMED}
+OWN_VALUES = Capabilities(methods=("client_secret",), secrets=2, chooses="caller", suspends=True, tags_objects=True)
+MEMORIES = {
+    "one-slot": STOCK,
+    "rotated-slot": NATIVE,
+    "minting": MINTING,
+    "named-keys": NAMED,
+    "own-values": OWN_VALUES,
+}
 
 
 class TestMemory(TargetContract):
