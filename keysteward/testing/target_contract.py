@@ -266,7 +266,8 @@ class TargetContract:
         assert order.material is not None
         assert (bench.verify(made).good, bench.verify(made, order.material).good) == (True, True)
         if bench.target.capabilities.secrets == len(bench.look(made).secrets):
-            third = replace(order, material=bench.profile.new_material("client_secret"), known=(*known, str(issued[0].id)))
+            there = tuple(secret.id for secret in bench.look(made).secrets)
+            third = replace(order, material=bench.profile.new_material("client_secret"), known=there)
             with pytest.raises(KeystewardError) as refused:
                 bench.target.issue(made.remote_id, third)
             assert "\n" not in refused.value.message
