@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
+import requests
+from workos_emulator import WorkOSEmulator
 
-from keysteward.core.ports import Fingerprint, Material
+from keysteward.core.errors import AccessDenied, NotFound
+from keysteward.core.observed import Mark, ObservedSecret
+from keysteward.core.ports import Action, Fingerprint, Material, ObjectRef, Order, ScopeWant
 from keysteward.providers.material import fingerprinter, material_of, new_material
 from keysteward.providers.workos import WorkOS
 from keysteward.sandbox import WorkOSStandIn
@@ -106,3 +110,70 @@ class TestWorkOSKeys(KeyContract):
     @pytest.fixture
     def profile(self, workos_stand_in: WorkOSStandIn, monkeypatch: pytest.MonkeyPatch) -> KeyProfile:
         return KeysProfile(environment(workos_stand_in, monkeypatch), workos_stand_in)
+
+
+@pytest.fixture
+def emulated(workos_emulator: WorkOSEmulator, monkeypatch: pytest.MonkeyPatch) -> WorkOS:
+    """Return the vendor's emulator as a target; it has no AuthKit domain, so nothing here asks for a token."""
+    monkeypatch.setenv("WORKOS_ADMIN", workos_emulator.api_key)
+    url = workos_emulator.url
+    return WorkOS("emulated", url=url, authkit_domain=url, client_id="client_any", admin="env:WORKOS_ADMIN")
+
+
+class EmulatedProfile(TargetProfile):
+    def __init__(self, target: WorkOS) -> None:
+        self.target: WorkOS = target
+        self.fingerprint: Fingerprint = FINGERPRINT
+
+    def new_material(self, method: str) -> Material:
+        return new_material(method)
+
+
+@pytest.mark.real
+class TestWorkOSAtTheVendorsEmulator:
+    """The parts of the contracts that the emulator covers; `tests/workos_emulator.py` lists what it has not."""
+
+    profile = pytest.fixture(lambda _self, emulated: EmulatedProfile(emulated))
+    bench = TargetContract.bench
+    test_it_is_a_target = TargetContract.test_it_is_a_target_and_its_descriptor_is_json_without_secrets
+    test_equal_settings_make_equal_targets = TargetContract.test_equal_settings_make_equal_targets_that_survive_pickling
+    test_an_observation_says_when_it_was_made = TargetContract.test_an_observation_says_when_it_was_made
+
+    def test_organizations_are_listed_over_pages_and_each_is_a_holder(
+        self, emulated: WorkOS, workos_emulator: WorkOSEmulator
+    ) -> None:
+        caller = {"Authorization": f"Bearer {workos_emulator.api_key}"}
+        for number in range(105):
+            body = {"name": f"Customer {number}"}
+            requests.post(f"{emulated.url}/organizations", json=body, headers=caller, timeout=10).raise_for_status()
+        holders = {o.label: o for o in emulated.observe(FINGERPRINT).objects if o.holder == "organization"}
+        assert {f"Customer {number}" for number in range(105)} <= holders.keys()
+        first = holders["Customer 0"]
+        assert first.secrets == ()
+        found = emulated.look(ObjectRef(first.client_id), FINGERPRINT)
+        assert found is not None
+        assert (found.remote_id, found.holder) == (first.remote_id, "organization")
+
+    def test_a_permission_is_put_found_again_and_dropped_and_gone_is_fine(self, emulated: WorkOS) -> None:
+        want = ScopeWant("reports:read", "Read reports", "client_any", Mark("acme/test/reports", "n1"))
+        remote_id = emulated.put_scope(want, None)
+        found = emulated.observe(None).scope_by_name["reports:read"]
+        assert (found.remote_id, found.description, found.mark) == (remote_id, want.description, want.mark)
+        for _ in range(2):
+            emulated.drop_scope(remote_id)
+        assert "reports:read" not in emulated.observe(None).scope_by_name
+
+    def test_what_is_not_there_is_none_and_ending_it_succeeds(self, emulated: WorkOS) -> None:
+        nobody = ObjectRef("nobody-of-this-name", "nobody-of-this-name")
+        assert emulated.look(nobody, FINGERPRINT) is None
+        with pytest.raises(NotFound):
+            emulated.issue("nobody-of-this-name", Order(Action.MINT, name="a key"))
+        emulated.retire("org_none", ObservedSecret("api_key_none", "key"))
+        emulated.retire("conn_app_none", ObservedSecret("secret_none", "key"))
+
+    def test_a_bad_key_is_told_in_one_sentence(self, emulated: WorkOS, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WORKOS_ADMIN", "sk_wrong")
+        with pytest.raises(AccessDenied) as refused:
+            emulated.observe(None)
+        assert refused.value.message.startswith("list organizations: WorkOS refuses the admin key (env:WORKOS_ADMIN);")
+        assert "sk_wrong" not in str(refused.value)
