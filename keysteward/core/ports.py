@@ -71,9 +71,10 @@ class Capabilities:
     lists, and works everywhere. `call_timeout`: after how long a call without answer cannot succeed any more.
     `safeguards`: vendor switches and the value each must have. `lacks`: which settings of a client it has not
     ("optional scopes", "token lifetime", "description", "catalogue": no scopes of ours). `by_hand`: a person issues and
-    ends what lives here. `qualified_scopes`: the name of a scope is its audience, "/" and a name, so that neither
-    changes alone. `calls_per_object`: how many calls of its own each object costs in `observe`, where no list shows it
-    whole.
+    ends what lives here. `assigns_client_id`: the target chooses client_ids itself, so that a declared name is only a
+    name. `audience`: that of every token, where the target has one for all. `qualified_scopes`: the name of a scope is
+    its audience, "/" and a name, so that neither changes alone. `calls_per_object`: how many calls each client or
+    holder costs in `observe` beside its page.
     """
 
     methods: tuple[str, ...]
@@ -90,6 +91,8 @@ class Capabilities:
     last_use: Literal["secret", "client"] | None = None
     tags_objects: bool = False
     tags_secrets: bool = False
+    assigns_client_id: bool = False
+    audience: str | None = None
     scopes_global: bool = False
     qualified_scopes: bool = False
     immutable: tuple[str, ...] = ()
@@ -118,7 +121,10 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """An object that was made (or found made by the same attempt); `secret_id` is that of its first secret, if any."""
+    """An object that was made (or found made by the same attempt); `secret_id` is that of its first secret, if any.
+
+    `client_id` is the one it authenticates with: as asked for, or as the target assigned it.
+    """
 
     remote_id: str
     client_id: str
@@ -269,7 +275,8 @@ class Target(Protocol):
         """Create an enabled object with its settings, mark and, where the caller chooses it, first secret.
 
         An object of that client_id with the same mark and nonce is the one an earlier attempt made: it is returned.
-        Raises Conflict when the client_id is taken by any other.
+        Raises Conflict when the client_id is taken by any other. A target that assigns client_ids takes it as the
+        object's name, finds an earlier attempt's object by mark and nonce alone, and has no such conflict.
         """
         ...
 

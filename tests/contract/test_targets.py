@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 import pytest
-from bench_world import MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS
+from bench_world import ASSIGNING, MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS
 from keycloak_realms import MASTER, administrator
 
 from keysteward.core.errors import OutcomeUnknown
@@ -139,6 +140,7 @@ MEMORIES = {
     "minting": MINTING,
     "named-keys": NAMED,
     "own-values": OWN_VALUES,
+    "assigning": replace(ASSIGNING, audience="everything"),
 }
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from functools import cache
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
 from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
@@ -51,6 +51,7 @@ SETTLED: Final = timedelta(seconds=10)
 """The token endpoint learns of a change a moment after the API; how long is not published."""
 
 _POOL: Final = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d)_[0-9A-Za-z]+")
+_ID: Final = re.compile(r"[\w+]{1,128}", re.ASCII)
 _NAME: Final = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 _connecting = threading.Lock()
 
@@ -108,6 +109,7 @@ class Cognito:
             suspends=True,
             lacks=frozenset({"optional scopes", "description"}),
             tags_objects=True,
+            assigns_client_id=True,
             scopes_global=True,
             qualified_scopes=True,
             propagation=SETTLED,
@@ -148,27 +150,20 @@ class Cognito:
         )
 
     def look(self, ref: ObjectRef, fingerprint: Fingerprint | None) -> ObservedObject | None:
-        """`DescribeUserPoolClient` and its secrets; by name it is looked for in the list first."""
+        """`DescribeUserPoolClient` and its secrets. Names are not looked for: they may repeat."""
         del fingerprint
-        if ref.remote_id is not None:
-            return self._observed(ref.remote_id)
-        for entry in self._api.clients().entries:
-            if ref.client_id in {entry["ClientId"], read_client_name(str(entry.get("ClientName")))[0]}:
-                return self._observed(str(entry["ClientId"]))
-        return None
+        client_id = ref.remote_id or ref.client_id
+        return self._observed(client_id) if _ID.fullmatch(client_id) else None
 
     def create(self, client_id: str, want: Settings, mark: Mark, material: Material | None) -> Created:
         """`CreateUserPoolClient` under this name, with a secret of ours; Cognito chooses the id.
 
-        Cognito lets names repeat, we do not. Raises Conflict when another client has the name.
+        A client with the same mark is the one that an earlier attempt made. Names may repeat.
         """
         models.checked(want)
         for entry in self._api.clients().entries:
-            label, found = read_client_name(str(entry.get("ClientName")))
-            if found == mark:
+            if read_client_name(str(entry.get("ClientName")))[1] == mark:
                 return self._created(str(entry["ClientId"]))
-            if client_id in {label, entry["ClientId"]}:
-                self._taken(client_id, found, mark)
         if material is None or not _NAME.fullmatch(client_id):
             text = f"a Cognito client has a secret from the start and a name of letters, digits and +=,.@-: {client_id}"
             raise self._error(Rejected, "create", text)
@@ -184,13 +179,6 @@ class Cognito:
     def _created(self, assigned: str) -> Created:
         secrets = self._api.secrets(assigned)
         return Created(assigned, assigned, str(secrets[0]["ClientSecretId"]) if len(secrets) == 1 else None)
-
-    def _taken(self, name: str, found: Mark | None, mark: Mark) -> NoReturn:
-        holder = f"belongs to {found.identity}" if found else "carries no mark of keysteward"
-        if found is not None and found.identity == mark.identity:
-            holder = f"was made for {mark.identity} by another attempt"
-        text = f"client {name!r} exists in user pool {self.user_pool} and {holder}; adopt it or rename"
-        raise self._error(Conflict, "create", text)
 
     def update(self, remote_id: str, want: Settings, mark: Mark | None) -> None:
         """`UpdateUserPoolClient` with all that was read and our own fields in it, and a read back."""
