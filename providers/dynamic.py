@@ -191,7 +191,7 @@ def read_declaration(props: Mapping[str, Any], session: Session) -> Spec:
     target, identity = session.targets[document["target"]], str(props["identity"])
     name = identity.removeprefix(f"{props['stack']}/")
     said = {"identity": identity, "name": name, "client_id": name, "client_id_given": False}
-    safeguards = dict(capabilities_of(target, document["kind"]).safeguards)
+    safeguards = dict(capabilities_of(target, str(document.get("kind"))).safeguards)
     said |= {"token_url": target.token_url, "safeguards": safeguards}
     return load_spec({**said, **document})
 

@@ -12,6 +12,7 @@ from keysteward.core.making import cap_filled, held_anywhere
 from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind, unrecorded
 from keysteward.core.retiring import clock_off, retirement_at, silence
+from keysteward.core.rules import judge
 from keysteward.core.schedule import LATE_SHARE, due_at, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.world import World
@@ -29,13 +30,24 @@ def examine(w: World) -> tuple[Finding, ...]:
     if ledger is None or ledger.closed is not None:
         if w.spec is None:
             return ()
-        return (*_revoked(w, ledger), *_expiring(w, w.spec), *_unrecorded(w), *_new_value(w, w.spec, None))
+        return (
+            *judge(w.spec, w.now),
+            *_revoked(w, ledger),
+            *_expiring(w, w.spec),
+            *_unrecorded(w),
+            *_new_value(w, w.spec, None),
+        )
     findings = [*_unrecorded(w), *_states(w, ledger), *_observed(w, ledger)]
     if w.spec is None:
         message = f"{w.identity} has an open ledger and no declaration"
         findings.append(_find(w, Kind.UNDECLARED, Severity.WARNING, message, "declare it again, or run with --prune"))
     else:
-        findings += [*_expiring(w, w.spec), *_late(w, w.spec, ledger), *_retirement(w, w.spec, ledger)]
+        findings += [
+            *judge(w.spec, w.now),
+            *_expiring(w, w.spec),
+            *_late(w, w.spec, ledger),
+            *_retirement(w, w.spec, ledger),
+        ]
         findings += [*_unnotified(w, w.spec, ledger), *_not_renewed(w, w.spec, ledger), *_new_value(w, w.spec, ledger)]
     return tuple(findings)
 
