@@ -512,7 +512,7 @@ def deploy(stack: Stack, *, root: Path | None = None) -> dict[str, Resource]:
     except DeclarationError as error:
         raise pulumi.RunError(str(error)) from None
     made: dict[str, Resource] = {}
-    for declared in sorted(stack.declarations, key=lambda d: not isinstance(d, ResourceServer)):
+    for declared in (*stack.servers, *stack.credentials):
         kind = type(declared).__name__
         resource, provider = _KINDS[kind]
         options = pulumi.ResourceOptions(

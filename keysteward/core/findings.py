@@ -23,6 +23,7 @@ class Kind(StrEnum):
     DISABLED_ELSEWHERE = "disabled elsewhere"
     ENDED_ELSEWHERE = "ended elsewhere"
     EXPIRING = "expiring"
+    GOVERNED = "governed"
     HELD = "held"
     LEASED = "leased"
     NEW_VALUE_DUE = "new value due"
