@@ -28,6 +28,7 @@ from keysteward.cli import (
     revoke,
     rollback,
     rotate,
+    rules,
     sandbox,
     show,
     suspend,
@@ -110,6 +111,7 @@ app.command("rollback")(rollback.command)
 app.command("rebuild")(rebuild.command)
 app.command("mv")(mv.command)
 app.command("whose", context_settings={"ignore_unknown_options": True})(whose.command)
+app.command("rules")(rules.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)
 app.add_typer(audit.app, name="audit")
