@@ -13,11 +13,13 @@ from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, say, say_error, show
 from keysteward.cli.up import YesOption
 from keysteward.core.errors import KeystewardError, LeaseHeld
+from keysteward.core.examine import copied
 from keysteward.core.ledger import Ledger
 from keysteward.core.rebuild import behind, rebuild, unrecorded, words_of
 from keysteward.core.spec import Spec
 from keysteward.core.world import World
 from keysteward.providers.session import Session
+from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line
 
 PLANNED = "planned"
@@ -35,16 +37,19 @@ def command(
     """Enter into the ledgers what carries our mark and is in none, and what the stores deliver and no ledger knows.
 
     For a ledger store that was lost or restored from a backup. Nothing is ended, issued or delivered; a ledger that
-    names everything is left alone. Shows what it would write, and asks.
+    names everything is left alone. A mark that was copied to another client is reported and never entered. Shows what
+    it would write, and asks.
 
     Exit code 0: written, or nothing to rebuild; 1: an error, or declined.
     """
     opened = open_stack(stack)
     specs = _chosen(opened, names or ())
     reader = opened.session("reader")
-    found = [(world, spec) for spec in specs if _needs(world := _world(reader, spec))]
+    worlds = [(_world(reader, spec), spec) for spec in specs]
+    show(finding_lines([finding for world, _ in worlds for finding in copied(world)], opened.stack.identity))
+    found = [(world, spec) for world, spec in worlds if _needs(world)]
     if not found:
-        typer.echo("Nothing to rebuild: every marked client and every delivered generation is in a ledger.")
+        typer.echo("Nothing to rebuild: every client of ours and every delivered generation is in a ledger.")
         return
     for world, spec in found:
         show([line((spec.name, "bold"), f"  {behind(world) or 'a marked client is in no ledger'}")])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from cli_project import Project
@@ -75,6 +77,28 @@ def test_marks_without_declaration_and_ledger_are_a_finding_that_is_never_ended(
     unknown = project.run("rebuild", NAME)
     assert unknown.code == 1
     assert "neither declared nor in the ledgers" in unknown.err
+
+
+def test_a_copy_that_a_stranger_made_of_our_client_is_reported_and_outlives_a_prune(project: Project) -> None:
+    project.run("up", "--yes")
+    [ours] = project.target.objects.values()
+    theirs = replace(copy.deepcopy(ours), client_id="aaa-theirs", remote_id="id-of-theirs")
+    project.target.objects = {theirs.remote_id: theirs, **project.target.objects}
+    project.ledgers.documents.clear()
+
+    shown = project.run("rebuild", "--yes")
+    assert shown.code == 0, shown.err
+    assert "enter client billing-exporter at target corp" in shown.out
+    assert "enter client aaa-theirs" not in shown.out
+    assert "client 'aaa-theirs' (id-of-theirs) at target corp carries a copy of its mark" in shown.out
+    assert "no run touches it" in project.run("preview").out
+
+    project.declare(project.api, project.client("mailer"))
+    assert "aaa-theirs" not in project.run("preview", "--prune").out.partition("Findings")[0]
+    assert project.run("up", "--yes", "--prune").code == 0
+    assert sorted(issued(project)) == ["aaa-theirs", "mailer"]
+    assert theirs.enabled
+    assert theirs.mark == ours.mark
 
 
 def test_a_ledger_that_another_run_works_on_is_not_written(project: Project) -> None:
