@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from keysteward.core.ledger import Ledger, ObjectRecord
+from keysteward.core.ledger import Ledger, ObjectRecord, Revoked
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
 from keysteward.core.ports import Capabilities
 from keysteward.core.spec import Spec
@@ -71,7 +71,8 @@ class Self:
 class World:
     """Declared, recorded, observed and delivered, with the time; `now` is the ledger store's.
 
-    `spec` is None when nothing is declared any more. `names` are the identities this credential has had.
+    `spec` is None when nothing is declared any more. `names` are the identities this credential has had. `barred` is
+    the revocation of what had this identity before, when another credential is to be renamed to it.
     """
 
     identity: str
@@ -83,6 +84,7 @@ class World:
     found: tuple[Found, ...] = ()
     delivered: Mapping[str, Delivered] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
+    barred: Revoked | None = None
 
     def object(self, record: ObjectRecord) -> ObservedObject | None:
         """Return what is observed of one recorded object: by remote id, or by our mark and its nonce."""
