@@ -13,6 +13,7 @@ from cli_project import Project
 from keysteward import RotationSchedule
 from keysteward.core.errors import OutcomeUnknown, Unavailable
 from keysteward.core.ports import Descriptor
+from keysteward.providers.revocations import Marked, keep
 from keysteward.testing.memory import MemoryLedgers, MemoryStore, MemoryTarget
 
 CARD = ".keysteward/stacks.demo.json"
@@ -415,6 +416,27 @@ def test_the_record_of_a_credential_that_was_renamed_since_revokes_it_under_its_
     assert not record.exists()
     assert project.states("exporter") == ["1 retired"]
     assert working(project) == []
+
+
+def test_what_is_revoked_by_its_mark_while_a_run_notes_the_record_is_noted_next(project: Project) -> None:
+    project.run("up", "--yes")
+    project.ledgers.before = down
+    project.run("revoke", NAME, "--target", "corp", "--reason", "leak", "--yes")
+    project.ledgers.before = lambda _operation: None
+    record = project.root / f".keysteward/revoked/acme/demo/{NAME}.json"
+    again = iter([Marked("corp", "id-of-the-other", "other", was_enabled=True)])
+
+    def meanwhile(operation: str) -> None:
+        if operation == "write":
+            for item in again:
+                keep(project.root, f"acme/demo/{NAME}", "leak", [item])
+
+    project.ledgers.after = meanwhile
+    assert project.run("up", "--yes").code == 0
+    assert next(again, None) is None
+    assert not record.exists()
+    assert [step for step, _ in project.entries()].count("revoke") == 2, "it was removed once all of it was noted"
+    assert project.states() == ["1 retired"]
 
 
 def test_what_stops_half_way_leaves_a_record_of_what_was_disabled(project: Project) -> None:
