@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -37,6 +38,17 @@ def test_mv_moves_mark_ledger_and_document_and_issues_nothing(project: Project) 
     assert after.code == 0
     assert "generation" not in after.out
     assert "Nothing is due" in project.run("preview", "--expect-no-changes").out
+
+
+def test_programs_read_what_was_moved(project: Project) -> None:
+    project.run("up", "--yes")
+    project.declare(project.api, renamed(project))
+    assert "--json asks nothing, so it needs --yes" in project.run("mv", OLD, NEW, "--json").err
+    assert project.ledger(OLD).closed is None
+    document = json.loads(project.run("mv", OLD, NEW, "--yes", "--json").out)
+    [result] = document["results"]
+    assert (document["format"], result["identity"], result["outcome"]) == (1, f"acme/demo/{NEW}", "done")
+    assert "mark client billing-exporter" in result["done"]
 
 
 def test_it_asks_first(project: Project, at_a_terminal: Callable[[], None]) -> None:

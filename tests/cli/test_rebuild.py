@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -61,6 +62,25 @@ def test_it_shows_and_asks_first(project: Project, at_a_terminal: Callable[[], N
     assert project.ledgers.documents == {}
     assert project.run("rebuild", NAME, say="y\n").code == 0
     assert project.states()[-1].endswith("current")
+
+
+def test_programs_read_what_was_rebuilt(project: Project) -> None:
+    project.run("up", "--yes")
+    assert json.loads(project.run("rebuild", "--yes", "--json").out)["rebuilt"] == []
+    project.ledgers.documents.clear()
+    assert "--json asks nothing, so it needs --yes" in project.run("rebuild", "--json").err
+    assert project.ledgers.documents == {}
+    done = project.run("rebuild", "--yes", "--json")
+    assert done.code == 0
+    document = json.loads(done.out)
+    assert (document["format"], document["stack"], document["findings"]) == (1, "acme/demo", [])
+    [made] = document["rebuilt"]
+    assert (made["name"], made["error"]) == (NAME, None)
+    assert "of which its ledger does not know" in made["why"]
+    assert made["entered"] == [
+        f"enter client {NAME} at target corp",
+        f"enter generation 1 on client {NAME} (current)",
+    ]
 
 
 def test_marks_without_declaration_and_ledger_are_a_finding_that_is_never_ended(project: Project) -> None:
