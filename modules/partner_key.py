@@ -17,7 +17,7 @@ from datetime import date, timedelta
 
 from keysteward.core.delivery import Delivery
 from keysteward.core.models import ApiKey, M2MClient, ResourceServer, RotationSchedule, Transitional
-from keysteward.core.ports import Target
+from keysteward.core.ports import Method, Target
 
 DEFAULT_ROTATION = RotationSchedule(every="60d", overlap="7d")
 CLIENT_SUFFIX = "-client"
@@ -52,7 +52,7 @@ def partner_key(
     grace: timedelta = timedelta(days=30),
     rotation: RotationSchedule = DEFAULT_ROTATION,
     environment: str = "production",
-    auth_method: str = "client_secret",
+    auth_method: Method = "client_secret",
 ) -> PartnerKey:
     """Declare a partner's key at `keys` (holder: whose it is there) and the client at `client_at` that replaces it.
 

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     BLOCKED = "blocked"
     CAP_FILLED = "cap filled"
     CLOCK_OFF = "clock off"
+    COPIED_MARK = "copied mark"
     DISABLED_ELSEWHERE = "disabled elsewhere"
     ENDED_ELSEWHERE = "ended elsewhere"
     EXPIRING = "expiring"

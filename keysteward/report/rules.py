@@ -1,7 +1,7 @@
 """The rules of the two kinds as people and programs read them. Pure.
 
-JSON (`format: 1`): `kinds[]`: `kind`, `rotation_interval`, `overlap`, `age_of_a_secret`, `life`, `review_every` (days, the
-longest allowed; `life` null: need not expire), `owner_leaves`, `approvers`.
+JSON (`format: 1`): `kinds[]`: `kind`, `rotation_interval`, `overlap`, `age_of_a_secret`, `life` (null: none),
+`review_every` (all in days, the longest allowed), `owner_leaves`, `approvers`.
 """
 
 from __future__ import annotations
