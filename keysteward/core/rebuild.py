@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from keysteward.core.adoption import age_of, entered, marked_as_adopted
+from keysteward.core.holders import number_in_name
+from keysteward.core.homes import holder_record
 from keysteward.core.ledger import UNFINISHED, Blocked, Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import shown
 from keysteward.core.observed import DeliveredEntry, ObservedSecret
@@ -125,10 +127,22 @@ def behind(w: World) -> str | None:
         promised = known is not None and known.state in _PROMISED and not staged
         if entry.generation >= (ledger.next if ledger is not None else 1) or promised:
             return f"{key} holds generation {entry.generation}, of which its ledger does not know"
+    for target, holder, secret, number in _named_keys(w):
+        if number >= (ledger.next if ledger is not None else 1):
+            return f"key {secret.id} of {holder} at target {target} is generation {number}, of which no ledger knows"
     if w.spec is not None and (ledger is None or ledger.closed is not None):
         for found in unrecorded(w):
             return f"client {found.object.client_id!r} at target {found.target} carries its mark and is in no ledger"
     return None
+
+
+def _named_keys(w: World) -> Iterator[tuple[str, str, ObservedSecret, int]]:
+    """Yield the keys of holders whose name says that they are this credential's, with target, holder and number."""
+    for found in w.found:
+        for secret in found.object.secrets if found.object.holder else ():
+            number = number_in_name(w, secret)
+            if number is not None:
+                yield found.target, found.object.client_id, secret, number
 
 
 def _entries(w: World) -> Iterator[tuple[str, DeliveredEntry, bool]]:
@@ -161,7 +175,8 @@ def rebuild(w: World, spec: Spec, incarnation: str, read: Mapping[int, str]) -> 
     made = _generations(w, spec, ledger, secrets, read)
     numbers = {g.number for g in made}
     kept = (g for g in ledger.generations if g.number not in numbers)
-    following = max([ledger.next, *(n + 1 for n in numbers), *(e.generation + 1 for _, e, _ in _entries(w))])
+    named = [number for _, _, _, number in _named_keys(w)]
+    following = max([ledger.next, *(n + 1 for n in (*numbers, *named, *(e.generation for _, e, _ in _entries(w))))])
     everything = tuple(sorted((*kept, *made), key=lambda g: g.number))
     return _settled(w, replace(ledger, generations=everything, next=following), made, fresh)
 
@@ -187,6 +202,8 @@ def _fresh_records(w: World, spec: Spec, ledger: Ledger) -> tuple[ObjectRecord, 
 def _record_for(spec: Spec, found: Found, key: int) -> ObjectRecord:
     """Return a record of a found object; one that others made stays adopted, whatever is declared by now."""
     item = found.object
+    if item.holder:
+        return holder_record(item, spec, key)
     nonce = item.mark.nonce if item.mark is not None else ""
     return ObjectRecord(
         key=key,
@@ -213,7 +230,18 @@ def _known_before(ledger: Ledger, found: Found) -> ObjectRecord | None:
 
 def _secrets(w: World, record: ObjectRecord) -> list[ObservedSecret]:
     found = None if record.deleted else w.object(record)
-    return sorted(found.secrets, key=age_of) if found is not None else []
+    secrets = sorted(found.secrets, key=age_of) if found is not None else []
+    return [secret for secret in secrets if not record.holder or _is_ours(w, secret)]
+
+
+def _is_ours(w: World, secret: ObservedSecret) -> bool:
+    """Say whether a key of a holder is this credential's: by its name, by a delivered document, or as adopted."""
+    if number_in_name(w, secret) is not None or (w.spec is not None and w.spec.adopt == secret.id):
+        return True
+    entries = [entry for _, entry, _ in _entries(w)]
+    return any(secret.fingerprint is not None and e.fingerprint == secret.fingerprint for e in entries) or any(
+        e.remote_id == secret.id for e in entries
+    )
 
 
 def _named(ledger: Ledger, record: ObjectRecord, secret: ObservedSecret, delivered: set[int]) -> bool:
@@ -244,7 +272,8 @@ def _generations(
     by_fingerprint |= {fingerprint: number for number, fingerprint in read.items()}
     by_id = {e.remote_id: e.generation for _, e, _ in _entries(w) if e.remote_id is not None}
     taken = {g.number for g in ledger.generations if g.state not in UNFINISHED}
-    following = max([ledger.next, *(number + 1 for number in by_fingerprint.values())])
+    by_id |= {secret.id: number for _, _, secret, number in _named_keys(w)}
+    following = max([ledger.next, *(number + 1 for number in (*by_fingerprint.values(), *by_id.values()))])
     made = []
     for record, secret in secrets:
         number = by_fingerprint.get(secret.fingerprint or "")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from bench_world import MINTING, NAMED, NATIVE, STOCK, Company
+from bench_world import MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS, Company
 
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
@@ -18,7 +18,7 @@ from keysteward.core.ports import Capabilities
 from keysteward.core.rebuild import behind, rebuild, unrecorded, words_of
 from keysteward.core.steps import Problem
 from keysteward.core.world import Extent
-from keysteward.testing.memory import MemoryTarget
+from keysteward.testing.memory import MemorySecret, MemoryTarget
 
 NAME = "acme/test/billing"
 STRATEGIES: dict[str, tuple[Capabilities, dict[str, object]]] = {
@@ -411,3 +411,46 @@ def test_what_was_adopted_is_released_after_a_rebuild_that_did_not_know_of_it() 
     made.up()
     assert [s.value for s in made.target.objects[item.remote_id].secrets] == before
     assert item.mark is None
+
+
+# Keys of a holder
+
+
+@pytest.fixture(params={"named": NAMED_KEYS, "two": TWO_KEYS, "own values": OWN_KEYS}.items(), ids=lambda pair: pair[0])
+def keys(request: pytest.FixtureRequest) -> Company:
+    made = Company(MINTING, keys=request.param[1])
+    made.declare(made.key())
+    made.up()
+    return made
+
+
+def test_after_a_lost_ledger_a_key_is_entered_by_its_document_or_name_and_its_neighbours_are_not(keys: Company) -> None:
+    held = keys.target.objects["org-1"].secrets
+    mine = held[0].id
+    held.append(MemorySecret("theirs", "theirs", "key", keys.clock.now, "acme/test/other 1 n0"))
+    lose_the_ledgers(keys)
+    with pytest.raises(Conflict, match="run: keysteward rebuild billing"):
+        keys.up()
+    assert len(held) == 2, "nothing is issued twice"
+    ledger = rebuilt(keys)
+    assert [(g.number, g.id, g.state, g.origin) for g in ledger.generations] == [
+        (1, mine, State.CURRENT, Origin.ADOPTED)
+    ]
+    assert ledger.objects[0].holder
+    assert keys.consumer_works()
+    held[:] = [s for s in held if s.id != "theirs"]
+    keys.pass_time(days=90)
+    keys.up()
+    assert keys.states() == ["1 previous", "2 current"]
+
+
+def test_a_key_that_no_document_holds_is_still_known_by_its_name() -> None:
+    made = Company(MINTING, keys=NAMED_KEYS)
+    made.declare(made.key())
+    made.up()
+    lose_the_ledgers(made)
+    made.store.documents.clear()
+    made.store.owners.clear()
+    with pytest.raises(Conflict, match="key sec-2 of org-1 at target idp is generation 1, of which no ledger knows"):
+        made.up()
+    assert rebuilt(made, read=False).next == 2
