@@ -18,7 +18,7 @@ def command(
 ) -> None:
     """Show the rules of the two kinds: M2M clients, and API keys, which are treated more strictly.
 
-    What breaks a rule is a note in every preview; see docs/rules.md.
+    What breaks a rule is a note in every preview; see docs/declaration.md.
     """
     if as_json:
         show_json(rules_json())
