@@ -186,7 +186,7 @@ class TestErrors:
         assert CANARY not in "".join(traceback.format_exception(refused.value))
 
     def test_a_code_in_no_table_means_what_its_status_does(self) -> None:
-        class Unheard(Exception):  # noqa: N818 - as boto3 names it
+        class Unheard(Exception):
             response = {"Error": {"Code": "Unheard"}, "ResponseMetadata": {"HTTPStatusCode": 404}}  # noqa: RUF012
 
         error = translated(Unheard(), "aws", "iam:GetUser", "user jo", "env:RUNNER", told={}, writes=False)

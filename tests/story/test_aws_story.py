@@ -70,7 +70,7 @@ def test_a_ledger_in_aws_and_a_delivery_in_vault(aws: AwsServer, store: SecretsM
         assert aws.secrets() == {}
 
 
-def test_both_in_aws(aws: AwsServer, store: SecretsManager, tmp_path: Path) -> None:
+def test_both_in_aws(store: SecretsManager, tmp_path: Path) -> None:
     with open_office(tmp_path) as office:
         done = live_through(office, office.client(deliver_to=store.path(PATH)), store.ledgers())
         assert ["promote" in steps for steps in done] == [True, True, False], done
