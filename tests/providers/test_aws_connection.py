@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from aws_server import ACCOUNT, REGION, ROOT_KEY, SECRET_KEY, AwsServer, Fault
+from botocore.exceptions import ClientError
 
 from keysteward.core.errors import (
     AccessDenied,
     ClockRefused,
+    Conflict,
     DeclarationError,
     KeystewardError,
     NotFound,
@@ -185,12 +187,29 @@ class TestErrors:
             client.write("secretsmanager", "PutSecretValue", "x", {"SecretId": "x", "SecretString": [CANARY]})
         assert CANARY not in "".join(traceback.format_exception(refused.value))
 
-    def test_a_code_in_no_table_means_what_its_status_does(self) -> None:
-        class Unheard(Exception):
-            response = {"Error": {"Code": "Unheard"}, "ResponseMetadata": {"HTTPStatusCode": 404}}  # noqa: RUF012
-
-        error = translated(Unheard(), "aws", "iam:GetUser", "user jo", "env:RUNNER", told={}, writes=False)
-        assert isinstance(error, NotFound)
+    @pytest.mark.parametrize(
+        ("code", "operation", "status", "kind", "words"),
+        [
+            ("Unheard", "GetUser", 404, NotFound, "user jo is not there"),
+            ("Unheard", "GetUser", 503, Unavailable, "AWS failed at iam:GetUser on user jo (Unheard)"),
+            ("Unheard", "GetUser", 429, Unavailable, "slow down"),
+            ("EntityAlreadyExists", "GetUser", 409, Conflict, "user jo exists already, or is in use"),
+            ("ConditionalCheckFailedException", "GetUser", 400, VersionConflict, "changed by another run"),
+            ("AccessDenied", "AssumeRole", 403, AccessDenied, "env:RUNNER may not be assumed: grant sts:AssumeRole"),
+            ("AccessDeniedException", "GetUser", 400, AccessDenied, "the KMS key of user jo cannot be used"),
+        ],
+    )
+    def test_a_code_of_any_service_finds_its_class(
+        self, code: str, operation: str, status: int, kind: type[KeystewardError], words: str
+    ) -> None:
+        """Of a code in no table the status decides."""
+        told = "Access to KMS is not allowed" if "KMS" in words else CANARY
+        answer = {"Error": {"Code": code, "Message": told}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        refused = ClientError(answer, operation)
+        error = translated(refused, "aws", "iam:GetUser", "user jo", "env:RUNNER", told={}, writes=False)
+        assert type(error) is kind
+        assert words in str(error)
+        assert told not in str(error)
 
 
 class TestLogs:

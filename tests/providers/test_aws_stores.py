@@ -497,6 +497,30 @@ class TestLedgers:
         assert [c.detail for c in excess] == ["may do what it never needs: PutItem on keysteward"]
         assert dict(ledgers.list("")) == {}, "nothing was written by asking"
 
+    def test_doctor_goes_on_from_what_it_may_not_see(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        ledgers = self.ledgers(account)
+        statements = account.aws.policies["AKIARUNNER0000000000"]["Statement"]
+        next(s for s in statements if s["Sid"] == "Table")["Action"] = ["dynamodb:DescribeTable"]
+        assert "grant dynamodb:DescribeContinuousBackups" in list(ledgers.diagnose())[-1].detail
+        statements[:] = [s for s in statements if s["Sid"] != "Table"]
+        [check] = ledgers.diagnose()
+        assert not check.ok
+        assert "may not dynamodb:DescribeTable on table keysteward" in check.detail
+        monkeypatch.setenv("RUNNER", account.aws.grant("AKIARUNNER0000000000", "runner", delivered="elsewhere/*"))
+        lacking = [c.detail for c in account.store().diagnose([PATH]) if not c.ok]
+        assert lacking == [f"lacks DescribeSecret on {PATH}"]
+
+    def test_a_table_with_other_keys_is_none_for_ledgers(self, account: Account) -> None:
+        account.aws.client("dynamodb").create_table(
+            TableName="keysteward",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "LockID", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "LockID", "KeyType": "HASH"}],
+        )
+        [check] = account.store().ledgers().diagnose()
+        assert not check.ok
+        assert "has other keys than ledgers and key" in check.detail
+
     def test_an_item_that_is_no_ledger_is_damaged(self, account: Account) -> None:
         ledgers = self.ledgers(account)
         item = {
