@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +23,7 @@ from keysteward.core.errors import (
 )
 from keysteward.core.observed import Delivered, DeliveredEntry
 from keysteward.providers.aws import DynamoLedgers, SecretsManager, marks, policy
+from keysteward.providers.aws.connection import AwsClient
 from keysteward.providers.aws.versions import Versions
 from keysteward.providers.description import Description
 from keysteward.testing.store_world import IDENTITY, PATH, STRANGER, about, at, deliver, entry, secret, text_of
@@ -46,6 +48,8 @@ class Account:
     def labels(self, name: str = PATH) -> dict[str, str]:
         """Return the current generation that each label shows."""
         found: dict[str, str] = {}
+        if name not in self.aws.secrets():
+            return found
         for version in self.aws.secrets()[name].versions.values():
             document = json.loads(version["secret_string"])
             found |= dict.fromkeys(version["version_stages"], document.get("client_secret", "nothing"))
@@ -58,6 +62,40 @@ class Account:
 @pytest.fixture
 def account(aws: AwsServer, monkeypatch: pytest.MonkeyPatch) -> Account:
     return Account(aws, monkeypatch)
+
+
+def both(value: str) -> dict[str, str]:
+    return {"AWSCURRENT": value, "AWSPENDING": value}
+
+
+STORY: list[tuple[Callable[[SecretsManager], None], dict[str, str]]] = [
+    (lambda store: store.stage(PATH, entry(1, "one"), secret("one")), {}),
+    (lambda store: store.promote(PATH, entry(1, "one"), about(), {}), {"AWSPREVIOUS": "nothing", **both("one")}),
+    (lambda store: store.stage(PATH, entry(2, "two"), secret("two")), {"AWSPREVIOUS": "nothing", **both("one")}),
+    (lambda store: store.promote(PATH, entry(2, "two"), about(), {}), {"AWSPREVIOUS": "one", **both("two")}),
+    (lambda store: store.discard(PATH, IDENTITY, 1), both("two")),
+    (lambda store: store.discard(PATH, IDENTITY, 2), both("nothing")),
+]
+"""The life of two generations, and which value each label shows after each step."""
+
+
+class Fatal:
+    """Lets the process die at its nth call to AWS."""
+
+    def __init__(self, number: int, *, sent: bool) -> None:
+        self.number, self.sent, self.count = number, sent, 0
+
+    def call(self, really: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - passed on
+            self.count += 1
+            if self.count == self.number and not self.sent:
+                raise KeyboardInterrupt
+            answer = really(*arguments, **named)
+            if self.count == self.number:
+                raise KeyboardInterrupt
+            return answer
+
+        return call
 
 
 def kill(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
@@ -156,32 +194,31 @@ class TestLabels:
 
 
 class TestKills:
-    @pytest.mark.parametrize("at_call", ["create", "write", "tag", "delete", "describe", "unlabel"])
+    @pytest.mark.parametrize("sent", [False, True], ids=["before it is sent", "after the answer"])
     def test_a_kill_at_any_call_is_gone_on_from(
-        self, account: Account, monkeypatch: pytest.MonkeyPatch, at_call: str
+        self, account: Account, monkeypatch: pytest.MonkeyPatch, *, sent: bool
     ) -> None:
         """Of a first delivery, a rotation, a retirement, the end: doing it again ends as an undisturbed run does."""
         runner = account.store()
-
-        def again(work: Callable[[SecretsManager], None]) -> None:
-            with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
-                kill(patch, at_call)
-                work(runner)
-            at(runner.as_reader())
-            at(runner)
-            work(runner)
-
-        again(lambda store: store.stage(PATH, entry(1, "one"), secret("one")))
-        again(lambda store: store.promote(PATH, entry(1, "one"), about(), {}))
-        again(lambda store: store.stage(PATH, entry(2, "two"), secret("two")))
-        again(lambda store: store.promote(PATH, entry(2, "two"), about(), {}))
-        again(lambda store: store.discard(PATH, IDENTITY, 1))
-        assert account.labels() == {"AWSCURRENT": "two", "AWSPENDING": "two"}
-        assert list(account.aws.secrets()) == [PATH]
-        assert at(runner.as_reader()) == at(runner)
-        again(lambda store: store.discard(PATH, IDENTITY, 2))
-        assert '"two"' not in account.aws.everything()
-        assert at(runner.as_reader()) == Delivered()
+        for number in itertools.count(1):
+            account.aws.reset()
+            fatal = Fatal(number, sent=sent)
+            for step, labels in STORY:
+                with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+                    patch.setattr(AwsClient, "_call", fatal.call(AwsClient._call))
+                    step(runner)
+                at(runner.as_reader())
+                at(runner)
+                step(runner)
+                assert account.labels() == labels, f"killed at call {number}"
+                assert at(runner.as_reader()) == at(runner)
+            assert list(account.aws.secrets()) == [PATH]
+            assert account.aws.secrets()[PATH].is_deleted()
+            for gone in ('"one"', '"two"'):
+                assert gone not in account.aws.everything(), f"killed at call {number}"
+            if number > fatal.count:
+                break
+        assert fatal.count == 33, "docs/safety.md names this number"
 
     def test_a_run_finishes_a_removal_that_was_killed(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
         store = account.store()
