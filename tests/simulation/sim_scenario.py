@@ -71,6 +71,11 @@ FAULTS = (
 )
 """What may happen at one call of a run. "Frozen": the process stands still for longer than its lease."""
 
+PAUSED = "paused"
+"""The process stands still as well, but less long than its lease; whatever another does meanwhile, this is promised."""
+
+STRANGER_ADDS = "stranger adds a secret"
+
 STRANGER = (
     "adds a secret",
     "fills the cap",

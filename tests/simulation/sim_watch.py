@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sim_world import Runner, Simulation
 
 FROZEN = "frozen longer than its lease"
+ELSEWHERE = "ended elsewhere"
 SLOTS = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP, Strategy.ALTERNATE})
 
 S = State
@@ -179,7 +180,7 @@ class Watch:
         if known is not None and known.ends_at is not None:
             return "ended by a person's word"
         evidence = (known.evidence or "") if known is not None else ""
-        if "has it again" in evidence or "ended elsewhere" in evidence:
+        if "has it again" in evidence or ELSEWHERE in evidence:
             return "came back after its end"
         if any(g.strategy is Strategy.GAP and g.state is not State.RETIRED for g in ledger.generations):
             return "gap accepted"
@@ -259,6 +260,8 @@ class Watch:
             return
         for number, generation in after.items():
             was, now = State(before.get(number, {}).get("state", "intent")), State(generation["state"])
+            if was is not now and now is S.ABANDONED and ELSEWHERE in str(generation.get("evidence")):
+                self._dead_indeed(identity, new, generation)
             if number not in before and (generation.get("origin") == "adopted" or renamed):
                 continue
             if was is now or now in ALLOWED[was] or (now is S.RETIRED and generation["object"] in gone):
@@ -271,6 +274,17 @@ class Watch:
             if was is S.RETIRED and now is S.ABANDONED and ("a person said" in again or "has it again" in again):
                 continue
             raise Broken(f"generation {number} of {identity} went from {was} to {now}")
+
+    def _dead_indeed(self, identity: str, ledger: dict[str, Any], generation: dict[str, Any]) -> None:
+        """Look at a generation that the ledger calls ended elsewhere: its target must not have it any more."""
+        credential = next((c for c in self.world.credentials if identity in c.identities), None)
+        if credential is None or self.standing.get(credential.key):
+            return
+        remote_id = next(o.get("remote_id") for o in ledger["objects"] if o["key"] == generation["object"])
+        item = self.world.targets[generation["target"]].objects.get(remote_id or "")
+        for secret in item.secrets if item is not None and item.enabled else ():
+            if self.world.fingerprint(secret.canonical or secret.value) == generation.get("fingerprint"):
+                raise Broken(f"generation {generation['number']} of {identity} was called dead, and its target has it")
 
     def _store_first(self, identity: str, number: int, generation: dict[str, Any]) -> None:
         for key in generation["delivery"]:

@@ -20,7 +20,7 @@ from greenlet import greenlet
 from sim_credential import Credential
 from sim_people import Declarations, People, Strangers
 from sim_ports import SimLedgers, SimStore, SimTarget
-from sim_scenario import PROFILES, Action, Fault, Scenario
+from sim_scenario import PAUSED, PROFILES, STRANGER_ADDS, Action, Fault, Scenario
 from sim_watch import Broken, Watch
 
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Unavailable
@@ -38,6 +38,8 @@ from keysteward.testing.memory import Clock, Mint
 STACK = "acme/sim"
 READS = frozenset({"observe", "look", "verify", "delivered", "read", "list"})
 STORM_SHARE = 0.3
+PAUSE = (10.0, (LEASE - timedelta(minutes=2)).total_seconds())
+"""Seconds for which a paused process stands still, at least and at most."""
 
 
 class Killed(BaseException):
@@ -141,8 +143,12 @@ class Simulation:
             self.watch.frozen(runner)
             runner.wakes = self.elapsed + (LEASE + timedelta(minutes=2)).total_seconds()
             self._yield(runner)
+        elif fault == PAUSED:
+            self._sleep(runner.rng.uniform(*PAUSE))
         elif fault == "stranger acts":
             self.strangers.act(runner.rng)
+        elif fault == STRANGER_ADDS:
+            self.strangers.act(runner.rng, "adds a secret")
         elif fault == "down for a while":
             self.down[port] = 6
         elif fault == "429" or (operation in READS and fault.startswith("answer lost")):
