@@ -51,6 +51,7 @@ MUTANTS = (
                 "",
             ),
         ),
+        family="struck",
     ),
     Mutant(
         "regenerate without a look",
@@ -91,6 +92,7 @@ MUTANTS = (
                 "    named: list[ObservedSecret] = []",
             ),
         ),
+        family="struck",
     ),
     Mutant(
         "revoked credentials get something new",
@@ -173,9 +175,8 @@ MUTANTS = (
         (
             (
                 "making.py",
-                "    return Step(Do.ABANDON, f\"abandon generation {generation.number}\", why, generation.number, suspects=suspects)",
-                "    taken = suspects[0] if suspects else None\n"
-                "    return Step(Do.ABANDON, f\"abandon generation {generation.number}\", why, generation.number, secret_id=taken)",
+                "generation.number, suspects=suspects)",
+                "generation.number, secret_id=next(iter(suspects), None))",
             ),
         ),
         family="beset",

@@ -19,6 +19,8 @@ MID_ROTATION = (5, 16)
 
 STRIKES = tuple(fault for fault in FAULTS if fault not in {"frozen", "stranger acts"})
 
+LOSSES = ("answer lost, done", "answer lost, not done", "killed after")
+
 
 def struck(seed: int) -> Scenario:
     """Let each rotation be struck, and other runs come within seconds of it."""
@@ -53,7 +55,7 @@ def beset(seed: int) -> Scenario:
     for rotation in range(ROTATIONS):
         actions += _due(rng)
         call = rng.randrange(*MID_ROTATION)
-        lost = Fault(call + rng.randrange(1, 3), rng.choice(("answer lost, done", "answer lost, not done", "killed after")))
+        lost = Fault(call + rng.randrange(1, 3), rng.choice(LOSSES))
         actions.append(Action("run", pick=rng.randrange(1_000_000), faults=(Fault(call, STRANGER_ADDS), lost)))
         actions += [Action("pass", seconds=rng.randrange(1, 25)), _run(rng, 0.3)]
         actions += _in_between(rng, rotation)

@@ -72,9 +72,10 @@ FAULTS = (
 """What may happen at one call of a run. "Frozen": the process stands still for longer than its lease."""
 
 PAUSED = "paused"
-"""The process stands still as well, but less long than its lease; whatever another does meanwhile, this is promised."""
+"""The process stands still as well, but less long than its lease: nothing is excused by that."""
 
 STRANGER_ADDS = "stranger adds a secret"
+"""At one call of a run as well: what a lost answer may have left cannot be told from it."""
 
 STRANGER = (
     "adds a secret",
