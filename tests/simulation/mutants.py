@@ -192,4 +192,9 @@ MUTANTS = (
         ),
         family="struck",
     ),
+    Mutant(
+        "no last look before an ending",
+        (("worker.py", "            refused = self._current_refused(current)\n", "            refused = None\n"),),
+        family="bereft",
+    ),
 )

@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from sim_scenario import DAY, FAULTS, MINUTE, PAUSED, PROFILES, STRANGER_ADDS, Action, Fault, Scenario, make
+from sim_scenario import (
+    DAY,
+    FAULTS,
+    MINUTE,
+    PAUSED,
+    PROFILES,
+    STRANGER_ADDS,
+    STRANGER_DELETES,
+    Action,
+    Fault,
+    Scenario,
+    make,
+)
 
 ROTATIONS = 18
 """Of each credential in one scenario: as many as five years bring."""
@@ -62,9 +74,22 @@ def beset(seed: int) -> Scenario:
     return _scenario(seed, rng, actions)
 
 
+def bereft(seed: int) -> Scenario:
+    """Let a stranger delete the current secret while a run is about to end the one before it."""
+    rng = Random(f"bereft/{seed}")
+    actions: list[Action] = []
+    for rotation in range(ROTATIONS):
+        actions += [*_due(rng), _run(rng, 0.2), Action("pass", seconds=rng.randrange(8 * DAY, 12 * DAY))]
+        fault = Fault(rng.randrange(3, 15), STRANGER_DELETES)
+        actions.append(Action("run", pick=rng.randrange(1_000_000), faults=(fault,)))
+        actions.append(Action("person", "reissues", pick=rng.randrange(1_000_000)))
+        actions += _in_between(rng, rotation)
+    return _scenario(seed, rng, actions)
+
+
 def mixed(seed: int) -> Scenario:
-    """Make a scenario of ordinary years, or of each denser kind every sixth time; any kind at any kind of target."""
-    return (make, make, make, struck, paused, beset)[seed % 6](seed)
+    """Make a scenario of ordinary years, or, every other time, of a denser kind; any kind at any kind of target."""
+    return (make, struck, make, paused, make, beset, make, bereft)[seed % 8](seed)
 
 
 def _scenario(seed: int, rng: Random, actions: list[Action]) -> Scenario:
@@ -103,5 +128,11 @@ def _pause(rng: Random, first: int, last: int) -> tuple[Fault, ...]:
     return tuple(sorted((Fault(call, PAUSED), *struck_too), key=lambda fault: fault.call))
 
 
-FAMILIES: dict[str, Callable[[int], Scenario]] = {"years": make, "struck": struck, "paused": paused, "beset": beset}
+FAMILIES: dict[str, Callable[[int], Scenario]] = {
+    "years": make,
+    "struck": struck,
+    "paused": paused,
+    "beset": beset,
+    "bereft": bereft,
+}
 """Where a hunt may be: how a scenario is made from a seed."""

@@ -75,7 +75,8 @@ PAUSED = "paused"
 """The process stands still as well, but less long than its lease: nothing is excused by that."""
 
 STRANGER_ADDS = "stranger adds a secret"
-"""At one call of a run as well: what a lost answer may have left cannot be told from it."""
+STRANGER_DELETES = "stranger deletes the current secret"
+"""At one call of a run as well: just what a lost answer may have left, or what the last look is for."""
 
 STRANGER = (
     "adds a secret",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sim_world import Runner, Simulation
 
 FROZEN = "frozen longer than its lease"
+MEDDLED = "a stranger acted in the midst of a run"
 ELSEWHERE = "ended elsewhere"
 SLOTS = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP, Strategy.ALTERNATE})
 
@@ -221,6 +222,7 @@ class Watch:
                         f"{runner.name} ended generation {generation.number} of {credential.name}, "
                         f"which its ledger calls {generation.state}"
                     )
+                self._successor_lives(credential, ledger, generation, runner)
                 return
             if secret.value in target.mine.get(runner.name, ()):
                 self.excused["own mint undone after a lost race"] += 1
@@ -228,6 +230,27 @@ class Watch:
             if secret.slot == "primary":
                 return
             raise Broken(f"{runner.name} ended secret {secret.id}, which no ledger names")
+
+    def _successor_lives(self, credential: Credential, ledger: Ledger, old: Generation, runner: Runner) -> None:
+        """Look at the current generation while the one before it ends: the last look must have seen it alive.
+
+        Between that look and the ending lie one reading and the ending itself; who acts there is not noticed.
+        """
+        current, world = ledger.current, self.world
+        if old.state is not State.RETIRING or current is None or current.origin is Origin.ADOPTED:
+            return
+        if len(world.running) > 1 or self.standing.get(credential.key, set()) - {MEDDLED}:
+            return
+        if not credential.declared or credential.expires is not None or ledger.revoked is not None:
+            return
+        item = world.targets[current.target].objects.get(ledger.object_of(current).remote_id or "")
+        values = {world.fingerprint(s.canonical or s.value) for s in item.secrets} if item is not None else set()
+        if current.fingerprint in values:
+            return
+        if runner.calls - runner.meddled < 2:
+            self.excused["a stranger acted between the last look and the ending"] += 1
+            return
+        raise Broken(f"{runner.name} ended generation {old.number} of {credential.name}, whose successor was dead")
 
     @staticmethod
     def _clients(ledger: Ledger) -> set[tuple[str, str | None]]:
@@ -303,7 +326,7 @@ class Watch:
 
     def meddled(self, credential: Credential) -> None:
         """Let a stranger act while a run is under way."""
-        self.standing.setdefault(credential.key, set()).add("a stranger acted in the midst of a run")
+        self.standing.setdefault(credential.key, set()).add(MEDDLED)
 
     def restored(self, what: str) -> None:
         """Bring the past back."""

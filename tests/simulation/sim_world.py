@@ -20,7 +20,7 @@ from greenlet import greenlet
 from sim_credential import Credential
 from sim_people import Declarations, People, Strangers
 from sim_ports import SimLedgers, SimStore, SimTarget
-from sim_scenario import PAUSED, PROFILES, STRANGER_ADDS, Action, Fault, Scenario
+from sim_scenario import PAUSED, PROFILES, Action, Fault, Scenario
 from sim_watch import Broken, Watch
 
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Unavailable
@@ -53,7 +53,7 @@ def fingerprint(text: str) -> str:
 
 @dataclass
 class Runner:
-    """One process: what strikes it, and where it is."""
+    """One process: what strikes it, and where it is. `meddled` is the call before which a stranger acted last."""
 
     name: str
     faults: dict[int, str]
@@ -61,6 +61,7 @@ class Runner:
     extent: Extent = Extent.ALL
     stormy: bool = False
     calls: int = 0
+    meddled: int = -2
     doubled: bool = False
     wakes: float = 0.0
     fault: str | None = None
@@ -145,10 +146,9 @@ class Simulation:
             self._yield(runner)
         elif fault == PAUSED:
             self._sleep(runner.rng.uniform(*PAUSE))
-        elif fault == "stranger acts":
-            self.strangers.act(runner.rng)
-        elif fault == STRANGER_ADDS:
-            self.strangers.act(runner.rng, "adds a secret")
+        elif fault.startswith("stranger"):
+            runner.meddled = runner.calls
+            self.strangers.act(runner.rng, None if fault == "stranger acts" else fault.removeprefix("stranger "))
         elif fault == "down for a while":
             self.down[port] = 6
         elif fault == "429" or (operation in READS and fault.startswith("answer lost")):
