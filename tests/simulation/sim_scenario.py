@@ -71,6 +71,13 @@ FAULTS = (
 )
 """What may happen at one call of a run. "Frozen": the process stands still for longer than its lease."""
 
+PAUSED = "paused"
+"""The process stands still as well, but less long than its lease: nothing is excused by that."""
+
+STRANGER_ADDS = "stranger adds a secret"
+STRANGER_DELETES = "stranger deletes the current secret"
+"""At one call of a run as well: just what a lost answer may have left, or what the last look is for."""
+
 STRANGER = (
     "adds a secret",
     "fills the cap",

@@ -50,7 +50,7 @@ CALL_TIMEOUT: Final = timedelta(seconds=45)
 SETTLED: Final = timedelta(seconds=10)
 """The token endpoint learns of a change a moment after the API; how long is not published."""
 
-_POOL: Final = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d)_[0-9A-Za-z]+")
+_POOL: Final = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-\d)_[0-9A-Za-z]+")
 _ID: Final = re.compile(r"[\w+]{1,128}", re.ASCII)
 _NAME: Final = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 _connecting = threading.Lock()
