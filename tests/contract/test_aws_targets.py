@@ -121,11 +121,12 @@ class CognitoProfile(TargetProfile):
         return read
 
 
-class TestCognito(TargetContract):
-    @pytest.fixture(scope="class")
-    def user_pool(self, account: Account) -> str:
-        return account.pool()
+@pytest.fixture(scope="module")
+def user_pool(account: Account) -> str:
+    return account.pool()
 
+
+class TestCognito(TargetContract):
     @pytest.fixture
     def profile(self, account: Account, user_pool: str) -> CognitoProfile:
         return CognitoProfile(account, user_pool)
