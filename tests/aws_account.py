@@ -40,12 +40,20 @@ class Account:
 
     def __init__(self, stand_in: AwsStandIn) -> None:
         self.stand_in = stand_in
-        stand_in.rights[READER] = READS
+        self._clients: dict[str, Any] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Empty the account, but for what lies in the server behind."""
+        self.stand_in.reset()
+        self.stand_in.rights[READER] = READS
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 has no types
         """Return boto3's own client with every right."""
-        keys = {"aws_access_key_id": ADMIN, "aws_secret_access_key": SECRET_KEY}
-        return boto3.client(service, region_name=REGION, endpoint_url=self.stand_in.url, **keys)
+        if service not in self._clients:
+            keys = {"aws_access_key_id": ADMIN, "aws_secret_access_key": SECRET_KEY}
+            self._clients[service] = boto3.client(service, region_name=REGION, endpoint_url=self.stand_in.url, **keys)
+        return self._clients[service]
 
     def iam(self, **fields: Any) -> Iam:  # noqa: ANN401 - forwarded
         return Iam("accounts", region=REGION, endpoint_url=self.stand_in.url, **{**REFERENCES, **fields})

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
-from aws_account import CREDENTIALS, Account, account_behind
-from aws_server import AwsServer
+from aws_account import Account
 
 from keysteward.core.ports import Fingerprint, Material
 from keysteward.providers.aws import ApiGateway, Cognito, Iam
 from keysteward.providers.material import fingerprinter, new_material
 from keysteward.testing.key_contract import KeyContract, KeyProfile
 from keysteward.testing.target_contract import TargetContract, TargetProfile
-
-
-@pytest.fixture(scope="module")
-def account(_aws_server: AwsServer) -> Iterator[Account]:
-    _aws_server.reset()
-    with account_behind(_aws_server) as account:
-        yield account
-
-
-@pytest.fixture(autouse=True)
-def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
 
 
 class IamProfile(KeyProfile):
@@ -56,8 +42,8 @@ class IamProfile(KeyProfile):
 
 class TestIam(KeyContract):
     @pytest.fixture
-    def profile(self, account: Account) -> IamProfile:
-        return IamProfile(account)
+    def profile(self, aws_account: Account) -> IamProfile:
+        return IamProfile(aws_account)
 
 
 class ApiGatewayProfile(KeyProfile):
@@ -88,8 +74,8 @@ class ApiGatewayProfile(KeyProfile):
 
 class TestApiGateway(KeyContract):
     @pytest.fixture
-    def profile(self, account: Account) -> ApiGatewayProfile:
-        return ApiGatewayProfile(account)
+    def profile(self, aws_account: Account) -> ApiGatewayProfile:
+        return ApiGatewayProfile(aws_account)
 
 
 class CognitoProfile(TargetProfile):
@@ -121,12 +107,7 @@ class CognitoProfile(TargetProfile):
         return read
 
 
-@pytest.fixture(scope="module")
-def user_pool(account: Account) -> str:
-    return account.pool()
-
-
 class TestCognito(TargetContract):
     @pytest.fixture
-    def profile(self, account: Account, user_pool: str) -> CognitoProfile:
-        return CognitoProfile(account, user_pool)
+    def profile(self, aws_account: Account) -> CognitoProfile:
+        return CognitoProfile(aws_account, aws_account.pool())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 import boto3
 import pytest
 import requests
-from aws_account import CREDENTIALS, REFERENCES, Account, account_behind
-from aws_server import REGION, AwsServer
+from aws_account import REFERENCES, Account
+from aws_server import REGION
 from botocore.exceptions import ClientError
 from company import OWNERS
 
@@ -131,11 +131,8 @@ def _in(days: int) -> date:
 
 
 @pytest.fixture
-def company(aws: AwsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with account_behind(aws) as account:
-        yield Company(account, tmp_path)
+def company(aws_account: Account, tmp_path: Path) -> Company:
+    return Company(aws_account, tmp_path)
 
 
 def test_three_kinds_live_through_one_rotation(company: Company) -> None:

@@ -103,6 +103,15 @@ class AwsStandIn(StandIn):
         headers = {name: value for name, value in answered.headers.items() if name.lower() not in _HOP}
         return Response(answered.content, answered.status_code, headers)
 
+    def reset(self) -> None:
+        """Forget keys, pools, rights, faults and calls; what is behind is reset there."""
+        with self.lock:
+            self.access_keys.keys.clear()
+            self.user_pools.pools.clear()
+            self.rights.clear()
+            self.faults.clear()
+            self.calls.clear()
+
     def state(self) -> dict[str, Any]:
         """Return access keys and client secrets, values included."""
         keys = {
