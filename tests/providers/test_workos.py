@@ -16,6 +16,7 @@ from keysteward.providers.workos import WorkOS
 from keysteward.providers.workos.models import mark_in, with_mark, without_mark
 from keysteward.sandbox import WorkOSStandIn
 from keysteward.sandbox.faults import Fault
+from keysteward.sandbox.workos import tokens
 
 MARK = Mark("acme/prod/exporter", "0123456789abcdef")
 PLAIN = Settings("client_secret", scopes=frozenset({"invoices:read"}), description="Nightly export")
@@ -430,22 +431,25 @@ def test_diagnose_names_what_is_missing(workos: Environment) -> None:
     assert not failed.ok
 
 
-def test_diagnose_warns_of_clear_text_and_of_another_issuer(workos: Environment) -> None:
-    other = workos.declared(authkit_domain=workos.stand_in.url.replace("127.0.0.1", "localhost"))
-    details = [check.detail for check in other.diagnose() if not check.ok and not check.warning]
-    assert details == []
-    clear = WorkOS("customers", **{**GIVEN, "authkit_domain": "http://login.example.com", "url": workos.stand_in.url})
-    warned = [check.subject for check in _until_failure(clear) if check.warning]
-    assert "customers: authkit_domain" in warned
+def test_diagnose_names_the_issuer_when_tokens_come_from_a_domain_of_one_s_own(
+    workos: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "issuer", lambda _request: "https://login.acme.com")
+    (wrong,) = [check for check in workos.target.diagnose() if not check.ok and not check.warning]
+    assert wrong.subject == "customers: authkit_domain"
+    assert wrong.detail == "tokens name the issuer https://login.acme.com; write that domain"
+    made = workos.application()
+    issued = workos.mint(made.remote_id)
+    assert issued.material is not None
+    found = workos.target.verify(Claim(made.client_id, issued.material))
+    assert (found.proof, found.reason) == (Proof.WRONG, "the token names another issuer than the target's")
 
 
-def _until_failure(target: WorkOS) -> list[Any]:
-    found = []
-    for check in target.diagnose():
-        found.append(check)
-        if check.subject.endswith("authkit_domain") and check.warning:
-            break
-    return found
+def test_diagnose_warns_of_secrets_in_clear(workos: Environment) -> None:
+    target = workos.declared(authkit_domain="http://login.example.com")
+    warned = next(check for check in target.diagnose() if check.subject == "customers: authkit_domain")
+    assert (warned.ok, warned.warning) == (False, True)
+    assert warned.detail == "secrets travel in clear over http; use https"
 
 
 def test_no_value_shows_in_logs_errors_or_reprs(workos: Environment, caplog: pytest.LogCaptureFixture) -> None:
