@@ -9,29 +9,39 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from keysteward import (
+    ApiKey,
+    Bootstrap,
     ClientSecret,
     Delivery,
+    Governed,
     KeystewardError,
     Limit,
     M2MClient,
+    ManualKey,
     Owner,
     Owners,
+    PermanentException,
     ResourceServer,
     RotationSchedule,
     Stack,
+    Transitional,
     Webhook,
 )
-from keysteward.core.ports import Capabilities, Strategy, Target
+from keysteward.core.models import Secret
+from keysteward.core.ports import MANY, Capabilities, Strategy, Target
+from keysteward.core.rules import CLIENT_RULES, KEY_RULES
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import strategy_of
 from keysteward.core.stack import check
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
+from keysteward.report.rules import rules_rows
+from keysteward.testing.memory import Clock, MemoryTarget
 
 HERE: Final = Path(__file__).parent
 NOTICE: Final = "<!-- Written by docs/generate.py; change the code or that file, then run `make docs`. -->"
@@ -90,6 +100,33 @@ def client_secret(name: str = "web-login", **fields: Any) -> ClientSecret:  # no
     """Return a sound client secret with some fields changed."""
     given = {"client": "web", "accept_gap": True, "rotation": schedule(overlap="0s")}
     return ClientSecret(**credential(name, **{**given, **fields}))
+
+
+KEYS: Final = MemoryTarget(
+    "saas",
+    Capabilities(methods=()),
+    Clock(),
+    Capabilities(("api_key",), secrets=100, named_keys=True, tags_secrets=True),
+)
+"""A target that issues keys, for the examples."""
+
+
+def api_key(name: str = "partner", **fields: Any) -> ApiKey:  # noqa: ANN401 - forwarded
+    """Return a sound API key with some fields changed."""
+    given = {"target": KEYS, "holder": "org-1", "expires": date(2027, 12, 31), "classification": exception()}
+    return ApiKey(**credential(name, **{**given, **fields}))
+
+
+def exception(**fields: Any) -> PermanentException:  # noqa: ANN401 - forwarded
+    """Return a sound exception with some fields changed."""
+    given = {"justification": "no OAuth there", "risk_accepted_by": "security", "review_by": date(2027, 6, 30)}
+    return PermanentException(**{**given, **fields})
+
+
+def governed(**fields: Any) -> Governed:  # noqa: ANN401 - forwarded
+    """Return a sound governed set with some fields changed."""
+    given = {"target": KEYS, "owner": "team-billing", "purpose": "Keys that our customers make"}
+    return Governed("customer-keys", **{**given, **fields})
 
 
 def stack(*declarations: Any, **fields: Any) -> Stack:  # noqa: ANN401 - forwarded
@@ -261,6 +298,65 @@ SECRET: Final[Mapping[str, Words]] = {
     ),
 }
 
+API_KEY: Final[Mapping[str, Words]] = {
+    "holder": Words(
+        "whose key it is, in the target's words: an organization, an IAM user, a usage plan",
+        wrong=lambda: api_key(holder=""),
+    ),
+    "expires": Words(
+        "required: the day from which it must not work any more", "day", lambda: api_key(expires="next year")
+    ),
+    "classification": Words(
+        "why it is no M2M client: `Transitional`, `PermanentException` or `Bootstrap`, exactly one",
+        wrong=lambda: api_key(classification=[exception(), exception()]),
+    ),
+    "access": Words(
+        "resource server to permissions that it has; changed by rotation where a living key cannot change",
+        wrong=lambda: stack(api_key(access={BILLING: "invoices:read"})),
+    ),
+    "narrow_now": Words("`True`: a key that allows more than declared ends without overlap"),
+    "adopt": Words("id of a key that exists at the holder; nothing is written to it"),
+}
+
+MANUAL: Final[Mapping[str, Words]] = {
+    "expires": Words("required: the day from which it must not work any more", "day"),
+    "classification": Words("as for an `ApiKey`, if there is one"),
+}
+
+TRANSITIONAL: Final[Mapping[str, Words]] = {
+    "migrate_to": Words(
+        "the `M2MClient` of the same stack that takes over, or its name",
+        wrong=lambda: stack(api_key(classification=Transitional(migrate_to="nobody", by=date(2027, 1, 31)))),
+    ),
+    "by": Words("from this day on nothing new is issued", "day"),
+    "retire_when_silent_for": Words(
+        "the key ends once the client is in use and the key was silent for so long", "duration"
+    ),
+}
+
+PERMANENT: Final[Mapping[str, Words]] = {
+    "justification": Words("why nothing better is possible", wrong=lambda: exception(justification="")),
+    "risk_accepted_by": Words("who accepted the risk"),
+    "review_by": Words("from this day on nothing new is issued, until a commit renews it", "day"),
+}
+
+BOOTSTRAP: Final[Mapping[str, Words]] = {
+    "exchanged_for": Words("what its consumer exchanges it for at its first start")
+}
+
+GOVERNED: Final[Mapping[str, Words]] = {
+    "name": Words("the name of the set"),
+    "target": Words("where the keys are", wrong=lambda: stack(governed(target=CORP))),
+    "owner": Words("who answers for the set", wrong=lambda: stack(governed(owner="nobody"))),
+    "purpose": Words("what these keys are for"),
+    "holders": Words("shell patterns of the holders' ids or labels"),
+    "holder_kind": Words("the target's word for them, such as `organization` or `user`; any when not given"),
+    "keys": Words("shell patterns of the keys' names"),
+    "ceiling": Words("resource server to permissions: all that any of them may be allowed"),
+    "max_age": Words("how old one may get", "duration"),
+    "max_count": Words("how many there may be", "keys"),
+}
+
 STACK: Final[Mapping[str, Words]] = {
     "identity": Words(
         "organisation and environment; the first part of every identity", wrong=lambda: stack(identity="acme prod")
@@ -344,7 +440,7 @@ An API as OAuth 2.0 knows it. A client depends on those it uses.
 
 ## Every credential
 
-Fields of `M2MClient` and `ClientSecret` alike.
+Fields of `M2MClient`, `ClientSecret`, `ApiKey` and `ManualKey` alike.
 
 {credential}
 
@@ -361,6 +457,46 @@ every credential:
 
 {secret}
 
+## ApiKey
+
+A standing bearer secret, at a target that issues API keys. Each generation is a key of its own at the holder; keys of
+others there are left alone. Besides the fields of every credential:
+
+{api_key}
+
+`Transitional`: a key on its way out.
+
+{transitional}
+
+`PermanentException`: a key that stays.
+
+{permanent}
+
+`Bootstrap`: a key that is exchanged at the first start.
+
+{bootstrap}
+
+## ManualKey
+
+A key at a system without an API for keys: a person makes and ends it there, `keysteward deliver NAME` takes the new
+value from standard input. Its `target` is a `keysteward.providers.manual.Manual`. Besides the fields of every
+credential:
+
+{manual}
+
+## Governed
+
+Keys that others make, as an organization's own customers do: counted, judged and reported in previews, never changed.
+
+{governed}
+
+## Rules of the two kinds
+
+M2M clients get short-lived tokens; an API key is itself what every call carries, and is treated more strictly. What
+breaks a rule is a note in every preview; `keysteward rules` prints this table.
+
+{rules}
+
 ## Delivery
 
 A place in a store. Write `store.path("apps/billing", fields=..., take_over=..., webhook=...)`.
@@ -375,12 +511,15 @@ What stores and targets themselves take is said in [stores.md](stores.md) and [k
 """
 
 TYPES: Final[Mapping[str, str]] = {
+    "Classified": "`Transitional`, `PermanentException` or `Bootstrap`",
+    "Classified | None": "`Transitional`, `PermanentException` or `Bootstrap`",
     "Deliveries": "place, or list of places",
     "DeclaredDuration": '`"90d"`, `"12h"`, `"1h30m"` or `timedelta`',
     "DeclaredDuration | None": '`"10m"` or `timedelta`',
     "LedgerStore": "ledger store",
     "Limit": "`Limit`",
     "Mapping[ResourceServer, Names]": "mapping of `ResourceServer` to text or list of text",
+    "Mapping[ResourceServer, Names] | None": "mapping of `ResourceServer` to text or list of text",
     "Mapping[str, str]": "mapping of text to text",
     "Method": '`"client_secret"` or `"private_key_jwt"`',
     "Name": "text",
@@ -388,14 +527,17 @@ TYPES: Final[Mapping[str, str]] = {
     "RotationSchedule": "`RotationSchedule`",
     "Sequence[Declaration]": "list of declarations",
     "Sequence[Rule]": "list of functions",
+    "SkipValidation[M2MClient] | Text": "`M2MClient`, or its name",
     "SkipValidation[Target]": "target",
     "Store": "store",
     "Text": "text, not empty",
     "Webhook | None": "`Webhook`",
     "bool": "`True` or `False`",
+    "date": "`date`",
     "date | None": "`date`",
     "float": "number",
     "int": "number",
+    "int | None": "number",
     "str": "text",
     "str | None": "text",
     "str | Owners": "text, or `Owners`",
@@ -404,13 +546,15 @@ TYPES: Final[Mapping[str, str]] = {
 
 CAPABILITIES: Final[Mapping[str, str]] = {
     "methods": "authentication methods",
-    "secrets": "client secrets alive at once, per client",
+    "secrets": "secrets or keys alive at once, per client or holder",
     "keys": "public keys alive at once, per client",
     "native_slot": "the second secret is a rotated slot that the server fills",
     "named_keys": "key objects under a name we choose",
     "chooses": "who chooses the secret's value",
     "readable": "a secret can be read back",
-    "suspends": "a client can be disabled, reversibly",
+    "suspends": "a client or key can be disabled, reversibly",
+    "by_hand": "a person issues and ends what lives there",
+    "lacks": "settings of a client that it has not",
     "one_method_per_client": "one authentication method per client",
     "last_use": "last use is shown per",
     "tags_objects": "clients can carry our mark",
@@ -433,6 +577,8 @@ STRATEGIES: Final[Mapping[Strategy, str]] = {
     Strategy.KEY_PAIRS: "D",
     Strategy.ALTERNATE: "E",
     Strategy.GAP: "G",
+    Strategy.OWN_VALUE: "H",
+    Strategy.BY_HAND: "I",
 }
 
 TARGETS: Final[Mapping[str, Target]] = {
@@ -462,6 +608,8 @@ def _fields(cls: type) -> dict[str, tuple[str, str]]:
 def _default(value: object) -> str:
     if value is None or value in ({}, ()):
         return "none"
+    if isinstance(value, tuple):
+        return ", ".join(f'`"{item}"`' for item in value)
     if isinstance(value, timedelta):
         return f'`"{show_duration(value)}"`'
     if isinstance(value, Limit):
@@ -486,6 +634,17 @@ def _own(cls: type, base: type) -> list[str]:
     return [field.name for field in dataclasses.fields(cls) if field.name not in inherited]
 
 
+def _key_fields(cls: type, base: type) -> list[str]:
+    """Return the fields of a key's own, and `expires`, which every credential has and a key must."""
+    return ["expires", *_own(cls, base)]
+
+
+def _rules() -> list[str]:
+    heads = [CLIENT_RULES.kind, KEY_RULES.kind]
+    lines = ["| rule | " + " | ".join(heads) + " |", "|---|---|---|"]
+    return [*lines, *(f"| {name} | " + " | ".join(words) + " |" for name, words in rules_rows())]
+
+
 def _all(cls: type) -> list[str]:
     return [field.name for field in dataclasses.fields(cls)]
 
@@ -502,6 +661,12 @@ def declaration() -> str:
             (base, shared, CREDENTIAL),
             (M2MClient, _own(M2MClient, base), CLIENT),
             (ClientSecret, _own(ClientSecret, base), SECRET),
+            (ApiKey, _key_fields(ApiKey, base), API_KEY),
+            (ManualKey, _key_fields(ManualKey, base), MANUAL),
+            (Transitional, _all(Transitional), TRANSITIONAL),
+            (PermanentException, _all(PermanentException), PERMANENT),
+            (Bootstrap, _all(Bootstrap), BOOTSTRAP),
+            (Governed, _all(Governed), GOVERNED),
             (Stack, _all(Stack), STACK),
             (Delivery, _all(Delivery), DELIVERY),
             (Webhook, _all(Webhook), WEBHOOK),
@@ -519,25 +684,34 @@ def declaration() -> str:
         "credential": _table(base, CREDENTIAL, shared),
         "client": _table(M2MClient, CLIENT, _own(M2MClient, base)),
         "secret": _table(ClientSecret, SECRET, _own(ClientSecret, base)),
+        "api_key": _table(ApiKey, API_KEY, _key_fields(ApiKey, base)),
+        "manual": _table(ManualKey, MANUAL, _key_fields(ManualKey, base)),
+        "transitional": _table(Transitional, TRANSITIONAL, _all(Transitional)),
+        "permanent": _table(PermanentException, PERMANENT, _all(PermanentException)),
+        "bootstrap": _table(Bootstrap, BOOTSTRAP, _all(Bootstrap)),
+        "governed": _table(Governed, GOVERNED, _all(Governed)),
+        "rules": _rules(),
         "delivery": _table(Delivery, DELIVERY, _all(Delivery)),
         "webhook": _table(Webhook, WEBHOOK, _all(Webhook)),
     }
     return DECLARATION.format(notice=NOTICE, **{name: "\n".join(lines) for name, lines in tables.items()})
 
 
-def offered(target: Target) -> tuple[str, ...]:
-    """Return the letters of the strategies that some declaration gets at a target."""
-    choices: list[M2MClient | ClientSecret] = []
+def offered(can: Capabilities) -> tuple[str, ...]:
+    """Return the letters of the strategies that some declaration gets where a target can do this."""
+    if can.by_hand:
+        return (STRATEGIES[Strategy.BY_HAND],)
+    choices: list[Secret] = [api_key()]
     for method in ("client_secret", "private_key_jwt"):
         choices += [
-            client(target=target, auth_method=method),
-            client(target=target, auth_method=method, alternate_clients=True),
-            client(target=target, auth_method=method, accept_gap=True),
+            client(auth_method=method),
+            client(auth_method=method, alternate_clients=True),
+            client(auth_method=method, accept_gap=True),
         ]
     letters = set()
     for choice in choices:
         try:
-            letters.add(STRATEGIES[strategy_of(choice, target.capabilities)])
+            letters.add(STRATEGIES[strategy_of(choice, can)])
         except KeystewardError:
             continue
     return tuple(sorted(letters))
@@ -552,9 +726,9 @@ def _capability(value: object) -> str:
         return show_duration(value) if value else "at once"
     if isinstance(value, Mapping):
         return ", ".join(f"`{name}`: {held}" for name, held in value.items())
-    if isinstance(value, tuple):
-        return ", ".join(f"`{item}`" for item in value)
-    return str(value)
+    if isinstance(value, (tuple, frozenset)):
+        return ", ".join(f"`{item}`" for item in sorted(value)) or "-"
+    return "any number" if value == MANY else str(value)
 
 
 def targets() -> str:
@@ -562,6 +736,8 @@ def targets() -> str:
     names = [field.name for field in dataclasses.fields(Capabilities)]
     if set(names) != set(CAPABILITIES):
         raise AssertionError(f"docs/generate.py says nothing, or too much, of {sorted(set(names) ^ set(CAPABILITIES))}")
+    clients = {name: target.capabilities for name, target in TARGETS.items() if target.capabilities.methods}
+    keys = {name: can for name, target in TARGETS.items() if (can := target.key_capabilities) is not None}
     lines = [
         "# Targets and what they can do",
         "",
@@ -570,17 +746,60 @@ def targets() -> str:
         "What is not listed, a target cannot. The letters are those of",
         "[life-of-a-credential.md](life-of-a-credential.md).",
         "",
-        "| | " + " | ".join(TARGETS) + " |",
-        "|---|" + "---|" * len(TARGETS),
-        "| strategies | " + " | ".join(", ".join(offered(target)) for target in TARGETS.values()) + " |",
+        "## With M2M clients and their secrets",
+        "",
+        *_matrix(clients, names),
+        *(["", "## With API keys", "", *_matrix(keys, names)] if keys else []),
     ]
-    for name in names:
-        cells = (_capability(getattr(target.capabilities, name)) for target in TARGETS.values())
-        lines.append(f"| {CAPABILITIES[name]} (`{name}`) | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-PAGES: Final[Mapping[str, Callable[[], str]]] = {"declaration.md": declaration, "targets.md": targets}
+def _matrix(offers: Mapping[str, Capabilities], names: Iterable[str]) -> list[str]:
+    letters = (", ".join(offered(can)) for can in offers.values())
+    lines = [
+        "| | " + " | ".join(offers) + " |",
+        "|---|" + "---|" * len(offers),
+        "| strategies | " + " | ".join(letters) + " |",
+    ]
+    for name in names:
+        cells = (_capability(getattr(can, name)) for can in offers.values())
+        lines.append(f"| {CAPABILITIES[name]} (`{name}`) | " + " | ".join(cells) + " |")
+    return lines
+
+
+SUMMARY_BEGIN, SUMMARY_END = "<!-- targets: written by docs/generate.py -->\n", "<!-- /targets -->\n"
+
+
+def readme() -> str:
+    """Return README.md with its table of targets, one row for what a target does with clients and one for keys."""
+    text = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    before, rest = text.split(SUMMARY_BEGIN)
+    after = rest.split(SUMMARY_END)[1]
+    rows = [
+        "| target | what | at once | strategies | value chosen by | suspended | last use shown per |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, target in TARGETS.items():
+        if target.capabilities.methods:
+            rows.append(_summary(name, "M2M clients", target.capabilities))
+        if target.key_capabilities is not None:
+            rows.append(_summary(name, "API keys", target.key_capabilities))
+    return before + SUMMARY_BEGIN + "\n".join(rows) + "\n" + SUMMARY_END + after
+
+
+def _summary(name: str, what: str, can: Capabilities) -> str:
+    at_once = "by hand" if can.by_hand else _capability(can.secrets) + (f", {can.keys} key pairs" if can.keys else "")
+    chooser = "a person" if can.by_hand else {"caller": "keysteward", "server": "the target"}[can.chooses]
+    use = can.last_use or "-"
+    letters = ", ".join(offered(can))
+    return f"| {name} | {what} | {at_once} | {letters} | {chooser} | {'yes' if can.suspends else 'no'} | {use} |"
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "declaration.md": declaration,
+    "targets.md": targets,
+    "../README.md": readme,
+}
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ from pulumi.dynamic import (
 from keysteward.core.diff import differences
 from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.findings import Kind
-from keysteward.core.ledger import Ledger
+from keysteward.core.ledger import Ledger, Revoked
 from keysteward.core.models import ResourceServer
 from keysteward.core.planner import plan
 from keysteward.core.ports import Target
@@ -191,9 +191,18 @@ def read_declaration(props: Mapping[str, Any], session: Session) -> Spec:
     target, identity = session.targets[document["target"]], str(props["identity"])
     name = identity.removeprefix(f"{props['stack']}/")
     said = {"identity": identity, "name": name, "client_id": name, "client_id_given": False}
-    safeguards = dict(capabilities_of(target, document["kind"]).safeguards)
+    safeguards = dict(capabilities_of(target, str(document.get("kind"))).safeguards)
     said |= {"token_url": target.token_url, "safeguards": safeguards}
     return load_spec({**said, **document})
+
+
+def _revoked(spec: Spec, revoked: Revoked) -> str:
+    """Say in a preview what a revocation means for the run."""
+    lift = f"keysteward lift {spec.name} --reason TEXT"
+    if revoked.generations is None:
+        return f"warning: revoked ({revoked.reason}): nothing new is issued until: {lift}"
+    numbers = ", ".join(map(str, revoked.generations))
+    return f"warning: generation {numbers} is revoked ({revoked.reason}); once the reason is dealt with: {lift}"
 
 
 def _format_failure(props: Mapping[str, Any]) -> CheckFailure | None:
@@ -233,7 +242,10 @@ class CredentialProvider(ResourceProvider):
 
     @_readable
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Derive `plan` from the snapshot. A problem is a failure of the resource, before anything is written."""
+        """Derive `plan` from the snapshot. A problem is a failure of the resource, before anything is written.
+
+        That it is revoked is said beside the plan, whose words are stored and change only with what is due.
+        """
         failure = _format_failure(news)
         if failure is not None:
             return CheckResult(news, [failure])
@@ -247,6 +259,8 @@ class CredentialProvider(ResourceProvider):
             failures.append(CheckFailure("declaration", shown.problem.message))
         ledger = world.ledger
         executed = (ledger.executed.count, ledger.executed.words) if ledger else (0, "")
+        if ledger is not None and ledger.revoked is not None:
+            _tell(spec.identity, _revoked(spec, ledger.revoked))
         words = "" if any(f.kind is Kind.LEASED for f in shown.findings) else shown.words
         return CheckResult({**_common(news), "plan": _plan_words(words, executed, _olds)}, failures)
 
@@ -512,7 +526,7 @@ def deploy(stack: Stack, *, root: Path | None = None) -> dict[str, Resource]:
     except DeclarationError as error:
         raise pulumi.RunError(str(error)) from None
     made: dict[str, Resource] = {}
-    for declared in sorted(stack.declarations, key=lambda d: not isinstance(d, ResourceServer)):
+    for declared in (*stack.servers, *stack.credentials):
         kind = type(declared).__name__
         resource, provider = _KINDS[kind]
         options = pulumi.ResourceOptions(

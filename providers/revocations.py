@@ -2,7 +2,8 @@
 
 A record (`.keysteward/revoked/<identity>.json` in the project) has `format` (1), `identity`, `reason`, `at`, `actor`
 and `disabled` (by target, the remote ids of the clients that were disabled). The next session with the runner's
-credential writes it into the ledger before anything else, and only then removes it.
+credential writes it into the ledger before anything else, and only then removes it. Records are changed under the lock
+of their folder (`.lock`), which nobody holds while something answers.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import functools
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from keysteward.core.reconciler import Reconciler
 from keysteward.core.stack import IDENTITY
 from keysteward.providers.author import author_of
 from keysteward.providers.card import FOLDER
-from keysteward.providers.local.files import file_errors, remove_file, replace_file
+from keysteward.providers.local.files import file_errors, locked, make_folder, remove_file, replace_file
 
 FORMAT = 1
 
@@ -83,20 +84,28 @@ def keep(root: Path, identity: str, reason: str, marked: Iterable[Marked]) -> Pa
     Raises AccessDenied or Unavailable when it cannot be written, and Damaged for what stands there and is no record.
     """
     path = record_path(root, identity)
-    disabled = dict(read_record(path).disabled) if path.exists() else {}
-    for item in marked:
-        disabled[item.target] = tuple(sorted({*disabled.get(item.target, ()), item.remote_id}))
-    document = {
-        "format": FORMAT,
-        "identity": identity,
-        "reason": reason,
-        "at": datetime.now(UTC).isoformat(),
-        "actor": author_of("", "keysteward", root).actor,
-        "disabled": disabled,
-    }
-    with file_errors("the record of the revocation"):
+    actor = author_of("", "keysteward", root).actor
+    with file_errors("the record of the revocation"), _folder_locked(path):
+        disabled = dict(read_record(path).disabled) if path.exists() else {}
+        for item in marked:
+            disabled[item.target] = tuple(sorted({*disabled.get(item.target, ()), item.remote_id}))
+        document = {
+            "format": FORMAT,
+            "identity": identity,
+            "reason": reason,
+            "at": datetime.now(UTC).isoformat(),
+            "actor": actor,
+            "disabled": disabled,
+        }
         replace_file(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode())
     return path
+
+
+@contextmanager
+def _folder_locked(path: Path) -> Iterator[None]:
+    make_folder(path.parent)
+    with locked(path.parent / ".lock"):
+        yield
 
 
 def read_record(path: Path) -> Revocation:
@@ -131,7 +140,8 @@ def waiting(root: Path, stack: str) -> dict[Path, Revocation]:
 def honour(root: Path, reconciler: Reconciler) -> None:
     """Write every waiting record into its ledger, then remove it. One whose ledger cannot be written stays.
 
-    A credential that was renamed since is revoked under its present name.
+    A credential that was renamed since is revoked under its present name. What another revocation added meanwhile stays
+    for the next run.
     """
     for path, record in waiting(root, reconciler.snapshot.stack).items():
         words = f"{record.reason} (by {record.actor} at {record.at:%Y-%m-%d %H:%M} UTC, without the ledger store)"
@@ -139,7 +149,9 @@ def honour(root: Path, reconciler: Reconciler) -> None:
         if reconciler.edit(_present_name(reconciler, record), change, command="revoke", words=words) is None:
             _log.warning("credential=%s operation=revoke outcome=kept reason=no-ledger file=%s", record.identity, path)
             continue
-        remove_file(path)
+        with _folder_locked(path):
+            if path.exists() and read_record(path) == record:
+                remove_file(path)
         _log.warning("credential=%s operation=revoke outcome=noted file=%s", record.identity, path)
 
 

@@ -230,14 +230,23 @@ class Session:
 
     @cached_property
     def fingerprint(self) -> Fingerprint | None:
-        """Return the stack's keyed hash. The first runner makes its key; a reader before that has none."""
+        """Return the stack's keyed hash. The first runner makes its key; a reader before that has none.
+
+        Without a key that can be read an emergency goes on by ids, and makes no other: that would match no ledger.
+        """
         key = f"keys/{self.stack}"
         for _ in range(WRITE_TRIES):
             stored = self.ledgers.read(key)
-            known = fingerprint_key(stored, self.stack)
+            try:
+                known = fingerprint_key(stored, self.stack)
+            except Damaged as error:
+                if self._alone is None:
+                    raise
+                _log.warning("operation=fingerprint stack=%s outcome=by-ids reason=%r", self.stack, str(error))
+                return None
             if known is not None:
                 return fingerprinter(known.key, known.id)
-            if self.access == "reader":
+            if self.access == "reader" or self._alone is not None:
                 return None
             made = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
             try:
@@ -264,7 +273,7 @@ class Session:
             targets=self.targets,
             stores=self.stores,
             ledgers=self.ledgers,
-            fingerprint=self.fingerprint or (lambda _text: ""),
+            fingerprint=self.fingerprint,
             mint=new_material,
             nonce=lambda: secrets.token_hex(8),
             monotonic=time.monotonic,

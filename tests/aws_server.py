@@ -116,12 +116,26 @@ class AwsServer:
             fault.times -= 1
         if fault is not None and fault.code:
             return _refuse(start, fault.code, fault.status)
+        known = self._put_again(given) if action == "secretsmanager:PutSecretValue" else None
+        if known is not None:
+            return _refuse(start, known, 400) if isinstance(known, str) else _reply(start, 200, known)
         answer = list(app(environ, start))
         if action == "secretsmanager:UpdateSecretVersionStage":
             self._follow_current()
         if fault is not None:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         return answer
+
+    def _put_again(self, given: dict[str, Any]) -> dict[str, Any] | str | None:
+        """Answer a version id that is there already as AWS does (API Reference): moto writes over it while pending."""
+        secret = self.secrets().get(given["SecretId"])
+        version = secret.versions.get(given["ClientRequestToken"]) if secret is not None else None
+        if version is None:
+            return None
+        if version.get("secret_string") != given.get("SecretString"):
+            return "ResourceExistsException"
+        named = {"ARN": secret.arn, "Name": secret.name, "VersionId": given["ClientRequestToken"]}
+        return {**named, "VersionStages": version["version_stages"]}
 
     def _follow_current(self) -> None:
         """Let moto know the current version after a move of AWSCURRENT: it asks the label only when it is named."""
@@ -156,8 +170,12 @@ def _leading_keys(given: dict[str, Any]) -> list[str]:
 
 
 def _refuse(start: Callable[..., Any], code: str, status: int) -> Iterable[bytes]:
-    start(f"{status} Refused", [("Content-Type", _JSON), ("x-amzn-RequestId", "request-7")])
-    return [json.dumps({"__type": code, "message": "AWS repeats what was sent: message-canary-2c8e"}).encode()]
+    return _reply(start, status, {"__type": code, "message": "AWS repeats what was sent: message-canary-2c8e"})
+
+
+def _reply(start: Callable[..., Any], status: int, document: dict[str, Any]) -> Iterable[bytes]:
+    start(f"{status} Answer", [("Content-Type", _JSON), ("x-amzn-RequestId", "request-7")])
+    return [json.dumps(document).encode()]
 
 
 class _Quiet(WSGIRequestHandler):

@@ -33,6 +33,7 @@ PULUMI_INSTALL = "https://www.pulumi.com/docs/install/"
 ANSWER_SECONDS = 20
 
 _REQUIREMENT = re.compile(r"^[A-Za-z0-9_.-]+")
+_EXTRA = re.compile(r"""extra == ["'](\w+)["']""")
 
 
 def command(*, stack: StackOption = None, as_json: JsonOption = False) -> None:
@@ -92,11 +93,13 @@ def _modules() -> Iterator[Check]:
         try:
             present.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            lacking.append((name, "extra ==" in requirement))
+            found = _EXTRA.search(requirement)
+            lacking.append((name, found.group(1) if found else None))
     yield Check("python modules", ok=True, detail=", ".join(present))
     for name, extra in lacking:
-        detail = "not installed; only `keysteward sandbox` needs it" if extra else "not installed; pip install it"
-        yield Check(f"python module {name}", ok=extra, warning=extra, detail=detail)
+        wanted = f"if you need it: pip install 'keysteward[{extra}]'" if extra else "pip install it"
+        optional = extra is not None
+        yield Check(f"python module {name}", ok=optional, warning=optional, detail=f"not installed; {wanted}")
 
 
 def _stack(name: str | None) -> Iterator[Section]:

@@ -11,12 +11,14 @@ import typer
 from keysteward.cli.loading import StackOption
 from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note, reason_of
 from keysteward.cli.opening import open_stack
+from keysteward.cli.preview import JsonOption
+from keysteward.cli.terminal import show_json
 from keysteward.core import handles
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import Ledger
 from keysteward.core.schedule import parse_duration
 from keysteward.report.plain import plain
-from keysteward.report.plan import when
+from keysteward.report.plan import JSON_FORMAT, when
 
 
 def hold(
@@ -27,6 +29,7 @@ def hold(
     ],
     reason: ReasonOption,
     stack: StackOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Let no rotation begin and no overlap end for a while: a freeze, a trade fair, a holiday.
 
@@ -44,9 +47,8 @@ def hold(
 
     ledger = note(open_stack(stack), name, Request("hold", why, change))
     if ledger.held is not None:
-        typer.echo(
-            plain(f"{name}: held until {when(ledger.held.until)}; no rotation begins and no overlap ends before")
-        )
+        until = when(ledger.held.until)
+        _tell(ledger, f"{name}: held until {until}; no rotation begins and no overlap ends before", as_json=as_json)
 
 
 def release(
@@ -54,14 +56,23 @@ def release(
     *,
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why, for the audit log.")] = "",
     stack: StackOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """End a hold. What was due meanwhile is done by the next run.
 
     Exit code 0: noted; 1: an error.
     """
     request = Request("release", reason.strip(), lambda ledger, _runner, _now: handles.release(ledger))
-    note(open_stack(stack), name, request)
-    typer.echo(plain(f"{name}: no longer held; the next run does what is due"))
+    ledger = note(open_stack(stack), name, request)
+    _tell(ledger, f"{name}: no longer held; the next run does what is due", as_json=as_json)
+
+
+def _tell(ledger: Ledger, words: str, *, as_json: bool) -> None:
+    if not as_json:
+        typer.echo(plain(words))
+        return
+    held = None if ledger.held is None else {"until": ledger.held.until.isoformat(), "reason": ledger.held.reason}
+    show_json({"format": JSON_FORMAT, "identity": ledger.identity, "held": held})
 
 
 def _end(until: str) -> Callable[[datetime], datetime]:

@@ -48,5 +48,6 @@ def _planned(opened: Opened, identity: str) -> Preview:
     world = session.snapshot.world(identity, spec)
     if world.ledger is None:
         raise DeclarationError(f"{spec.name!r} was never issued, so it is not revoked; `keysteward up` issues it")
-    item = plan_of(replace(world, ledger=handles.lift(world.ledger)))
+    ledger = world.ledger if world.barred is not None else handles.lift(world.ledger)
+    item = plan_of(replace(world, ledger=ledger, barred=None))
     return planned_alone(opened, item, world.now)

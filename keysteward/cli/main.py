@@ -28,6 +28,7 @@ from keysteward.cli import (
     revoke,
     rollback,
     rotate,
+    rules,
     sandbox,
     show,
     suspend,
@@ -39,6 +40,7 @@ from keysteward.cli.terminal import say, say_error
 from keysteward.core.errors import KeystewardError
 
 DEBUG = "KEYSTEWARD_DEBUG"
+NOT_REPEATED = "What was typed is not repeated here: it may be a secret."
 
 
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -53,8 +55,7 @@ class _Commands(TyperGroup):
         try:
             return super().make_context(*args, **kwargs)
         except UsageError as error:
-            error.exit_code = 1
-            raise
+            raise _told(error) from None
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own signature
         """Run the command; whatever goes wrong is told in one sentence."""
@@ -65,8 +66,7 @@ class _Commands(TyperGroup):
             say_error(error)
             raise typer.Exit(error.exit_code) from None
         except UsageError as error:
-            error.exit_code = 1
-            raise
+            raise _told(error) from None
         except KeyboardInterrupt:
             say("interrupted")
             raise typer.Exit(INTERRUPTED) from None
@@ -78,6 +78,26 @@ class _Commands(TyperGroup):
             _trace()
             say(f"error: internal error ({type(error).__name__}); run again with {DEBUG}=1 and report it")
             raise typer.Exit(1) from None
+
+
+def _told(error: Any) -> Any:  # noqa: ANN401 - a UsageError
+    """Return the error of wrong words without those words: one of them may be a secret in the wrong place."""
+    error.exit_code = 1
+    wrong = str(error.message)
+    told = ""
+    if hasattr(error, "possibilities"):
+        told = "No such option."
+    elif wrong.startswith("No such command"):
+        _, means, command = wrong.rpartition("Did you mean ")
+        told = f"No such command. {means}{command if means else ''}".strip()
+    elif wrong.startswith("Got unexpected extra argument"):
+        told = "There is an argument too many."
+    elif isinstance(error, typer.BadParameter) and "'" in wrong:  # a choice, which repeats what was chosen
+        _, known, choices = wrong.rpartition(" is not one of ")
+        told = f"it must be one of {choices}" if known else "it does not take this value."
+    if told:
+        error.message = f"{told} {NOT_REPEATED}"
+    return error
 
 
 def _trace() -> None:
@@ -110,6 +130,7 @@ app.command("rollback")(rollback.command)
 app.command("rebuild")(rebuild.command)
 app.command("mv")(mv.command)
 app.command("whose", context_settings={"ignore_unknown_options": True})(whose.command)
+app.command("rules")(rules.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)
 app.add_typer(audit.app, name="audit")

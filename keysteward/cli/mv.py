@@ -10,16 +10,17 @@ import typer
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.planning import plan_of
+from keysteward.cli.preview import JsonOption
 from keysteward.cli.progress import Display
 from keysteward.cli.running import finish
-from keysteward.cli.terminal import confirm_or_stop, show
+from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.cli.up import YesOption
-from keysteward.core.errors import Conflict, DeclarationError
+from keysteward.core.errors import Conflict, DeclarationError, KeystewardError
 from keysteward.core.spec import Spec
 from keysteward.core.world import Extent
 from keysteward.providers.session import Access, Session
 from keysteward.report.plan import Preview, preview_lines
-from keysteward.report.results import result_lines, result_of
+from keysteward.report.results import result_lines, result_of, results_json
 
 
 def command(
@@ -28,6 +29,7 @@ def command(
     *,
     stack: StackOption = None,
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Let the declaration NEW go on with what was issued as OLD: marks, ledger and documents get the new identity.
 
@@ -35,6 +37,8 @@ def command(
 
     Exit code 0: moved; 1: an error, or declined.
     """
+    if as_json and not yes:
+        raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes")
     opened = open_stack(stack)
     spec = _renamed(opened, old, new)
     session = _session(opened, spec, "reader")
@@ -43,7 +47,8 @@ def command(
     if item.plan.problem is not None:
         raise Conflict(item.plan.problem.message, credential=spec.identity)
     planned = Preview(opened.stack.identity, session.snapshot.at, (), (item,))
-    show(preview_lines(planned))
+    if not as_json:
+        show(preview_lines(planned))
     confirm_or_stop(f"Move {old} to {new}?", yes=yes)
     with Display(1) as display:
         runner = _session(opened, spec, "runner", display)
@@ -56,7 +61,10 @@ def command(
             code = 0
         finally:
             finish(runner, "mv", code)
-    show(result_lines([result_of(result)], planned))
+    if as_json:
+        show_json(results_json([result_of(result)], planned))
+    else:
+        show(result_lines([result_of(result)], planned))
 
 
 def _renamed(opened: Opened, old: str, new: str) -> Spec:

@@ -100,7 +100,15 @@ def _edit(session: Session, identity: str, request: Request) -> Ledger:
     return ledger
 
 
-def note_and_do(opened: Opened, name: str, request: Request, check: Callable[[World], None], *, yes: bool) -> Ledger:
+def note_and_do(
+    opened: Opened,
+    name: str,
+    request: Request,
+    check: Callable[[World], None],
+    *,
+    yes: bool,
+    as_json: bool,
+) -> Ledger:
     """Show what a person's word brings about, ask, note it and carry it out; returns the ledger afterwards.
 
     Only lifecycle steps are done: what is new or changed in the declaration waits for `up`. `check` may refuse.
@@ -112,7 +120,8 @@ def note_and_do(opened: Opened, name: str, request: Request, check: Callable[[Wo
     check(world)
     asked = request.change(world.ledger, reader.runner, world.now)
     item = plan_of(replace(world, ledger=asked))
-    result = ask_and_do(opened, request, planned_alone(opened, item, world.now), Extent.LIFECYCLE, yes=yes)
+    planned = planned_alone(opened, item, world.now)
+    result = ask_and_do(opened, request, planned, Extent.LIFECYCLE, yes=yes, as_json=as_json)
     return result.ledger or asked
 
 

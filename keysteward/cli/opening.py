@@ -35,7 +35,9 @@ class Opened:
     @cached_property
     def renamed(self) -> frozenset[str]:
         """Return the identities that a declaration names as its own old names: these are moved, never ended."""
-        return frozenset(self.identity(old) for d in self.stack.declarations for old in d.previously)
+        return frozenset(
+            self.identity(old) for d in (*self.stack.credentials, *self.stack.servers) for old in d.previously
+        )
 
     def session(
         self,

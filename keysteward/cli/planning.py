@@ -11,7 +11,9 @@ from keysteward.core.brake import must_be_allowed
 from keysteward.core.effects import predict
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.governed import GovernedSet, judge_set
 from keysteward.core.holders import is_off
+from keysteward.core.models import Governed
 from keysteward.core.planner import plan
 from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.steps import Do, Plan
@@ -20,6 +22,7 @@ from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Failure, Preview, ServerItem
 
 _Spec = TypeVar("_Spec", Spec, ServerSpec)
+_Asked = TypeVar("_Asked")
 _Item = TypeVar("_Item")
 
 _TAKING = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE})
@@ -32,9 +35,7 @@ class _Failures:
 
     names: dict[str, list[str]] = field(default_factory=dict)
 
-    def try_each(
-        self, specs: Iterable[tuple[str, _Spec | None]], make: Callable[[str, _Spec | None], _Item]
-    ) -> list[_Item]:
+    def try_each(self, specs: Iterable[tuple[str, _Asked]], make: Callable[[str, _Asked], _Item]) -> list[_Item]:
         """Plan each, keeping errors; a failure of one does not hide the others."""
         made = []
         for identity, spec in specs:
@@ -65,7 +66,12 @@ def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prun
     credentials = failures.try_each(
         _chosen(opened.stack.specs, lost, wanted), lambda i, spec: plan_credential(session, i, spec)
     )
+    governed = failures.try_each(
+        ((f"{opened.stack.identity}/{g.name}", g) for g in opened.stack.governed if wanted is None),
+        lambda _i, declared: judge_governed(session, declared),
+    )
     findings = [] if wanted is not None else list(opened.policy)
+    findings += [finding for item in governed for finding in item.findings]
     findings += [finding for item in credentials for finding in findings_of(item, prune=prune)]
     findings += [undeclared(item) for item in servers if item.spec is None and not prune]
     findings += _unrecorded(opened, session) if wanted is None else []
@@ -77,7 +83,18 @@ def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prun
         findings=tuple(findings),
         failures=failures.told,
         prune=prune,
+        governed=tuple(governed),
     )
+
+
+def judge_governed(session: Session, declared: Governed) -> GovernedSet:
+    """Count one governed set from the snapshot of its target."""
+    snapshot = session.snapshot
+    ours = {
+        g.id for ledger in snapshot.ledgers.values() for g in ledger.generations if g.target == declared.target.name
+    }
+    objects = list(snapshot.target(declared.target.name).by_id.values())
+    return judge_set(declared, session.stack, objects, {key for key in ours if key is not None}, snapshot.at)
 
 
 def preview_lifecycle(opened: Opened, session: Session, names: Iterable[str] = ()) -> Preview:

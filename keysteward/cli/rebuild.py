@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
 import typer
 
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack, unknown_name
+from keysteward.cli.preview import JsonOption
 from keysteward.cli.running import finish
-from keysteward.cli.terminal import confirm_or_stop, say, say_error, show
+from keysteward.cli.terminal import confirm_or_stop, say, say_error, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.core.errors import KeystewardError, LeaseHeld
+from keysteward.core.examine import copied
+from keysteward.core.findings import Finding
 from keysteward.core.ledger import Ledger
 from keysteward.core.rebuild import behind, rebuild, unrecorded, words_of
 from keysteward.core.spec import Spec
 from keysteward.core.world import World
 from keysteward.providers.session import Session
+from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line
+from keysteward.report.plan import JSON_FORMAT
 
 PLANNED = "planned"
 
@@ -31,37 +37,91 @@ def command(
     *,
     stack: StackOption = None,
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Enter into the ledgers what carries our mark and is in none, and what the stores deliver and no ledger knows.
 
     For a ledger store that was lost or restored from a backup. Nothing is ended, issued or delivered; a ledger that
-    names everything is left alone. Shows what it would write, and asks.
+    names everything is left alone. A mark that was copied to another client is reported and never entered. Shows what
+    it would write, and asks.
 
     Exit code 0: written, or nothing to rebuild; 1: an error, or declined.
     """
+    if as_json and not yes:
+        raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes")
     opened = open_stack(stack)
-    specs = _chosen(opened, names or ())
     reader = opened.session("reader")
-    found = [(world, spec) for spec in specs if _needs(world := _world(reader, spec))]
-    if not found:
-        typer.echo("Nothing to rebuild: every marked client and every delivered generation is in a ledger.")
-        return
-    for world, spec in found:
-        show([line((spec.name, "bold"), f"  {behind(world) or 'a marked client is in no ledger'}")])
-        show(line("    ", words) for words in words_of(world.ledger, rebuild(world, spec, PLANNED, {})))
-    confirm_or_stop("Write these ledgers?", yes=yes)
-    session = opened.session("runner")
-    failed = False
-    for _, spec in found:
-        try:
-            show([line((spec.name, "bold"), "  ", "; ".join(_write(session, spec)))])
-        except KeystewardError as error:
-            failed = True
-            say_error(error)
-    finish(session, "rebuild", int(failed))
-    if failed:
+    worlds = [(_world(reader, spec), spec) for spec in _chosen(opened, names or ())]
+    found = [(world, spec) for world, spec in worlds if _needs(world)]
+    copies = [finding for world, _ in worlds for finding in copied(world)]
+    if not as_json:
+        _show(opened, found, copies)
+    made: list[Rebuilt] = []
+    if found:
+        confirm_or_stop("Write these ledgers?", yes=yes)
+        made = _rebuild(opened, found, as_json=as_json)
+    if as_json:
+        show_json(_json(opened, made, copies))
+    if any(item.error for item in made):
         raise typer.Exit(1)
-    say("\nLook at what comes next with `keysteward preview`; adopted generations end as docs/cli.md says.")
+    if made:
+        say("\nLook at what comes next with `keysteward preview`; adopted generations end as docs/cli.md says.")
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """One ledger: why it was rebuilt, and what was entered or what went wrong."""
+
+    spec: Spec
+    why: str
+    entered: tuple[str, ...] = ()
+    error: KeystewardError | None = None
+
+
+def _why(world: World) -> str:
+    return behind(world) or "a marked client is in no ledger"
+
+
+def _show(opened: Opened, found: list[tuple[World, Spec]], copies: list[Finding]) -> None:
+    """Show what would be written, and what is not ours in spite of its mark."""
+    show(finding_lines(copies, opened.stack.identity))
+    if not found:
+        typer.echo("Nothing to rebuild: every client of ours and every delivered generation is in a ledger.")
+    for world, spec in found:
+        show([line((spec.name, "bold"), f"  {_why(world)}")])
+        show(line("    ", words) for words in words_of(world.ledger, rebuild(world, spec, PLANNED, {})))
+
+
+def _rebuild(opened: Opened, found: list[tuple[World, Spec]], *, as_json: bool) -> list[Rebuilt]:
+    """Write each ledger, telling a person of each; one that fails stops no other."""
+    session = opened.session("runner")
+    made = []
+    for world, spec in found:
+        try:
+            item = Rebuilt(spec, _why(world), _write(session, spec))
+        except KeystewardError as error:
+            item = Rebuilt(spec, _why(world), error=error)
+            say_error(error)
+        made.append(item)
+        if item.entered and not as_json:
+            show([line((spec.name, "bold"), "  ", "; ".join(item.entered))])
+    finish(session, "rebuild", int(any(item.error for item in made)))
+    return made
+
+
+def _json(opened: Opened, made: list[Rebuilt], copies: list[Finding]) -> dict[str, Any]:
+    rebuilt = [
+        {
+            "name": item.spec.name,
+            "identity": item.spec.identity,
+            "why": item.why,
+            "entered": list(item.entered),
+            "error": None if item.error is None else str(item.error),
+        }
+        for item in made
+    ]
+    findings = [asdict(finding) for finding in copies]
+    return {"format": JSON_FORMAT, "stack": opened.stack.identity, "rebuilt": rebuilt, "findings": findings}
 
 
 def _chosen(opened: Opened, names: Iterable[str]) -> list[Spec]:

@@ -9,6 +9,7 @@ import typer
 from keysteward.cli.loading import StackOption
 from keysteward.cli.noting import CredentialArgument, Request, note_and_do
 from keysteward.cli.opening import open_stack
+from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
@@ -22,6 +23,7 @@ def command(
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why, for the audit log.")] = "",
     stack: StackOption = None,
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Give consumers the previous secret again, after proving that it works. Nothing new is issued.
 
@@ -31,7 +33,7 @@ def command(
     Exit code 0: rolled back; 1: an error, declined, or the previous secret does not work any more.
     """
     request = Request("rollback", reason.strip(), handles.rollback, "Roll back?")
-    ledger = note_and_do(open_stack(stack), name, request, _declared, yes=yes)
+    ledger = note_and_do(open_stack(stack), name, request, _declared, yes=yes, as_json=as_json)
     newer = [g for g in ledger.generations if ledger.current is not None and g.number > ledger.current.number]
     if not newer and ledger.rollback is None:
         say("not rolled back: the previous secret does not work any more, and the current one is left as it is")

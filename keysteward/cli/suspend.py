@@ -9,6 +9,7 @@ import typer
 from keysteward.cli.loading import StackOption
 from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note_and_do, reason_of
 from keysteward.cli.opening import open_stack
+from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
@@ -18,7 +19,12 @@ from keysteward.core.world import World
 
 
 def suspend(
-    name: CredentialArgument, *, reason: ReasonOption, stack: StackOption = None, yes: YesOption = False
+    name: CredentialArgument,
+    *,
+    reason: ReasonOption,
+    stack: StackOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Disable a credential at its target now, reversibly. Nothing of it works until `resume`.
 
@@ -29,7 +35,7 @@ def suspend(
     """
     why = reason_of(reason)
     request = Request("suspend", why, lambda ledger, _runner, now: handles.suspend(ledger, now, why), "Disable it?")
-    note_and_do(open_stack(stack), name, request, _can_be_suspended, yes=yes)
+    note_and_do(open_stack(stack), name, request, _can_be_suspended, yes=yes, as_json=as_json)
 
 
 def resume(
@@ -38,13 +44,14 @@ def resume(
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why, for the audit log.")] = "",
     stack: StackOption = None,
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Enable a credential that was disabled with `suspend`, unless its expiry or decommissioning keeps it disabled.
 
     Exit code 0: enabled, or noted; 1: an error, or declined.
     """
     request = Request("resume", reason.strip(), lambda ledger, _runner, _now: handles.resume(ledger), "Enable it?")
-    ledger = note_and_do(open_stack(stack), name, request, _declared, yes=yes)
+    ledger = note_and_do(open_stack(stack), name, request, _declared, yes=yes, as_json=as_json)
     if any(record.suspended for record in ledger.objects if not record.deleted and _in_use(ledger, record.key)):
         say("it is no longer suspended by hand, and stays disabled: its declaration has expired or is decommissioned")
 

@@ -9,6 +9,20 @@ from keysteward.core.observed import ObservedSecret
 from keysteward.core.ports import Strategy
 from keysteward.core.spec import Spec
 
+ADOPTED_MARK = "adopted-"
+"""What the nonce in the mark of an adopted object begins with: made by others, it is released and never deleted, even
+when its ledger is lost."""
+
+
+def adopted_nonce(nonce: str) -> str:
+    """Return the nonce for the mark of an object that is adopted by this attempt."""
+    return ADOPTED_MARK + nonce
+
+
+def marked_as_adopted(nonce: str) -> bool:
+    """Say whether a mark with this nonce was written by an adoption."""
+    return nonce.startswith(ADOPTED_MARK)
+
 
 def age_of(secret: ObservedSecret) -> tuple[int, float]:
     """Return what sorts secrets by age, oldest first: a rotated slot before others, the primary one last."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from keysteward.core.adoption import age_of, entered
+from keysteward.core.adoption import adopted_nonce, age_of, entered
 from keysteward.core.holders import narrowed, switched
 from keysteward.core.ledger import (
     Blocked,
@@ -145,7 +145,7 @@ def _adopt(w: World, step: Step, out: Outcome) -> World:
     secrets = [s for s in secrets if not record.holder or s.id == spec.adopt]
     ledger = _opened(w, out)
     key = max((o.key for o in ledger.objects), default=0) + 1
-    record = replace(record, key=key, nonce=out.nonce)
+    record = replace(record, key=key, nonce=adopted_nonce(out.nonce))
     delivered = {e.fingerprint for d in w.delivered.values() if (e := d.current) is not None}
     matching = [s for s in secrets if s.fingerprint is not None and s.fingerprint in delivered]
     current = matching[-1] if matching else (secrets[-1] if secrets else None)

@@ -10,8 +10,9 @@ from keysteward.core.holders import is_off
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, Origin, State
 from keysteward.core.making import cap_filled, held_anywhere
 from keysteward.core.ports import Strategy
-from keysteward.core.rebuild import behind, unrecorded
+from keysteward.core.rebuild import behind, copies, unrecorded
 from keysteward.core.retiring import clock_off, retirement_at, silence
+from keysteward.core.rules import judge
 from keysteward.core.schedule import LATE_SHARE, due_at, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.world import World
@@ -29,13 +30,25 @@ def examine(w: World) -> tuple[Finding, ...]:
     if ledger is None or ledger.closed is not None:
         if w.spec is None:
             return ()
-        return (*_revoked(w, ledger), *_expiring(w, w.spec), *_unrecorded(w), *_new_value(w, w.spec, None))
-    findings = [*_unrecorded(w), *_states(w, ledger), *_observed(w, ledger)]
+        return (
+            *judge(w.spec, w.now),
+            *_revoked(w, ledger),
+            *_expiring(w, w.spec),
+            *_unrecorded(w),
+            *copied(w),
+            *_new_value(w, w.spec, None),
+        )
+    findings = [*_unrecorded(w), *copied(w), *_states(w, ledger), *_observed(w, ledger)]
     if w.spec is None:
         message = f"{w.identity} has an open ledger and no declaration"
         findings.append(_find(w, Kind.UNDECLARED, Severity.WARNING, message, "declare it again, or run with --prune"))
     else:
-        findings += [*_expiring(w, w.spec), *_late(w, w.spec, ledger), *_retirement(w, w.spec, ledger)]
+        findings += [
+            *judge(w.spec, w.now),
+            *_expiring(w, w.spec),
+            *_late(w, w.spec, ledger),
+            *_retirement(w, w.spec, ledger),
+        ]
         findings += [*_unnotified(w, w.spec, ledger), *_not_renewed(w, w.spec, ledger), *_new_value(w, w.spec, ledger)]
     return tuple(findings)
 
@@ -111,6 +124,21 @@ def _unrecorded(w: World) -> Iterable[Finding]:
     for found in unrecorded(w) if w.ledger is not None and w.ledger.closed is None else ():
         message = f"client {found.object.client_id!r} at target {found.target} carries its mark and is in no ledger"
         yield _find(w, Kind.UNRECORDED, Severity.WARNING, message, mend)
+
+
+def copied(w: World) -> Iterable[Finding]:
+    """Report what carries our mark and gives no right to touch it: a copy of our client, as far as we can know."""
+    for found in copies(w):
+        item = found.object
+        message = (
+            f"client {item.client_id!r} ({item.remote_id}) at target {found.target} carries a copy of its mark: "
+            "neither ledger, declaration nor delivered document names it; no run touches it"
+        )
+        mend = (
+            "find out whose it is, and take its mark away there; one of ours that was left behind is entered by "
+            f'adopt="{item.client_id}" and: keysteward rebuild {_name(w)}'
+        )
+        yield _find(w, Kind.COPIED_MARK, Severity.WARNING, message, mend)
 
 
 def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:

@@ -1,7 +1,8 @@
 """Keys of a holder: which are ours, whether they are suspended, what they allow. Pure.
 
 A holder (an organization, an IAM user, a usage plan) is nobody's to declare: it carries keys of several credentials and
-of strangers. Each key of ours is known by its id in the ledger; whatever else is there is left alone.
+of strangers. Each key of ours is known by its id in the ledger; whatever else is there is left alone. Where keys
+carry a name, ours is "<identity> <generation> <nonce>", which helps after a ledger was lost and gives no right.
 """
 
 from __future__ import annotations
@@ -51,6 +52,13 @@ def switched(ledger: Ledger, record: ObjectRecord, found: ObservedObject, *, on:
     changed = {secret.id for secret in ours(ledger, record, found)}
     secrets = tuple(replace(s, enabled=on) if s.id in changed else s for s in found.secrets)
     return replace(found, secrets=secrets)
+
+
+def number_in_name(w: World, secret: ObservedSecret) -> int | None:
+    """Return the generation that a key's name says it is of this credential; None when it says nothing of the kind."""
+    identity, _, rest = (secret.name or "").partition(" ")
+    number = rest.partition(" ")[0]
+    return int(number) if identity in {w.identity, *w.names} and number.isdecimal() else None
 
 
 def merged(seen: ObservedObject, before: Sequence[ObservedSecret], after: ObservedObject) -> ObservedObject:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from keysteward.core.homes import at_home
-from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
+from keysteward.core.ledger import LEASE, Generation, Ledger, ObjectRecord, State
 from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.ports import Capabilities, Strategy
 from keysteward.core.spec import Spec
@@ -208,6 +208,7 @@ def resolve_lost(w: World, ledger: Ledger, generation: Generation) -> Step | Wai
 def _give_up(
     ledger: Ledger, generation: Generation, record: ObjectRecord, found: ObservedObject | None, can: Capabilities
 ) -> Step:
+    """Give up an attempt with what it may have left; a process that stood still may have asked as late as its lease."""
     known = {g.id for g in ledger.generations if g.id and g.object == record.key} | set(generation.baseline)
     strangers = [s for s in found.secrets if s.id not in known] if found else []
     named = [s for s in strangers if s.name and generation.nonce in s.name]
@@ -225,7 +226,7 @@ def _give_up(
         for s in strangers
         if not can.tags_secrets
         and s.created_at is not None
-        and asked - CREATION_SLACK <= s.created_at <= asked + can.call_timeout
+        and asked - CREATION_SLACK <= s.created_at <= asked + LEASE + can.call_timeout
         and (s.last_used is None)
     )
     why = "no answer came" + (f"; it may have left {', '.join(suspects)} on {record.client_id}" if suspects else "")

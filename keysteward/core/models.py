@@ -291,8 +291,37 @@ class ManualKey(Credential):
         return "api_key"
 
 
+@declaration
+class Governed:
+    """Keys that others make at a target, which are counted, judged and reported, and never changed.
+
+    `holders` and `keys` select them by shell patterns: holders by their id or label, keys by their name; `holder_kind`
+    is the target's word ("organization", "user"). A key that is declared by itself is not among them. `ceiling` is all
+    that any of them may be allowed; `max_age` how old one may get, `max_count` how many there may be.
+    """
+
+    name: Name
+    _: KW_ONLY
+    target: SkipValidation[Target]
+    owner: Text
+    purpose: Text
+    holders: Names = ("*",)
+    holder_kind: str | None = None
+    keys: Names = ("*",)
+    ceiling: Mapping[ResourceServer, Names] | None = None
+    max_age: DeclaredDuration | None = None
+    max_count: int | None = Field(default=None, ge=0)
+
+    @property
+    def allowed(self) -> frozenset[str] | None:
+        """Return the permissions of the ceiling; None when there is none."""
+        if self.ceiling is None:
+            return None
+        return frozenset(scope for scopes in self.ceiling.values() for scope in scopes)
+
+
 Secret = M2MClient | ClientSecret | ApiKey | ManualKey
 """Every kind of credential."""
 
-Declaration = ResourceServer | Secret
-"""Everything a stack may hold but governed sets."""
+Declaration = ResourceServer | Secret | Governed
+"""Everything a stack may hold."""

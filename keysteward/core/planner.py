@@ -108,6 +108,17 @@ def _renamed(w: World) -> Decision:
     return NOTHING if w.ledger is not None and w.ledger.identity != w.identity else None
 
 
+def _barred(w: World) -> Decision:
+    """Rename nothing to what a person revoked: its revocation would be lifted by nobody's word."""
+    if w.barred is None:
+        return None
+    name = w.identity.rsplit("/", 1)[-1]
+    return Problem(
+        f"{w.identity} was revoked before it was closed ({w.barred.reason}), and another one would get its name; "
+        f"choose another name, or run: keysteward lift {name} --reason TEXT"
+    )
+
+
 def _revoked(w: World) -> Decision:
     return retiring.revoke(w, NOTHING) if w.ledger and w.ledger.revoked else None
 
@@ -557,6 +568,7 @@ Rule = Callable[[World], Decision]
 ALL_RULES: tuple[Rule, ...] = (
     _leased,
     _closed,
+    _barred,
     _revoked,
     _behind,
     _removed,
@@ -592,5 +604,5 @@ RULES: dict[Extent, tuple[Rule, ...]] = {
     Extent.ALL: ALL_RULES,
     Extent.LIFECYCLE: (_renamed, *(rule for rule in ALL_RULES if rule not in DECLARATION_RULES)),
     Extent.REVOKE: (_leased, _closed, _revoked),
-    Extent.RENAME: (_leased, _closed, _behind, _places, _mark, _redeliver),
+    Extent.RENAME: (_leased, _closed, _barred, _behind, _places, _mark, _redeliver),
 }

@@ -60,6 +60,10 @@ class Strategy(StrEnum):
     BY_HAND = "by hand"  # I: a person issues and ends it; we stage, prove, deliver and record
 
 
+MANY = 1_000_000
+"""`Capabilities.secrets` of a target without a limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a target can do. What is not listed, it cannot.

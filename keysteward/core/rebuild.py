@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from keysteward.core.adoption import age_of, entered
+from keysteward.core.adoption import age_of, entered, marked_as_adopted
+from keysteward.core.holders import number_in_name
+from keysteward.core.homes import holder_record
 from keysteward.core.ledger import UNFINISHED, Blocked, Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import shown
 from keysteward.core.observed import DeliveredEntry, ObservedSecret
+from keysteward.core.ports import Strategy
 from keysteward.core.spec import Spec
+from keysteward.core.stack import second_client_id
 from keysteward.core.world import Found, World
 
 PERHAPS_REVOKED = "its clients were disabled when its ledger was lost, so it may have been revoked"
@@ -23,21 +27,81 @@ _PROMISED = frozenset({State.INTENT, State.ISSUED})
 
 
 def unrecorded(w: World) -> tuple[Found, ...]:
-    """Return the objects that carry this credential's mark and that its ledger does not know, oldest first.
+    """Return the objects that are this credential's and that its ledger does not know, oldest first.
 
-    One that was gone and is there again, as in a restored target, is not known either.
+    A mark can be copied with everything else of a client, so that it counts only together with a client_id which the
+    declaration, the ledger or a delivered document names, and once for each attempt. One that was gone and is there
+    again, as in a restored target, is not known either.
     """
-    records = [r for r in w.ledger.objects if not r.deleted or _just_deleted(w, r)] if w.ledger is not None else []
-    nonces, ids = {r.nonce for r in records}, {r.remote_id for r in records}
-    unknown = [
+    return tuple(sorted(_named_once(w).values(), key=_age))
+
+
+def copies(w: World) -> tuple[Found, ...]:
+    """Return the objects that carry this credential's mark and are not its: copies, or what nothing names any more."""
+    entered = _named_once(w).values()
+    return tuple(sorted((found for found in _strange(w) if found not in entered), key=_age))
+
+
+def _named_once(w: World) -> dict[str, Found]:
+    """Return the likeliest of the unknown objects for each attempt's nonce, among those that have a name of ours."""
+    best: dict[str, Found] = {}
+    known = {r.nonce for r in _known(w)}
+    for found in sorted(_strange(w), key=lambda item: _likeliness(w, item)):
+        mark = found.object.mark
+        if mark is not None and mark.nonce not in known and (_delivered_as(w, found) or _has_name(w, found)):
+            best.setdefault(mark.nonce, found)
+    return best
+
+
+def _strange(w: World) -> list[Found]:
+    """Return what carries this credential's mark and is not an object that its ledger knows."""
+    known = _known(w)
+    ids = {(r.target, r.remote_id) for r in known}
+    promised = {(r.target, r.client_id, r.nonce) for r in known if r.remote_id is None}
+    return [
         found
         for found in w.found
-        if found.object.mark is not None
-        and found.object.mark.identity in {w.identity, *w.names}
-        and found.object.mark.nonce not in nonces
-        and found.object.remote_id not in ids
+        if (mark := found.object.mark) is not None
+        and mark.identity in {w.identity, *w.names}
+        and (found.target, found.object.remote_id) not in ids
+        and (found.target, found.object.client_id, mark.nonce) not in promised
     ]
-    return tuple(sorted(unknown, key=_age))
+
+
+def _known(w: World) -> list[ObjectRecord]:
+    return [r for r in w.ledger.objects if not r.deleted or _just_deleted(w, r)] if w.ledger is not None else []
+
+
+def _likeliness(w: World, found: Found) -> tuple[bool, bool, bool, tuple[float, str]]:
+    """Return what sorts the likeliest of several objects with one nonce first."""
+    elsewhere = w.spec is not None and found.target != w.spec.target
+    return not _delivered_as(w, found), elsewhere, found.object.client_id not in _client_ids(w), _age(found)
+
+
+def _delivered_as(w: World, found: Found) -> bool:
+    """Say whether a delivered document names this client: its digest covers the client_id."""
+    if w.spec is None:
+        return False
+    digest = w.spec.document_digest(found.object.client_id, found.object.settings.method)
+    return any(entry.about == digest for _, entry, _ in _entries(w))
+
+
+def _has_name(w: World, found: Found) -> bool:
+    """Say whether the declaration or the ledger names this client, or its twin where two clients take turns."""
+    names = _client_ids(w)
+    if w.spec is not None and w.spec.strategy is Strategy.ALTERNATE:
+        names |= {second_client_id(name, 2) for name in names}
+    return found.object.client_id in names or (w.spec is not None and w.spec.adopt == found.object.remote_id)
+
+
+def _client_ids(w: World) -> set[str]:
+    """Return the client_ids that the ledger and the declaration name; one that is not given stays what it was."""
+    names = {record.client_id for record in w.ledger.objects} if w.ledger is not None else set()
+    if w.spec is None:
+        return names
+    names |= {w.spec.client_id, *(() if w.spec.client_id_given else w.spec.previously)}
+    adopted = w.by_client_id(w.spec.target, w.spec.adopt) if w.spec.adopt is not None else None
+    return names if adopted is None else names | {adopted.client_id}
 
 
 def _just_deleted(w: World, record: ObjectRecord) -> bool:
@@ -63,10 +127,22 @@ def behind(w: World) -> str | None:
         promised = known is not None and known.state in _PROMISED and not staged
         if entry.generation >= (ledger.next if ledger is not None else 1) or promised:
             return f"{key} holds generation {entry.generation}, of which its ledger does not know"
+    for target, holder, secret, number in _named_keys(w):
+        if number >= (ledger.next if ledger is not None else 1):
+            return f"key {secret.id} of {holder} at target {target} is generation {number}, of which no ledger knows"
     if w.spec is not None and (ledger is None or ledger.closed is not None):
         for found in unrecorded(w):
             return f"client {found.object.client_id!r} at target {found.target} carries its mark and is in no ledger"
     return None
+
+
+def _named_keys(w: World) -> Iterator[tuple[str, str, ObservedSecret, int]]:
+    """Yield the keys of holders whose name says that they are this credential's, with target, holder and number."""
+    for found in w.found:
+        for secret in found.object.secrets if found.object.holder else ():
+            number = number_in_name(w, secret)
+            if number is not None:
+                yield found.target, found.object.client_id, secret, number
 
 
 def _entries(w: World) -> Iterator[tuple[str, DeliveredEntry, bool]]:
@@ -99,7 +175,8 @@ def rebuild(w: World, spec: Spec, incarnation: str, read: Mapping[int, str]) -> 
     made = _generations(w, spec, ledger, secrets, read)
     numbers = {g.number for g in made}
     kept = (g for g in ledger.generations if g.number not in numbers)
-    following = max([ledger.next, *(n + 1 for n in numbers), *(e.generation + 1 for _, e, _ in _entries(w))])
+    named = [number for _, _, _, number in _named_keys(w)]
+    following = max([ledger.next, *(n + 1 for n in (*numbers, *named, *(e.generation for _, e, _ in _entries(w))))])
     everything = tuple(sorted((*kept, *made), key=lambda g: g.number))
     return _settled(w, replace(ledger, generations=everything, next=following), made, fresh)
 
@@ -119,19 +196,24 @@ def _fresh_records(w: World, spec: Spec, ledger: Ledger) -> tuple[ObjectRecord, 
         client = w.by_client_id(spec.target, spec.client_id)
         found += [] if client is None else [Found(spec.target, client)]
     first = max((record.key for record in ledger.objects), default=0) + 1
-    return tuple(
-        _known_before(ledger, item)
-        or ObjectRecord(
-            key=key,
-            target=item.target,
-            client_id=item.object.client_id,
-            method=item.object.settings.method,
-            nonce=item.object.mark.nonce if item.object.mark is not None else "",
-            remote_id=item.object.remote_id,
-            external=spec.external,
-            adopted=spec.adopt in {item.object.client_id, item.object.remote_id},
-        )
-        for key, item in enumerate(found, first)
+    return tuple(_known_before(ledger, item) or _record_for(spec, item, key) for key, item in enumerate(found, first))
+
+
+def _record_for(spec: Spec, found: Found, key: int) -> ObjectRecord:
+    """Return a record of a found object; one that others made stays adopted, whatever is declared by now."""
+    item = found.object
+    if item.holder:
+        return holder_record(item, spec, key)
+    nonce = item.mark.nonce if item.mark is not None else ""
+    return ObjectRecord(
+        key=key,
+        target=found.target,
+        client_id=item.client_id,
+        method=item.settings.method,
+        nonce=nonce,
+        remote_id=item.remote_id,
+        external=spec.external,
+        adopted=marked_as_adopted(nonce) or spec.adopt in {item.client_id, item.remote_id},
     )
 
 
@@ -139,7 +221,8 @@ def _known_before(ledger: Ledger, found: Found) -> ObjectRecord | None:
     """Return the record of an object that was thought to be gone, as of one that is there."""
     item = found.object
     for record in ledger.objects:
-        same = record.remote_id == item.remote_id or (item.mark is not None and record.nonce == item.mark.nonce)
+        marked = item.mark is not None and record.nonce == item.mark.nonce and record.client_id == item.client_id
+        same = record.remote_id == item.remote_id or marked
         if record.deleted and record.target == found.target and same:
             return replace(record, deleted=False, remote_id=item.remote_id)
     return None
@@ -147,7 +230,18 @@ def _known_before(ledger: Ledger, found: Found) -> ObjectRecord | None:
 
 def _secrets(w: World, record: ObjectRecord) -> list[ObservedSecret]:
     found = None if record.deleted else w.object(record)
-    return sorted(found.secrets, key=age_of) if found is not None else []
+    secrets = sorted(found.secrets, key=age_of) if found is not None else []
+    return [secret for secret in secrets if not record.holder or _is_ours(w, secret)]
+
+
+def _is_ours(w: World, secret: ObservedSecret) -> bool:
+    """Say whether a key of a holder is this credential's: by its name, by a delivered document, or as adopted."""
+    if number_in_name(w, secret) is not None or (w.spec is not None and w.spec.adopt == secret.id):
+        return True
+    entries = [entry for _, entry, _ in _entries(w)]
+    return any(secret.fingerprint is not None and e.fingerprint == secret.fingerprint for e in entries) or any(
+        e.remote_id == secret.id for e in entries
+    )
 
 
 def _named(ledger: Ledger, record: ObjectRecord, secret: ObservedSecret, delivered: set[int]) -> bool:
@@ -178,7 +272,8 @@ def _generations(
     by_fingerprint |= {fingerprint: number for number, fingerprint in read.items()}
     by_id = {e.remote_id: e.generation for _, e, _ in _entries(w) if e.remote_id is not None}
     taken = {g.number for g in ledger.generations if g.state not in UNFINISHED}
-    following = max([ledger.next, *(number + 1 for number in by_fingerprint.values())])
+    by_id |= {secret.id: number for _, _, secret, number in _named_keys(w)}
+    following = max([ledger.next, *(number + 1 for number in (*by_fingerprint.values(), *by_id.values()))])
     made = []
     for record, secret in secrets:
         number = by_fingerprint.get(secret.fingerprint or "")

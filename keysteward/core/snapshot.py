@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from keysteward.core.errors import KeystewardError
 from keysteward.core.holders import merged
-from keysteward.core.ledger import Ledger, Place, load_ledger
+from keysteward.core.ledger import Ledger, Place, Revoked, load_ledger
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.ports import Fingerprint, LedgerStore, Store, Target
 from keysteward.core.servers import ServerLedger, load_server_ledger
@@ -40,6 +40,11 @@ def old_identities(stack: str, spec: Spec | ServerSpec) -> tuple[str, ...]:
 def carried_over(old: Ledger, closed: Ledger | None) -> Ledger:
     """Return a ledger that goes on under a name which had one before: no number of that name is given twice."""
     return old if closed is None else replace(old, next=max(old.next, closed.next))
+
+
+def barred_by(old: Ledger, closed: Ledger | None, identity: str) -> Revoked | None:
+    """Return the revocation that a rename to this identity would lift: of another credential that had it before."""
+    return None if closed is None or identity in old.names else closed.revoked
 
 
 class Once:
@@ -213,12 +218,13 @@ class Snapshot:
 
     def world(self, identity: str, spec: Spec | None) -> World:
         """Return the world of one credential."""
-        ledger = self.ledgers.get(identity)
+        ledger, barred = self.ledgers.get(identity), None
         if spec is not None and (ledger is None or ledger.closed is not None):
             names = old_identities(self.stack, spec)
             renamed = next((o for name in names if (o := self.ledgers.get(name)) and o.closed is None), None)
+            barred = barred_by(renamed, ledger, identity) if renamed is not None else None
             ledger = carried_over(renamed, ledger) if renamed is not None else ledger
-        return self.world_of(identity, spec, ledger)
+        return replace(self.world_of(identity, spec, ledger), barred=barred)
 
     def world_of(self, identity: str, spec: Spec | None, ledger: Ledger | None) -> World:
         """Return the world of one credential with a ledger that was read by itself."""

@@ -12,7 +12,16 @@ from functools import cached_property
 
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding, Severity
-from keysteward.core.models import ApiKey, Declaration, M2MClient, ManualKey, ResourceServer, Secret, Transitional
+from keysteward.core.models import (
+    ApiKey,
+    Declaration,
+    Governed,
+    M2MClient,
+    ManualKey,
+    ResourceServer,
+    Secret,
+    Transitional,
+)
 from keysteward.core.owners import Owners
 from keysteward.core.ports import LedgerStore, Store, Strategy, Target
 from keysteward.core.spec import ServerSpec, Spec, capabilities_of, server_spec_of, spec_of
@@ -66,6 +75,11 @@ class Stack:
         return tuple(d for d in self.declarations if isinstance(d, ResourceServer))
 
     @cached_property
+    def governed(self) -> tuple[Governed, ...]:
+        """Return the governed sets: keys that others make."""
+        return tuple(d for d in self.declarations if isinstance(d, Governed))
+
+    @cached_property
     def targets(self) -> dict[str, Target]:
         """Return the targets in use by name."""
         return {d.target.name: d.target for d in self.declarations}
@@ -103,6 +117,7 @@ def check(stack: Stack, owners: Owners) -> tuple[Finding, ...]:
         *_duplicate_names(stack),
         *_same_name_two_things(stack),
         *(sentence for declared in stack.credentials for sentence in _credential(declared, stack, owners)),
+        *(sentence for declared in stack.governed for sentence in _governed(declared, stack, owners)),
         *_shared_scopes(stack),
     ]
     if not problems:
@@ -124,7 +139,7 @@ def _subject(declared: Declaration) -> str:
 def _strangers(stack: Stack) -> Iterable[str]:
     for item in stack.declarations:
         known: object = item
-        if not isinstance(known, (Secret, ResourceServer)):
+        if not isinstance(known, (Secret, ResourceServer, Governed)):
             yield f"Stack {stack.identity!r}: declarations: {type(item).__name__} is not a declaration"
 
 
@@ -134,7 +149,7 @@ def _duplicate_names(stack: Stack) -> Iterable[str]:
         if declared.name in seen:
             yield f"{_subject(declared)}: name: {seen[declared.name]} has the same name; rename one of them"
         seen.setdefault(declared.name, _subject(declared))
-    for declared in stack.declarations:
+    for declared in (*stack.credentials, *stack.servers):
         for old in declared.previously:
             if old in seen:
                 yield f"{_subject(declared)}: previously: {old!r} is still declared; a name can only move"
@@ -152,7 +167,7 @@ def _same_name_two_things(stack: Stack) -> Iterable[str]:
             yield f"Stack {stack.identity!r}: two different {kind}s are called {name!r}; rename one of them"
 
 
-def _credential(declared: Secret, stack: Stack, owners: Owners) -> Iterable[str]:
+def _owner(declared: Secret | Governed, owners: Owners) -> Iterable[str]:
     subject = _subject(declared)
     owner = owners.find(declared.owner)
     if owner is None:
@@ -160,6 +175,21 @@ def _credential(declared: Secret, stack: Stack, owners: Owners) -> Iterable[str]
         yield f"{subject}: owner: {declared.owner!r} is not in the owners file (it lists {known}); add or correct it"
     elif owner.state == "gone":
         yield f"{subject}: owner: {declared.owner!r} is gone; name an active owner"
+
+
+def _governed(declared: Governed, stack: Stack, owners: Owners) -> Iterable[str]:
+    yield from _owner(declared, owners)
+    subject = _subject(declared)
+    if declared.target.key_capabilities is None or declared.target.key_capabilities.by_hand:
+        yield f"{subject}: target: {declared.target.name} shows no API keys; govern those of a target that does"
+    for server in declared.ceiling or {}:
+        if server not in stack.servers:
+            yield f"{subject}: ceiling: ResourceServer {server.name!r} is not in the stack; add it to declarations"
+
+
+def _credential(declared: Secret, stack: Stack, owners: Owners) -> Iterable[str]:
+    subject = _subject(declared)
+    yield from _owner(declared, owners)
     environments = capabilities_of(declared.target, type(declared).__name__).environments
     if environments is not None and declared.environment not in environments:
         yield (

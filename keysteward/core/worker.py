@@ -62,13 +62,14 @@ class News:
 class Tools:
     """All that a run needs from outside: ports, randomness, time. `sleep` takes seconds.
 
-    `notify` calls a consumer's webhook, `record` appends to the audit log; `author` is who the entries name.
+    `notify` calls a consumer's webhook, `record` appends to the audit log; `author` is who the entries name. Without a
+    `fingerprint` (its key cannot be read, in an emergency) secrets are known by their ids alone, and none is made.
     """
 
     targets: Mapping[str, Target]
     stores: Mapping[str, Store]
     ledgers: LedgerStore
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint | None
     mint: Callable[[str], Material]
     nonce: Callable[[], str]
     monotonic: Callable[[], float]
@@ -182,7 +183,11 @@ class Worker:
         return Outcome(at=self.clock())
 
     def _begin(self, step: Step) -> Outcome:
-        """Fix the attempt: a nonce, and for values the server mints, what was there before (by a fresh look)."""
+        """Fix the attempt: a nonce, and for values the server mints, what was there before (by a fresh look).
+
+        Raises Damaged where no fingerprint can be made: nothing is minted that could not be delivered.
+        """
+        _ = self._hash()
         record = step.record
         baseline: tuple[str, ...] = ()
         asked: datetime | None = None
@@ -212,7 +217,7 @@ class Worker:
         return self._stage_at(generation, material, missing_only=True)
 
     def _stage_at(self, generation: Generation, material: Material, *, missing_only: bool) -> Outcome:
-        fingerprint = self.tools.fingerprint(material.canonical.get_secret_value())
+        fingerprint = self._fingerprint(material)
         secret_id = material.kid or generation.id
         entry = self._entry(generation, fingerprint, secret_id)
         for place in self._places(generation):
@@ -228,6 +233,16 @@ class Worker:
     def _places(self, generation: Generation) -> list[Place]:
         return [self.ledger.place(key) for key in generation.delivery]
 
+    def _hash(self) -> Fingerprint:
+        """Return the stack's keyed hash. Raises Damaged where its key cannot be read."""
+        if self.tools.fingerprint is None:
+            words = "the stack's fingerprint key cannot be read: restore the ledger store from a backup, then run again"
+            raise Damaged(words, credential=self.world.identity)
+        return self.tools.fingerprint
+
+    def _fingerprint(self, material: Material) -> str:
+        return self._hash()(material.canonical.get_secret_value())
+
     def _value(self, generation: Generation) -> Material | None:
         """Return a generation's value from memory or from any of its places; checked against its fingerprint."""
         known = self.material.get(generation.number)
@@ -238,7 +253,7 @@ class Worker:
             material = store.read(place.path, generation.number) if store is not None else None
             if material is None:
                 continue
-            fingerprint = self.tools.fingerprint(material.canonical.get_secret_value())
+            fingerprint = self._fingerprint(material)
             if generation.fingerprint not in {None, fingerprint}:
                 raise Damaged(
                     f"{place.key} holds another value for generation {generation.number} than the ledger knows; "
@@ -521,6 +536,24 @@ class Worker:
         secret = shown(found, generation)
         if secret is not None:
             target.retire(remote_id, secret)
+        elif self.tools.fingerprint is None:
+            self._end_unseen(generation, record, found)
+
+    def _end_unseen(self, generation: Generation, record: ObjectRecord, found: ObservedObject) -> None:
+        """End a secret in a slot that cannot be told from others: with all in the slots of a client that ends wholly.
+
+        Raises Damaged where another secret may be meant to live.
+        """
+        slots = [secret for secret in found.secrets if secret.slot != "key"]
+        revoked = self.ledger.revoked
+        if slots and (record.external or revoked is None or revoked.generations is not None):
+            raise Damaged(
+                f"which secret of client {record.client_id} is generation {generation.number} cannot be told, since "
+                "the stack's fingerprint key cannot be read: restore the ledger store from a backup, or revoke --all",
+                credential=self.world.identity,
+            )
+        for secret in slots:
+            self._target(record).retire(found.remote_id, secret)
 
     def _check(self, step: Step) -> Outcome:
         """Find out whether a secret that the list does not show is dead: look again, then use it."""

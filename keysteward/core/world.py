@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from keysteward.core.ledger import Ledger, ObjectRecord
+from keysteward.core.ledger import Ledger, ObjectRecord, Revoked
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
 from keysteward.core.ports import Capabilities
 from keysteward.core.spec import KEY_KINDS, NO_KEYS, Spec
@@ -79,8 +79,9 @@ class Self:
 class World:
     """Declared, recorded, observed and delivered, with the time; `now` is the ledger store's.
 
-    `spec` is None when nothing is declared any more. `names` are the identities this credential has had. `successor`
-    is when the client was last used that takes over from this key, as far as its target shows.
+    `spec` is None when nothing is declared any more. `names` are the identities this credential has had. `barred` is
+    the revocation of what had this identity before, when another credential is to be renamed to it. `successor` is
+    when the client was last used that takes over from this key, as far as its target shows.
     """
 
     identity: str
@@ -93,6 +94,7 @@ class World:
     delivered: Mapping[str, Delivered] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     successor: datetime | None = None
+    barred: Revoked | None = None
 
     def object(self, record: ObjectRecord) -> ObservedObject | None:
         """Return what is observed of one recorded object: by remote id, or by our mark and its nonce."""

@@ -9,6 +9,7 @@ JSON (`format: 1`; keys may be added, never changed or removed):
   `generation`, `headline`, `needs_approval`), `wait` (`until`, `why`) or null, `problem` (text or null), `due` (ISO
   8601 or null), `status`
 - `findings[]`: `kind`, `severity` (error, warning, note), `subject`, `message`, `mend`
+- `governed[]`: `name`, `target`, `owner`, `keys`, `holders` (counts): sets of keys that others make
 - `failures[]`: `message`, `names[]`: what could not be planned, since a target or store did not answer
 - `unapplied`: how many declarations have changes that a lifecycle run leaves alone
 - `summary`: a count for each action that occurs, and `next_due` (`at`, `name`) or null
@@ -28,6 +29,7 @@ from typing import Any
 from rich.text import Text
 
 from keysteward.core.findings import Finding, Kind
+from keysteward.core.governed import GovernedSet
 from keysteward.core.ledger import Ledger
 from keysteward.core.servers import DoScope, ServerLedger, ServerPlan
 from keysteward.core.spec import ServerSpec, Spec
@@ -188,6 +190,7 @@ class Preview:
     failures: tuple[Failure, ...] = ()
     prune: bool = False
     unapplied: int = 0
+    governed: tuple[GovernedSet, ...] = ()
 
     @property
     def items(self) -> tuple[ServerItem | CredentialPlan, ...]:
@@ -236,6 +239,14 @@ def preview_lines(preview: Preview) -> Iterable[Text]:
         width = max((len(item.name) for item in shown), default=0)
         for item in shown:
             yield from _item_lines(item, width)
+    if preview.governed:
+        yield Text()
+        yield line(("Governed: made by others, and never changed here", "bold"))
+    width = max((len(item.name) for item in preview.governed), default=0)
+    for governed in preview.governed:
+        keys = "1 key" if len(governed.keys) == 1 else f"{len(governed.keys)} keys"
+        holders = "1 holder" if governed.holders == 1 else f"{governed.holders} holders"
+        yield line(f"    {governed.name.ljust(width)}  {keys} of {holders} at {governed.target}")
     for failure in preview.failures:
         yield Text()
         yield line("  ", ("!", "bold red"), " ", failure.message)
@@ -318,6 +329,10 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         "prune": preview.prune,
         "resource_servers": [_server_json(item) for item in preview.servers],
         "credentials": [_credential_json(item) for item in preview.credentials],
+        "governed": [
+            {"name": g.name, "target": g.target, "owner": g.owner, "keys": len(g.keys), "holders": g.holders}
+            for g in preview.governed
+        ],
         "findings": [asdict(finding) for finding in preview.findings],
         "unapplied": preview.unapplied,
         "failures": [{"message": f.message, "names": list(f.names)} for f in preview.failures],

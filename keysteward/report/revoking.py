@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from keysteward.core.brake import ALLOW_ENDING
 from keysteward.core.ledger import Ledger, ObjectRecord, Origin
 from keysteward.core.schedule import show_duration
@@ -9,24 +11,30 @@ from keysteward.core.spec import Spec
 
 
 def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None) -> list[str]:
-    """Return what to do: in an emergency, for a new secret, and to end it for good."""
+    """Return what to do: to lift a revocation, in an emergency, for a new secret, and to end it for good."""
     if ledger is None:
         return ["nothing was issued yet; remove the declaration"]
     if ledger.closed is not None:
         return ["it has ended; nothing is left to revoke"]
     records = [record for record in ledger.objects if not record.deleted]
-    sentences = [f"in an emergency: keysteward revoke {name} --all --reason TEXT; nothing works until it is lifted"]
+    wholly = ledger.revoked is not None and ledger.revoked.generations is None
+    revoke = f"keysteward revoke {name} --all --reason TEXT"
+    sentences = [*_revoked(name, spec, ledger)]
+    if not wholly:
+        sentences.append(f"in an emergency: {revoke}; nothing works until it is lifted")
+    elif any(generation.live for generation in ledger.generations):
+        sentences.append(f"what is left of it ends with the next run, or now: {revoke}")
     sentences += [_by_hand(record) for record in records]
-    if spec is not None:
+    if spec is not None and not wholly:
         sentences.append(
             f"for a new secret now: keysteward reissue {name} --reason TEXT; the old ones end at once, or after "
             f"--grace (its overlap is {show_duration(spec.overlap)})"
         )
-        if spec.decommission is None:
-            sentences.append(
-                "to end it in good order: declare decommission=<date>, on which it is disabled and can still be "
-                "enabled again; remove the declaration a week later"
-            )
+    if spec is not None and not wholly and spec.decommission is None:
+        sentences.append(
+            "to end it in good order: declare decommission=<date>, on which it is disabled and can still be "
+            "enabled again; remove the declaration a week later"
+        )
     before = "remove the declaration, then run" if spec is not None else "run"
     sentences.append(
         f"to end it for good: {before} keysteward up --prune (or pulumi up); this {_ending(records, ledger)}"
@@ -37,6 +45,17 @@ def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None) -> list[s
             f"person's word: {ALLOW_ENDING}=1"
         )
     return sentences
+
+
+def _revoked(name: str, spec: Spec | None, ledger: Ledger) -> Iterable[str]:
+    """Say how a revocation ends."""
+    if ledger.revoked is None:
+        return
+    what = f"it is revoked ({ledger.revoked.reason}), and nothing new is issued"
+    if ledger.revoked.generations is not None:
+        what = f"generation {', '.join(map(str, ledger.revoked.generations))} is revoked ({ledger.revoked.reason})"
+    again = "" if spec is not None else "declare it again, then "
+    yield f"{what}; once the reason is dealt with: {again}keysteward lift {name} --reason TEXT"
 
 
 def _by_hand(record: ObjectRecord) -> str:

@@ -30,7 +30,7 @@ ATTEMPTS: Final = 3
 
 _SCHEMES: Final = ("profile", "role", "env", "file")
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
-_REGION: Final = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
+_REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d")
 _SILENCED: Final = ("botocore", "boto3", "s3transfer", "urllib3")
 
 

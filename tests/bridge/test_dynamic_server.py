@@ -118,6 +118,8 @@ def test_a_process_that_changes_something_leaves_one_heartbeat(acme: Acme) -> No
     assert stored.document is not None
     assert (stored.document["door"], stored.document["command"]) == ("pulumi", "create")
     assert stored.document["outcome"] == "done"
+    acme.engine.up(stack)
+    assert stack.ledgers.read("heartbeat/acme/test").version == 1, "nothing due, none left, as the docs say"
 
 
 def test_another_format_is_refused_before_anything_is_done(acme: Acme) -> None:
@@ -445,6 +447,12 @@ def test_a_revoked_credential_stays_revoked_whatever_the_engine_calls(acme: Acme
     assert "warning: revoked: leaked once the reason is dealt with run: keysteward lift exporter" in "".join(
         acme.engine.transcript
     )
+
+    acme.engine.transcript.clear()
+    assert acme.engine.preview(stack)["exporter"].operation == "same"
+    said = "acme/test/exporter: warning: revoked (leaked): nothing new is issued until: keysteward lift exporter"
+    assert said in "".join(acme.engine.transcript)
+    assert acme.engine.gates(stack) == (True, True), "what is said beside the plan changes nothing"
 
     acme.pass_time(days=200)
     wider = acme.stack(acme.client(purpose="Invoices and reminders"))

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from project import Project
 
+from keysteward.core.handles import revoke
+from keysteward.core.ledger import dump_ledger, load_ledger
+from keysteward.core.snapshot import ledger_key
 from keysteward.sandbox.keycloak import KeycloakStandIn
 
 pytestmark = [
@@ -195,6 +198,23 @@ def test_production_is_not_deleted_without_a_word(project: Project, keycloak: Ke
     assert "exporter" in clients(keycloak)
     assert project.up(KEYSTEWARD_ALLOW_ENDING="1").code == 0
     assert set(clients(keycloak)) == {"mailer"}
+
+
+def test_a_preview_says_what_is_revoked_and_the_gates_stay_clean(project: Project) -> None:
+    assert project.up().code == 0
+    ledger = ledger_key("acme/test/exporter")
+    stored = project.ledgers.read(ledger)
+    assert stored.document is not None
+    known = load_ledger(stored.document, stored.version)
+    revoked = revoke(known, project.ledgers.now(), "leaked")
+    project.ledgers.write(ledger, dump_ledger(revoked), stored.version)
+    said = "revoked (leaked): nothing new is issued until: keysteward lift exporter --reason TEXT"
+    assert said in project.preview().text
+    assert project.up().code == 0
+    quiet = project.preview()
+    assert said in quiet.text
+    assert project.state()["exporter"]["status"] == "revoked"
+    assert project.gates() == (0, 0)
 
 
 def test_errors_are_one_sentence(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -37,6 +38,17 @@ def test_mv_moves_mark_ledger_and_document_and_issues_nothing(project: Project) 
     assert after.code == 0
     assert "generation" not in after.out
     assert "Nothing is due" in project.run("preview", "--expect-no-changes").out
+
+
+def test_programs_read_what_was_moved(project: Project) -> None:
+    project.run("up", "--yes")
+    project.declare(project.api, renamed(project))
+    assert "--json asks nothing, so it needs --yes" in project.run("mv", OLD, NEW, "--json").err
+    assert project.ledger(OLD).closed is None
+    document = json.loads(project.run("mv", OLD, NEW, "--yes", "--json").out)
+    [result] = document["results"]
+    assert (document["format"], result["identity"], result["outcome"]) == (1, f"acme/demo/{NEW}", "done")
+    assert "mark client billing-exporter" in result["done"]
 
 
 def test_it_asks_first(project: Project, at_a_terminal: Callable[[], None]) -> None:
@@ -89,6 +101,33 @@ def test_a_name_that_had_secrets_before_gets_none_of_their_numbers_again(project
     assert project.states("b") == ["1 current"]
     project.run("reissue", "b", "--reason", "a test", "--yes")
     assert [g.number for g in project.ledger("b").generations] == [1, 3]
+
+
+def test_a_rename_to_what_was_revoked_waits_until_a_person_lifts_it(project: Project) -> None:
+    project.declare(project.api, project.client("a"), project.client("b"))
+    project.run("up", "--yes")
+    value = project.store.reads("apps/a")
+    project.run("revoke", "b", "--all", "--reason", "leak", "--yes")
+    project.declare(project.api, project.client("a"))
+    assert project.run("up", "--prune", "--yes").code == 0
+
+    project.declare(project.api, project.client("b", deliver_to=project.store.path("apps/a"), previously=["a"]))
+    shown = project.run("preview")
+    assert shown.code == 1
+    assert "acme/demo/b was revoked before it was closed (leak), and another one would get its name" in shown.out
+    assert project.run("up", "--yes").code == 1
+    assert project.run("rotate", "--due", "--yes").code == 0
+    revoked = project.ledger("b").revoked
+    assert revoked is not None
+    assert revoked.reason == "leak"
+    assert (project.states("a"), project.store.reads("apps/a")) == (["1 current"], value), "what works goes on working"
+
+    lifted = project.run("lift", "b", "--reason", "the leak was an old copy", "--yes")
+    assert lifted.code == 0, lifted.err
+    assert (project.states("b"), project.store.reads("apps/a")) == (["1 current"], value)
+    assert project.ledger("b").revoked is None
+    assert project.ledger("a").closed is not None
+    assert "Nothing is due" in project.run("preview").out
 
 
 def test_what_was_revoked_before_it_was_closed_is_not_lifted_by_a_move(project: Project) -> None:

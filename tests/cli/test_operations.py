@@ -199,3 +199,31 @@ def test_a_word_that_can_wait_does_not_stop_a_run_half_way(project: Project, wor
     assert asked[0].code == 1
     assert "works on acme/demo/billing-exporter until" in asked[0].err
     assert "2 current" in project.states()
+
+
+def test_programs_read_that_it_is_held_and_released(project: Project) -> None:
+    project.run("up", "--yes")
+    held = json.loads(project.run("hold", NAME, "--until", "120d", "--reason", "trade fair", "--json").out)
+    assert held == {
+        "format": 1,
+        "identity": f"acme/demo/{NAME}",
+        "held": {"until": "2026-05-05T09:00:00+00:00", "reason": "trade fair"},
+    }
+    assert json.loads(project.run("release", NAME, "--json").out) == {**held, "held": None}
+
+
+@pytest.mark.parametrize("command", ["suspend", "resume", "rollback"])
+def test_programs_read_what_was_suspended_resumed_and_rolled_back(project: Project, command: str) -> None:
+    rotated(project)
+    if command == "resume":
+        project.run("suspend", NAME, "--reason", "an incident", "--yes")
+    words = (command, NAME, "--reason", "an incident", "--json")
+    refused = project.run(*words)
+    assert (refused.code, refused.out) == (1, "")
+    assert "--json asks nothing, so it needs --yes" in refused.err
+    document = json.loads(project.run(*words, "--yes").out)
+    [result] = document["results"]
+    assert (document["format"], result["name"], result["outcome"]) == (1, NAME, "done")
+    done = {"suspend": "disable client", "resume": "enable client", "rollback": "roll back to generation 1"}[command]
+    assert any(words.startswith(done) for words in result["done"])
+    assert result["generation"] == (1 if command == "rollback" else 2)

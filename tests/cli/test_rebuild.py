@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from cli_project import Project
@@ -61,6 +64,25 @@ def test_it_shows_and_asks_first(project: Project, at_a_terminal: Callable[[], N
     assert project.states()[-1].endswith("current")
 
 
+def test_programs_read_what_was_rebuilt(project: Project) -> None:
+    project.run("up", "--yes")
+    assert json.loads(project.run("rebuild", "--yes", "--json").out)["rebuilt"] == []
+    project.ledgers.documents.clear()
+    assert "--json asks nothing, so it needs --yes" in project.run("rebuild", "--json").err
+    assert project.ledgers.documents == {}
+    done = project.run("rebuild", "--yes", "--json")
+    assert done.code == 0
+    document = json.loads(done.out)
+    assert (document["format"], document["stack"], document["findings"]) == (1, "acme/demo", [])
+    [made] = document["rebuilt"]
+    assert (made["name"], made["error"]) == (NAME, None)
+    assert "of which its ledger does not know" in made["why"]
+    assert made["entered"] == [
+        f"enter client {NAME} at target corp",
+        f"enter generation 1 on client {NAME} (current)",
+    ]
+
+
 def test_marks_without_declaration_and_ledger_are_a_finding_that_is_never_ended(project: Project) -> None:
     project.run("up", "--yes")
     project.ledgers.documents.clear()
@@ -75,6 +97,28 @@ def test_marks_without_declaration_and_ledger_are_a_finding_that_is_never_ended(
     unknown = project.run("rebuild", NAME)
     assert unknown.code == 1
     assert "neither declared nor in the ledgers" in unknown.err
+
+
+def test_a_copy_that_a_stranger_made_of_our_client_is_reported_and_outlives_a_prune(project: Project) -> None:
+    project.run("up", "--yes")
+    [ours] = project.target.objects.values()
+    theirs = replace(copy.deepcopy(ours), client_id="aaa-theirs", remote_id="id-of-theirs")
+    project.target.objects = {theirs.remote_id: theirs, **project.target.objects}
+    project.ledgers.documents.clear()
+
+    shown = project.run("rebuild", "--yes")
+    assert shown.code == 0, shown.err
+    assert "enter client billing-exporter at target corp" in shown.out
+    assert "enter client aaa-theirs" not in shown.out
+    assert "client 'aaa-theirs' (id-of-theirs) at target corp carries a copy of its mark" in shown.out
+    assert "no run touches it" in project.run("preview").out
+
+    project.declare(project.api, project.client("mailer"))
+    assert "aaa-theirs" not in project.run("preview", "--prune").out.partition("Findings")[0]
+    assert project.run("up", "--yes", "--prune").code == 0
+    assert sorted(issued(project)) == ["aaa-theirs", "mailer"]
+    assert theirs.enabled
+    assert theirs.mark == ours.mark
 
 
 def test_a_ledger_that_another_run_works_on_is_not_written(project: Project) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from cli_project import Project
 
+from keysteward import RotationSchedule
 from keysteward.core.errors import OutcomeUnknown, Unavailable
 from keysteward.core.ports import Descriptor
+from keysteward.providers.revocations import Marked, keep
 from keysteward.testing.memory import MemoryLedgers, MemoryStore, MemoryTarget
 
 CARD = ".keysteward/stacks.demo.json"
@@ -297,6 +299,71 @@ def test_nothing_that_is_wrong_with_another_credential_stops_an_emergency(projec
     assert project.states() == ["1 retired"]
 
 
+KEY = "keys/acme/demo"
+DAMAGE: dict[str, tuple[str, int] | None] = {"damaged": ('{"format": 1, "id": "ab", "key": "no!"}', 7), "missing": None}
+
+
+def damage_key(project: Project, how: str) -> None:
+    del project.ledgers.documents[KEY]
+    left = DAMAGE[how]
+    if left is not None:
+        project.ledgers.documents[KEY] = left
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("which", [("--all",), ("--generation", "2")])
+def test_without_the_fingerprint_key_a_revocation_is_noted_and_keys_end_by_their_ids(
+    project: Project, which: tuple[str, ...], how: str
+) -> None:
+    project.run("up", "--yes")
+    project.run("reissue", NAME, "--reason", "a test", "--grace", "1d", "--yes")
+    first, newest = [s.value for o in project.target.objects.values() for s in o.secrets]
+    key = project.ledgers.documents[KEY]
+    damage_key(project, how)
+    done = project.run("revoke", NAME, *which, "--reason", "leak", "--yes")
+    assert done.code == int(which[0] != "--all"), done.err
+    revoked = project.ledger().revoked
+    assert revoked is not None
+    assert revoked.reason == "leak"
+    assert newest not in working(project)
+    assert project.states()[1] == "2 retired"
+    assert project.ledgers.documents.get(KEY) == DAMAGE[how], "no other key is made, which would match no ledger"
+
+    if which[0] != "--all":
+        assert "the stack's fingerprint key cannot be read: restore the ledger store from a backup" in done.out
+        project.ledgers.documents[KEY] = key
+        assert project.run("up", "--yes").code == 0
+        assert project.states() == ["1 current", "2 retired"]
+        assert project.store.reads(f"apps/{NAME}") == first
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_without_the_fingerprint_key_a_secret_in_a_slot_ends_with_all_of_its_client(project: Project, how: str) -> None:
+    rotation = RotationSchedule(every="90d", overlap="7d")
+    project.can(secrets=2, native_slot=True)
+    project.declare(project.api, project.client(auth_method="client_secret", rotation=rotation))
+    project.run("up", "--yes")
+    project.run("reissue", NAME, "--reason", "a test", "--grace", "1d", "--yes")
+    [client] = project.target.objects.values()
+    before = {s.value for s in client.secrets}
+    assert len(before) == 2
+    damage_key(project, how)
+
+    one = project.run("revoke", NAME, "--generation", "2", "--reason", "leak", "--yes")
+    assert one.code == 1
+    assert "which secret of client billing-exporter is generation 2 cannot be told" in one.out
+    assert "or revoke --all" in one.out
+    assert {s.value for s in client.secrets} == before, "the one that works is not ended by guess"
+    assert project.ledger().revoked is not None
+    assert "2 retired" not in project.states(), "nothing is called ended that is not"
+
+    done = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert done.code == 0, done.out
+    assert not client.enabled
+    assert before & {s.value for s in client.secrets} == set()
+    assert project.states() == ["1 retired", "2 retired"]
+
+
 @pytest.mark.parametrize("which", [("--all",), ("--generation", "2")])
 def test_with_its_store_down_a_secret_still_ends_at_its_target(project: Project, which: tuple[str, ...]) -> None:
     project.run("up", "--yes")
@@ -349,6 +416,27 @@ def test_the_record_of_a_credential_that_was_renamed_since_revokes_it_under_its_
     assert not record.exists()
     assert project.states("exporter") == ["1 retired"]
     assert working(project) == []
+
+
+def test_what_is_revoked_by_its_mark_while_a_run_notes_the_record_is_noted_next(project: Project) -> None:
+    project.run("up", "--yes")
+    project.ledgers.before = down
+    project.run("revoke", NAME, "--target", "corp", "--reason", "leak", "--yes")
+    project.ledgers.before = lambda _operation: None
+    record = project.root / f".keysteward/revoked/acme/demo/{NAME}.json"
+    again = iter([Marked("corp", "id-of-the-other", "other", was_enabled=True)])
+
+    def meanwhile(operation: str) -> None:
+        if operation == "write":
+            for item in again:
+                keep(project.root, f"acme/demo/{NAME}", "leak", [item])
+
+    project.ledgers.after = meanwhile
+    assert project.run("up", "--yes").code == 0
+    assert next(again, None) is None
+    assert not record.exists()
+    assert [step for step, _ in project.entries()].count("revoke") == 2, "it was removed once all of it was noted"
+    assert project.states() == ["1 retired"]
 
 
 def test_what_stops_half_way_leaves_a_record_of_what_was_disabled(project: Project) -> None:

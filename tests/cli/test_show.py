@@ -10,6 +10,8 @@ from cli_project import Project
 
 from keysteward.core.errors import Unavailable
 
+NAME = "billing-exporter"
+
 
 def test_show_answers_who_what_and_how_to_revoke(project: Project) -> None:
     project.declare(
@@ -156,3 +158,33 @@ def test_a_declared_end_shows_in_the_plan_and_in_the_record(project: Project) ->
     shown = project.run("show", "billing-exporter").out
     assert "2026-02-01 00:00 UTC: decommissioned" in shown
     assert "client billing-exporter is disabled at target corp" in shown
+
+
+def down(_operation: str) -> None:
+    raise Unavailable("no answer")
+
+
+def test_of_what_is_revoked_it_names_lift_before_all_else(project: Project) -> None:
+    project.run("up", "--yes")
+    project.pass_time(days=90)
+    project.run("up", "--yes")
+    project.run("revoke", NAME, "--generation", "1", "--reason", "an old copy", "--yes")
+    said = json.loads(project.run("show", NAME, "--json").out)["revoke"]
+    lift = f"keysteward lift {NAME} --reason TEXT"
+    assert said[0] == f"generation 1 is revoked (an old copy); once the reason is dealt with: {lift}"
+    assert said[1].startswith(f"in an emergency: keysteward revoke {NAME} --all")
+
+    project.target.before = down
+    project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    said = json.loads(project.run("show", NAME, "--json").out)["revoke"]
+    assert said[1] == f"what is left of it ends with the next run, or now: keysteward revoke {NAME} --all --reason TEXT"
+    project.target.before = lambda _operation: None
+    project.run("up", "--yes")
+    said = json.loads(project.run("show", NAME, "--json").out)["revoke"]
+    assert said[0] == f"it is revoked (leak), and nothing new is issued; once the reason is dealt with: {lift}"
+    assert not [sentence for sentence in said if "keysteward revoke" in sentence or "keysteward reissue" in sentence]
+    shown = project.run("show", NAME).out
+    assert shown.index("keysteward lift") < shown.index("is disabled at target corp")
+
+    project.declare(project.api)
+    assert f"declare it again, then {lift}" in json.loads(project.run("show", NAME, "--json").out)["revoke"][0]

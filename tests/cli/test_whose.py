@@ -279,6 +279,50 @@ def test_no_wrong_use_of_an_option_repeats_the_value_either(rotating: Project) -
         assert value[-5:] not in told.out + told.err
 
 
+TYPED = [
+    ("whose", "--value", "{0}"),
+    ("whose", "--value={0}"),
+    ("--{0}",),
+    ("{0}",),
+    ("--log-level", "{0}", "up"),
+    ("up", "--value", "{0}"),
+    ("up", "--value={0}"),
+    ("up", "--{0}"),
+    ("up", "--{0}=x"),
+    ("up", "--parallel", "{0}"),
+    ("up", "--yes={0}"),
+    ("show", "billing-exporter", "{0}"),
+    ("reissue", "billing-exporter", "{0}", "--reason", "leak", "--yes"),
+    ("resolve", "billing-exporter", "id", "{0}", "--ours"),
+    ("revoke", "billing-exporter", "-g", "{0}", "--reason", "leak"),
+    ("audit", "{0}"),
+    ("audit", "show", "--last", "{0}"),
+]
+
+
+@pytest.mark.parametrize("words", TYPED, ids=" ".join)
+def test_no_command_repeats_a_value_typed_where_none_belongs(rotating: Project, words: tuple[str, ...]) -> None:
+    value = secret_of(rotating)
+    told = rotating.run(*(word.format(value) for word in words))
+    assert told.code == 1
+    for part in (value, value[:8], value[-8:]):
+        assert part not in told.out + told.err
+
+
+def test_a_wrong_option_or_command_still_says_what_may_have_been_meant(project: Project) -> None:
+    told = project.run("up", "--prone")
+    assert "No such option. What was typed is not repeated here: it may be a secret." in flowing(told.err)
+    assert "(Possible options: --json, --plan, --prune)" in flowing(told.err)
+    assert "No such command. Did you mean 'rotate'?" in flowing(project.run("rotat").err)
+    assert "There is an argument too many." in flowing(project.run("show", "a", "b").err)
+    assert "it must be one of 'debug', 'info', 'warning'" in flowing(project.run("--log-level", "x", "up").err)
+
+
+def flowing(text: str) -> str:
+    """Return a framed message as one line."""
+    return " ".join(text.replace("│", " ").split())
+
+
 def test_a_file_whose_name_is_the_secret_is_not_named(rotating: Project) -> None:
     value = secret_of(rotating)
     folder = rotating.root / "files"

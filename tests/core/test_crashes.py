@@ -168,3 +168,24 @@ def test_a_rotation_that_died_is_not_taken_over_before_its_lease_ends() -> None:
     company.clock.now = held.until + timedelta(seconds=1)
     company.up()
     assert company.states() == ["1 previous", "2 current"]
+
+
+def test_what_was_minted_after_a_pause_and_then_lost_is_reported() -> None:
+    company = rotated(*STRATEGIES["minted"])
+
+    def stands_still(operation: str) -> None:
+        if operation == "issue mint":
+            company.pass_time(minutes=4)
+
+    def dies(operation: str) -> None:
+        if operation == "issue mint":
+            raise Killed
+
+    company.target.before, company.target.after = stands_still, dies
+    with pytest.raises(Killed):
+        company.up()
+    disarm(company)
+    settle(company)
+    [orphan] = [s for o in company.target.objects.values() for s in o.secrets if s.value != company.reads()]
+    [reported] = [f for f in company.preview()["acme/test/billing"].findings if f.kind is Kind.SUSPECT]
+    assert orphan.id in reported.message

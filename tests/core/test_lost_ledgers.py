@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from bench_world import MINTING, NAMED, NATIVE, STOCK, Company
+from bench_world import MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS, Company
 
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
@@ -18,7 +18,7 @@ from keysteward.core.ports import Capabilities
 from keysteward.core.rebuild import behind, rebuild, unrecorded, words_of
 from keysteward.core.steps import Problem
 from keysteward.core.world import Extent
-from keysteward.testing.memory import MemoryTarget
+from keysteward.testing.memory import MemorySecret, MemoryTarget
 
 NAME = "acme/test/billing"
 STRATEGIES: dict[str, tuple[Capabilities, dict[str, object]]] = {
@@ -322,3 +322,135 @@ def test_a_client_that_comes_back_with_a_restored_realm_is_entered_again() -> No
 
 def reissue_now(made: Company) -> Callable[[Ledger], Ledger]:
     return lambda ledger: reissue(ledger, "the realm was rebuilt", at=made.clock.now)
+
+
+def copied(made: Company, client_id: str, *, of: str = "billing") -> str:
+    """Let a stranger copy a client of ours with all that is on it, mark and keys included; returns the remote id."""
+    [original] = [o for o in made.target.objects.values() if o.client_id == of]
+    copied = replace(copy.deepcopy(original), client_id=client_id, remote_id=f"copy-{client_id}")
+    made.target.objects = {copied.remote_id: copied, **made.target.objects}
+    return copied.remote_id
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_strangers_copy_of_our_client_is_a_finding_and_never_entered_or_ended(strategy: str) -> None:
+    made = running(strategy, rotations=1)
+    theirs = copied(made, "aaa-copied")
+    twin = copied(made, "billing-7")
+    lose_the_ledgers(made)
+    ledger = rebuilt(made)
+    assert {o.client_id for o in ledger.objects} <= {"billing", "billing-2"}
+    assert ledger.current is not None
+    found = [f.message for f in made.preview()[NAME].findings if f.kind is Kind.COPIED_MARK]
+    assert len(found) == 2
+    assert any("'aaa-copied' (copy-aaa-copied) at target idp carries a copy of its mark" in words for words in found)
+    assert not [f for f in made.preview()[NAME].findings if f.kind is Kind.UNRECORDED]
+    made.up()
+    made.specs = {}
+    made.up()
+    assert set(made.target.objects) == {theirs, twin}, "ours are deleted with their declaration, theirs are not"
+    assert all(o.enabled and o.mark and o.secrets for o in made.target.objects.values())
+
+
+def test_a_copy_beside_a_ledger_that_knows_ours_is_a_finding_too() -> None:
+    made = running("key pairs")
+    copied(made, "theirs")
+    plan = made.preview()[NAME]
+    assert plan.steps == ()
+    assert [f.kind for f in plan.findings] == [Kind.COPIED_MARK]
+
+
+def test_a_copy_of_what_was_deleted_does_not_come_to_life_with_a_new_declaration() -> None:
+    made = running("key pairs")
+    theirs = copied(made, "theirs")
+    specs, made.specs = made.specs, {}
+    made.up()
+    made.pass_time(minutes=10)
+    made.specs = specs
+    made.up()
+    assert made.states()[-1] == "2 current"
+    assert {o.remote_id for o in made.ledger().objects} & {theirs} == set()
+    assert Kind.COPIED_MARK in {f.kind for f in made.preview()[NAME].findings}
+
+
+def test_a_client_of_another_name_is_ours_when_the_delivered_document_names_it() -> None:
+    made = Company(STOCK)
+    made.declare(made.client(auth_method="private_key_jwt", client_id="exports"))
+    made.up()
+    made.declare(made.client(auth_method="private_key_jwt", client_id="billing"))
+    made.up()
+    made.declare(made.client(auth_method="private_key_jwt", client_id="invoices"))
+    lose_the_ledgers(made)
+    ledger = rebuilt(made)
+    assert {o.client_id for o in ledger.objects} == {"billing", "exports"}, "as the current and the previous entry"
+    made.store.documents.clear()
+    lose_the_ledgers(made)
+    made.store.owners.clear()
+    shown = {f.kind for f in made.preview()[NAME].findings}
+    assert shown == {Kind.COPIED_MARK}
+    made.declare(made.client(auth_method="private_key_jwt", adopt="billing"))
+    assert {o.client_id for o in rebuilt(made).objects} == {"billing"}, "a person's word names it"
+
+
+def test_what_was_adopted_is_released_after_a_rebuild_that_did_not_know_of_it() -> None:
+    made = Company(STOCK)
+    from test_stories import stranger  # noqa: PLC0415 - a neighbour's bench
+
+    item = stranger(made, "billing")
+    made.declare(made.client(accept_gap=True, adopt="billing", rotation=RotationSchedule(every="90d")))
+    made.up()
+    made.declare(made.client(accept_gap=True, rotation=RotationSchedule(every="90d")))
+    made.up()
+    before = [s.value for s in item.secrets]
+    lose_the_ledgers(made)
+    ledger = rebuilt(made)
+    assert [o.adopted for o in ledger.objects] == [True]
+    assert all(g.origin is Origin.ADOPTED for g in ledger.generations)
+    made.specs = {}
+    assert "release client billing" in made.preview()[NAME].words
+    made.up()
+    assert [s.value for s in made.target.objects[item.remote_id].secrets] == before
+    assert item.mark is None
+
+
+# Keys of a holder
+
+
+@pytest.fixture(params={"named": NAMED_KEYS, "two": TWO_KEYS, "own values": OWN_KEYS}.items(), ids=lambda pair: pair[0])
+def keys(request: pytest.FixtureRequest) -> Company:
+    made = Company(MINTING, keys=request.param[1])
+    made.declare(made.key())
+    made.up()
+    return made
+
+
+def test_after_a_lost_ledger_a_key_is_entered_by_its_document_or_name_and_its_neighbours_are_not(keys: Company) -> None:
+    held = keys.target.objects["org-1"].secrets
+    mine = held[0].id
+    held.append(MemorySecret("theirs", "theirs", "key", keys.clock.now, "acme/test/other 1 n0"))
+    lose_the_ledgers(keys)
+    with pytest.raises(Conflict, match="run: keysteward rebuild billing"):
+        keys.up()
+    assert len(held) == 2, "nothing is issued twice"
+    ledger = rebuilt(keys)
+    assert [(g.number, g.id, g.state, g.origin) for g in ledger.generations] == [
+        (1, mine, State.CURRENT, Origin.ADOPTED)
+    ]
+    assert ledger.objects[0].holder
+    assert keys.consumer_works()
+    held[:] = [s for s in held if s.id != "theirs"]
+    keys.pass_time(days=90)
+    keys.up()
+    assert keys.states() == ["1 previous", "2 current"]
+
+
+def test_a_key_that_no_document_holds_is_still_known_by_its_name() -> None:
+    made = Company(MINTING, keys=NAMED_KEYS)
+    made.declare(made.key())
+    made.up()
+    lose_the_ledgers(made)
+    made.store.documents.clear()
+    made.store.owners.clear()
+    with pytest.raises(Conflict, match="key sec-2 of org-1 at target idp is generation 1, of which no ledger knows"):
+        made.up()
+    assert rebuilt(made, read=False).next == 2

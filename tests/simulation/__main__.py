@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from sim_dense import mixed
 from sim_fleet import Fleet, report
-from sim_scenario import make
 from sim_shrink import shrink
 from sim_world import play
 
@@ -39,7 +39,7 @@ def main() -> int:
 
 def one(seed: int) -> int:
     """Play one seed and tell all of it."""
-    world, broken = play(make(seed))
+    world, broken = play(mixed(seed))
     print("\n".join(world.story))
     if broken is None:
         return 0
@@ -49,7 +49,7 @@ def one(seed: int) -> int:
 
 def tell(seed: int, broken: str) -> None:
     """Print the shortest story found that ends the same."""
-    world, found = play(shrink(make(seed), broken))
+    world, found = play(shrink(mixed(seed), broken))
     print(f"\nseed {seed} ({world.profile.name}) broke: {broken}\nThe shortest story found that ends alike:")
     print("\n".join(world.story), f"\n=> {found}")
 

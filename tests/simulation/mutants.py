@@ -1,4 +1,4 @@
-"""Bugs to be planted one at a time: each a small change of one file of the planner or the reconciler.
+"""Bugs to be planted one at a time: each a small change of the planner or the reconciler.
 
 Every one of them switches off a rule of docs/safety.md; the simulation must find it.
 """
@@ -12,11 +12,13 @@ from dataclasses import dataclass
 class Mutant:
     """One bug: changes of files of `keysteward/core`, each of a text that stands there exactly once.
 
-    Where two places guard the same rule, the bug is in both.
+    Where several places guard the same rule, the bug is in all of them. `family` names the scenarios of `sim_dense` in
+    which the rule is needed most often.
     """
 
     name: str
     changes: tuple[tuple[str, str, str], ...]
+    family: str = "years"
 
 
 MUTANTS = (
@@ -49,6 +51,7 @@ MUTANTS = (
                 "",
             ),
         ),
+        family="struck",
     ),
     Mutant(
         "regenerate without a look",
@@ -89,6 +92,7 @@ MUTANTS = (
                 "    named: list[ObservedSecret] = []",
             ),
         ),
+        family="struck",
     ),
     Mutant(
         "revoked credentials get something new",
@@ -123,5 +127,74 @@ MUTANTS = (
                 "        if promised and entry.generation < 0:",
             ),
         ),
+    ),
+    Mutant(
+        "absence believed at once: what an answer that was lost left behind",
+        (("making.py", "    if view.started_at < proof_at:\n", "    if proof_at < asked:\n"),),
+        family="struck",
+    ),
+    Mutant(
+        "absence believed at once: a delivered secret that a list does not show",
+        (
+            (
+                "reconciler.py",
+                "                if not record.deleted:\n                    self.worker.look(record)\n        elif",
+                "                if not record.deleted and record.remote_id is None:\n                    self.worker.look(record)\n        elif",
+            ),
+            (
+                "worker.py",
+                "        found = self.look(record)\n        if found is not None and (not found.enabled or found.secret(generation.fingerprint) is not None):\n            return Outcome(at=self.clock(), good=True)\n        material = self._value(generation)\n        if material is None:\n            return Outcome(at=self.clock(), good=False, reason=step.why)\n        verification = self._prove(generation, material)\n        dead = verification.proof is Proof.REFUSED\n        return Outcome(at=self.clock(), good=not dead, reason=verification.reason or step.why)\n",
+                "        return Outcome(at=self.clock(), good=generation.number == self.ledger.rollback, reason=step.why)\n",
+            ),
+        ),
+        family="struck",
+    ),
+    Mutant(
+        "no lease",
+        (
+            (
+                "planner.py",
+                "    return NOTHING if lease is not None and lease.runner != w.me.runner and lease.until > w.now else None",
+                "    return None",
+            ),
+            (
+                "reconciler.py",
+                "        return lease is None or lease.runner != self.tools.runner or lease.until - self.now() < longest",
+                "        return False",
+            ),
+            (
+                "reconciler.py",
+                "        lease = None if last else Lease(self.tools.runner, now + LEASE, words)",
+                "        lease = None",
+            ),
+        ),
+        family="paused",
+    ),
+    Mutant(
+        "a suspect is taken for ours",
+        (
+            (
+                "making.py",
+                "generation.number, suspects=suspects)",
+                "generation.number, secret_id=next(iter(suspects), None))",
+            ),
+        ),
+        family="beset",
+    ),
+    Mutant(
+        "a proof without patience",
+        (
+            (
+                "worker.py",
+                "        patience, pause = target.capabilities.propagation, timedelta(seconds=1)",
+                "        patience, pause = timedelta(), timedelta(seconds=1)",
+            ),
+        ),
+        family="struck",
+    ),
+    Mutant(
+        "no last look before an ending",
+        (("worker.py", "            refused = self._current_refused(current)\n", "            refused = None\n"),),
+        family="bereft",
     ),
 )

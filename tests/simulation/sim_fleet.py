@@ -11,7 +11,7 @@ from itertools import count
 from multiprocessing import get_context
 from unittest.mock import patch
 
-from sim_scenario import make
+from sim_dense import mixed
 from sim_world import play
 
 BATCH = 8
@@ -40,7 +40,7 @@ def play_seeds(seeds: list[int]) -> Played:
     """Play some scenarios in this process."""
     played = Played()
     for seed in seeds:
-        scenario = make(seed)
+        scenario = mixed(seed)
         world, broken = play(scenario)
         played.years += scenario.years
         played.scenarios += 1
@@ -76,7 +76,7 @@ def _batches(years: float, first: int) -> Iterator[list[int]]:
     seeds = count(first)
     while planned < years:
         batch = [next(seeds) for _ in range(BATCH)]
-        planned += sum(make(seed).years for seed in batch)
+        planned += sum(mixed(seed).years for seed in batch)
         yield batch
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sim_world import Runner, Simulation
 
 FROZEN = "frozen longer than its lease"
+MEDDLED = "a stranger acted in the midst of a run"
+ELSEWHERE = "ended elsewhere"
 SLOTS = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP, Strategy.ALTERNATE})
 
 S = State
@@ -179,7 +181,7 @@ class Watch:
         if known is not None and known.ends_at is not None:
             return "ended by a person's word"
         evidence = (known.evidence or "") if known is not None else ""
-        if "has it again" in evidence or "ended elsewhere" in evidence:
+        if "has it again" in evidence or ELSEWHERE in evidence:
             return "came back after its end"
         if any(g.strategy is Strategy.GAP and g.state is not State.RETIRED for g in ledger.generations):
             return "gap accepted"
@@ -209,7 +211,7 @@ class Watch:
         runner = self.world.active
         if runner is None or secret.value.startswith("stranger"):
             return
-        for credential in self.world.credentials:
+        for credential in sorted(self.world.credentials, key=lambda c: not self._has(c, secret, target)):
             ledger = self.ledger_of(credential)
             if ledger is None or (target.name, remote_id) not in self._clients(ledger):
                 continue
@@ -220,6 +222,7 @@ class Watch:
                         f"{runner.name} ended generation {generation.number} of {credential.name}, "
                         f"which its ledger calls {generation.state}"
                     )
+                self._successor_lives(credential, ledger, generation, runner)
                 return
             if secret.value in target.mine.get(runner.name, ()):
                 self.excused["own mint undone after a lost race"] += 1
@@ -227,6 +230,32 @@ class Watch:
             if secret.slot == "primary":
                 return
             raise Broken(f"{runner.name} ended secret {secret.id}, which no ledger names")
+
+    def _has(self, credential: Credential, secret: MemorySecret, target: SimTarget) -> bool:
+        """Say whether a credential's ledger names a secret; several share a holder of keys."""
+        ledger = self.ledger_of(credential)
+        return ledger is not None and self._generation_of(ledger, secret, target) is not None
+
+    def _successor_lives(self, credential: Credential, ledger: Ledger, old: Generation, runner: Runner) -> None:
+        """Look at the current generation while the one before it ends: the last look must have seen it alive.
+
+        Between that look and the ending lie one reading and the ending itself; who acts there is not noticed.
+        """
+        current, world = ledger.current, self.world
+        if old.state is not State.RETIRING or current is None or current.origin is Origin.ADOPTED:
+            return
+        if len(world.running) > 1 or self.standing.get(credential.key, set()) - {MEDDLED}:
+            return
+        if not credential.declared or credential.expires is not None or ledger.revoked is not None:
+            return
+        item = world.targets[current.target].objects.get(ledger.object_of(current).remote_id or "")
+        values = {world.fingerprint(s.canonical or s.value) for s in item.secrets} if item is not None else set()
+        if current.fingerprint in values:
+            return
+        if runner.calls - runner.meddled < 2:
+            self.excused["a stranger acted between the last look and the ending"] += 1
+            return
+        raise Broken(f"{runner.name} ended generation {old.number} of {credential.name}, whose successor was dead")
 
     @staticmethod
     def _clients(ledger: Ledger) -> set[tuple[str, str | None]]:
@@ -259,6 +288,8 @@ class Watch:
             return
         for number, generation in after.items():
             was, now = State(before.get(number, {}).get("state", "intent")), State(generation["state"])
+            if was is not now and now is S.ABANDONED and ELSEWHERE in str(generation.get("evidence")):
+                self._dead_indeed(identity, new, generation)
             if number not in before and (generation.get("origin") == "adopted" or renamed):
                 continue
             if was is now or now in ALLOWED[was] or (now is S.RETIRED and generation["object"] in gone):
@@ -271,6 +302,17 @@ class Watch:
             if was is S.RETIRED and now is S.ABANDONED and ("a person said" in again or "has it again" in again):
                 continue
             raise Broken(f"generation {number} of {identity} went from {was} to {now}")
+
+    def _dead_indeed(self, identity: str, ledger: dict[str, Any], generation: dict[str, Any]) -> None:
+        """Look at a generation that the ledger calls ended elsewhere: its target must not have it any more."""
+        credential = next((c for c in self.world.credentials if identity in c.identities), None)
+        if credential is None or self.standing.get(credential.key):
+            return
+        remote_id = next(o.get("remote_id") for o in ledger["objects"] if o["key"] == generation["object"])
+        item = self.world.targets[generation["target"]].objects.get(remote_id or "")
+        for secret in item.secrets if item is not None and item.enabled else ():
+            if self.world.fingerprint(secret.canonical or secret.value) == generation.get("fingerprint"):
+                raise Broken(f"generation {generation['number']} of {identity} was called dead, and its target has it")
 
     def _store_first(self, identity: str, number: int, generation: dict[str, Any]) -> None:
         for key in generation["delivery"]:
@@ -289,7 +331,7 @@ class Watch:
 
     def meddled(self, credential: Credential) -> None:
         """Let a stranger act while a run is under way."""
-        self.standing.setdefault(credential.key, set()).add("a stranger acted in the midst of a run")
+        self.standing.setdefault(credential.key, set()).add(MEDDLED)
 
     def restored(self, what: str) -> None:
         """Bring the past back."""
@@ -382,6 +424,7 @@ class Watch:
             self._works_or_says_why(credential)
 
     def _nothing_left(self, credential: Credential) -> None:
+        self._no_keys_left(credential)
         for target in self.world.targets.values():
             for item in target.objects.values():
                 if item.mark is not None and item.mark.identity in credential.identities:
@@ -390,6 +433,20 @@ class Watch:
                         self.excused["left behind after a restore"] += 1
                         continue
                     raise Broken(f"{credential.name} was removed, and client {item.client_id} is left")
+
+    def _no_keys_left(self, credential: Credential) -> None:
+        """Look for keys of a removed credential with their holder, which stays; those that were adopted stay too."""
+        ledger = self.ledger_of(credential)
+        held = [(t, s) for t in self.world.targets.values() for o in t.objects.values() if o.holder for s in o.secrets]
+        for target, secret in held if ledger is not None else ():
+            generation = self._generation_of(ledger, secret, target) if ledger is not None else None
+            if generation is None or generation.origin is Origin.ADOPTED or secret.value in self.tainted:
+                continue
+            if self.standing.get(credential.key):
+                self.tainted.add(secret.value)
+                self.excused["left behind after a restore"] += 1
+                continue
+            raise Broken(f"{credential.name} was removed, and key {secret.id} is left")
 
     def _no_plaintext_left(self, credential: Credential, ledger: Ledger) -> None:
         alive = {g.number for g in ledger.generations if g.live or g.ends_at is not None}
@@ -425,6 +482,8 @@ class Watch:
         generation = self._generation_of(ledger, secret, target)
         filler = secret.value.startswith("random") and secret.slot in {"primary", "rotated"}
         if secret.value.startswith("stranger") or secret.id in suspects or filler:
+            return
+        if generation is None and any(self._has(other, secret, target) for other in self.world.credentials):
             return
         if generation is not None and (generation.live or generation.ends_at is not None):
             return
@@ -520,7 +579,12 @@ class Watch:
             for item in target.objects.values():
                 if (target.name, item.remote_id) in self._clients(ledger):
                     known = {s.id: self._generation_of(ledger, s, target) for s in item.secrets}
-                    item.secrets = [s for s in item.secrets if (g := known[s.id]) is not None and g.live]
+                    others = [c for c in self.world.credentials if c is not credential]
+                    item.secrets = [
+                        s
+                        for s in item.secrets
+                        if ((g := known[s.id]) is not None and g.live) or any(self._has(o, s, target) for o in others)
+                    ]
             target.remember()
 
     def _decide(self, credential: Credential) -> None:

@@ -17,10 +17,10 @@ from datetime import timedelta
 from random import Random
 
 from greenlet import greenlet
-from sim_credential import Credential
+from sim_credential import Credential, holder_of
 from sim_people import Declarations, People, Strangers
 from sim_ports import SimLedgers, SimStore, SimTarget
-from sim_scenario import PROFILES, Action, Fault, Scenario
+from sim_scenario import KEY_PROFILES, PAUSED, PROFILES, Action, Fault, Scenario
 from sim_watch import Broken, Watch
 
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Unavailable
@@ -38,6 +38,8 @@ from keysteward.testing.memory import Clock, Mint
 STACK = "acme/sim"
 READS = frozenset({"observe", "look", "verify", "delivered", "read", "list"})
 STORM_SHARE = 0.3
+PAUSE = (10.0, (LEASE - timedelta(minutes=2)).total_seconds())
+"""Seconds for which a paused process stands still, at least and at most."""
 
 
 class Killed(BaseException):
@@ -51,7 +53,7 @@ def fingerprint(text: str) -> str:
 
 @dataclass
 class Runner:
-    """One process: what strikes it, and where it is."""
+    """One process: what strikes it, and where it is. `meddled` is the call before which a stranger acted last."""
 
     name: str
     faults: dict[int, str]
@@ -59,6 +61,7 @@ class Runner:
     extent: Extent = Extent.ALL
     stormy: bool = False
     calls: int = 0
+    meddled: int = -2
     doubled: bool = False
     wakes: float = 0.0
     fault: str | None = None
@@ -71,12 +74,16 @@ class Simulation:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.profile = next(p for p in PROFILES if p.name == scenario.profile)
+        self.profile = next(p for p in (*PROFILES, *KEY_PROFILES) if p.name == scenario.profile)
         self.rng = Random(scenario.seed)
         self.clock = Clock()
         self.elapsed = 0.0
         can = self.profile.capabilities
         self.targets = {name: SimTarget(name, can, self.clock, self, self.rng) for name in ("idp", "idp2")}
+        for target in self.targets.values() if self.profile.keys else ():
+            target.key_capabilities = can
+            for number in range(1, scenario.credentials + 1):
+                target.hold(holder_of(self.profile, f"c{number}"))
         self.stores = {name: SimStore(name, self) for name in ("store", "store2")}
         self.ledgers = SimLedgers("ledgers", self.clock, self)
         self.story: list[str] = []
@@ -141,8 +148,11 @@ class Simulation:
             self.watch.frozen(runner)
             runner.wakes = self.elapsed + (LEASE + timedelta(minutes=2)).total_seconds()
             self._yield(runner)
-        elif fault == "stranger acts":
-            self.strangers.act(runner.rng)
+        elif fault == PAUSED:
+            self._sleep(runner.rng.uniform(*PAUSE))
+        elif fault.startswith("stranger"):
+            runner.meddled = runner.calls
+            self.strangers.act(runner.rng, None if fault == "stranger acts" else fault.removeprefix("stranger "))
         elif fault == "down for a while":
             self.down[port] = 6
         elif fault == "429" or (operation in READS and fault.startswith("answer lost")):

@@ -20,6 +20,7 @@ from keysteward import (
     deploy,
 )
 from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.providers.aws import DynamoLedgers, SecretsManager
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.vault import Vault
@@ -40,6 +41,14 @@ secrets = Vault(
     admin="env:VAULT_RUNNER",
 )
 files = LocalStore("files", root=Path("secrets"))
+aws = SecretsManager(
+    "aws",
+    region="eu-central-1",
+    reader="role:arn:aws:iam::123456789012:role/keysteward-reader",
+    admin="role:arn:aws:iam::123456789012:role/keysteward-runner",
+    kms_key="alias/credentials",
+    recovery_days=7,
+)
 
 billing = ResourceServer(
     "billing-api",
@@ -113,12 +122,15 @@ other = Stack(
     ledgers=files.ledgers(),
     declarations=(billing,),
 )
+elsewhere = Stack("acme/aws", "owners.yaml", ledgers=aws.ledgers("credentials"), declarations=[billing])
 
 for resource in deploy(stack).values():
     assert resource.urn
 
 assert_type(secrets.path("apps/billing"), Delivery)
 secrets.path("apps/billing", webhook=Webhook("https://billing.example.com/reload", key="env:RELOAD_KEY"))
+assert_type(aws.path("apps/billing", take_over=True), Delivery)
+assert_type(aws.ledgers(partition="acme"), DynamoLedgers)
 assert_type(exporter.name, str)
 assert_type(stack.identity, str)
 
