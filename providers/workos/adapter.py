@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
 from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
 from keysteward.core.ports import (
+    MANY,
     Action,
     Capabilities,
     Check,
@@ -41,9 +42,6 @@ URL: Final = "https://api.workos.com"
 
 MOST_SECRETS: Final = 5
 """Client secrets of one application (WorkOS documentation, "M2M Applications")."""
-
-MOST_KEYS: Final = 100_000
-"""WorkOS names no cap on keys of an organization; ours is where a list of them costs a thousand calls."""
 
 PATIENCE: Final = timedelta(seconds=3)
 """WorkOS does not say how soon a write works everywhere; ours."""
@@ -136,7 +134,7 @@ class WorkOS:
         """What keys of organizations can do, known without a call."""
         return Capabilities(
             methods=("api_key",),
-            secrets=MOST_KEYS,
+            secrets=MANY,
             named_keys=True,
             last_use="secret",
             tags_secrets=True,

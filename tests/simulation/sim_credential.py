@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from keysteward.core.models import M2MClient, RotationSchedule
+from sim_scenario import Profile
+
+from keysteward.core.models import ApiKey, Bootstrap, M2MClient, RotationSchedule
 from keysteward.core.spec import Spec, spec_of
 
 if TYPE_CHECKING:
     from sim_world import Simulation
 
 STACK = "acme/sim"
+NEVER = date(2060, 1, 1)
+"""When an API key expires that is said to expire never: it must say a day."""
+
+
+def holder_of(profile: Profile, name: str) -> str:
+    """Return with whom a credential's keys lie."""
+    return "org" if profile.capabilities.tags_secrets else f"user-{name}"
 
 
 class Credential:
@@ -67,21 +76,28 @@ class Credential:
     def spec(self) -> Spec:
         """Return the declaration in normal form."""
         if self._spec is None:
-            declared = M2MClient(
-                self.name,
-                target=self.world.targets[self.target],
-                owner="team",
-                purpose=self.purpose,
-                rotation=RotationSchedule(
+            given: dict[str, Any] = {
+                "target": self.world.targets[self.target],
+                "owner": "team",
+                "purpose": self.purpose,
+                "rotation": RotationSchedule(
                     every=self.every, overlap=self.overlap, retire_when_unused_for=self.unused_for
                 ),
-                deliver_to=[self.world.stores[store].path(path) for store, path in self.places],
-                expires=self.expires,
-                previously=self.names[:-1],
-                **self.fields,  # type: ignore[arg-type]
-            )
-            self._spec = spec_of(declared, STACK)
+                "deliver_to": [self.world.stores[store].path(path) for store, path in self.places],
+                "expires": self.expires,
+                "previously": self.names[:-1],
+                **self.fields,
+            }
+            self._spec = spec_of(self._key(given) if self.world.profile.keys else M2MClient(self.name, **given), STACK)
         return self._spec
+
+    def _key(self, given: dict[str, Any]) -> ApiKey:
+        return ApiKey(
+            self.name,
+            **{**given, "expires": self.expires or NEVER},
+            holder=holder_of(self.world.profile, self.key),
+            classification=Bootstrap(exchanged_for="nothing"),
+        )
 
     def read(self) -> None:
         """Let the application read its document, at the declared place or, before that has one, where it did."""

@@ -7,11 +7,13 @@ is struck while it rotates; those that follow come so soon that lists still show
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from sim_scenario import (
     DAY,
     FAULTS,
+    KEY_PROFILES,
     MINUTE,
     PAUSED,
     PROFILES,
@@ -87,9 +89,16 @@ def bereft(seed: int) -> Scenario:
     return _scenario(seed, rng, actions)
 
 
+def keyed(seed: int) -> Scenario:
+    """Play what is made for clients with API keys of a holder, or with values of ours side by side."""
+    rng = Random(f"keyed/{seed}")
+    scenario = rng.choice((make, make, struck, paused, beset))(seed)
+    return replace(scenario, profile=rng.choice(KEY_PROFILES).name)
+
+
 def mixed(seed: int) -> Scenario:
     """Make a scenario of ordinary years, or, every other time, of a denser kind; any kind at any kind of target."""
-    return (make, struck, make, paused, make, beset, make, bereft)[seed % 8](seed)
+    return (make, struck, keyed, make, paused, keyed, make, beset, make, bereft)[seed % 10](seed)
 
 
 def _scenario(seed: int, rng: Random, actions: list[Action]) -> Scenario:
@@ -134,5 +143,6 @@ FAMILIES: dict[str, Callable[[int], Scenario]] = {
     "paused": paused,
     "beset": beset,
     "bereft": bereft,
+    "keyed": keyed,
 }
 """Where a hunt may be: how a scenario is made from a seed."""

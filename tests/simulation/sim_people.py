@@ -51,12 +51,14 @@ class Strangers:
 
     def _do(self, what: str, target: SimTarget, item: MemoryObject, credential: Credential) -> None:
         if what in {"adds a secret", "fills the cap"}:
-            room = target.capabilities.secrets if target.capabilities.chooses == "server" else 0
+            room = target.capabilities.secrets if target.capabilities.chooses == "server" or item.holder else 0
             wanted = room if what == "fills the cap" else min(room, len(item.secrets) + 1)
             while len(item.secrets) < wanted:
                 item.secrets.append(self._secret(target, "key"))
         elif what in {"deletes the current secret", "deletes an old secret"}:
             self._delete(target, item, credential, old=what == "deletes an old secret")
+        elif what == "disables the client" and item.holder:
+            self._switch_keys(target, item, credential, on=False)
         elif what == "disables the client":
             item.enabled = False
         elif what == "enables the client":
@@ -65,12 +67,21 @@ class Strangers:
                 (o.target, o.remote_id, o.suspended) == (target.name, item.remote_id, True) for o in ledger.objects
             ):
                 item.enabled = True
+                self._switch_keys(target, item, credential, on=True)
         elif what == "presses the button":
             self._regenerate(target, item)
         elif what == "edits the settings":
             target.edit_settings(item)
         elif what == "removes the mark":
             item.mark = None
+
+    def _switch_keys(self, target: SimTarget, item: MemoryObject, credential: Credential, *, on: bool) -> None:
+        """Disable or enable the keys of one credential with a holder, where the target can."""
+        ledger = self.world.watch.ledger_of(credential)
+        ours = {g.id for g in ledger.generations if g.live and g.target == target.name} if ledger else set()
+        for secret in item.secrets if target.capabilities.suspends else ():
+            if secret.id in ours:
+                secret.enabled = on
 
     def _secret(self, target: SimTarget, slot: str) -> MemorySecret:
         number = next(self.numbers)
@@ -112,6 +123,7 @@ class Strangers:
             )
             if record is not None and not record.suspended and not record.deleted:
                 item.enabled = True
+                self._switch_keys(target, item, credential, on=True)
             target.remember()
 
 

@@ -192,7 +192,10 @@ class SimTarget(MemoryTarget):
         return any(
             item.enabled
             and item.client_id == client_id
-            and any(s.value == value and not timedelta() <= now - s.created_at < needed for s in item.secrets)
+            and any(
+                s.value == value and self._alive(s) and not timedelta() <= now - s.created_at < needed
+                for s in item.secrets
+            )
             for item in self.objects.values()
         )
 

@@ -13,11 +13,15 @@ MINUTE, DAY = 60, 86_400
 
 @dataclass(frozen=True)
 class Profile:
-    """One kind of target with the way in which credentials there are declared."""
+    """One kind of target with the way in which credentials there are declared.
+
+    `keys`: they are API keys, which all lie with one holder where they carry a name, and else with one each.
+    """
 
     name: str
     capabilities: Capabilities
     fields: dict[str, object]
+    keys: bool = False
 
 
 def _caller(**more: object) -> Capabilities:
@@ -57,6 +61,26 @@ PROFILES = (
     Profile("named keys", _server(secrets=5, named_keys=True, tags_secrets=True), {}),
     Profile("named keys, slow lists", _server(secrets=5, named_keys=True, tags_secrets=True, **SLOW), {}),
 )
+
+
+def _keys(**more: object) -> Capabilities:
+    given: dict[str, object] = {"methods": ("api_key",), "secrets": 9, "tags_secrets": True, **more}
+    return Capabilities(**given)  # type: ignore[arg-type]
+
+
+_NAMED = {"named_keys": True, "last_use": "secret", "immutable": ("scopes", "expires")}
+
+KEY_PROFILES = (
+    Profile("keys under our names", _keys(**_NAMED), {}, keys=True),
+    Profile("keys under our names, slow lists", _keys(**_NAMED, **SLOW), {}, keys=True),
+    Profile("two keys a user", _keys(secrets=2, tags_secrets=False, suspends=True, last_use="secret"), {}, keys=True),
+    Profile(
+        "three keys a user, slow lists", _keys(secrets=3, tags_secrets=False, suspends=True, **SLOW), {}, keys=True
+    ),
+    Profile("keys of our values", _keys(chooses="caller", readable=True, suspends=True), {}, keys=True),
+    Profile("values of ours beside others", _server(chooses="caller", readable=True, suspends=True), {}),
+)
+"""Kinds of targets whose secrets are objects of their own, or values of ours side by side."""
 
 FAULTS = (
     "killed before",

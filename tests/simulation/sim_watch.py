@@ -211,7 +211,7 @@ class Watch:
         runner = self.world.active
         if runner is None or secret.value.startswith("stranger"):
             return
-        for credential in self.world.credentials:
+        for credential in sorted(self.world.credentials, key=lambda c: not self._has(c, secret, target)):
             ledger = self.ledger_of(credential)
             if ledger is None or (target.name, remote_id) not in self._clients(ledger):
                 continue
@@ -230,6 +230,11 @@ class Watch:
             if secret.slot == "primary":
                 return
             raise Broken(f"{runner.name} ended secret {secret.id}, which no ledger names")
+
+    def _has(self, credential: Credential, secret: MemorySecret, target: SimTarget) -> bool:
+        """Say whether a credential's ledger names a secret; several share a holder of keys."""
+        ledger = self.ledger_of(credential)
+        return ledger is not None and self._generation_of(ledger, secret, target) is not None
 
     def _successor_lives(self, credential: Credential, ledger: Ledger, old: Generation, runner: Runner) -> None:
         """Look at the current generation while the one before it ends: the last look must have seen it alive.
@@ -419,6 +424,7 @@ class Watch:
             self._works_or_says_why(credential)
 
     def _nothing_left(self, credential: Credential) -> None:
+        self._no_keys_left(credential)
         for target in self.world.targets.values():
             for item in target.objects.values():
                 if item.mark is not None and item.mark.identity in credential.identities:
@@ -427,6 +433,20 @@ class Watch:
                         self.excused["left behind after a restore"] += 1
                         continue
                     raise Broken(f"{credential.name} was removed, and client {item.client_id} is left")
+
+    def _no_keys_left(self, credential: Credential) -> None:
+        """Look for keys of a removed credential with their holder, which stays; those that were adopted stay too."""
+        ledger = self.ledger_of(credential)
+        held = [(t, s) for t in self.world.targets.values() for o in t.objects.values() if o.holder for s in o.secrets]
+        for target, secret in held if ledger is not None else ():
+            generation = self._generation_of(ledger, secret, target) if ledger is not None else None
+            if generation is None or generation.origin is Origin.ADOPTED or secret.value in self.tainted:
+                continue
+            if self.standing.get(credential.key):
+                self.tainted.add(secret.value)
+                self.excused["left behind after a restore"] += 1
+                continue
+            raise Broken(f"{credential.name} was removed, and key {secret.id} is left")
 
     def _no_plaintext_left(self, credential: Credential, ledger: Ledger) -> None:
         alive = {g.number for g in ledger.generations if g.live or g.ends_at is not None}
@@ -462,6 +482,8 @@ class Watch:
         generation = self._generation_of(ledger, secret, target)
         filler = secret.value.startswith("random") and secret.slot in {"primary", "rotated"}
         if secret.value.startswith("stranger") or secret.id in suspects or filler:
+            return
+        if generation is None and any(self._has(other, secret, target) for other in self.world.credentials):
             return
         if generation is not None and (generation.live or generation.ends_at is not None):
             return
@@ -557,7 +579,12 @@ class Watch:
             for item in target.objects.values():
                 if (target.name, item.remote_id) in self._clients(ledger):
                     known = {s.id: self._generation_of(ledger, s, target) for s in item.secrets}
-                    item.secrets = [s for s in item.secrets if (g := known[s.id]) is not None and g.live]
+                    others = [c for c in self.world.credentials if c is not credential]
+                    item.secrets = [
+                        s
+                        for s in item.secrets
+                        if ((g := known[s.id]) is not None and g.live) or any(self._has(o, s, target) for o in others)
+                    ]
             target.remember()
 
     def _decide(self, credential: Credential) -> None:

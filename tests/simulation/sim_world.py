@@ -17,10 +17,10 @@ from datetime import timedelta
 from random import Random
 
 from greenlet import greenlet
-from sim_credential import Credential
+from sim_credential import Credential, holder_of
 from sim_people import Declarations, People, Strangers
 from sim_ports import SimLedgers, SimStore, SimTarget
-from sim_scenario import PAUSED, PROFILES, Action, Fault, Scenario
+from sim_scenario import KEY_PROFILES, PAUSED, PROFILES, Action, Fault, Scenario
 from sim_watch import Broken, Watch
 
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Unavailable
@@ -74,12 +74,16 @@ class Simulation:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.profile = next(p for p in PROFILES if p.name == scenario.profile)
+        self.profile = next(p for p in (*PROFILES, *KEY_PROFILES) if p.name == scenario.profile)
         self.rng = Random(scenario.seed)
         self.clock = Clock()
         self.elapsed = 0.0
         can = self.profile.capabilities
         self.targets = {name: SimTarget(name, can, self.clock, self, self.rng) for name in ("idp", "idp2")}
+        for target in self.targets.values() if self.profile.keys else ():
+            target.key_capabilities = can
+            for number in range(1, scenario.credentials + 1):
+                target.hold(holder_of(self.profile, f"c{number}"))
         self.stores = {name: SimStore(name, self) for name in ("store", "store2")}
         self.ledgers = SimLedgers("ledgers", self.clock, self)
         self.story: list[str] = []
