@@ -288,7 +288,8 @@ class Watch:
             return
         for number, generation in after.items():
             was, now = State(before.get(number, {}).get("state", "intent")), State(generation["state"])
-            if was is not now and now is S.ABANDONED and ELSEWHERE in str(generation.get("evidence")):
+            known = number in before or not renamed
+            if known and was is not now and now is S.ABANDONED and ELSEWHERE in str(generation.get("evidence")):
                 self._dead_indeed(identity, new, generation)
             if number not in before and (generation.get("origin") == "adopted" or renamed):
                 continue
