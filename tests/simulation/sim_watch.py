@@ -300,6 +300,8 @@ class Watch:
             if was is S.VERIFIED and now is S.ABANDONED and new.get("revoked"):
                 continue
             again = str(generation.get("evidence"))
+            if new.get("closed") and generation.get("origin") == "adopted" and again == "released, not ended":
+                continue
             if was is S.RETIRED and now is S.ABANDONED and ("a person said" in again or "has it again" in again):
                 continue
             raise Broken(f"generation {number} of {identity} went from {was} to {now}")
