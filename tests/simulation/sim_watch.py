@@ -288,7 +288,8 @@ class Watch:
             return
         for number, generation in after.items():
             was, now = State(before.get(number, {}).get("state", "intent")), State(generation["state"])
-            if was is not now and now is S.ABANDONED and ELSEWHERE in str(generation.get("evidence")):
+            known = number in before or not renamed
+            if known and was is not now and now is S.ABANDONED and ELSEWHERE in str(generation.get("evidence")):
                 self._dead_indeed(identity, new, generation)
             if number not in before and (generation.get("origin") == "adopted" or renamed):
                 continue
@@ -299,6 +300,8 @@ class Watch:
             if was is S.VERIFIED and now is S.ABANDONED and new.get("revoked"):
                 continue
             again = str(generation.get("evidence"))
+            if new.get("closed") and generation.get("origin") == "adopted" and again == "released, not ended":
+                continue
             if was is S.RETIRED and now is S.ABANDONED and ("a person said" in again or "has it again" in again):
                 continue
             raise Broken(f"generation {number} of {identity} went from {was} to {now}")
