@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import boto3
-from aws_server import REGION, AwsServer
+from aws_server import ACCOUNT, REGION, AwsServer
 
-from keysteward.providers.aws import ApiGateway, Cognito, Iam
+from keysteward.providers.aws import ApiGateway, Cognito, Iam, target_policy
+from keysteward.providers.aws.target_policy import TARGETS, TargetRole
 from keysteward.sandbox.aws import AwsStandIn
 from keysteward.sandbox.faults import Fault
 
 ADMIN = "AKIAADMIN00000000000"
+RUNNER = "AKIARUNNER0000000000"
 READER = "AKIAREADER0000000000"
 SECRET_KEY = "aws-secret-canary-7d3f01b6c4"
-CREDENTIALS = {"AWS_TARGETS_ADMIN": f"{ADMIN}:{SECRET_KEY}", "AWS_TARGETS_READER": f"{READER}:{SECRET_KEY}"}
-REFERENCES = {"admin": "env:AWS_TARGETS_ADMIN", "reader": "env:AWS_TARGETS_READER"}
+CREDENTIALS = {
+    "AWS_TARGETS_ADMIN": f"{ADMIN}:{SECRET_KEY}",
+    "AWS_TARGETS_RUNNER": f"{RUNNER}:{SECRET_KEY}",
+    "AWS_TARGETS_READER": f"{READER}:{SECRET_KEY}",
+}
+"""References and what they hold: who may do everything, and who has the policies that are shipped."""
 
-READS = frozenset(
-    {
-        "iam:ListUsers",
-        "iam:GetUser",
-        "iam:ListAccessKeys",
-        "iam:GetAccessKeyLastUsed",
-        "apigateway:GET",
-        "cognito-idp:ListUserPoolClients",
-        "cognito-idp:DescribeUserPoolClient",
-        "cognito-idp:ListUserPoolClientSecrets",
-        "cognito-idp:ListResourceServers",
-    }
-)
-"""What a reader of all three targets needs."""
+REFERENCES = {"admin": "env:AWS_TARGETS_RUNNER", "reader": "env:AWS_TARGETS_READER"}
+
+
+def rights(role: TargetRole) -> frozenset[str]:
+    """Return what the policies that are shipped allow at all three targets."""
+    given = {"account": ACCOUNT, "region": REGION, "user_pool": f"{REGION}_Ab12Cd34E"}
+    policies = [json.loads(target_policy(role, target, **given)) for target in TARGETS]
+    return frozenset(action for policy in policies for part in policy["Statement"] for action in part["Action"])
 
 
 class Account:
@@ -46,7 +47,7 @@ class Account:
     def reset(self) -> None:
         """Empty the account, but for what lies in the server behind."""
         self.stand_in.reset()
-        self.stand_in.rights[READER] = READS
+        self.stand_in.rights |= {RUNNER: rights("runner"), READER: rights("reader")}
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 has no types
         """Return boto3's own client with every right."""
@@ -99,5 +100,5 @@ class Account:
 @contextmanager
 def account_behind(server: AwsServer) -> Iterator[Account]:
     """Start the stand-in before moto's server."""
-    with AwsStandIn(behind=server.url, administrators=frozenset({ADMIN, READER})) as stand_in:
+    with AwsStandIn(behind=server.url, administrators=frozenset({ADMIN, RUNNER, READER})) as stand_in:
         yield Account(stand_in)

@@ -1,4 +1,4 @@
-"""`keysteward policy`: prints the policies that stores need, to review and load."""
+"""`keysteward policy`: prints the policies that stores and targets need, to review and load."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Print the policies that stores need.")
+app = typer.Typer(no_args_is_help=True, help="Print the policies that stores and targets need.")
 
 
 class Role(StrEnum):
@@ -18,9 +18,24 @@ class Role(StrEnum):
     RUNNER = "runner"
 
 
+class TargetRole(StrEnum):
+    """Who a policy at a target is for: a consumer needs none."""
+
+    READER = "reader"
+    RUNNER = "runner"
+
+
+class AwsTarget(StrEnum):
+    """The targets in AWS."""
+
+    IAM = "iam"
+    COGNITO = "cognito"
+    API_GATEWAY = "api-gateway"
+
+
 @app.callback()
 def policies() -> None:
-    """Print the policies that stores need."""
+    """Print the policies that stores and targets need."""
 
 
 @app.command("vault")
@@ -73,4 +88,26 @@ def aws(
         partition=partition,
         kms_key=kms_key,
     )
+    typer.echo(printed)
+
+
+@app.command("aws-target")
+def aws_target(
+    role: Annotated[TargetRole, typer.Argument(help="A preview (never a write); a run.")],
+    target: Annotated[AwsTarget, typer.Argument(help="Where keys or clients are.")],
+    *,
+    region: Annotated[str, typer.Option(help="Where the target is.")],
+    account: Annotated[str, typer.Option(help="The account's twelve digits.")],
+    users: Annotated[str, typer.Option(help='IAM: path and name of the users, such as "services/*".')] = "*",
+    user_pool: Annotated[str | None, typer.Option(help="Cognito: the id of the pool.")] = None,
+) -> None:
+    """Print the IAM policy of a reader or runner at a target: keysteward policy aws-target runner iam ...
+
+    Load it with: aws iam create-policy --policy-name NAME --policy-document file://NAME.json
+
+    Exit code 0: printed; 1: an error.
+    """
+    from keysteward.providers.aws.target_policy import target_policy  # noqa: PLC0415 - no other command needs it
+
+    printed = target_policy(role.value, target.value, account=account, region=region, users=users, user_pool=user_pool)
     typer.echo(printed)

@@ -9,5 +9,6 @@ from keysteward.providers.aws.dynamodb import DynamoLedgers
 from keysteward.providers.aws.iam import Iam
 from keysteward.providers.aws.policy import policy
 from keysteward.providers.aws.secrets_manager import SecretsManager
+from keysteward.providers.aws.target_policy import target_policy
 
-__all__ = ["ApiGateway", "Cognito", "DynamoLedgers", "Iam", "SecretsManager", "policy"]
+__all__ = ["ApiGateway", "Cognito", "DynamoLedgers", "Iam", "SecretsManager", "policy", "target_policy"]

@@ -53,7 +53,7 @@ def policy(
         raise DeclarationError(f"there is no policy {kind!r}; choose one of {', '.join(KINDS)}")
     if not _ACCOUNT.fullmatch(account):
         raise DeclarationError(f"account is {account!r}; it has twelve digits")
-    arns = f"arn:{_partition_of(region)}"
+    arns = f"arn:{partition_of(region)}"
     secret = f"{arns}:secretsmanager:{region}:{account}:secret:"
     places = [f"{secret}{_named(delivered)}", f"{secret}{staging.strip('/')}/*"]
     if kind == "consumer":
@@ -89,7 +89,8 @@ def _named(delivered: str) -> str:
     return name if name.endswith("*") else f"{name}{_SUFFIX}"
 
 
-def _partition_of(region: str) -> str:
+def partition_of(region: str) -> str:
+    """Return the partition of AWS that a region is in."""
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"

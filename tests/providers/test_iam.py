@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from aws_account import ADMIN, SECRET_KEY, Account
+from aws_account import ADMIN, RUNNER, SECRET_KEY, Account
 from aws_server import REGION
 
 from keysteward.core.errors import AccessDenied, DeclarationError, NotFound, Rejected, Unavailable
@@ -120,7 +120,7 @@ def test_a_refusal_counts_only_when_our_own_credential_is_accepted(aws_account: 
     good = claim(user, target.issue(user, MINT))
     with (
         aws_account.failing("sts:GetCallerIdentity", "SignatureDoesNotMatch", 403),
-        pytest.raises(AccessDenied, match="AWS does not accept env:AWS_TARGETS_ADMIN"),
+        pytest.raises(AccessDenied, match="AWS does not accept env:AWS_TARGETS_RUNNER"),
     ):
         target.verify(good)
     assert target.verify(replace(good, material=new_material("api_key"))).proof is Proof.REFUSED
@@ -152,6 +152,6 @@ def test_the_doctor_tells_rights_that_are_missing_and_rights_that_nobody_needs(a
     aws_account.stand_in.rights = {}
     (warning,) = [check.detail for check in reader.diagnose() if check.warning]
     assert warning == "may do what it never needs: CreateAccessKey, UpdateAccessKey, DeleteAccessKey"
-    aws_account.stand_in.rights = {ADMIN: frozenset({"iam:ListUsers", "iam:CreateAccessKey"})}
+    aws_account.stand_in.rights = {RUNNER: frozenset({"iam:ListUsers", "iam:CreateAccessKey"})}
     (lacking,) = [check for check in aws_account.iam().diagnose() if check.warning]
     assert lacking.detail.startswith("may not UpdateAccessKey, DeleteAccessKey on what is not there")

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
-from aws_account import REFERENCES, Account
+from aws_account import Account
 from aws_server import REGION
 from botocore.exceptions import ClientError
 from company import OWNERS
@@ -42,7 +42,7 @@ class Company:
         self.iam = account.iam(users=("svc-*",))
         self.gateway = account.api_gateway()
         self.ledgers = LocalStore("local", root=folder / "store", key=folder / "age.key").ledgers()
-        address = {"region": REGION, "endpoint_url": account.stand_in.url, "admin": REFERENCES["admin"]}
+        address = {"region": REGION, "endpoint_url": account.stand_in.url, "admin": "env:AWS_TARGETS_ADMIN"}
         self.store = SecretsManager("secrets", **address)
         self.stack = self._stack()
 

@@ -16,6 +16,7 @@ from keysteward.sandbox.server import StandIn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from moto.server import ThreadedMotoServer
     from werkzeug.wrappers import Request
 
     from keysteward.sandbox.clock import Clock
@@ -34,6 +35,8 @@ _FORWARD_SECONDS = 30
 class AwsStandIn(StandIn):
     """One account of AWS. ``behind`` is the address of a server such as moto's, which keeps what is made.
 
+    Without it moto's own server is started, if the package ``moto[server]`` is there, and stopped with the stand-in.
+
     Access keys are those of `administrators` and those made through this stand-in; `rights` names what an access key
     may do ("iam:ListUsers"); one that is not named may do everything. Faults know a call by its action. Cognito's
     token endpoint and keys are here too, for all pools: ``/oauth2/token`` and ``/{pool}/.well-known/jwks.json``.
@@ -42,17 +45,31 @@ class AwsStandIn(StandIn):
     def __init__(
         self,
         *,
-        behind: str,
+        behind: str | None = None,
         administrators: frozenset[str] = frozenset({ADMINISTRATOR}),
         clock: Clock | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         super().__init__(clock=clock, host=host, port=port)
-        self._behind = behind.rstrip("/")
+        self._behind = (behind or "").rstrip("/")
+        self._moto = None if behind else _moto()
         self.rights: dict[str, frozenset[str]] = {}
         self.access_keys = AccessKeys(administrators)
         self.user_pools = UserPools()
+
+    def start(self) -> None:
+        """Bind the port and begin to answer, moto's server behind it first where one is to be started."""
+        if self._moto is not None:
+            self._moto.start()
+            self._behind = "http://{}:{}".format(*self._moto.get_host_and_port())
+        super().start()
+
+    def stop(self) -> None:
+        """Stop answering, and what was started behind."""
+        super().stop()
+        if self._moto is not None:
+            self._moto.stop()
 
     def named(self, request: Request) -> str:
         """Return the action of a signed call, the path of another."""
@@ -119,3 +136,12 @@ class AwsStandIn(StandIn):
             for key_id, key in self.access_keys.keys.items()
         }
         return {"access_keys": keys, "client_secrets": self.user_pools.state()}
+
+
+def _moto() -> ThreadedMotoServer:
+    """Return moto's server, not started. Raises RuntimeError without the package: it is for tests and demos alone."""
+    try:
+        from moto.server import ThreadedMotoServer  # noqa: PLC0415 - nobody needs it who names a server
+    except ImportError:
+        raise RuntimeError("nothing keeps what is made: pip install 'moto[server]', or name a server") from None
+    return ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
