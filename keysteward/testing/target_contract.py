@@ -120,9 +120,11 @@ class TargetContract:
         created = bench.target.create(client_id, want, mark, material)
         bench.keep(created.remote_id)
         bench.profile.settle()
-        found = bench.target.look(ObjectRef(client_id, created.remote_id), None)
+        found = bench.target.look(ObjectRef(created.client_id, created.remote_id), None)
         assert found is not None
         assert found.mark == mark
+        marked = [item.remote_id for item in bench.target.observe(None).objects if item.mark == mark]
+        assert marked == [created.remote_id], "nothing is made twice"
         if material is not None:
             assert bench.target.verify(Claim(created.client_id, material)).good
 

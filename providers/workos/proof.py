@@ -7,6 +7,7 @@ from keysteward.providers.http import Reply
 from keysteward.providers.token_proof import judge
 from keysteward.providers.workos.api import Api
 from keysteward.providers.workos.client import WorkOSClient
+from keysteward.providers.workos.inventory import AT
 
 LONGEST_CODE = 60
 
@@ -16,7 +17,7 @@ def verify_key(api: Api, claim: Claim) -> Verification:
     key = api.validate(claim.material.value)
     if key is None:
         return Verification(Proof.REFUSED, "WorkOS does not know it, or it has expired")
-    holders = {key.owner.id, f"{key.owner.id}@{key.owner.organization_id}"}
+    holders = {key.owner.id, f"{key.owner.id}{AT}{key.owner.organization_id}"}
     if claim.client_id not in holders:
         return Verification(Proof.WRONG, f"it is a key of another {key.owner.type}")
     if claim.secret_id not in {None, key.id}:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -10,17 +11,19 @@ from typing import Any
 import pytest
 import requests
 from company import OWNERS
+from werkzeug.wrappers import Request, Response
 
-from keysteward import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack
-from keysteward.core.errors import Conflict, OutcomeUnknown
+from keysteward import ApiKey, ClientSecret, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack
+from keysteward.core.errors import Conflict, OutcomeUnknown, Unavailable
 from keysteward.core.models import Declaration
+from keysteward.core.ports import Action, Order
 from keysteward.core.reconciler import Result
 from keysteward.core.stack import check
 from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Access, Session
 from keysteward.providers.vault import Vault
 from keysteward.providers.workos import WorkOS
-from keysteward.sandbox import Sandbox
+from keysteward.sandbox import Sandbox, WorkOSStandIn
 from keysteward.sandbox.faults import Fault
 
 CUSTOMER = "org_01JD5J3QX0DEM0000000000000"
@@ -142,14 +145,20 @@ class Seconds:
         self.sandbox.clock.advance(timedelta(seconds=seconds))
 
 
+@contextmanager
+def opened(patch: pytest.MonkeyPatch) -> Iterator[Business]:
+    with Sandbox() as sandbox:
+        patch.setattr("keysteward.providers.session.time", Seconds(sandbox))
+        patch.setenv("WORKOS_ADMIN", sandbox.workos.api_key)
+        patch.setenv("WORKOS_READER", sandbox.workos.api_key)
+        patch.setenv("VAULT_RUNNER", "sandbox-root")
+        yield Business(sandbox)
+
+
 @pytest.fixture
 def business(monkeypatch: pytest.MonkeyPatch) -> Iterator[Business]:
-    with Sandbox() as sandbox:
-        monkeypatch.setattr("keysteward.providers.session.time", Seconds(sandbox))
-        monkeypatch.setenv("WORKOS_ADMIN", sandbox.workos.api_key)
-        monkeypatch.setenv("WORKOS_READER", sandbox.workos.api_key)
-        monkeypatch.setenv("VAULT_RUNNER", "sandbox-root")
-        yield Business(sandbox)
+    with opened(monkeypatch) as business:
+        yield business
 
 
 def key_of(document: dict[str, Any]) -> str:
@@ -187,8 +196,8 @@ def test_a_client_and_a_key_from_declaration_to_removal(business: Business) -> N
 
 def test_keys_that_the_customer_made_are_never_touched(business: Business) -> None:
     stand_in = business.sandbox.workos
-    theirs, value = stand_in.add_api_key("acme/test/partner-key 1 looks-like-ours", organization=CUSTOMER)
     business.up()
+    theirs, value = stand_in.add_api_key("acme/test/partner-key 1 looks-like-ours", organization=CUSTOMER)
     for _ in range(4):
         business.pass_time(days=50)
         business.up()
@@ -272,3 +281,150 @@ def test_what_is_not_declared_any_more_is_ended(business: Business) -> None:
     assert not business.accepted(value)
     assert list(business.sandbox.workos.environment.applications) == []
     assert [o.name for o in business.sandbox.workos.environment.organizations] == ["Demo"]
+
+
+def test_an_old_key_ends_on_the_evidence_that_nobody_uses_it(business: Business) -> None:
+    schedule = RotationSchedule(every="90d", overlap="7d", retire_when_unused_for="14d")
+    declared = (business.api, business.key(rotation=schedule))
+    business.up(*declared)
+    old = key_of(business.delivered("partner-key"))
+    business.pass_time(days=91)
+    business.up(*declared)
+    for _ in range(4):
+        business.pass_time(days=7)
+        assert business.accepted(old), "the partner has not moved yet, so it stays"
+        business.up(*declared)
+    business.pass_time(days=15)
+    business.up(*declared)
+    assert not business.accepted(old)
+    assert business.accepted(key_of(business.delivered("partner-key")))
+
+
+def test_the_secret_of_an_application_that_somebody_else_manages(business: Business) -> None:
+    stand_in = business.sandbox.workos
+    portal = stand_in.add_application("Portal")
+    (application,) = stand_in.environment.applications
+    declared = ClientSecret(
+        "portal",
+        client=application.client_id,
+        target=business.target,
+        owner="team-billing",
+        purpose="Log-in of the portal",
+        environment="test",
+        rotation=RotationSchedule(every="90d", overlap="7d"),
+        deliver_to=business.vault.path("apps/portal"),
+    )
+    for _ in range(2):
+        business.up(declared)
+    document = business.delivered("portal")
+    assert document["client_id"] == application.client_id
+    values = {secret.value for secret in stand_in.environment.secrets}
+    assert document["client_secret"] in values
+    business.pass_time(days=91)
+    business.up(declared)
+    business.pass_time(days=8)
+    business.up(declared)
+    (secret,) = stand_in.environment.secrets
+    assert secret.value == business.delivered("portal")["client_secret"]
+    (application,) = stand_in.environment.applications
+    assert (application.id, application.name, application.description) == (portal, "Portal", None)
+
+
+def test_a_key_made_by_hand_is_adopted_by_its_id_and_replaced_in_time(business: Business) -> None:
+    stand_in = business.sandbox.workos
+    business.up(business.api)
+    by_hand, value = stand_in.add_api_key("Partner (do not delete)", organization=CUSTOMER)
+    beside, _ = stand_in.add_api_key("Not ours", organization=CUSTOMER)
+    declared = (business.api, business.key(adopt=by_hand, retire_adopted=True))
+    business.up(*declared)
+    assert business.accepted(value)
+    business.pass_time(days=91)
+    business.up(*declared)
+    business.pass_time(days=8)
+    business.up(*declared)
+    assert not business.accepted(value)
+    assert business.accepted(key_of(business.delivered("partner-key")))
+    assert beside in {key.id for key in stand_in.environment.api_keys}
+
+
+def test_a_holder_that_does_not_exist_is_one_sentence(business: Business) -> None:
+    with pytest.raises(
+        Conflict, match="holder: target customers has no 'org_gone'; correct the name, or make it there"
+    ):
+        business.up(business.api, business.key(holder="org_gone"))
+    assert list(business.sandbox.workos.environment.api_keys) == []
+
+
+def test_the_sixth_secret_is_told_and_nothing_is_lost(business: Business) -> None:
+    business.up()
+    (application,) = business.sandbox.workos.environment.applications
+    for _ in range(4):
+        business.target.issue(application.id, Order(Action.MINT))
+    business.pass_time(days=91)
+    stack, session = business.session()
+    plan = session.credentials.preview(CLIENT, stack.specs[CLIENT])
+    assert plan.words == ""
+    assert f"all 5 secrets of {application.client_id} are taken" in " ".join(f.message for f in plan.findings)
+    business.up()
+    assert business.token(business.delivered("exporter")) == 200
+    assert len(list(business.sandbox.workos.environment.secrets)) == 5
+
+
+LIFE = (0, 91, 8)
+"""Days before each run: the first issue, the rotation, the end of what was replaced."""
+
+PROOFS = {"/api_keys/validations", "/oauth2/token"}
+
+
+class Cut:
+    """Counts writes, and cuts the connection at one of them: before the work is done, or after it."""
+
+    def __init__(self, stand_in: WorkOSStandIn, at: int, *, after: bool) -> None:
+        self.count, self.at, self.after = 0, at, after
+        stand_in.around = self
+
+    def __call__(self, request: Request, work: Callable[[], Response | None]) -> Response | None:
+        if request.method == "GET" or request.path in PROOFS:
+            return work()
+        self.count += 1
+        if self.count != self.at:
+            return work()
+        if self.after:
+            work()
+        return None
+
+
+def live(business: Business) -> None:
+    """Run as a scheduled job does, again when it failed; what is delivered works after every run that did not."""
+    for days in LIFE:
+        business.pass_time(days=days)
+        for _ in range(4):
+            try:
+                business.up()
+            except (OutcomeUnknown, Unavailable):
+                business.pass_time(minutes=10)
+                continue
+            break
+        assert business.words() == {CLIENT: "", KEY: ""}
+        assert business.token(business.delivered("exporter")) == 200
+        assert business.accepted(key_of(business.delivered("partner-key")))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_any_write_may_be_cut_off(monkeypatch: pytest.MonkeyPatch, *, after: bool) -> None:
+    with opened(monkeypatch) as business:
+        counted = Cut(business.sandbox.workos, 0, after=after)
+        live(business)
+    assert counted.count > 8
+    for at in range(1, counted.count + 1):
+        with opened(monkeypatch) as business:
+            stand_in = business.sandbox.workos
+            Cut(stand_in, at, after=after)
+            live(business)
+            kept = stand_in.environment
+            assert len(list(kept.applications)) == 1, at
+            assert [key.value for key in kept.api_keys] == [key_of(business.delivered("partner-key"))], at
+            current = business.delivered("exporter")["client_secret"]
+            others = [secret for secret in kept.secrets if secret.value != current]
+            assert len(others) <= after, at
+            assert all(secret.last_used_at is None for secret in others), at
