@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import bridge
+import environment
 import planner
 import realm
 import tracing
@@ -32,6 +33,8 @@ def main() -> None:
     planner.measure(results)
     console.print("Known secrets in a log ...")
     tracing.measure(results)
+    console.print("WorkOS stand-in ...")
+    environment.on_stand_in(results)
     console.print("Keycloak stand-in ...")
     realm.on_stand_in(results, (300, 1_000, 3_000))
     console.print("Keycloak ...")

@@ -34,7 +34,13 @@ class StandIns:
 @contextmanager
 def stand_ins() -> Iterator[StandIns]:
     """Start both with an empty realm, and end them."""
-    command = [str(Path(sys.executable).with_name("keysteward")), "sandbox", "--keycloak-port=0", "--vault-port=0"]
+    command = [
+        str(Path(sys.executable).with_name("keysteward")),
+        "sandbox",
+        "--keycloak-port=0",
+        "--vault-port=0",
+        "--workos-port=0",
+    ]
     with subprocess.Popen(  # noqa: S603 - our own command
         command,
         stdout=subprocess.PIPE,

@@ -40,6 +40,7 @@ from keysteward.core.spec import strategy_of
 from keysteward.core.stack import check
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
+from keysteward.providers.workos import WorkOS
 from keysteward.report.rules import rules_rows
 from keysteward.testing.memory import Clock, MemoryTarget
 
@@ -559,6 +560,8 @@ CAPABILITIES: Final[Mapping[str, str]] = {
     "last_use": "last use is shown per",
     "tags_objects": "clients can carry our mark",
     "tags_secrets": "secrets can carry our mark",
+    "assigns_client_id": "the target chooses client_ids itself",
+    "audience": "the one audience of all its tokens",
     "scopes_global": "scope names are shared across the target",
     "immutable": "cannot change on a living secret",
     "list_lag": "a write shows in lists after",
@@ -566,6 +569,7 @@ CAPABILITIES: Final[Mapping[str, str]] = {
     "call_timeout": "a call without answer cannot succeed any more after",
     "longest_overlap": "longest overlap",
     "page_size": "clients per list call",
+    "calls_per_object": "calls that observing costs beside pages, for each client or holder",
     "environments": "environments, unless the declaration names some",
     "safeguards": "switches held at a value",
 }
@@ -584,6 +588,7 @@ STRATEGIES: Final[Mapping[Strategy, str]] = {
 TARGETS: Final[Mapping[str, Target]] = {
     "Keycloak, stock": keycloak(),
     "Keycloak, `secret_rotation=True`": keycloak(secret_rotation=True),
+    "WorkOS": WorkOS("customers", authkit_domain="acme.authkit.app", client_id="client_01", admin="env:WORKOS_ADMIN"),
 }
 """Every target that ships, once for each way to declare it that changes what it can do."""
 

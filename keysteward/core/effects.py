@@ -30,7 +30,8 @@ from keysteward.core.world import Found, World
 class Outcome:
     """What a step brought about: the nonce of a new attempt, ids and fingerprints, and whether a proof succeeded.
 
-    `refused` says that a proof failed because the secret does not work at all.
+    `client_id` is what an object that was made authenticates with (None: as it was asked for). `refused` says that a
+    proof failed because the secret does not work at all.
     """
 
     at: datetime
@@ -41,6 +42,7 @@ class Outcome:
     fingerprint: str | None = None
     secret_id: str | None = None
     remote_id: str | None = None
+    client_id: str | None = None
     baseline: tuple[str, ...] = ()
     asked_at_target: datetime | None = None
     refused: bool = False
@@ -234,7 +236,8 @@ def _create(w: World, step: Step, out: Outcome) -> World:
         return _refused(w, step, out)
     spec, record, generation = _spec(w), _record_of(w, step), _generation(w, step)
     secrets: tuple[ObservedSecret, ...] = ()
-    ledger = _ledger(w).with_object(record.key, remote_id=out.remote_id)
+    client_id = out.client_id or record.client_id
+    ledger = _ledger(w).with_object(record.key, remote_id=out.remote_id, client_id=client_id)
     if action_for(generation) is not Action.MINT:
         secrets = (_secret_of(w, generation, out),)
         ledger = ledger.with_generation(
@@ -242,7 +245,7 @@ def _create(w: World, step: Step, out: Outcome) -> World:
         )
     made = ObservedObject(
         remote_id=out.remote_id or "",
-        client_id=record.client_id,
+        client_id=client_id,
         enabled=True,
         settings=spec.settings(record.method),
         secrets=secrets,

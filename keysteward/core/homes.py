@@ -52,7 +52,10 @@ def home_of(spec: Spec, ledger: Ledger | None) -> ObjectRecord | None:
 
 
 def new_home(w: World, spec: Spec, ledger: Ledger | None) -> ObjectRecord | Problem:
-    """Return the record of a client to be created, under the first free name; a Problem when the name is taken."""
+    """Return the record of a client to be created, under the first free name; a Problem when the name is taken.
+
+    Where the target assigns client_ids no name is ever taken; the record gets the assigned one once it is known.
+    """
     records = ledger.objects if ledger is not None else ()
     if spec.key:
         return _holder(w, spec, records)
@@ -64,6 +67,11 @@ def new_home(w: World, spec: Spec, ledger: Ledger | None) -> ObjectRecord | Prob
             f'write client_id="{second_client_id(record.client_id, 2)}" to move to a second client with overlap, '
             "or accept_gap=True to switch in place"
         )
+    view = w.views.get(spec.target)
+    if view is not None and view.capabilities.assigns_client_id:
+        living = sum(r.target == spec.target and not r.deleted for r in records)
+        name = second_client_id(spec.client_id, living + 1)
+        return ObjectRecord(_next_key(records), spec.target, name, spec.method, nonce="")
     known = {r.client_id for r in records if r.target == spec.target and not r.deleted}
     base = spec.client_id
     if ledger is not None and not spec.client_id_given:

@@ -170,9 +170,10 @@ class M2MClient(Credential):
     """A machine-to-machine OAuth 2.0 client (grant `client_credentials`, RFC 6749 section 4.4).
 
     `access` grants scopes of resource servers always, `optional_access` when a token asks for them.
-    `auth_method` is "client_secret" or "private_key_jwt" (RFC 7523). `client_id` is the name unless given.
-    Where a target holds one secret at a time, choose `auth_method="private_key_jwt"` (recommended),
-    `alternate_clients=True` or `accept_gap=True`. `adopt` names the remote id or client_id of a client that exists.
+    `auth_method` is "client_secret" or "private_key_jwt" (RFC 7523). `client_id` is the name unless given,
+    or what the target assigns. Where a target holds one secret at a time, choose `auth_method="private_key_jwt"`
+    (recommended), `alternate_clients=True` or `accept_gap=True`. `adopt` names the remote id or client_id of a client
+    that exists.
     """
 
     access: Mapping[ResourceServer, Names] = Field(default_factory=dict)

@@ -77,6 +77,12 @@ class ObservedObject:
     within: str | None = None
     label: str = ""
 
+    @property
+    def allowed(self) -> frozenset[str]:
+        """Return every scope that it or one of its keys has, always or on request."""
+        keys = (secret.scopes for secret in self.secrets if secret.scopes is not None)
+        return self.settings.scopes.union(self.settings.optional_scopes, *keys)
+
     def secret(self, fingerprint: str | None) -> ObservedSecret | None:
         """Return the secret with this fingerprint, None when it is not shown or not there."""
         if fingerprint is None:
@@ -140,10 +146,10 @@ class Observation:
 
     @cached_property
     def users_of_scope(self) -> Mapping[str, frozenset[str]]:
-        """client_ids that have each scope, always or on request."""
+        """client_ids that have each scope, always or on request, and holders with a key that has it."""
         users: dict[str, set[str]] = {}
         for item in self.objects:
-            for name in item.settings.scopes | item.settings.optional_scopes:
+            for name in item.allowed:
                 users.setdefault(name, set()).add(item.client_id)
         return {name: frozenset(ids) for name, ids in users.items()}
 

@@ -75,7 +75,9 @@ class Capabilities:
     lists, and works everywhere. `call_timeout`: after how long a call without answer cannot succeed any more.
     `safeguards`: vendor switches and the value each must have. `lacks`: which settings of a client it has not
     ("optional scopes", "token lifetime", "description", "catalogue": no scopes of ours). `by_hand`: a person issues and
-    ends what lives here.
+    ends what lives here. `assigns_client_id`: the target chooses client_ids itself, so that a declared name is only a
+    name. `audience`: that of every token, where the target has one for all. `calls_per_object`: how many calls each
+    client or holder costs in `observe` beside its page.
     """
 
     methods: tuple[str, ...]
@@ -92,6 +94,8 @@ class Capabilities:
     last_use: Literal["secret", "client"] | None = None
     tags_objects: bool = False
     tags_secrets: bool = False
+    assigns_client_id: bool = False
+    audience: str | None = None
     scopes_global: bool = False
     immutable: tuple[str, ...] = ()
     list_lag: timedelta = timedelta()
@@ -99,6 +103,7 @@ class Capabilities:
     call_timeout: timedelta = timedelta(seconds=30)
     longest_overlap: timedelta | None = None
     page_size: int = 100
+    calls_per_object: int = 0
     environments: tuple[str, ...] | None = None
     safeguards: Mapping[str, str] = field(default_factory=dict)
 
@@ -113,7 +118,10 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """An object that was made (or found made by the same attempt); `secret_id` is that of its first secret, if any."""
+    """An object that was made (or found made by the same attempt); `secret_id` is that of its first secret, if any.
+
+    `client_id` is the one it authenticates with: as asked for, or as the target assigned it.
+    """
 
     remote_id: str
     client_id: str
@@ -261,7 +269,8 @@ class Target(Protocol):
         """Create an enabled object with its settings, mark and, where the caller chooses it, first secret.
 
         An object of that client_id with the same mark and nonce is the one an earlier attempt made: it is returned.
-        Raises Conflict when the client_id is taken by any other.
+        Raises Conflict when the client_id is taken by any other. A target that assigns client_ids takes it as the
+        object's name, finds an earlier attempt's object by mark and nonce alone, and has no such conflict.
         """
         ...
 

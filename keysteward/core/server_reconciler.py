@@ -138,11 +138,7 @@ class ServerReconciler:
             self.snapshot.sources.complete(ledger)
         view = self.snapshot.target(target) if target else None
         dropped = set(ledger.scopes if ledger else ()) - set(spec.scopes if spec else ())
-        users = {
-            name: tuple((o.client_id, o.mark.identity if o.mark else None) for o in view.users_of(name))
-            for name in dropped
-            if view is not None
-        }
+        users = {name: self.snapshot.users_of(target, name) for name in dropped if view is not None}
         names = frozenset(old_identities(self.snapshot.stack, spec)) if spec else frozenset()
         scopes = view.scopes if view is not None else {}
         return ServerWorld(identity, self.snapshot.stack, spec, ledger, scopes, users, names)

@@ -125,10 +125,10 @@ class TargetView:
                 self.by_key.get(identity, set()).discard(remote_id)
 
     def users_of(self, scope: str) -> tuple[ObservedObject, ...]:
-        """Return the clients that have a scope, always or on request."""
+        """Return the clients that have a scope, always or on request, and holders with a key that has it."""
         with self._lock:
             objects = list(self.by_id.values())
-        return tuple(o for o in objects if scope in o.settings.scopes or scope in o.settings.optional_scopes)
+        return tuple(o for o in objects if scope in o.allowed)
 
 
 @dataclass(frozen=True)
@@ -298,6 +298,18 @@ class Snapshot:
         """Return credentials with an open ledger that nothing declares; an old name of a declared one is declared."""
         declared = {name for spec in self.specs.values() for name in (spec.identity, *old_identities(self.stack, spec))}
         return sorted(i for i, ledger in list(self.ledgers.items()) if ledger.closed is None and i not in declared)
+
+    def users_of(self, target: str, scope: str) -> tuple[tuple[str, str | None], ...]:
+        """Return what has a scope at a target, each with the identity whose it is: by its mark, a key by its ledger."""
+        keys = {g.id: name for name, ledger in self.ledgers.items() for g in ledger.generations if g.id is not None}
+        users: list[tuple[str, str | None]] = []
+        for item in self.target(target).users_of(scope):
+            if not item.holder:
+                users.append((item.client_id, item.mark.identity if item.mark else None))
+                continue
+            having = (secret.id for secret in item.secrets if scope in (secret.scopes or ()))
+            users.extend((f"key {key} at {item.client_id}", keys.get(key)) for key in having)
+        return tuple(users)
 
     def renamed_halfway(self, world: World) -> bool:
         """Say whether a rename died between opening the new ledger and closing the old one."""

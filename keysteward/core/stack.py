@@ -206,6 +206,8 @@ def _credential(declared: Secret, stack: Stack, owners: Owners) -> Iterable[str]
 
 def _lacking(declared: M2MClient, subject: str) -> Iterable[str]:
     lacks, name = declared.target.capabilities.lacks, declared.target.name
+    if declared.client_id is not None and declared.target.capabilities.assigns_client_id:
+        yield f"{subject}: client_id: target {name} assigns it itself, and delivers what it assigned; remove it"
     if declared.optional_access and "optional scopes" in lacks:
         yield f"{subject}: optional_access: target {name} grants scopes always or not at all; write them under access"
     if declared.token_lifetime is not None and "token lifetime" in lacks:
@@ -243,6 +245,12 @@ def _shared_scopes(stack: Stack) -> Iterable[str]:
     for server in stack.servers:
         if "catalogue" in server.target.capabilities.lacks:
             yield f"{_subject(server)}: target: {server.target.name} has no scopes that could be declared; remove it"
+        audience = server.target.capabilities.audience
+        if audience is not None and server.audience != audience:
+            yield (
+                f"{_subject(server)}: audience: every token of target {server.target.name} is for {audience!r}; "
+                "write that"
+            )
         if not server.target.capabilities.scopes_global:
             continue
         for scope in server.scopes:

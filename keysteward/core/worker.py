@@ -286,6 +286,7 @@ class Worker:
         return Outcome(
             at=self.clock(),
             remote_id=created.remote_id,
+            client_id=created.client_id,
             secret_id=secret_id,
             fingerprint=generation.fingerprint,
         )

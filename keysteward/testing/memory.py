@@ -116,6 +116,7 @@ class MemoryObject:
     secrets: list[MemorySecret] = field(default_factory=list)
     native: bool = False
     holder: str = ""
+    label: str = ""
 
 
 Fault = Callable[[str], None]
@@ -190,6 +191,7 @@ class MemoryTarget:
             item.mark,
             created_at=START,
             holder=item.holder,
+            label=item.label,
         )
 
     def hold(self, name: str) -> MemoryObject:
@@ -219,17 +221,19 @@ class MemoryTarget:
     def create(self, client_id: str, want: Settings, mark: Mark, material: Material | None) -> Created:
         """See the port."""
         self._call("create")
+        assigned = self.capabilities.assigns_client_id
         for item in self.objects.values():
+            if item.mark == mark and (assigned or item.client_id == client_id):
+                return Created(item.remote_id, item.client_id)
             if item.client_id == client_id:
-                if item.mark == mark:
-                    return Created(item.remote_id, client_id)
                 raise Conflict(f"client_id {client_id!r} is taken", target=self.name)
-        item = MemoryObject(f"obj-{next(self._ids)}", client_id, want, mark)
+        number = next(self._ids)
+        item = MemoryObject(f"obj-{number}", f"client-{number}" if assigned else client_id, want, mark, label=client_id)
         self.objects[item.remote_id] = item
         if material is not None:
             self._set(item, material)
         self._done("create")
-        return Created(item.remote_id, client_id)
+        return Created(item.remote_id, item.client_id)
 
     def update(self, remote_id: str, want: Settings, mark: Mark | None) -> None:
         """See the port."""

@@ -62,6 +62,7 @@ class Made:
     want: Settings
     mark: Mark
     material: Material
+    audience: str = AUDIENCE
 
     def claim(self, material: Material | None = None) -> Claim:
         """Return what must hold for its secret."""
@@ -69,7 +70,7 @@ class Made:
         return Claim(
             self.client_id,
             material or self.material,
-            (AUDIENCE,) if wanted.scopes else (),
+            (self.audience,) if wanted.scopes else (),
             wanted.scopes,
             wanted.optional_scopes,
             wanted.token_lifetime,
@@ -84,6 +85,7 @@ class Workbench:
         self.target = profile.target
         self._numbers = itertools.count(1)
         self._run = secrets.token_hex(4)
+        self.audience = self.target.capabilities.audience or AUDIENCE
         self._objects: list[str] = []
         self._scopes: list[str] = []
 
@@ -95,9 +97,9 @@ class Workbench:
         """Return a mark that nothing else has."""
         return Mark(f"acme/test/{self.name('credential')}", secrets.token_hex(8))
 
-    def scope(self, audience: str = AUDIENCE) -> ScopeWant:
+    def scope(self) -> ScopeWant:
         """Put a fresh scope into the catalogue."""
-        want = ScopeWant(self.name("invoices:read"), "Read invoices", audience, self.mark())
+        want = ScopeWant(self.name("invoices:read"), "Read invoices", self.audience, self.mark())
         self._scopes.append(self.target.put_scope(want, None))
         return want
 
@@ -133,7 +135,7 @@ class Workbench:
             material = self.target.issue(created.remote_id, Order(Action.MINT, name=self.name("key"))).material
         self.profile.settle()
         assert material is not None, "a minted secret is shown by the call that mints it"
-        return Made(created.remote_id, created.client_id, want, mark, material)
+        return Made(created.remote_id, created.client_id, want, mark, material, self.audience)
 
     def keep(self, remote_id: str) -> None:
         """Delete an object at the end that the test made itself."""

@@ -1,34 +1,22 @@
-"""Proof of a secret: one real token, checked as a resource server would check it. No token leaves this module."""
+"""Proof of a secret: one real token, asked for as its consumer would. No token leaves the proof."""
 
 from __future__ import annotations
 
 import json
 import time
 import uuid
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import jwt
-from jwt.types import Options
 
 from keysteward.core.errors import Damaged
 from keysteward.core.ports import Claim, Material, Proof, Verification
 from keysteward.providers.http import Reply
 from keysteward.providers.keycloak.client import KeycloakClient
+from keysteward.providers.token_proof import judge
 
-ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS: Final = 60
-
-_UNCHECKED: Final[Options] = {
-    "verify_aud": False,
-    "verify_exp": False,
-    "verify_iat": False,
-    "verify_nbf": False,
-    "verify_sub": False,
-}
-"""Audience and times are compared here, by Keycloak's clock and with reasons."""
 
 CLOCK_WORDS: Final = ("in the future", "not active", "has expired", "token expired")
 """In Keycloak's reasons for refusing an assertion because of its times, not because of its key."""
@@ -47,44 +35,8 @@ def verify(client: KeycloakClient, claim: Claim) -> Verification:
         reply = client.token(form, basic=(claim.client_id, claim.material.value))
     if not reply.ok:
         return _refusal(reply, claim)
-    return _judge(client, reply, claim)
-
-
-def _judge(client: KeycloakClient, reply: Reply, claim: Claim) -> Verification:
     token = reply.json().get("access_token", "")
-    try:
-        key = client.key(str(jwt.get_unverified_header(token).get("kid")))
-        if key is None:
-            return Verification(Proof.WRONG, "the token is signed by a key that the realm does not publish")
-        claims = jwt.decode(token, key, algorithms=list(ALGORITHMS), issuer=client.issuer(), options=_UNCHECKED)
-    except jwt.InvalidIssuerError:
-        return Verification(Proof.WRONG, "the token names another issuer than the realm's discovery document")
-    except jwt.PyJWTError as problem:
-        return Verification(Proof.WRONG, f"the token cannot be checked ({type(problem).__name__})")
-    defects = list(_defects(claims, claim, client.now()))
-    return Verification(Proof.WRONG, "; ".join(defects)) if defects else Verification(Proof.PROVEN, "real token")
-
-
-def _defects(claims: Mapping[str, Any], claim: Claim, now: datetime | None) -> list[str]:
-    found = []
-    if claim.client_id not in {claims.get("azp"), claims.get("client_id")}:
-        found.append("the token is for another client")
-    audience = claims.get("aud", [])
-    audiences = {audience} if isinstance(audience, str) else set(audience)
-    missing = [name for name in claim.audiences if name not in audiences]
-    if missing:
-        found.append(f"audience {', '.join(missing)} is missing")
-    scopes = (claim.scopes | claim.optional_scopes) - set(str(claims.get("scope", "")).split())
-    if scopes:
-        found.append(f"scope {', '.join(sorted(scopes))} is missing")
-    issued, expires = claims.get("iat"), claims.get("exp")
-    if not isinstance(issued, int) or not isinstance(expires, int):
-        return [*found, "the token has no times"]
-    if claim.token_lifetime is not None and expires - issued > claim.token_lifetime:
-        found.append(f"it lives {expires - issued} s instead of {claim.token_lifetime} s")
-    if now is not None and expires <= now.timestamp():
-        found.append("it has expired already")
-    return found
+    return judge(token, claim, key=client.key, issuer=client.issuer(), now=client.now())
 
 
 def _refusal(reply: Reply, claim: Claim) -> Verification:

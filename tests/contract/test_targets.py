@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 import pytest
-from bench_world import MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS
+from bench_world import ASSIGNING, MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS
 from keycloak_realms import MASTER, administrator
 
 from keysteward.core.errors import OutcomeUnknown
@@ -132,7 +133,13 @@ class MemoryProfile(TargetProfile):
         self.memory.after = lambda _operation: None
 
 
-MEMORIES = {"one-slot": STOCK, "rotated-slot": NATIVE, "minting": MINTING, "named-keys": NAMED}
+MEMORIES = {
+    "one-slot": STOCK,
+    "rotated-slot": NATIVE,
+    "minting": MINTING,
+    "named-keys": NAMED,
+    "assigning": replace(ASSIGNING, audience="everything"),
+}
 
 
 class TestMemory(TargetContract):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from keysteward.core.ledger import Ledger, Place, load_ledger
@@ -41,6 +41,7 @@ NATIVE = Capabilities(
     tags_objects=True,
 )
 MINTING = Capabilities(methods=("client_secret",), secrets=2, suspends=True, tags_objects=True)
+ASSIGNING = replace(MINTING, assigns_client_id=True, last_use="secret")
 NAMED = Capabilities(methods=("client_secret",), secrets=5, named_keys=True, tags_secrets=True, tags_objects=True)
 
 

@@ -121,7 +121,7 @@ def test_a_revocation_wins_at_every_call_of_a_run(strategy: str, phase: str) -> 
             for _ in range(2):
                 company.pass_time(minutes=6)
                 company.up()
-            assert company.target.works("mailer", mailer), where
+            assert company.target.works(company.ledger("mailer").objects[-1].client_id, mailer), where
             assert working(company) == [], (where, company.states())
             assert {s.split()[1] for s in company.states()} <= {"retired"}, (where, company.states())
             assert not any(p.steps or p.wait for p in company.preview().values()), where

@@ -1,0 +1,65 @@
+"""Proof of a token: checked as a resource server would check it, whoever issued it. No token leaves this module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import jwt
+from jwt.types import Options
+
+from keysteward.core.ports import Claim, Proof, Verification
+
+ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+
+_UNCHECKED: Final[Options] = {
+    "verify_aud": False,
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_nbf": False,
+    "verify_sub": False,
+}
+"""Audience and times are compared here, by the issuer's clock and with reasons."""
+
+
+def judge(
+    token: str, claim: Claim, *, key: Callable[[str], jwt.PyJWK | None], issuer: str, now: datetime | None
+) -> Verification:
+    """Check signature, issuer, client, audiences, scopes and times. `key` finds a published key by its `kid`.
+
+    `now` is the issuer's time, None when it is not known.
+    """
+    try:
+        signer = key(str(jwt.get_unverified_header(token).get("kid")))
+        if signer is None:
+            return Verification(Proof.WRONG, "the token is signed by a key that its issuer does not publish")
+        claims = jwt.decode(token, signer, algorithms=list(ALGORITHMS), issuer=issuer, options=_UNCHECKED)
+    except jwt.InvalidIssuerError:
+        return Verification(Proof.WRONG, "the token names another issuer than the target's")
+    except jwt.PyJWTError as problem:
+        return Verification(Proof.WRONG, f"the token cannot be checked ({type(problem).__name__})")
+    defects = list(_defects(claims, claim, now))
+    return Verification(Proof.WRONG, "; ".join(defects)) if defects else Verification(Proof.PROVEN, "real token")
+
+
+def _defects(claims: Mapping[str, Any], claim: Claim, now: datetime | None) -> list[str]:
+    found = []
+    if claim.client_id not in {claims.get("azp"), claims.get("client_id")}:
+        found.append("the token is for another client")
+    audience = claims.get("aud", [])
+    audiences = {audience} if isinstance(audience, str) else set(audience)
+    missing = [name for name in claim.audiences if name not in audiences]
+    if missing:
+        found.append(f"audience {', '.join(missing)} is missing")
+    scopes = (claim.scopes | claim.optional_scopes) - set(str(claims.get("scope", "")).split())
+    if scopes:
+        found.append(f"scope {', '.join(sorted(scopes))} is missing")
+    issued, expires = claims.get("iat"), claims.get("exp")
+    if not isinstance(issued, int) or not isinstance(expires, int):
+        return [*found, "the token has no times"]
+    if claim.token_lifetime is not None and expires - issued > claim.token_lifetime:
+        found.append(f"it lives {expires - issued} s instead of {claim.token_lifetime} s")
+    if now is not None and expires <= now.timestamp():
+        found.append("it has expired already")
+    return found

@@ -1,0 +1,217 @@
+"""WorkOS's API and the token endpoint of its AuthKit domain over HTTP, for one environment and one key of it.
+
+Limits and errors are those of the vendor's pages "Rate limits" and "Errors" of the API reference.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Final
+
+import jwt
+
+from keysteward.core.errors import AccessDenied, KeystewardError, NotFound, Unavailable
+from keysteward.providers.http import Budget, Reply, Session, retry_after
+from keysteward.providers.references import resolve
+
+PAGE_SIZE: Final = 100
+"""The largest `limit` of a list call."""
+
+SHARE_OF_LIMIT: Final = 3_000
+"""Calls a minute that we make at most: half of what WorkOS allows a key."""
+
+LONGEST_REASON: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All entries of a list, and the target's time at its start and at its first reply."""
+
+    entries: tuple[Any, ...]
+    started_at: datetime
+    clock: datetime | None
+
+
+class WorkOSClient:
+    """Calls to one environment. Thread-safe.
+
+    `reference` points to an API key of the environment (`sk_...`), which is read anew for each call. `authkit` is the
+    address of the AuthKit domain, the issuer of tokens. `clock` (seconds, monotonic) and `sleep` are inputs, for tests.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        url: str,
+        authkit: str,
+        reference: str,
+        purpose: str,
+        ca: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.target = target
+        self.issuer = authkit
+        self.who = f"the {purpose} key ({reference})"
+        self._reference = reference
+        self._url = url
+        self._clock = clock
+        budget = Budget(SHARE_OF_LIMIT, timedelta(minutes=1), clock=clock, sleep=sleep)
+        self._http = Session(target, ca=ca, budget=budget, clock=clock, sleep=sleep)
+        self._lock = threading.Lock()
+        self._time: tuple[datetime, float] | None = None
+        self._keys: dict[str, jwt.PyJWK] = {}
+
+    def now(self) -> datetime | None:
+        """Return the target's time as last heard, moved on by our clock; None before the first answer."""
+        heard = self._time
+        return None if heard is None else heard[0] + timedelta(seconds=self._clock() - heard[1])
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        operation: str,
+        repeatable: bool = True,
+        changes: bool | None = None,
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,  # noqa: ANN401 - JSON goes out here
+        gone_is_fine: bool = False,
+    ) -> Reply:
+        """Make one call with the environment's key; with `gone_is_fine` a 404 is returned, not raised."""
+        reply = self._http.request(
+            method,
+            self._url + path,
+            operation=operation,
+            repeatable=repeatable,
+            changes=changes,
+            params=params,
+            json=json,
+            headers={"Authorization": f"Bearer {self._key()}"},
+        )
+        self._hear(reply)
+        if gone_is_fine and reply.status == HTTPStatus.NOT_FOUND:
+            return reply
+        return self._checked(reply)
+
+    def listing(
+        self, path: str, *, operation: str, params: Mapping[str, str | int] | None = None, gone_is_fine: bool = False
+    ) -> Listing | None:
+        """Read a list by pages of 100, newest first; None when its owner does not exist and `gone_is_fine`.
+
+        An object made meanwhile comes before the first page, so that no page is cut or shown twice.
+        """
+        entries: list[Any] = []
+        started: datetime | None = None
+        clock: datetime | None = None
+        query: dict[str, str | int] = {**(params or {}), "limit": PAGE_SIZE}
+        while True:
+            reply = self.call("GET", path, operation=operation, params=query, gone_is_fine=gone_is_fine)
+            if not reply.ok:
+                return None
+            if started is None:
+                clock = reply.date
+                started = (clock or datetime.now(UTC)) - timedelta(seconds=reply.seconds)
+            document = reply.json()
+            page = document.get("data", [])
+            entries += page
+            after = (document.get("list_metadata") or {}).get("after")
+            if not page or not after or after == query.get("after"):
+                return Listing(tuple(entries), started, clock)
+            query["after"] = after
+
+    def token(self, form: Mapping[str, str]) -> Reply:
+        """`POST /oauth2/token` as an application; the reply is returned whatever it says, except 404, 429 and 5xx."""
+        reply = self._open("POST", "/oauth2/token", operation="ask for a token", form=form)
+        refused = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+        return reply if reply.status in refused else self._checked_at_authkit(reply)
+
+    def key(self, kid: str) -> jwt.PyJWK | None:
+        """Return the AuthKit domain's signing key of this `kid`; the set is read once, and again for an unknown one."""
+        with self._lock:
+            if kid not in self._keys:
+                reply = self._open("GET", "/oauth2/jwks", operation="read token keys")
+                document = self._checked_at_authkit(reply).json()
+                try:
+                    self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
+                except jwt.PyJWTError:
+                    self._keys = {}
+            return self._keys.get(kid)
+
+    def metadata(self) -> dict[str, Any]:
+        """`GET /.well-known/oauth-authorization-server` of the AuthKit domain (RFC 8414)."""
+        reply = self._open("GET", "/.well-known/oauth-authorization-server", operation="read metadata")
+        document: dict[str, Any] = self._checked_at_authkit(reply).json()
+        return document
+
+    def error(self, kind: type[KeystewardError], operation: str, message: str) -> KeystewardError:
+        """Return an error with target and operation filled in."""
+        return kind(message, target=self.target, operation=operation)
+
+    def _open(self, method: str, path: str, *, operation: str, form: Mapping[str, str] | None = None) -> Reply:
+        """Call the AuthKit domain, without the environment's key."""
+        reply = self._http.request(
+            method, self.issuer + path, operation=operation, repeatable=True, changes=False, form=form
+        )
+        self._hear(reply)
+        return reply
+
+    def _key(self) -> str:
+        value = resolve(self._reference, purpose=self.who).get_secret_value().strip()
+        if not value.isascii() or not value.isprintable() or " " in value:
+            raise self.error(AccessDenied, "log in", f"{self.who} must hold the value of an API key, and nothing else")
+        return value
+
+    def _hear(self, reply: Reply) -> None:
+        if reply.date is not None:
+            self._time = reply.date, self._clock()
+
+    def _checked_at_authkit(self, reply: Reply) -> Reply:
+        if reply.ok or reply.status == HTTPStatus.TOO_MANY_REQUESTS or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self._checked(reply)
+        text = f"{self.issuer} answers {reply.status} to: {reply.operation}; correct `authkit_domain`"
+        raise self.error(NotFound, reply.operation, text)
+
+    def _checked(self, reply: Reply) -> Reply:
+        if reply.ok:
+            return reply
+        raise reply.error(f"{reply.operation}: {self._sentence(reply)}")
+
+    def _sentence(self, reply: Reply) -> str:
+        """Say what a refusal means and what to do next."""
+        match reply.status:
+            case HTTPStatus.UNAUTHORIZED:
+                return f"WorkOS refuses {self.who}; put the value of a living API key of this environment there"
+            case HTTPStatus.FORBIDDEN:
+                return f"{self.who} may not do this; give it the right in the WorkOS dashboard{_reason(reply)}"
+            case HTTPStatus.NOT_FOUND:
+                return "it does not exist in this environment, or not any more; run again"
+            case HTTPStatus.TOO_MANY_REQUESTS:
+                wait = retry_after(reply)
+                when = "in a minute" if wait is None else f"in {wait:.0f} s"
+                return f"WorkOS limits the calls of {self.who}; run again {when}"
+            case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                return f"WorkOS answered {status}; see its status page, then run again"
+            case status:
+                return f"WorkOS answered {status}{_reason(reply)}"
+
+
+def _reason(reply: Reply) -> str:
+    """Return WorkOS's reason: its one short message and the names of faulty fields, never the body."""
+    try:
+        document = reply.json()
+        message = document.get("message")
+        errors = document.get("errors") or []
+        fields = sorted({str(error["field"]) for error in errors if isinstance(error, dict) and "field" in error})
+    except (Unavailable, AttributeError, TypeError):
+        return ""
+    text = message.rstrip(".") if isinstance(message, str) else ""
+    text += f" ({', '.join(fields)})" if fields else ""
+    return f": {text[:LONGEST_REASON]}" if text else ""

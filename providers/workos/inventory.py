@@ -1,0 +1,77 @@
+"""What an environment holds: organizations and people with their keys, applications with their secrets, permissions.
+
+WorkOS lists neither keys nor client secrets across an environment, so that each owner costs a call. These calls are
+independent and go out a few at a time, within the budget of the one session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from keysteward.core.observed import Observation, ObservedObject
+from keysteward.providers.pool import in_pool
+from keysteward.providers.workos import models
+from keysteward.providers.workos.api import Api
+
+if TYPE_CHECKING:
+    from keysteward.providers.workos.adapter import WorkOS
+
+ORGANIZATION_PREFIX, USER_PREFIX = "org_", "user_"
+AT: Final = "@"
+"""Joins a user and an organization to the id of one holder: a person's keys count for one organization each."""
+
+
+def is_holder(remote_id: str) -> bool:
+    """Say whether an id is that of an organization: ids of WorkOS begin with the kind of their object."""
+    return remote_id.startswith(ORGANIZATION_PREFIX)
+
+
+def observe(api: Api, target: WorkOS) -> Observation:
+    """List everything, whoever made it. What is deleted while it is listed is left out."""
+    organizations = api.organizations()
+    applications = api.applications()
+    permissions = api.permissions()
+    keys = in_pool(lambda organization: api.keys(organization.id), organizations.found)
+    secrets = in_pool(lambda application: api.secrets(application.id), applications)
+    objects = [
+        *(o.observed(held) for o, held in zip(organizations.found, keys, strict=True) if held is not None),
+        *(a.observed(held) for a, held in zip(applications, secrets, strict=True) if held is not None),
+        *(_people(api) if target.user_keys else ()),
+    ]
+    return Observation(
+        target=target.name,
+        started_at=organizations.started_at,
+        clock=organizations.clock,
+        objects=tuple(objects),
+        scopes=tuple(permission.observed(target.client_id) for permission in permissions),
+    )
+
+
+def look(api: Api, name: str) -> ObservedObject | None:
+    """Read one object: an organization or a user by id, an application by id or client id."""
+    if is_holder(name):
+        keys = api.keys(name)
+        return None if keys is None else models.holder(name, models.ORGANIZATION, keys)
+    if name.startswith(USER_PREFIX):
+        user = models.User(id=name.partition(AT)[0])
+        return next((found for found in _keys_of(api, user) if found.remote_id == name), None)
+    application = api.application(name)
+    secrets = None if application is None else api.secrets(application.id)
+    return None if application is None or secrets is None else application.observed(secrets)
+
+
+def _people(api: Api) -> Iterator[ObservedObject]:
+    for found in in_pool(lambda user: list(_keys_of(api, user)), api.users()):
+        yield from found
+
+
+def _keys_of(api: Api, user: models.User) -> Iterator[ObservedObject]:
+    """Yield a user once for each organization in which there are keys of theirs."""
+    keys = api.keys_of_user(user.id) or ()
+    for organization in sorted({key.owner.organization_id or "" for key in keys}):
+        held = [key for key in keys if (key.owner.organization_id or "") == organization]
+        id_ = f"{user.id}{AT}{organization}"
+        yield models.holder(
+            id_, models.USER, held, label=user.email, within=organization or None, created_at=user.created_at
+        )
