@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from sim_credential import holder_of
 from sim_scenario import Action
 
 from keysteward.core import handles
@@ -578,9 +579,12 @@ class Watch:
         plan = self.world.preview().get(credential.identity)
         if plan is None or Kind.CAP_FILLED not in {finding.kind for finding in plan.findings}:
             return
+        named = self._clients(ledger)
+        if self.world.profile.keys:
+            named = named | {(credential.target, holder_of(self.world.profile, credential.key))}
         for target in self.world.targets.values():
             for item in target.objects.values():
-                if (target.name, item.remote_id) in self._clients(ledger):
+                if (target.name, item.remote_id) in named:
                     known = {s.id: self._generation_of(ledger, s, target) for s in item.secrets}
                     others = [c for c in self.world.credentials if c is not credential]
                     item.secrets = [
