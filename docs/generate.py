@@ -38,6 +38,7 @@ from keysteward.core.rules import CLIENT_RULES, KEY_RULES
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import strategy_of
 from keysteward.core.stack import check
+from keysteward.providers.aws import ApiGateway, Cognito, Iam
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.workos import WorkOS
@@ -590,6 +591,9 @@ TARGETS: Final[Mapping[str, Target]] = {
     "Keycloak, stock": keycloak(),
     "Keycloak, `secret_rotation=True`": keycloak(secret_rotation=True),
     "WorkOS": WorkOS("customers", authkit_domain="acme.authkit.app", client_id="client_01", admin="env:WORKOS_ADMIN"),
+    "AWS IAM": Iam("accounts", region="eu-central-1"),
+    "AWS Cognito": Cognito("machines", user_pool="eu-central-1_Ab12Cd34E", domain="acme"),
+    "AWS API Gateway": ApiGateway("gateway", region="eu-central-1"),
 }
 """Every target that ships, once for each way to declare it that changes what it can do."""
 

@@ -122,12 +122,17 @@ def test_no_text_names_a_command_that_does_not_exist() -> None:
 def shipped_targets() -> Iterator[type]:
     """Yield the targets that the folders of providers/ export."""
     for folder in sorted((ROOT / "providers").iterdir()):
-        if (folder / "adapter.py").exists():
+        if (folder / "__init__.py").exists():
             module = importlib.import_module(f"keysteward.providers.{folder.name}")
             for name in module.__all__:
                 exported = getattr(module, name)
-                if inspect.isclass(exported) and hasattr(exported, "capabilities"):
+                if inspect.isclass(exported) and hasattr(exported, "key_capabilities"):
                     yield exported
+
+
+def page_of(target: type) -> str:
+    """Return the page of a target: that of its vendor's folder in providers/."""
+    return f"{target.__module__.split('.')[2]}.md"
 
 
 def test_every_target_is_in_the_table_and_has_a_page() -> None:
@@ -136,7 +141,7 @@ def test_every_target_is_in_the_table_and_has_a_page() -> None:
     assert shipped
     assert shown == shipped
     for target in shipped:
-        assert (DOCS / f"{target.__name__.lower()}.md").exists()
+        assert (DOCS / page_of(target)).exists()
     for field in dataclasses.fields(Capabilities):
         assert f"(`{field.name}`)" in page("targets.md")
 
@@ -144,7 +149,7 @@ def test_every_target_is_in_the_table_and_has_a_page() -> None:
 @pytest.mark.parametrize("target", list(shipped_targets()), ids=lambda target: target.__name__)
 def test_every_setting_of_a_target_is_documented(target: type) -> None:
     settings = {field.name for field in dataclasses.fields(target)} - {"reading"}
-    assert settings <= table_keys(f"{target.__name__.lower()}.md")
+    assert settings <= table_keys(page_of(target))
 
 
 def anchors(path: Path) -> set[str]:
