@@ -230,6 +230,9 @@ def strategy_of(declared: Secret, can: Capabilities) -> Strategy:
     if alternate:
         if not can.suspends:
             raise DeclarationError(f"alternate_clients: target {declared.target.name} cannot disable a client")
+        if can.chooses == "server" or can.adds_values:
+            name = declared.target.name
+            raise DeclarationError(f"alternate_clients: target {name} adds secrets and replaces none; remove it")
         return Strategy.ALTERNATE
     if can.named_keys:
         return Strategy.NAMED_KEY

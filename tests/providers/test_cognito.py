@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from keysteward.core.observed import Mark, Settings
 from keysteward.core.ports import Action, Claim, Created, Material, ObjectRef, Order, Proof, ScopeWant
 from keysteward.core.stack import check
 from keysteward.providers.aws import Cognito
-from keysteward.providers.aws.cognito.names import client_name, read_client_name, read_scope_description
+from keysteward.providers.aws.cognito.names import ClientName, read_scope_description
 from keysteward.providers.local import LocalStore
 from keysteward.providers.material import new_material
 from keysteward.providers.owners import owners_of
@@ -64,15 +65,44 @@ def secret() -> Material:
 # Secrets
 
 
-def test_the_last_secret_stays_and_the_sentence_says_what_to_do(pool: Pool) -> None:
-    material = secret()
-    made = pool.make(material)
+def test_the_last_secret_of_somebody_elses_client_stays_and_the_sentence_says_what_to_do(pool: Pool) -> None:
+    theirs = pool.boto.create_user_pool_client(UserPoolId=pool.id, ClientName="web", GenerateSecret=True)
+    client_id = theirs["UserPoolClient"]["ClientId"]
+    (last,) = pool.target.observe(None).by_id[client_id].secrets
+    with pytest.raises(Rejected, match=rf"{last.id} is the last secret of client {client_id}, which Cognito never"):
+        pool.target.retire(client_id, last)
+    assert pool.target.observe(None).by_id[client_id].secrets == (last,)
+
+
+def test_the_last_secret_of_our_client_ends_by_one_that_nobody_has(pool: Pool) -> None:
+    first, second = secret(), secret()
+    made = pool.make(first)
     (last,) = pool.target.observe(None).by_id[made.remote_id].secrets
-    with pytest.raises(
-        Rejected, match=rf"{last.id} is the last secret of client {made.remote_id}, which Cognito never"
-    ):
+    for _ in range(2):
         pool.target.retire(made.remote_id, last)
-    assert pool.target.verify(Claim(made.client_id, material)).good
+    found = pool.target.observe(None).by_id[made.remote_id]
+    assert (found.secrets, found.mark, found.label) == ((), MARK, "exporter"), "to us it has no secret"
+    assert pool.target.verify(Claim(made.client_id, first)).proof is Proof.REFUSED
+    order = Order(Action.ADD, second)
+    issued = [pool.target.issue(made.remote_id, order) for _ in range(2)]
+    assert issued[0] == issued[1]
+    held = pool.boto.list_user_pool_client_secrets(UserPoolId=pool.id, ClientId=made.remote_id)["ClientSecrets"]
+    assert [entry["ClientSecretId"] for entry in held] == [issued[0].id], "the one that nobody has is gone"
+    assert "vacant" not in pool.shown(made.remote_id)["ClientName"]
+    assert pool.target.verify(Claim(made.client_id, second)).good
+
+
+def test_a_kill_before_the_vacant_secret_is_gone_is_mended_by_the_next_addition(pool: Pool) -> None:
+    made = pool.make(secret())
+    (last,) = pool.target.observe(None).by_id[made.remote_id].secrets
+    pool.target.retire(made.remote_id, last)
+    order = Order(Action.ADD, secret())
+    with pool.account.losing("cognito-idp:AddUserPoolClientSecret"), pytest.raises(KeystewardError):
+        pool.target.issue(made.remote_id, order)
+    assert len(pool.target.observe(None).by_id[made.remote_id].secrets) == 1
+    issued = pool.target.issue(made.remote_id, order)
+    held = pool.boto.list_user_pool_client_secrets(UserPoolId=pool.id, ClientId=made.remote_id)["ClientSecrets"]
+    assert [entry["ClientSecretId"] for entry in held] == [issued.id]
 
 
 def test_an_addition_is_proven_and_not_repeated_when_its_reply_was_lost(pool: Pool) -> None:
@@ -165,13 +195,14 @@ _WORD = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,9}", fullmatch=True)
 @given(label=st.from_regex(r"[\w +=,.@-]{1,30}", fullmatch=True), parts=st.lists(_WORD, min_size=1, max_size=4))
 def test_a_mark_comes_back_as_it_was_written(label: str, parts: list[str]) -> None:
     mark = Mark("/".join(parts), "0badcafe0badcafe")
-    assert read_client_name(client_name(label, mark)) == (label, mark)
-    assert client_name(label, None) == label
+    for name in (ClientName(label, mark), ClientName(label, mark, "0123456789ab")):
+        assert ClientName.read(str(name)) == name
+    assert str(ClientName(label)) == label
 
 
 def test_a_name_that_is_too_long_is_refused_before_anything_is_made(pool: Pool) -> None:
     mark = Mark(f"acme/test/{'x' * 60}", "0badcafe0badcafe")
-    with pytest.raises(Rejected, match=r"has 150 characters, and Cognito takes 128: shorten one of them"):
+    with pytest.raises(Rejected, match=r"has 150 characters, and Cognito takes 108: shorten one of them"):
         pool.target.create("x" * 60, WANT, mark, secret())
     assert pool.target.observe(None).objects == ()
 
@@ -206,21 +237,34 @@ def test_an_adopted_scope_keeps_its_words(pool: Pool) -> None:
     assert read_scope_description(server["Scopes"][0]["ScopeDescription"]) == ("Theirs", SERVER)
 
 
-def test_a_scope_that_is_not_named_after_its_audience_is_refused_before_any_call(pool: Pool, tmp_path: Any) -> None:  # noqa: ANN401
-    billing = ResourceServer("billing-api", target=pool.target, audience=API, scopes={"invoices:read": "Read"})
+@pytest.mark.parametrize(
+    ("scope", "fields", "sentence"),
+    [
+        ("invoices:read", {}, f'write "{SCOPE}"'),
+        (f"{API}/v1/read", {}, f'write "{API}/read"'),
+        (SCOPE, {"alternate_clients": True}, "target pool adds secrets and replaces none; remove it"),
+        (SCOPE, {"client_id": "exporter"}, "target pool assigns it itself"),
+        (SCOPE, {"auth_method": "private_key_jwt"}, "target pool offers client_secret, not private_key_jwt"),
+    ],
+)
+def test_what_a_pool_cannot_do_is_refused_before_any_call(
+    pool: Pool, tmp_path: Path, scope: str, fields: dict[str, Any], sentence: str
+) -> None:
+    billing = ResourceServer("billing-api", target=pool.target, audience=API, scopes={scope: "Read"})
     store = LocalStore("local", root=tmp_path)
     exporter = M2MClient(
         "exporter",
         target=pool.target,
         owner="team-billing",
         purpose="Invoices",
-        access={billing: ["invoices:read"]},
+        access={billing: [scope]},
         rotation=RotationSchedule(every="90d", overlap="7d"),
         deliver_to=store.path("apps/exporter"),
+        **fields,
     )
     stack = Stack("acme/test", owners=OWNERS, ledgers=store.ledgers(), declarations=[billing, exporter])
     before = len(pool.account.stand_in.calls)
-    with pytest.raises(DeclarationError, match=f'write "{SCOPE}"'):
+    with pytest.raises(DeclarationError, match=sentence):
         check(stack, owners_of(stack))
     assert len(pool.account.stand_in.calls) == before
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from botocore.exceptions import ClientError
 from company import OWNERS
 
 from keysteward import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack, Transitional
+from keysteward.core import handles
 from keysteward.core.errors import OutcomeUnknown
+from keysteward.core.ledger import Ledger
 from keysteward.core.reconciler import Result
 from keysteward.core.stack import check
 from keysteward.providers.aws import SecretsManager
@@ -103,6 +105,11 @@ class Company:
             session.servers.run(name, server)
         return {name: session.credentials.run(name, spec) for name, spec in self.stack.specs.items()}
 
+    def note(self, name: str, change: Callable[[Ledger, datetime], Ledger]) -> None:
+        """Write a person's word into a ledger, as commands do."""
+        now = self.ledgers.now()
+        assert self.session("runner").credentials.edit(f"acme/test/{name}", lambda ledger: change(ledger, now))
+
     def document(self, name: str) -> dict[str, Any]:
         """Read what a consumer reads."""
         found = self.account.client("secretsmanager").get_secret_value(SecretId=f"apps/{name}")
@@ -121,9 +128,9 @@ class Company:
         return str(sts.get_caller_identity()["Arn"])
 
     def gateway_keys(self) -> dict[str, str]:
-        """Return the values of the plan's keys by id."""
+        """Return the values of keys that are enabled, by id."""
         found = self.account.client("apigateway").get_api_keys(includeValues=True)["items"]
-        return {key["id"]: key["value"] for key in found}
+        return {key["id"]: key["value"] for key in found if key["enabled"]}
 
 
 def _in(days: int) -> date:
@@ -210,3 +217,31 @@ def test_a_minted_key_whose_reply_was_lost_is_replaced_and_ended_by_nobody(compa
     assert orphan in " ".join(finding.message for finding in result.findings), "and it stands in the way of a rotation"
     assert held() == {orphan, current["key_id"]}
     assert company.caller(company.document("legacy-upload"))
+
+
+def test_a_revocation_ends_all_three_at_once_and_for_good(company: Company) -> None:
+    company.up()
+    leaked = {name: company.document(name) for name in NAMES}
+
+    def refused() -> list[bool]:
+        with pytest.raises(ClientError, match="InvalidClientTokenId"):
+            company.caller(leaked["legacy-upload"])
+        token = company.token(leaked["exporter"]).json()
+        return [
+            token == {"error": "invalid_client"},
+            leaked["partner"]["api_key"] not in company.gateway_keys().values(),
+        ]
+
+    for name in NAMES:
+        company.note(name, lambda ledger, now: handles.revoke(ledger, now, "leaked", None))
+    results = company.up()
+    assert [[f.message for f in result.findings] for result in results.values()] == [["revoked: leaked"]] * 3
+    assert refused() == [True, True], "the last secret of a Cognito client too"
+    for name in NAMES:
+        company.note(name, lambda ledger, _now: handles.lift(ledger))
+    company.up()
+    assert refused() == [True, True]
+    assert [company.document(name)["generation"] for name in NAMES] == [2, 2, 2]
+    assert company.token(company.document("exporter")).ok
+    assert company.caller(company.document("legacy-upload"))
+    assert not any(company.due().values())

@@ -39,7 +39,7 @@ from keysteward.providers.aws import rights
 from keysteward.providers.aws.cognito import models, proof
 from keysteward.providers.aws.cognito.api import CLIENTS_PER_PAGE, SECRETS_PER_CLIENT, SERVICE, PoolApi
 from keysteward.providers.aws.cognito.client import TokenClient
-from keysteward.providers.aws.cognito.names import client_name, read_client_name
+from keysteward.providers.aws.cognito.names import ClientName, vacant_note
 from keysteward.providers.aws.cognito.scopes import drop_scope, put_scope
 from keysteward.providers.aws.connection import AwsClient, Connection, check_credentials, connected
 from keysteward.providers.pool import in_pool
@@ -162,14 +162,14 @@ class Cognito:
         """
         models.checked(want)
         for entry in self._api.clients().entries:
-            if read_client_name(str(entry.get("ClientName")))[1] == mark:
+            if ClientName.read(entry.get("ClientName")).mark == mark:
                 return self._created(str(entry["ClientId"]))
         if material is None or not _NAME.fullmatch(client_id):
             text = f"a Cognito client has a secret from the start and a name of letters, digits and +=,.@-: {client_id}"
             raise self._error(Rejected, "create", text)
         body = {
             **models.changed({}, want),
-            "ClientName": client_name(client_id, mark),
+            "ClientName": str(ClientName(client_id, mark).checked()),
             "ClientSecret": material.value.get_secret_value(),
             "AllowedOAuthFlowsUserPoolClient": True,
         }
@@ -209,8 +209,9 @@ class Cognito:
         """
         if order.action is not Action.ADD or order.material is None:
             raise self._error(Rejected, "issue", f"Cognito adds values of ours and cannot {order.action.value}")
-        self._need(remote_id, "issue")
-        ids = [str(secret["ClientSecretId"]) for secret in self._api.secrets(remote_id)]
+        ids, vacant = self._secrets(remote_id)
+        if vacant is not None and ids:
+            self._fill(remote_id, vacant)
         fresh = [secret_id for secret_id in ids if secret_id not in order.known]
         if fresh and proof.authenticates(_tokens(self), remote_id, order.material):
             if len(fresh) == 1:
@@ -219,11 +220,40 @@ class Cognito:
                 f"client {remote_id} has two secrets that were not there before; end the one that is not ours by hand"
             )
             raise self._error(Conflict, "issue", text)
-        return Issued(self._api.add_secret(remote_id, order.material.value.get_secret_value()))
+        issued = Issued(self._api.add_secret(remote_id, order.material.value.get_secret_value()))
+        if vacant is not None and not ids:
+            self._fill(remote_id, vacant)
+        return issued
 
     def retire(self, remote_id: str, secret: ObservedSecret) -> None:
-        """`DeleteUserPoolClientSecret`; gone already is success. Raises Rejected for the last one."""
+        """`DeleteUserPoolClientSecret`; gone already is success.
+
+        Cognito never deletes the last one: on a client of ours one that nobody has takes its place. Raises Rejected for
+        the last secret of any other.
+        """
+        client = self._api.client(remote_id)
+        ids = [str(found["ClientSecretId"]) for found in self._api.secrets(remote_id)] if client is not None else []
+        if client is None or secret.id not in ids:
+            return
+        name = ClientName.read(client.get("ClientName"))
+        if ids == [secret.id] and name.mark is not None:
+            vacant = vacant_note(self._api.add_secret(remote_id, None))
+            self._write(remote_id, {**client, "ClientName": str(replace(name, vacant=vacant))}, "retire")
         self._api.delete_secret(remote_id, secret.id)
+
+    def _secrets(self, remote_id: str) -> tuple[list[str], str | None]:
+        """Return the ids of a client's secrets, and the one that nobody has."""
+        name = ClientName.read(self._need(remote_id, "issue").get("ClientName"))
+        ids = [str(secret["ClientSecretId"]) for secret in self._api.secrets(remote_id)]
+        vacant = next((secret_id for secret_id in ids if name.is_vacant(secret_id)), None)
+        return [secret_id for secret_id in ids if secret_id != vacant], vacant
+
+    def _fill(self, remote_id: str, vacant: str) -> None:
+        """Delete the secret that nobody has, since another is there."""
+        self._api.delete_secret(remote_id, vacant)
+        client = self._need(remote_id, "issue")
+        name = replace(ClientName.read(client.get("ClientName")), vacant=None)
+        self._write(remote_id, {**client, "ClientName": str(name)}, "issue")
 
     def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:  # noqa: ARG002 - a pool has clients only
         """Take the OAuth 2.0 features from the client; what it is set up for stays."""

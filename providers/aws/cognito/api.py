@@ -63,13 +63,16 @@ class PoolApi:
         answer = self._read("ListUserPoolClientSecrets", f"client {client_id}", {"ClientId": client_id})
         return tuple(sorted(answer.get("ClientSecrets") or (), key=_age))
 
-    def add_secret(self, client_id: str, value: str) -> str:
-        """`AddUserPoolClientSecret` with a value of ours; returns its id. Raises Rejected at the cap."""
+    def add_secret(self, client_id: str, value: str | None) -> str:
+        """`AddUserPoolClientSecret` with a value of ours, or, for None, one that is told to nobody; returns its id.
+
+        Raises Rejected at the cap.
+        """
         full = Rejected(
             f"{self._client.connection.name}: client {client_id} has both of its {SECRETS_PER_CLIENT} secrets: end one "
             "of them first"
         )
-        given = {"ClientId": client_id, "ClientSecret": value}
+        given = {"ClientId": client_id, **({} if value is None else {"ClientSecret": value})}
         told = {"LimitExceededException": full}
         answer = self._write("AddUserPoolClientSecret", f"client {client_id}", given, told=told)
         return str(answer["ClientSecretDescriptor"]["ClientSecretId"])

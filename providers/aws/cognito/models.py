@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
 from keysteward.core.errors import Rejected
 from keysteward.core.observed import Mark, ObservedObject, ObservedScope, ObservedSecret, Settings
-from keysteward.providers.aws.cognito.names import client_name, read_client_name, read_scope_description
+from keysteward.providers.aws.cognito.names import ClientName, read_scope_description
 
 CLIENT_CREDENTIALS: Final = "client_credentials"
 FLOWS: Final[Mapping[str, str]] = {
@@ -81,8 +82,8 @@ def changed(client: Mapping[str, Any], want: Settings) -> dict[str, Any]:
 
 def named(client: Mapping[str, Any], mark: Mark | None) -> dict[str, Any]:
     """Return a client's description with this mark, or none."""
-    label, _ = read_client_name(str(client.get("ClientName") or ""))
-    return {**client, "ClientName": client_name(label, mark)}
+    name = replace(ClientName.read(client.get("ClientName")), mark=mark)
+    return {**client, "ClientName": str(name.checked())}
 
 
 def settings(client: Mapping[str, Any]) -> Settings:
@@ -115,7 +116,7 @@ def has_secret(client: Mapping[str, Any]) -> bool:
 
 def observed(client: Mapping[str, Any], secrets: Iterable[Mapping[str, Any]]) -> ObservedObject:
     """Return a client as it is seen. Which of its secrets Cognito shows in clear is not said, so none is looked at."""
-    label, mark = read_client_name(str(client.get("ClientName") or ""))
+    name = ClientName.read(client.get("ClientName"))
     client_id = str(client["ClientId"])
     return ObservedObject(
         client_id,
@@ -125,10 +126,11 @@ def observed(client: Mapping[str, Any], secrets: Iterable[Mapping[str, Any]]) ->
         tuple(
             ObservedSecret(str(secret["ClientSecretId"]), "key", created_at=secret.get("ClientSecretCreateDate"))
             for secret in secrets
+            if not name.is_vacant(str(secret["ClientSecretId"]))
         ),
-        mark,
+        name.mark,
         created_at=client.get("CreationDate"),
-        label=label,
+        label=name.label,
     )
 
 
