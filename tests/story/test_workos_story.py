@@ -194,6 +194,15 @@ def test_a_client_and_a_key_from_declaration_to_removal(business: Business) -> N
     assert business.words() == {CLIENT: "", KEY: ""}
 
 
+def test_a_look_at_one_holder_does_not_lose_its_name(business: Business) -> None:
+    stack, session = business.session(business.api, business.key())
+    for name, server in stack.server_specs.items():
+        session.servers.run(name, server)
+    session.credentials.run(KEY, stack.specs[KEY])
+    holder = session.snapshot.target("customers").by_id[CUSTOMER]
+    assert (holder.label, len(holder.secrets)) == ("Demo", 1)
+
+
 def test_keys_that_the_customer_made_are_never_touched(business: Business) -> None:
     stand_in = business.sandbox.workos
     business.up()
