@@ -563,6 +563,7 @@ CAPABILITIES: Final[Mapping[str, str]] = {
     "assigns_client_id": "the target chooses client_ids itself",
     "audience": "the one audience of all its tokens",
     "scopes_global": "scope names are shared across the target",
+    "qualified_scopes": "a scope is named after its audience",
     "immutable": "cannot change on a living secret",
     "list_lag": "a write shows in lists after",
     "propagation": "a write works everywhere after",

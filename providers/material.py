@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import string
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,21 +17,24 @@ from pydantic import SecretStr
 from keysteward.core.errors import Damaged
 from keysteward.core.ports import Fingerprint, Material
 
-SECRET_BYTES = 32
-"""Entropy of a client secret: 256 bits, 43 characters of base64url."""
+SECRET_CHARACTERS = 43
+"""Length of a client secret: 43 letters and digits hold 256 bits, and every vendor takes each of them."""
+
+ALPHABET = string.ascii_letters + string.digits
+"""No sign: Cognito takes no "-", and a value of letters and digits needs no quotes anywhere."""
 
 FINGERPRINT_CHARACTERS = 16
 """A fingerprint is shortened to 16 hexadecimal characters (64 bits): traceable, and of no use for guessing."""
 
 
 def new_material(method: str) -> Material:
-    """Make a fresh value: 256 random bits as base64url, or an ES256 (P-256) key pair as private JWK."""
+    """Make a fresh value: 256 random bits in letters and digits, or an ES256 (P-256) key pair as private JWK."""
     if method == "private_key_jwt":
         private = ECAlgorithm(ECAlgorithm.SHA256).to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
         jwk = {**private, "use": "sig", "alg": "ES256", "kid": thumbprint(private)}
         jwk.pop("key_ops", None)
         return material_of(method, json.dumps(jwk, sort_keys=True))
-    return material_of(method, secrets.token_urlsafe(SECRET_BYTES))
+    return material_of(method, "".join(secrets.choice(ALPHABET) for _ in range(SECRET_CHARACTERS)))
 
 
 def material_of(method: str, value: str) -> Material:

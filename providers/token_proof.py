@@ -24,11 +24,18 @@ _UNCHECKED: Final[Options] = {
 
 
 def judge(
-    token: str, claim: Claim, *, key: Callable[[str], jwt.PyJWK | None], issuer: str, now: datetime | None
+    token: str,
+    claim: Claim,
+    *,
+    key: Callable[[str], jwt.PyJWK | None],
+    issuer: str,
+    now: datetime | None,
+    qualified_scopes: bool = False,
 ) -> Verification:
     """Check signature, issuer, client, audiences, scopes and times. `key` finds a published key by its `kid`.
 
-    `now` is the issuer's time, None when it is not known.
+    `now` is the issuer's time, None when it is not known. With `qualified_scopes` the audiences of a token are those
+    that its scopes are named after, too.
     """
     try:
         signer = key(str(jwt.get_unverified_header(token).get("kid")))
@@ -39,6 +46,9 @@ def judge(
         return Verification(Proof.WRONG, "the token names another issuer than the target's")
     except jwt.PyJWTError as problem:
         return Verification(Proof.WRONG, f"the token cannot be checked ({type(problem).__name__})")
+    if qualified_scopes:
+        named = {scope.rpartition("/")[0] for scope in str(claims.get("scope", "")).split()}
+        claims = {**claims, "aud": sorted(_audiences(claims) | named)}
     defects = list(_defects(claims, claim, now))
     return Verification(Proof.WRONG, "; ".join(defects)) if defects else Verification(Proof.PROVEN, "real token")
 
@@ -47,9 +57,7 @@ def _defects(claims: Mapping[str, Any], claim: Claim, now: datetime | None) -> l
     found = []
     if claim.client_id not in {claims.get("azp"), claims.get("client_id")}:
         found.append("the token is for another client")
-    audience = claims.get("aud", [])
-    audiences = {audience} if isinstance(audience, str) else set(audience)
-    missing = [name for name in claim.audiences if name not in audiences]
+    missing = [name for name in claim.audiences if name not in _audiences(claims)]
     if missing:
         found.append(f"audience {', '.join(missing)} is missing")
     scopes = (claim.scopes | claim.optional_scopes) - set(str(claims.get("scope", "")).split())
@@ -63,3 +71,8 @@ def _defects(claims: Mapping[str, Any], claim: Claim, now: datetime | None) -> l
     if now is not None and expires <= now.timestamp():
         found.append("it has expired already")
     return found
+
+
+def _audiences(claims: Mapping[str, Any]) -> set[str]:
+    audience = claims.get("aud", [])
+    return {audience} if isinstance(audience, str) else set(audience)

@@ -17,6 +17,7 @@ import pytest
 import requests
 import workos_description
 import workos_emulator as emulator
+from aws_account import CREDENTIALS, Account, account_behind
 from aws_server import AwsServer, serving
 
 from keysteward.sandbox import WorkOSStandIn
@@ -169,6 +170,22 @@ def aws(_aws_server: AwsServer) -> AwsServer:
     """AWS on loopback, empty, with every right for every key."""
     _aws_server.reset()
     return _aws_server
+
+
+@pytest.fixture(scope="session")
+def _aws_account(_aws_server: AwsServer) -> Iterator[Account]:
+    with account_behind(_aws_server) as account:
+        yield account
+
+
+@pytest.fixture
+def aws_account(aws: AwsServer, _aws_account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """An AWS account for targets, empty: moto's server with the stand-in in front."""
+    assert aws.calls == []
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    _aws_account.reset()
+    return _aws_account
 
 
 @pytest.fixture(scope="session")

@@ -544,7 +544,7 @@ def _close(w: World, _step: Step, out: Outcome) -> World:
                 generation.number, state=State.RETIRED, ended_at=out.at, evidence="released, not ended"
             )
     for record in ledger.objects:
-        ledger = ledger.with_object(record.key, deleted=True)
+        ledger = ledger.with_object(record.key, deleted=not record.holder, suspended=False)
     closed = replace(
         ledger,
         closed=out.at,

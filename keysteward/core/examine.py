@@ -7,8 +7,10 @@ from datetime import timedelta
 
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.holders import is_off
-from keysteward.core.ledger import UNFINISHED, Generation, Ledger, Origin, State
+from keysteward.core.homes import new_home
+from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.making import cap_filled, held_anywhere
+from keysteward.core.observed import ObservedObject
 from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind, copies, unrecorded
 from keysteward.core.retiring import clock_off, retirement_at, silence
@@ -37,6 +39,7 @@ def examine(w: World) -> tuple[Finding, ...]:
             *_unrecorded(w),
             *copied(w),
             *_new_value(w, w.spec, None),
+            *_full_holder(w, w.spec, ledger),
         )
     findings = [*_unrecorded(w), *copied(w), *_states(w, ledger), *_observed(w, ledger)]
     if w.spec is None:
@@ -49,6 +52,7 @@ def examine(w: World) -> tuple[Finding, ...]:
             *_late(w, w.spec, ledger),
             *_retirement(w, w.spec, ledger),
         ]
+        findings += _full_holder(w, w.spec, ledger)
         findings += [*_unnotified(w, w.spec, ledger), *_not_renewed(w, w.spec, ledger), *_new_value(w, w.spec, ledger)]
     return tuple(findings)
 
@@ -155,19 +159,8 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
                 f"{record.noun} was disabled at target {record.target} without a step of ours",
                 "enable it there when that was not meant; nothing new is issued before",
             )
-        view = w.views.get(record.target)
-        if view is not None and w.spec is not None and cap_filled(w, ledger, record, found):
-            live = [g.id for g in ledger.generations if g.object == record.key and g.live]
-            others = [s.id for s in found.secrets if s.id not in live]
-            if others:
-                yield _find(
-                    w,
-                    Kind.CAP_FILLED,
-                    Severity.WARNING,
-                    f"all {view.capabilities.secrets} secrets of {record.client_id} are taken, "
-                    f"{', '.join(others)} not by a living generation",
-                    "end one of them at the target; rotation goes on then",
-                )
+        if w.spec is not None:
+            yield from _full(w, ledger, record, found)
     current = ledger.current
     if current is not None and not any(w.at(key).unknown for key in current.delivery) and not held_anywhere(w, current):
         yield _find(
@@ -178,6 +171,33 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
             "consumers get the next generation; for one now, with time for those who have the present one, run: "
             f"keysteward reissue {_name(w)} --grace 7d --reason TEXT",
         )
+
+
+def _full(w: World, ledger: Ledger | None, record: ObjectRecord, found: ObservedObject) -> Iterable[Finding]:
+    view = w.views.get(record.target)
+    if view is None or not cap_filled(w, ledger, record, found):
+        return
+    generations = ledger.generations if ledger is not None else ()
+    live = [g.id for g in generations if g.object == record.key and g.live]
+    others = [s.id for s in found.secrets if s.id not in live]
+    if others:
+        yield _find(
+            w,
+            Kind.CAP_FILLED,
+            Severity.WARNING,
+            f"all {view.capabilities.secrets} secrets of {record.client_id} are taken, "
+            f"{', '.join(others)} not by a living generation",
+            "end one of them at the target; rotation goes on then",
+        )
+
+
+def _full_holder(w: World, spec: Spec, ledger: Ledger | None) -> Iterable[Finding]:
+    """Report that the declared holder of a key has no room for its first one."""
+    found = w.by_client_id(spec.target, spec.client_id) if spec.key else None
+    record = new_home(w, spec, ledger) if found is not None else None
+    if found is not None and isinstance(record, ObjectRecord):
+        known = ledger is not None and ledger.closed is None and any(o.key == record.key for o in ledger.objects)
+        yield from () if known else _full(w, ledger, record, found)
 
 
 def _unnotified(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:

@@ -54,6 +54,11 @@ def switched(ledger: Ledger, record: ObjectRecord, found: ObservedObject, *, on:
     return replace(found, secrets=secrets)
 
 
+def identities_of_keys(found: ObservedObject) -> frozenset[str]:
+    """Return whose keys a holder has, as far as their names say so."""
+    return frozenset(s.name.partition(" ")[0] for s in found.secrets if found.holder and s.name)
+
+
 def number_in_name(w: World, secret: ObservedSecret) -> int | None:
     """Return the generation that a key's name says it is of this credential; None when it says nothing of the kind."""
     identity, _, rest = (secret.name or "").partition(" ")

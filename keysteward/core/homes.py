@@ -99,7 +99,8 @@ def _holder(w: World, spec: Spec, records: Sequence[ObjectRecord]) -> ObjectReco
         return Problem(
             f"holder: target {spec.target} has no {spec.client_id!r}; correct the name, or make it there first"
         )
-    return holder_record(found, spec, _next_key(records))
+    known = next((r for r in records if r.holder and (r.target, r.remote_id) == (spec.target, found.remote_id)), None)
+    return known or holder_record(found, spec, _next_key(records))
 
 
 def holder_record(found: ObservedObject, spec: Spec, key: int) -> ObjectRecord:

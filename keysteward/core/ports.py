@@ -76,8 +76,9 @@ class Capabilities:
     `safeguards`: vendor switches and the value each must have. `lacks`: which settings of a client it has not
     ("optional scopes", "token lifetime", "description", "catalogue": no scopes of ours). `by_hand`: a person issues and
     ends what lives here. `assigns_client_id`: the target chooses client_ids itself, so that a declared name is only a
-    name. `audience`: that of every token, where the target has one for all. `calls_per_object`: how many calls each
-    client or holder costs in `observe` beside its page.
+    name. `audience`: that of every token, where the target has one for all. `qualified_scopes`: the name of a scope is
+    its audience, "/" and a name, so that neither changes alone. `calls_per_object`: how many calls each client or
+    holder costs in `observe` beside its page.
     """
 
     methods: tuple[str, ...]
@@ -97,6 +98,7 @@ class Capabilities:
     assigns_client_id: bool = False
     audience: str | None = None
     scopes_global: bool = False
+    qualified_scopes: bool = False
     immutable: tuple[str, ...] = ()
     list_lag: timedelta = timedelta()
     propagation: timedelta = timedelta()
@@ -106,6 +108,11 @@ class Capabilities:
     calls_per_object: int = 0
     environments: tuple[str, ...] | None = None
     safeguards: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def adds_values(self) -> bool:
+        """Say whether a value of ours goes beside others, and not into a slot of its own."""
+        return self.chooses == "caller" and self.secrets > 1 and not self.native_slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +265,10 @@ class Target(Protocol):
         ...
 
     def observe(self, fingerprint: Fingerprint | None) -> Observation:
-        """List all clients, holders of API keys and scopes, whoever made them. Costs pages, not clients."""
+        """List all clients, holders of API keys and scopes, whoever made them.
+
+        Costs pages, and for each object what `calls_per_object` says.
+        """
         ...
 
     def look(self, ref: ObjectRef, fingerprint: Fingerprint | None) -> ObservedObject | None:

@@ -192,7 +192,11 @@ def _opened(w: World, spec: Spec, incarnation: str) -> Ledger:
 def _fresh_records(w: World, spec: Spec, ledger: Ledger) -> tuple[ObjectRecord, ...]:
     """Return records of the marked objects that are in none, and of the client of which only the secret is ours."""
     found = list(unrecorded(w))
-    if spec.external and all(record.deleted for record in ledger.objects):
+    if spec.key:
+        recorded = {(record.target, record.remote_id) for record in ledger.objects if not record.deleted}
+        holders = (item for item in w.found if item.object.holder and any(_is_ours(w, s) for s in item.object.secrets))
+        found += [item for item in holders if (item.target, item.object.remote_id) not in recorded]
+    elif spec.external and all(record.deleted for record in ledger.objects):
         client = w.by_client_id(spec.target, spec.client_id)
         found += [] if client is None else [Found(spec.target, client)]
     first = max((record.key for record in ledger.objects), default=0) + 1

@@ -273,6 +273,18 @@ def _end_keys(w: World, ledger: Ledger) -> Step | Wait | Problem | None:
         if generation.state in {State.RETIRING, State.ABANDONED}:
             return _end(generation, why)
         return _retire(generation, why)
+    return _undecided(ledger)
+
+
+def _undecided(ledger: Ledger) -> Problem | None:
+    """Keep a ledger open while a key may be an orphan of ours: the holder stays, and nobody else would know of it."""
+    for generation in ledger.generations:
+        if generation.suspects and ledger.object_of(generation).holder:
+            name = ledger.identity.rsplit("/", 1)[-1]
+            return Problem(
+                f"key {generation.suspects[0]} may be an orphan of generation {generation.number}, or somebody else's; "
+                f"decide first: keysteward resolve {name} {generation.suspects[0]} --ours | --theirs"
+            )
     return None
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from keysteward.core.errors import KeystewardError
-from keysteward.core.holders import merged
+from keysteward.core.holders import identities_of_keys, merged
 from keysteward.core.ledger import Ledger, Place, Revoked, load_ledger
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.ports import Fingerprint, LedgerStore, Store, Target
@@ -81,15 +81,15 @@ class TargetView:
         self.by_id: dict[str, ObservedObject] = dict(observation.by_id)
         self.by_client_id: dict[str, str] = {o.client_id: o.remote_id for o in observation.objects}
         self.by_mark: dict[str, set[str]] = {}
+        self.by_key: dict[str, set[str]] = {}
         for item in observation.objects:
-            if item.mark is not None:
-                self.by_mark.setdefault(item.mark.identity, set()).add(item.remote_id)
+            self._index(item)
         self.scopes: dict[str, ObservedScope] = dict(observation.scope_by_name)
 
     def relevant(self, names: Iterable[str], refs: Iterable[str]) -> list[ObservedObject]:
-        """Return the objects marked with one of these identities, or with one of these remote ids or client_ids."""
+        """Return the objects marked with one of these identities, holders of keys so named, and those of these ids."""
         with self._lock:
-            ids = {i for name in names for i in self.by_mark.get(name, ())}
+            ids = {i for name in names for index in (self.by_mark, self.by_key) for i in index.get(name, ())}
             for ref in refs:
                 found = ref if ref in self.by_id else self.by_client_id.get(ref)
                 if found is not None:
@@ -102,8 +102,14 @@ class TargetView:
             self.remove(changed.remote_id)
             self.by_id[changed.remote_id] = changed
             self.by_client_id[changed.client_id] = changed.remote_id
-            if changed.mark is not None:
-                self.by_mark.setdefault(changed.mark.identity, set()).add(changed.remote_id)
+            self._index(changed)
+
+    def _index(self, item: ObservedObject) -> None:
+        """Enter an object under the identities in its mark and in the names of its keys."""
+        if item.mark is not None:
+            self.by_mark.setdefault(item.mark.identity, set()).add(item.remote_id)
+        for identity in identities_of_keys(item):
+            self.by_key.setdefault(identity, set()).add(item.remote_id)
 
     def remove(self, remote_id: str) -> None:
         """Forget one object."""
@@ -115,6 +121,8 @@ class TargetView:
                 del self.by_client_id[old.client_id]
             if old.mark is not None:
                 self.by_mark.get(old.mark.identity, set()).discard(remote_id)
+            for identity in identities_of_keys(old):
+                self.by_key.get(identity, set()).discard(remote_id)
 
     def users_of(self, scope: str) -> tuple[ObservedObject, ...]:
         """Return the clients that have a scope, always or on request, and holders with a key that has it."""

@@ -245,6 +245,7 @@ def _shared_scopes(stack: Stack) -> Iterable[str]:
     for server in stack.servers:
         if "catalogue" in server.target.capabilities.lacks:
             yield f"{_subject(server)}: target: {server.target.name} has no scopes that could be declared; remove it"
+        yield from _unqualified(server)
         audience = server.target.capabilities.audience
         if audience is not None and server.audience != audience:
             yield (
@@ -260,6 +261,18 @@ def _shared_scopes(stack: Stack) -> Iterable[str]:
                     f"{_subject(server)}: scopes: {scope!r} is also declared by {other!r}, and scope names are shared "
                     f"across target {server.target.name}; prefix one of them"
                 )
+
+
+def _unqualified(server: ResourceServer) -> Iterable[str]:
+    if not server.target.capabilities.qualified_scopes:
+        return
+    prefix = f"{server.audience}/"
+    for scope in server.scopes:
+        if not scope.startswith(prefix) or "/" in scope.removeprefix(prefix) or scope == prefix:
+            yield (
+                f"{_subject(server)}: scopes: {scope!r} is no scope of target {server.target.name}, whose scopes are "
+                f'named after their audience; write "{prefix}{scope.rpartition("/")[2] or "read"}"'
+            )
 
 
 def _strategies(stack: Stack) -> Iterable[str]:

@@ -2,14 +2,15 @@
 
 JSON (`format: 1`) of a credential: `format`, `name`, `identity`, `kind`, `declared`, `status`, `owner` (`name`,
 `contact`, `state`), `purpose`, `consumer`, `environment`, `runbook`, `reviewed`, `target`, `clients[]` (`client_id`,
-`target`, `method`, `remote_id`, `state`), `method`, `strategy`, `scopes[]`, `optional_scopes[]`, `audiences[]`,
-`token_lifetime` (seconds), `delivered_to[]`, `rotation` (`every`, `overlap`, `windows[]`) or null, `expires`,
-`decommission`, `held` (`until`, `reason`), `suspended` (`at`, `reason`), `revoked` (`at`, `reason`, `generations[]`
-or null for all) and `rollback` (number of a generation), each null where no person said so, `due_now` (words or null),
-`next[]` (`at`, `what`), `generations[]` (`number`, `state`, `origin`, `client_id`, `fingerprint`,
-`since`, `ends`, `evidence`), `revoke[]` (sentences), `findings[]`. What the ledger alone does not tell is null or
-empty once the declaration is gone. Of a resource server: `format`, `name`, `identity`, `kind`, `declared`, `status`,
-`target`, `audience`, `scopes[]` (`name`, `description`, `remote_id`, `dropped`), `used_by[]`.
+`target`, `method`, `remote_id`, `state`, `holder`: whether it is one of API keys), `method`, `strategy`, `scopes[]`,
+`optional_scopes[]`, `audiences[]`, `token_lifetime` (seconds), `delivered_to[]`, `rotation` (`every`, `overlap`,
+`windows[]`) or null, `expires`, `decommission`, `classification` (of an API key) and `renewed_until`, each null where
+there is none, `held` (`until`, `reason`), `suspended` (`at`, `reason`), `revoked` (`at`, `reason`, `generations[]` or
+null for all) and `rollback` (number of a generation), each null where no person said so, `due_now` (words or null),
+`next[]` (`at`, `what`), `generations[]` (`number`, `state`, `origin`, `client_id`, `key_id`, `fingerprint`, `since`,
+`ends`, `evidence`), `revoke[]` (sentences), `findings[]`. What the ledger alone does not tell is null or empty once
+the declaration is gone. Of a resource server: `format`, `name`, `identity`, `kind`, `declared`, `status`, `target`,
+`audience`, `scopes[]` (`name`, `description`, `remote_id`, `dropped`), `used_by[]`.
 """
 
 from __future__ import annotations
@@ -134,16 +135,21 @@ def _facts(record: Record) -> Iterable[tuple[str, str]]:
     yield "owner", f"{owner['name'] or ''}{contact}" + (", gone" if owner["state"] == "gone" else "")
     for field in ("purpose", "consumer", "environment", "runbook", "reviewed"):
         yield field, document[field] or ""
+    yield "kind", document["kind"]
+    yield "why a key", _why(record.spec)
     yield "target", document["target"] or ""
     for client in document["clients"]:
-        yield "client", f"{client['client_id']} at {client['target']}, {client['method']} ({client['state']})"
+        yield (
+            "holder" if client["holder"] else "client",
+            f"{client['client_id']} at {client['target']}, {client['method']} ({client['state']})",
+        )
     if record.spec is not None:
         yield "method", f"{record.spec.method}; replaced by: {record.spec.strategy.value}"
         yield "scopes", ", ".join(document["scopes"]) or "none"
         yield "on request", ", ".join(document["optional_scopes"])
         yield "audience", ", ".join(document["audiences"])
         lifetime = f"{record.spec.token_lifetime} s" if record.spec.token_lifetime else "the target's default"
-        yield "token lives", lifetime
+        yield "token lives", "" if record.spec.key else lifetime
         windows = f", in {', '.join(record.spec.windows)}" if record.spec.windows else ""
         every, overlap = show_duration(record.spec.every), show_duration(record.spec.overlap)
         yield "rotation", f"every {every}, overlap {overlap}{windows}"
@@ -152,6 +158,15 @@ def _facts(record: Record) -> Iterable[tuple[str, str]]:
     yield "due now", record.due_now
     for at, what in record.coming:
         yield "due", f"{when(at)}: {what}"
+
+
+def _why(spec: Spec | None) -> str:
+    """Say what a key is classified as, and until when it is renewed."""
+    if spec is None or spec.classification is None:
+        return ""
+    until = f", renewed until {spec.renewed_until:%Y-%m-%d}" if spec.renewed_until is not None else ""
+    client = f", its consumer moves to client {spec.migrates_to}" if spec.migrates_to else ""
+    return f"{spec.classification}{until}{client}"
 
 
 def _said(ledger: Ledger | None) -> Iterable[tuple[str, str]]:
@@ -222,6 +237,8 @@ def record_json(record: Record) -> dict[str, Any]:
         "rotation": _rotation_json(spec),
         "expires": _iso(spec.expires if spec is not None else None),
         "decommission": _iso(said.get("decommission")),
+        "classification": spec.classification if spec is not None else None,
+        "renewed_until": _iso(spec.renewed_until if spec is not None else None),
         **_said_json(ledger),
         "due_now": record.due_now or None,
         "next": [{"at": at.isoformat(), "what": what} for at, what in record.coming],
@@ -266,6 +283,7 @@ def _client_json(record: ObjectRecord) -> dict[str, Any]:
         "method": record.method,
         "remote_id": record.remote_id,
         "state": _object_state(record),
+        "holder": record.holder,
     }
 
 
@@ -275,6 +293,7 @@ def _generation_json(record: Record, ledger: Ledger, generation: Generation) -> 
         "state": generation.state.value,
         "origin": generation.origin.value,
         "client_id": ledger.object_of(generation).client_id,
+        "key_id": generation.id,
         "fingerprint": generation.fingerprint,
         "since": since(generation).isoformat(),
         "ends": _iso(ends_at(record, generation)),

@@ -93,6 +93,15 @@ class StandIn(ABC):
         """Return the body of the answer to a ``status`` fault."""
         return {"error": "fault on request"}
 
+    def fault_response(self, request: Request, fault: Fault) -> Response:
+        """Return the answer to a ``status`` fault."""
+        del request
+        return json_response(self.fault_document(), fault.status, fault.headers)
+
+    def named(self, request: Request) -> str:
+        """Return what faults and the list of calls know this call by: its path, where that says which it is."""
+        return request.path
+
     @property
     def url(self) -> str:
         """Base URL, without a trailing slash; the stand-in must have been started."""
@@ -128,17 +137,18 @@ class StandIn(ABC):
         return self.around(request, lambda: self._work(request))
 
     def _work(self, request: Request) -> Response | None:
-        fault = self.faults.strike(request.method, request.path)
+        name = self.named(request)
+        fault = self.faults.strike(request.method, name)
         kind = fault.kind if fault else None
         response: Response | None = None
         if fault and kind == "status":
-            response = json_response(self.fault_document(), fault.status, fault.headers)
+            response = self.fault_response(request, fault)
         elif kind != "lost_request":
             self._prepare(request, fault)
             with self.lock:
                 response = self._guard(request, self.answer)
         status = response.status_code if response else None
-        self.calls.append(Call(request.method, request.path, status, request.query_string.decode("latin-1"), kind))
+        self.calls.append(Call(request.method, name, status, request.query_string.decode("latin-1"), kind))
         return None if kind == "lost_reply" else response
 
     def _prepare(self, request: Request, fault: Fault | None) -> None:

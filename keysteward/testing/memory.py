@@ -230,10 +230,12 @@ class MemoryTarget:
         number = next(self._ids)
         item = MemoryObject(f"obj-{number}", f"client-{number}" if assigned else client_id, want, mark, label=client_id)
         self.objects[item.remote_id] = item
+        beside = self.capabilities.adds_values and material is not None and material.kid is None
+        first = None
         if material is not None:
-            self._set(item, material)
+            first = self._add(item, Order(Action.ADD), material) if beside else self._set(item, material)
         self._done("create")
-        return Created(item.remote_id, item.client_id)
+        return Created(item.remote_id, item.client_id, first.id if beside and first else None)
 
     def update(self, remote_id: str, want: Settings, mark: Mark | None) -> None:
         """See the port."""

@@ -99,9 +99,14 @@ class Workbench:
 
     def scope(self) -> ScopeWant:
         """Put a fresh scope into the catalogue."""
-        want = ScopeWant(self.name("invoices:read"), "Read invoices", self.audience, self.mark())
+        want = ScopeWant(self.scope_name("invoices:read"), "Read invoices", self.audience, self.mark())
         self._scopes.append(self.target.put_scope(want, None))
         return want
+
+    def scope_name(self, what: str) -> str:
+        """Return the name of a scope that nothing else has, as the target wants it."""
+        name = self.name(what)
+        return f"{self.audience}/{name}" if self.target.capabilities.qualified_scopes else name
 
     def forget_scope(self, remote_id: str) -> None:
         """Delete a scope at the end that the test made itself."""

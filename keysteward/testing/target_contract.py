@@ -15,7 +15,7 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from keysteward.core.errors import AccessDenied, Conflict, OutcomeUnknown
+from keysteward.core.errors import AccessDenied, Conflict, KeystewardError, OutcomeUnknown
 from keysteward.core.ports import Action, Claim, Material, ObjectRef, Order, Proof, ScopeWant, Target
 from keysteward.testing.target_bench import Made, TargetProfile, Workbench
 
@@ -137,7 +137,7 @@ class TargetContract:
         lacks = bench.target.capabilities.lacks
         want = replace(
             made.want,
-            token_lifetime=None if "token lifetime" in lacks else 120,
+            token_lifetime=None if "token lifetime" in lacks else 600,
             description=None if "description" in lacks else "Something else",
         )
         if "optional scopes" not in lacks:
@@ -243,6 +243,8 @@ class TargetContract:
         """SET may be repeated; the value it replaces is refused."""
         if not bench.chooses("client_secret") or "client_secret" not in bench.target.capabilities.methods:
             pytest.skip("the target takes no value of ours")
+        if bench.target.capabilities.adds_values:
+            pytest.skip("values of ours go beside each other")
         made = bench.make("client_secret")
         new = bench.profile.new_material("client_secret")
         for _ in range(2):
@@ -253,6 +255,28 @@ class TargetContract:
             assert found.secret(bench.fingerprint(made.material)) is None
         assert bench.verify(made, new).good
         assert bench.verify(made).proof is Proof.REFUSED
+
+    def test_two_values_of_ours_work_until_the_old_is_retired(self, bench: Workbench) -> None:
+        """ADD may be repeated, also when nobody can read the value back; a third beside them is refused."""
+        if not bench.target.capabilities.adds_values:
+            pytest.skip("the target puts no values of ours beside each other")
+        made = bench.make("client_secret")
+        known = tuple(secret.id for secret in bench.look(made).secrets)
+        assert len(known) == 1
+        order = Order(Action.ADD, bench.profile.new_material("client_secret"), known=known)
+        issued = [bench.target.issue(made.remote_id, order) for _ in range(2)]
+        assert issued[0].id == issued[1].id
+        assert {secret.id for secret in bench.look(made).secrets} == {*known, issued[0].id}
+        assert order.material is not None
+        assert (bench.verify(made).good, bench.verify(made, order.material).good) == (True, True)
+        if bench.target.capabilities.secrets == len(bench.look(made).secrets):
+            there = tuple(secret.id for secret in bench.look(made).secrets)
+            third = replace(order, material=bench.profile.new_material("client_secret"), known=there)
+            with pytest.raises(KeystewardError) as refused:
+                bench.target.issue(made.remote_id, third)
+            assert "\n" not in refused.value.message
+        _shows_no_value(bench.target.observe(bench.profile.fingerprint), made.material, order.material)
+        self._retired(bench, made, known[0], order.material)
 
     def test_native_overlap_keeps_both_secrets_until_the_old_is_retired(self, bench: Workbench) -> None:
         """Shift, set, both work; retire the rotated one, and again."""
@@ -318,12 +342,13 @@ class TargetContract:
         """By name and mark at first, by remote id later."""
         if "catalogue" in bench.target.capabilities.lacks:
             pytest.skip("the target has no scopes of ours")
-        want = ScopeWant(bench.name("invoices:write"), "Create invoices", bench.audience, bench.mark())
+        want = ScopeWant(bench.scope_name("invoices:write"), "Create invoices", bench.audience, bench.mark())
         remote_id = bench.target.put_scope(want, None)
         bench.forget_scope(remote_id)
         assert bench.target.put_scope(want, None) == remote_id
-        audience = bench.target.capabilities.audience or "https://other.example.com"
-        changed = replace(want, description="Create and change invoices", audience=audience)
+        can = bench.target.capabilities
+        other = want.audience if can.qualified_scopes else "https://other.example.com"
+        changed = replace(want, description="Create and change invoices", audience=can.audience or other)
         for _ in range(2):
             assert bench.target.put_scope(changed, remote_id) == remote_id
         bench.profile.settle()

@@ -11,8 +11,10 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, Literal
+
+from pydantic import SecretStr
 
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.providers.aws.failures import denied, translated
@@ -28,9 +30,13 @@ READ_TIMEOUT_SECONDS: Final = 30
 ATTEMPTS: Final = 3
 """How often a call that can be repeated is sent, with botocore's pauses in between; others are sent once."""
 
+BY_VERB: Final = frozenset({"apigateway"})
+"""Services whose actions are the verbs of HTTP (Service Authorization Reference)."""
+
 _SCHEMES: Final = ("profile", "role", "env", "file")
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d")
+_connecting = threading.Lock()
 _SILENCED: Final = ("botocore", "boto3", "s3transfer", "urllib3")
 
 
@@ -58,12 +64,22 @@ class AwsClient:
 
     `reference` is None (what boto3 finds by itself: environment, profile, the role of the machine or job),
     "profile:NAME" of the AWS configuration, "role:ARN" (assumed with what boto3 finds, renewed by itself), or
-    "env:NAME" and "file:/path", which hold "ACCESS_KEY_ID:SECRET_ACCESS_KEY" and perhaps ":SESSION_TOKEN".
+    "env:NAME" and "file:/path", which hold "ACCESS_KEY_ID:SECRET_ACCESS_KEY" and perhaps ":SESSION_TOKEN". `value` is
+    such a pair itself, of a key that is to be proven.
     """
 
-    def __init__(self, connection: Connection, reference: str | None, *, field: str, access: Access) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        reference: str | None,
+        *,
+        field: str,
+        access: Access,
+        value: SecretStr | None = None,
+    ) -> None:
         self.connection = connection
-        self.reference = None if reference is None else _checked(reference, f"{connection.name}: {field}")
+        self._value = value
+        self.reference = None if reference is None else checked(reference, f"{connection.name}: {field}")
         self._access = access
         self._lock = threading.Lock()
         self._session: Any = None
@@ -110,7 +126,14 @@ class AwsClient:
     @property
     def credential(self) -> str:
         """Return how a sentence names this credential."""
-        return self.reference or "what boto3 finds by itself"
+        found = "the given access key" if self._value is not None else "what boto3 finds by itself"
+        return self.reference or found
+
+    def accepted(self, service: str, operation: str) -> frozenset[str]:
+        """Return the parameters that an operation takes, by the description of the installed botocore."""
+        self._check_installed()
+        described = self._client(service, repeat=True).meta.service_model.operation_model(operation)
+        return frozenset(described.input_shape.members)
 
     def _call(
         self,
@@ -133,12 +156,25 @@ class AwsClient:
             answer: dict[str, Any] = getattr(client, xform_name(operation))(**parameters)
         except (BotoCoreError, ClientError) as error:
             failure = translated(
-                error, self.connection.name, f"{service}:{operation}", on, self.credential, told=told, writes=writes
+                error,
+                self.connection.name,
+                self._right(service, operation),
+                on,
+                self.credential,
+                told=told,
+                writes=writes,
             )
         else:
             return answer
         # outside the handler: a traceback would show the error above, and its text may repeat what was sent
         raise failure
+
+    def _right(self, service: str, operation: str) -> str:
+        """Return the action that IAM's policies know a call by: the verb where the service has no others."""
+        client = self._clients.get((service, True)) or self._clients.get((service, False))
+        if service not in BY_VERB or client is None:
+            return f"{service}:{operation}"
+        return f"{service}:{client.meta.service_model.operation_model(operation).http['method']}"
 
     def _check_installed(self) -> None:
         try:
@@ -176,12 +212,13 @@ class AwsClient:
             return self._assuming(rest)
         if scheme == "profile":
             return boto3.Session(profile_name=rest, region_name=self.connection.region)
-        keys = self._keys() if scheme else {}
+        keys = self._keys() if scheme or self._value is not None else {}
         return boto3.Session(region_name=self.connection.region, **keys)
 
     def _keys(self) -> dict[str, str | None]:
         name, reference = self.connection.name, self.reference or ""
-        value = resolve(reference, purpose=name).get_secret_value()
+        found = resolve(reference, purpose=name) if self._value is None else self._value
+        value = found.get_secret_value()
         key_id, separator, rest = value.partition(":")
         secret, _, token = rest.partition(":")
         if not separator or not key_id or not secret:
@@ -218,6 +255,24 @@ class AwsClient:
         return boto3.Session(botocore_session=session, region_name=self.connection.region)
 
 
+@cache
+def _kept(connection: Connection, reference: str | None, access: Access) -> AwsClient:
+    return AwsClient(connection, reference, field="reader" if access == "reader" else "admin", access=access)
+
+
+def connected(connection: Connection, reference: str | None, access: Access) -> AwsClient:
+    """Return the one client of equal settings in this process. Raises DeclarationError for a wrong reference."""
+    with _connecting:
+        return _kept(connection, reference, access)
+
+
+def check_credentials(connection: Connection, admin: str | None, reader: str | None) -> None:
+    """Raise DeclarationError unless both are references, or not given."""
+    for field, reference in (("admin", admin), ("reader", reader)):
+        if reference is not None:
+            checked(reference, f"{connection.name}: {field}")
+
+
 class _Assumed:
     """A source of credentials as botocore asks for them: those of an assumed role."""
 
@@ -231,7 +286,7 @@ class _Assumed:
         return self._credentials
 
 
-def _checked(reference: str, field: str) -> str:
+def checked(reference: str, field: str) -> str:
     """Return the reference when it is one. Raises DeclarationError, for a value pasted in place of it too."""
     scheme, _, rest = reference.partition(":")
     if scheme not in _SCHEMES or not rest:

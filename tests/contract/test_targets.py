@@ -133,11 +133,13 @@ class MemoryProfile(TargetProfile):
         self.memory.after = lambda _operation: None
 
 
+OWN_VALUES = Capabilities(methods=("client_secret",), secrets=2, chooses="caller", suspends=True, tags_objects=True)
 MEMORIES = {
     "one-slot": STOCK,
     "rotated-slot": NATIVE,
     "minting": MINTING,
     "named-keys": NAMED,
+    "own-values": OWN_VALUES,
     "assigning": replace(ASSIGNING, audience="everything"),
 }
 

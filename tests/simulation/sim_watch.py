@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from sim_credential import holder_of
 from sim_scenario import Action
 
 from keysteward.core import handles
@@ -288,7 +289,8 @@ class Watch:
             return
         for number, generation in after.items():
             was, now = State(before.get(number, {}).get("state", "intent")), State(generation["state"])
-            if was is not now and now is S.ABANDONED and ELSEWHERE in str(generation.get("evidence")):
+            known = number in before or not renamed
+            if known and was is not now and now is S.ABANDONED and ELSEWHERE in str(generation.get("evidence")):
                 self._dead_indeed(identity, new, generation)
             if number not in before and (generation.get("origin") == "adopted" or renamed):
                 continue
@@ -299,6 +301,8 @@ class Watch:
             if was is S.VERIFIED and now is S.ABANDONED and new.get("revoked"):
                 continue
             again = str(generation.get("evidence"))
+            if new.get("closed") and generation.get("origin") == "adopted" and again == "released, not ended":
+                continue
             if was is S.RETIRED and now is S.ABANDONED and ("a person said" in again or "has it again" in again):
                 continue
             raise Broken(f"generation {number} of {identity} went from {was} to {now}")
@@ -575,9 +579,12 @@ class Watch:
         plan = self.world.preview().get(credential.identity)
         if plan is None or Kind.CAP_FILLED not in {finding.kind for finding in plan.findings}:
             return
+        named = self._clients(ledger)
+        if self.world.profile.keys:
+            named = named | {(credential.target, holder_of(self.world.profile, credential.key))}
         for target in self.world.targets.values():
             for item in target.objects.values():
-                if (target.name, item.remote_id) in self._clients(ledger):
+                if (target.name, item.remote_id) in named:
                     known = {s.id: self._generation_of(ledger, s, target) for s in item.secrets}
                     others = [c for c in self.world.credentials if c is not credential]
                     item.secrets = [

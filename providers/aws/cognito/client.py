@@ -1,0 +1,56 @@
+"""A user pool's domain over HTTP: tokens, and the keys they are checked with. No credential of ours is sent."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from urllib.parse import quote_plus
+
+import jwt
+from pydantic import SecretStr
+
+from keysteward.providers.http import Reply, Session
+
+
+class TokenClient:
+    """One pool's token endpoint and key set. Thread-safe."""
+
+    def __init__(self, target: str, *, token_url: str, issuer: str) -> None:
+        self.issuer = issuer
+        self._token_url = token_url
+        self._http = Session(target)
+        self._keys: dict[str, jwt.PyJWK] = {}
+
+    def token(self, client_id: str, secret: SecretStr) -> Reply:
+        """`POST /oauth2/token` as a client, for all scopes it has; the reply is returned unless the service failed."""
+        pair = f"{quote_plus(client_id)}:{quote_plus(secret.get_secret_value())}"
+        reply = self._http.request(
+            "POST",
+            self._token_url,
+            operation="ask for a token",
+            repeatable=True,
+            changes=False,
+            form={"grant_type": "client_credentials"},
+            headers={"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()},
+        )
+        return reply if reply.status in {400, 401, 403} else self._checked(reply)
+
+    def key(self, kid: str) -> jwt.PyJWK | None:
+        """Return the pool's signing key of this `kid`; the key set is read once, and again for an unknown one."""
+        if kid not in self._keys:
+            url = f"{self.issuer}/.well-known/jwks.json"
+            reply = self._http.request("GET", url, operation="read the pool's keys", repeatable=True)
+            self._keys = _read(self._checked(reply).json())
+        return self._keys.get(kid)
+
+    def _checked(self, reply: Reply) -> Reply:
+        if reply.ok:
+            return reply
+        raise reply.error(f"{reply.operation}: Cognito answered {reply.status}; check `domain` and `user_pool`")
+
+
+def _read(document: Mapping[str, object]) -> dict[str, jwt.PyJWK]:
+    try:
+        return {key.key_id: key for key in jwt.PyJWKSet.from_dict(dict(document)).keys if key.key_id}
+    except jwt.PyJWTError:
+        return {}
