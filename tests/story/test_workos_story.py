@@ -227,6 +227,21 @@ def test_a_key_whose_answer_was_lost_is_found_by_its_name_and_ended(business: Bu
     assert business.words() == {CLIENT: "", KEY: ""}
 
 
+@pytest.mark.parametrize("path", ["/api_keys$", "/client_secrets$", "/connect/applications$"])
+def test_throttling_while_something_is_made_is_told_and_loses_nothing(business: Business, path: str) -> None:
+    stand_in = business.sandbox.workos
+    stand_in.faults.add(Fault(kind="status", method="POST", path=path, status=429, headers={"Retry-After": "90"}))
+    with pytest.raises(Unavailable, match="WorkOS limits the calls of the admin key .*; run again in 90 s"):
+        business.up()
+    business.pass_time(minutes=10)
+    business.up()
+    assert business.words() == {CLIENT: "", KEY: ""}
+    kept = stand_in.environment
+    assert [len(list(kind)) for kind in (kept.applications, kept.secrets, kept.api_keys)] == [1, 1, 1]
+    assert business.token(business.delivered("exporter")) == 200
+    assert business.accepted(key_of(business.delivered("partner-key")))
+
+
 def test_an_application_whose_answer_was_lost_is_found_by_its_mark(business: Business) -> None:
     stand_in = business.sandbox.workos
     stand_in.faults.add(Fault(kind="lost_reply", method="POST", path="/connect/applications$"))
