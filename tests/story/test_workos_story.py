@@ -231,7 +231,7 @@ def test_a_key_whose_answer_was_lost_is_found_by_its_name_and_ended(business: Bu
 def test_throttling_while_something_is_made_is_told_and_loses_nothing(business: Business, path: str) -> None:
     stand_in = business.sandbox.workos
     stand_in.faults.add(Fault(kind="status", method="POST", path=path, status=429, headers={"Retry-After": "90"}))
-    with pytest.raises(Unavailable, match="WorkOS limits the calls of the admin key .*; run again in 90 s"):
+    with pytest.raises(Unavailable, match=r"WorkOS limits the calls of the admin key .*; run again in 90 s"):
         business.up()
     business.pass_time(minutes=10)
     business.up()
