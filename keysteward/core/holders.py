@@ -67,12 +67,15 @@ def number_in_name(w: World, secret: ObservedSecret) -> int | None:
 
 
 def merged(seen: ObservedObject, before: Sequence[ObservedSecret], after: ObservedObject) -> ObservedObject:
-    """Return a shared holder with what one credential's run changed on it; others may have changed it meanwhile."""
+    """Return a shared holder with what one credential's run changed on it; others may have changed it meanwhile.
+
+    A look at one holder need not show its name: the list did.
+    """
     known, new = {s.id for s in before}, {s.id: s for s in after.secrets}
     kept = [new.get(s.id, s) for s in seen.secrets if s.id in new or s.id not in known]
     there = {s.id for s in kept}
     added = [s for s in after.secrets if s.id not in there and s.id not in known]
-    return replace(after, secrets=(*kept, *added))
+    return replace(after, secrets=(*kept, *added), label=after.label or seen.label)
 
 
 def narrowed(w: World, spec: Spec, generation: Generation) -> frozenset[str]:
