@@ -12,7 +12,7 @@ from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord,
 from keysteward.core.making import cap_filled, held_anywhere
 from keysteward.core.observed import ObservedObject
 from keysteward.core.ports import Strategy
-from keysteward.core.rebuild import behind, copies, unrecorded
+from keysteward.core.rebuild import behind, copied_names, copies, unrecorded
 from keysteward.core.retiring import clock_off, retirement_at, silence
 from keysteward.core.rules import judge
 from keysteward.core.schedule import LATE_SHARE, due_at, show_duration
@@ -141,6 +141,16 @@ def copied(w: World) -> Iterable[Finding]:
         mend = (
             "find out whose it is, and take its mark away there; one of ours that was left behind is entered by "
             f'adopt="{item.client_id}" and: keysteward rebuild {_name(w)}'
+        )
+        yield _find(w, Kind.COPIED_MARK, Severity.WARNING, message, mend)
+    for target, holder, secret in copied_names(w):
+        message = (
+            f"key {secret.id} of {holder} at target {target} is named as one of its own, {secret.name!r}, and neither "
+            "ledger nor delivered document knows it; no run touches it"
+        )
+        mend = (
+            "find out whose it is, and end it there; one of ours that was left behind is entered by "
+            f'adopt="{secret.id}" once nothing else of this credential lives'
         )
         yield _find(w, Kind.COPIED_MARK, Severity.WARNING, message, mend)
 
