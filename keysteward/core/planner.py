@@ -16,6 +16,7 @@ from keysteward.core import making, retiring
 from keysteward.core.diff import METHOD, differences, show_differences
 from keysteward.core.effects import predict
 from keysteward.core.examine import examine
+from keysteward.core.handover import new_value
 from keysteward.core.holders import is_off, narrowed, resumable
 from keysteward.core.homes import at_home, holder_record, home_of, new_home
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, State
@@ -310,6 +311,9 @@ def _dead_current(w: World) -> Decision:
     current = ledger.current if ledger and not ledger.closed else None
     if ledger is None or current is None or current.fingerprint is None or current.number in w.me.alive:
         return None
+    asked = retiring.ask_whether_ended(w, current)
+    if asked is not None:
+        return asked
     record = ledger.object_of(current)
     view, found = w.views.get(record.target), w.object(record)
     if view is None or record.remote_id is None:
@@ -447,7 +451,7 @@ def _tidy(w: World) -> Decision:
 def _begin(w: World) -> Decision:
     """Begin a new generation when one is due and nothing forbids it."""
     spec, ledger = w.spec, w.ledger
-    if spec is None or may_not_begin(w, spec, ledger) or (spec.strategy is Strategy.BY_HAND and not w.me.given):
+    if spec is None or may_not_begin(w, spec, ledger) or (spec.strategy is Strategy.BY_HAND and not new_value(w)):
         return None
     why = due_because(w, spec, ledger)
     if why is None:
@@ -509,7 +513,7 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
     if ledger.blocked is not None and ledger.blocked.digest == spec.digest() and not ledger.reissue:
         return True
     held = ledger.held is not None and ledger.held.until > w.now
-    waiting = bool(ledger.in_state(State.RETIRING)) or (
+    waiting = any(g.endable for g in ledger.in_state(State.RETIRING)) or (
         spec.strategy in SLOT_STRATEGIES
         and ledger.current is not None
         and any(g.state is State.PREVIOUS or retiring.lives_on(w, g) for g in ledger.generations)
@@ -523,7 +527,7 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
         return "newly declared"
     if ledger.reissue:
         return f"reissue: {ledger.reissue.replace(';', ',')}"  # a semicolon parts the steps of a plan
-    if w.me.given:
+    if new_value(w):
         return "a new value was handed over"
     current = ledger.current
     if current is None:

@@ -183,8 +183,10 @@ def stop_working(w: World, ledger: Ledger, why: str) -> Step | Wait | None:
     for generation in ledger.generations:
         if generation.state in UNFINISHED - {State.VERIFIED}:
             return give_up(w, ledger, generation, why)
-        if generation.state is State.ABANDONED and generation.endable:
-            return _end(generation, why)
+        if generation.state is State.ABANDONED:
+            step = _end(generation, why) if generation.endable else ask_whether_ended(w, generation)
+            if step is not None:
+                return step
     step = suspend_all(w, ledger, why)
     if step is not None:
         return step
@@ -193,8 +195,9 @@ def stop_working(w: World, ledger: Ledger, why: str) -> Step | Wait | None:
         if record.suspended or record.deleted:
             continue
         if generation.state is State.RETIRING:
-            if generation.endable:
-                return _end(generation, why)
+            step = _end(generation, why) if generation.endable else ask_whether_ended(w, generation)
+            if step is not None:
+                return step
         elif generation.live:
             return _retire(generation, why)
     return None
