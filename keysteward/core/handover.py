@@ -12,15 +12,20 @@ from keysteward.core.world import World
 
 def new_value(w: World) -> bool:
     """Say whether a person hands over a value that no living generation has."""
-    return w.me.given is not None and holder_of(w.ledger, w.me.given) is None
+    return w.me.given is not None and holder_of(w, w.me.given) is None
 
 
-def holder_of(ledger: Ledger | None, fingerprint: str | None) -> Generation | None:
-    """Return the generation that has a value and may work; None when there is none."""
-    if ledger is None or ledger.closed is not None or fingerprint is None:
+def holder_of(w: World, fingerprint: str) -> Generation | None:
+    """Return the generation that has a value and may work, or is to be proven; None when there is none."""
+    if w.ledger is None or w.ledger.closed is not None:
         return None
-    living = (g for g in ledger.generations if g.live or g.state in UNFINISHED)
-    return next((g for g in living if g.fingerprint == fingerprint), None)
+    living = (g for g in w.ledger.generations if g.live or g.state in UNFINISHED)
+    return next((g for g in living if fingerprint in {g.fingerprint, *_staged(w, g)}), None)
+
+
+def _staged(w: World, generation: Generation) -> set[str]:
+    entries = (w.at(key).stage(generation.number) for key in generation.delivery)
+    return {entry.fingerprint for entry in entries if entry is not None}
 
 
 def why_not(w: World, spec: Spec) -> str | None:

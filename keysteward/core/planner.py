@@ -120,6 +120,17 @@ def _barred(w: World) -> Decision:
     )
 
 
+def _asked(w: World) -> Decision:
+    """Try what only a person can end, once a person says that it has ended."""
+    for generation in w.ledger.generations if w.ledger is not None and w.me.asked else ():
+        tried = generation.number not in w.me.asked or generation.number in w.me.alive
+        if tried or generation.endable or generation.state in UNFINISHED | {State.RETIRED}:
+            continue
+        words = f"check whether generation {generation.number} still works"
+        return Step(Do.CHECK, words, "a person says that it has ended", generation.number, headline=True)
+    return None
+
+
 def _revoked(w: World) -> Decision:
     return retiring.revoke(w, NOTHING) if w.ledger and w.ledger.revoked else None
 
@@ -274,8 +285,6 @@ def _retiring(w: World) -> Decision:
     for generation in w.ledger.in_state(State.RETIRING) if w.ledger else ():
         if generation.endable:
             return Step(Do.END, f"end generation {generation.number}", "its retirement has begun", generation.number)
-        if w.spec is not None:
-            return retiring.ask_whether_ended(w, generation)
     return None
 
 
@@ -311,9 +320,6 @@ def _dead_current(w: World) -> Decision:
     current = ledger.current if ledger and not ledger.closed else None
     if ledger is None or current is None or current.fingerprint is None or current.number in w.me.alive:
         return None
-    asked = retiring.ask_whether_ended(w, current)
-    if asked is not None:
-        return asked
     record = ledger.object_of(current)
     view, found = w.views.get(record.target), w.object(record)
     if view is None or record.remote_id is None:
@@ -573,6 +579,7 @@ ALL_RULES: tuple[Rule, ...] = (
     _leased,
     _closed,
     _barred,
+    _asked,
     _revoked,
     _behind,
     _removed,

@@ -34,23 +34,12 @@ def retire_due(w: World, spec: Spec, ledger: Ledger) -> Step | None:
         return None
     for generation in ledger.in_state(State.PREVIOUS):
         if not generation.endable:
-            step = ask_whether_ended(w, generation)
-            if step is not None:
-                return step
             continue
         why = _may_end(w, spec, ledger, generation)
         if why is None or clock_off(w, generation.target) or not _delivered(w, current):
             continue
         return _retire(generation, why)
     return None
-
-
-def ask_whether_ended(w: World, generation: Generation) -> Step | None:
-    """Probe what only a person can end, once a person says that it has ended."""
-    if generation.number not in w.me.asked or generation.number in w.me.alive:
-        return None
-    words = f"check whether generation {generation.number} still works"
-    return Step(Do.CHECK, words, "a person says that it has ended", generation.number, headline=True)
 
 
 def _may_end(w: World, spec: Spec, ledger: Ledger, generation: Generation) -> str | None:
@@ -126,9 +115,6 @@ def sweep(w: World, ledger: Ledger) -> Step | None:
         if lives_on(w, generation):
             continue
         if not generation.endable:
-            step = ask_whether_ended(w, generation)
-            if step is not None:
-                return step
             continue
         found = w.object(ledger.object_of(generation))
         primary, current = found.slot("primary") if found else None, ledger.current
@@ -183,10 +169,8 @@ def stop_working(w: World, ledger: Ledger, why: str) -> Step | Wait | None:
     for generation in ledger.generations:
         if generation.state in UNFINISHED - {State.VERIFIED}:
             return give_up(w, ledger, generation, why)
-        if generation.state is State.ABANDONED:
-            step = _end(generation, why) if generation.endable else ask_whether_ended(w, generation)
-            if step is not None:
-                return step
+        if generation.state is State.ABANDONED and generation.endable:
+            return _end(generation, why)
     step = suspend_all(w, ledger, why)
     if step is not None:
         return step
@@ -195,9 +179,8 @@ def stop_working(w: World, ledger: Ledger, why: str) -> Step | Wait | None:
         if record.suspended or record.deleted:
             continue
         if generation.state is State.RETIRING:
-            step = _end(generation, why) if generation.endable else ask_whether_ended(w, generation)
-            if step is not None:
-                return step
+            if generation.endable:
+                return _end(generation, why)
         elif generation.live:
             return _retire(generation, why)
     return None
@@ -226,9 +209,8 @@ def revoke(w: World, stop: _Stop) -> Step | Wait | _Stop | None:
         if generation.state in UNFINISHED:
             return _abandon(generation, why)
         if generation.state in {State.RETIRING, State.ABANDONED}:
-            step = _end(generation, why) if generation.endable else ask_whether_ended(w, generation)
-            if step is not None:
-                return step
+            if generation.endable:
+                return _end(generation, why)
             continue
         if generation.live:
             return _retire(generation, why)

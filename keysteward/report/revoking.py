@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from keysteward.core.brake import ALLOW_ENDING
 from keysteward.core.ledger import Ledger, ObjectRecord, Origin
+from keysteward.core.ports import Strategy
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import Spec
 
@@ -25,12 +26,15 @@ def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None) -> list[s
     elif any(generation.live for generation in ledger.generations):
         sentences.append(f"what is left of it ends with the next run, or now: {revoke}")
     sentences += [_by_hand(record) for record in records]
-    if spec is not None and not wholly:
+    by_hand = spec is not None and spec.strategy is Strategy.BY_HAND
+    if spec is not None and by_hand and not wholly:
+        sentences.append(f"for a new one: make it at {spec.target}, then run: keysteward deliver {name}")
+    elif spec is not None and not wholly:
         sentences.append(
             f"for a new secret now: keysteward reissue {name} --reason TEXT; the old ones end at once, or after "
             f"--grace (its overlap is {show_duration(spec.overlap)})"
         )
-    if spec is not None and not wholly and spec.decommission is None:
+    if spec is not None and not wholly and not by_hand and spec.decommission is None:
         sentences.append(
             "to end it in good order: declare decommission=<date>, on which it is disabled and can still be "
             "enabled again; remove the declaration a week later"
