@@ -27,6 +27,7 @@ from keysteward.core.evidence import Author, Entry
 from keysteward.core.heartbeat import Heartbeat, heartbeat_key, note_run
 from keysteward.core.ledger import Ledger, Logged
 from keysteward.core.outbox import flush
+from keysteward.core.planner import plan
 from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.server_reconciler import ServerReconciler
@@ -315,7 +316,7 @@ class Session:
         """
         allowed = allowance()
         world = self.snapshot.world(identity, None)
-        if not self._ends_something(world):
+        if not self._ends_something(world) or _stopped(world):
             return
         key = f"endings/{self.stack}"
         ending = Ending(
@@ -363,6 +364,12 @@ class Session:
     def _ends_something(world: World) -> bool:
         ledger = world.ledger
         return ledger is not None and ledger.closed is None and not ledger.only_released
+
+
+def _stopped(world: World) -> bool:
+    """Say whether a problem keeps anything from being ended: the run says which."""
+    shown = plan(world)
+    return shown.problem is not None and not shown.steps
 
 
 def allowance() -> int:

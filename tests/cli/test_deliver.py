@@ -437,13 +437,12 @@ def test_a_system_that_is_down_loses_nothing(desk: Desk) -> None:
 # Its end
 
 
-def test_removing_a_key_that_may_still_work_is_an_error_that_names_the_command(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_removing_a_key_that_may_still_work_is_an_error_that_names_the_command(desk: Desk) -> None:
+    others = (desk.project.api, desk.project.client())
+    desk.project.declare(desk.key(), *others)
     desk.saas.keys.add("key-one")
     desk.deliver("key-one")
-    desk.project.declare()
-    monkeypatch.setenv("KEYSTEWARD_ALLOW_ENDING", "1")
+    desk.project.declare(*others)
     refused = desk.project.run("up", "--prune", "--yes")
     assert refused.code == 1
     words = " ".join(refused.out.split())
@@ -451,11 +450,10 @@ def test_removing_a_key_that_may_still_work_is_an_error_that_names_the_command(
     assert "keysteward deliver crm --ended 1, then remove it" in words
     assert desk.reads() == "key-one"
 
-    desk.declare()
+    desk.project.declare(desk.key(), *others)
     desk.saas.keys.clear()
     assert desk.ended(1).code == 0
-    desk.project.declare()
-    monkeypatch.delenv("KEYSTEWARD_ALLOW_ENDING")
+    desk.project.declare(*others)
     assert desk.project.run("up", "--prune", "--yes").code == 0
     assert desk.held() == []
     assert desk.ledger().closed is not None
