@@ -191,6 +191,7 @@ def test_redirects_are_not_followed(saas: Saas) -> None:
     assert len(saas.calls) == 1
 
 
+@pytest.mark.usefixtures("saas")
 def test_a_system_that_is_down_is_an_error_without_the_value(caplog: pytest.LogCaptureFixture) -> None:
     with serving_saas() as gone:
         target = crm(gone)
