@@ -100,8 +100,10 @@ class Reconciler:
         return _Run(self, seen, approved, incarnation, given).go(shown, words)
 
     def fingerprint(self, given: Material | None) -> str | None:
-        """Return the fingerprint of a value that a person hands over; None for none."""
-        return None if given is None else self.tools.fingerprint(given.canonical.get_secret_value())
+        """Return the fingerprint of a value that a person hands over; None for none, "" where there is no key yet."""
+        if given is None:
+            return None
+        return "" if self.tools.fingerprint is None else self.tools.fingerprint(given.canonical.get_secret_value())
 
     @staticmethod
     def _raise_for_lease(shown: Plan) -> None:
