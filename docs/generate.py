@@ -40,6 +40,7 @@ from keysteward.core.spec import strategy_of
 from keysteward.core.stack import check
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
+from keysteward.providers.manual import Manual, Probe
 from keysteward.providers.workos import WorkOS
 from keysteward.report.rules import rules_rows
 from keysteward.testing.memory import Clock, MemoryTarget
@@ -122,6 +123,9 @@ def exception(**fields: Any) -> PermanentException:  # noqa: ANN401 - forwarded
     """Return a sound exception with some fields changed."""
     given = {"justification": "no OAuth there", "risk_accepted_by": "security", "review_by": date(2027, 6, 30)}
     return PermanentException(**{**given, **fields})
+
+
+CRM: Final = Manual("crm", probe=Probe("https://api.crm.example.com/v1/me"))
 
 
 def governed(**fields: Any) -> Governed:  # noqa: ANN401 - forwarded
@@ -320,8 +324,15 @@ API_KEY: Final[Mapping[str, Words]] = {
 }
 
 MANUAL: Final[Mapping[str, Words]] = {
-    "expires": Words("required: the day from which it must not work any more", "day"),
-    "classification": Words("as for an `ApiKey`, if there is one"),
+    "expires": Words(
+        "required: the day from which it must not work any more",
+        "day",
+        lambda: ManualKey(**credential("crm", target=CRM)),
+    ),
+    "classification": Words(
+        "as for an `ApiKey`, if there is one; from its day on no new value is taken",
+        wrong=lambda: ManualKey(**credential("crm", target=CRM, expires=date(2027, 12, 31), classification="no API")),
+    ),
 }
 
 TRANSITIONAL: Final[Mapping[str, Words]] = {
@@ -480,8 +491,8 @@ others there are left alone. Besides the fields of every credential:
 ## ManualKey
 
 A key at a system without an API for keys: a person makes and ends it there, `keysteward deliver NAME` takes the new
-value from standard input. Its `target` is a `keysteward.providers.manual.Manual`. Besides the fields of every
-credential:
+value from standard input. Its `target` is a `keysteward.providers.manual.Manual`; see [manual.md](manual.md). Besides the
+fields of every credential:
 
 {manual}
 
@@ -508,7 +519,8 @@ A place in a store. Write `store.path("apps/billing", fields=..., take_over=...,
 
 {webhook}
 
-What stores and targets themselves take is said in [stores.md](stores.md) and [keycloak.md](keycloak.md).
+What stores and targets themselves take is said in [stores.md](stores.md), [keycloak.md](keycloak.md) and
+[manual.md](manual.md).
 """
 
 TYPES: Final[Mapping[str, str]] = {
@@ -590,6 +602,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "Keycloak, stock": keycloak(),
     "Keycloak, `secret_rotation=True`": keycloak(secret_rotation=True),
     "WorkOS": WorkOS("customers", authkit_domain="acme.authkit.app", client_id="client_01", admin="env:WORKOS_ADMIN"),
+    "Manual": CRM,
 }
 """Every target that ships, once for each way to declare it that changes what it can do."""
 
