@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from keysteward import Bootstrap, ManualKey, Owners, RotationSchedule, Transitio
 from keysteward.core.handles import hold, revoke
 from keysteward.core.ledger import Lease, Ledger, dump_ledger
 from keysteward.providers.manual import Manual, Probe
+from keysteward.testing.memory import MemoryLedgers, MemoryStore
 
 PLACE = "apps/crm"
 OWNERS = Owners.model_validate(
@@ -408,6 +410,78 @@ def test_after_a_kill_before_staging_the_next_up_says_to_deliver_it_again(desk: 
     assert "no value of it works" in done.out
     assert desk.deliver("key-one").code == 0
     assert desk.states() == ["1 retired", "2 current"]
+
+
+def strike(desk: Desk, at: int) -> Callable[[], None]:
+    """Let the process die at its n-th write to store or ledgers: before it when odd, after it when even."""
+    calls = itertools.count(1)
+
+    def die(operation: str) -> None:
+        if operation in {"stage", "promote", "discard", "write"} and next(calls) == at:
+            raise Killed
+
+    def heal() -> None:
+        for port in (desk.project.store, desk.project.ledgers):
+            port.before = port.after = lambda _operation: None
+
+    for port in (desk.project.store, desk.project.ledgers):
+        port.before = port.after = die
+    return heal
+
+
+def test_after_a_kill_at_any_write_consumers_have_a_key_that_works_and_the_value_can_be_delivered(desk: Desk) -> None:
+    desk.saas.keys |= {"key-one", "key-two"}
+    for at in itertools.count(1):
+        desk.project.store, desk.project.ledgers = MemoryStore("secrets"), MemoryLedgers("ledgers", desk.project.clock)
+        desk.declare()
+        assert desk.deliver("key-one").code == 0
+        heal = strike(desk, at)
+        try:
+            assert desk.deliver("key-two").code == 0
+            died = False
+        except Killed:
+            died = True
+        heal()
+        assert desk.reads() in desk.saas.keys
+        desk.project.pass_time(minutes=6)
+        assert desk.project.run("up", "--yes").code == 0
+        assert desk.ledger().unfinished is None
+        if desk.reads() == "key-one":
+            assert desk.held() == ["key-one"], f"write {at}"
+            assert desk.deliver("key-two").code == 0
+        assert desk.held() == ["key-one", "key-two"]
+        assert [s for s in desk.states() if "retired" not in s][-2:] == [
+            "1 previous",
+            f"{desk.ledger().next - 1} current",
+        ]
+        if not died:
+            break
+    assert at > 14, "each of these writes was struck"
+
+
+def test_after_a_kill_at_any_write_an_end_is_recorded_once_it_is_said_again(desk: Desk) -> None:
+    for at in itertools.count(1):
+        desk.project.store, desk.project.ledgers = MemoryStore("secrets"), MemoryLedgers("ledgers", desk.project.clock)
+        desk.declare()
+        desk.twice()
+        desk.saas.keys.remove("key-one")
+        heal = strike(desk, at)
+        try:
+            assert desk.ended(1).code == 0
+            died = False
+        except Killed:
+            died = True
+        heal()
+        assert desk.reads() == "key-two"
+        desk.project.pass_time(minutes=6)
+        assert desk.project.run("up", "--yes").code == 0
+        if desk.states() == ["1 previous", "2 current"]:
+            assert desk.ended(1).code == 0
+        assert desk.states() == ["1 retired", "2 current"]
+        assert desk.held() == ["key-two"]
+        if not died:
+            break
+    assert at > 6, "each of these writes was struck"
 
 
 def test_a_system_that_is_down_loses_nothing(desk: Desk) -> None:
