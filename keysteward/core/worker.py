@@ -439,14 +439,11 @@ class Worker:
             secret_id=generation.id,
         )
         if generation.strategy is Strategy.BY_HAND:
-            return self._try(generation, target, claim)
-        patience, pause = self.world.views[record.target].capabilities.propagation, timedelta(seconds=1)
-        verification = target.verify(claim)
-        while not verification.good and verification.proof is not Proof.CANNOT and pause <= patience:
-            self.tools.sleep(pause.total_seconds())
-            patience -= pause
-            pause *= 2
-            verification = target.verify(claim)
+            verification = self._try(generation, target, claim)
+        else:
+            verification = self._verified(target, claim, self.world.views[record.target].capabilities.propagation)
+        if verification.proof is Proof.CANNOT and spec is not None and spec.proven_by is not None:
+            verification = self._try(generation, self.tools.targets[spec.proven_by], claim)
         _log.info(
             "operation=verify credential=%s generation=%d outcome=%s",
             self.world.identity,
@@ -455,8 +452,18 @@ class Worker:
         )
         return verification
 
+    def _verified(self, target: Target, claim: Claim, patience: timedelta) -> Verification:
+        pause = timedelta(seconds=1)
+        verification = target.verify(claim)
+        while not verification.good and verification.proof is not Proof.CANNOT and pause <= patience:
+            self.tools.sleep(pause.total_seconds())
+            patience -= pause
+            pause *= 2
+            verification = target.verify(claim)
+        return verification
+
     def _try(self, generation: Generation, target: Target, claim: Claim) -> Verification:
-        """Try what a person made, once. An answer that tells nothing is an error: the value is neither good nor bad."""
+        """Try a value by a declared probe, once. An answer that tells nothing is an error: nothing follows from it."""
         facts = {"target": target.name, "credential": self.world.identity, "operation": TRY}
         try:
             verification = target.verify(claim)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dynamic_server import IDENTITY, Acme, PluginError
+from dynamic_server import IDENTITY, Acme, PluginError, registered
 from saas import Saas, serving_saas
 
-from keysteward import ManualKey, RotationSchedule, Stack
+from keysteward import ApiKey, Bootstrap, ManualKey, RotationSchedule, Stack, deploy
+from keysteward.core.ports import Capabilities
 from keysteward.providers.manual import Manual, Probe
 from keysteward.providers.material import material_of
 from keysteward.sandbox.keycloak import KeycloakStandIn
+from keysteward.testing.memory import Clock, MemoryTarget
 
 CRM = f"{IDENTITY}/crm"
 
@@ -111,3 +114,21 @@ def test_removing_it_while_it_may_live_is_an_error_that_names_the_command(acme: 
     assert acme.states("crm") == ["1 retired"]
     assert acme.ledger("crm").closed is not None
     assert acme.store.read("apps/crm", 1) is None
+
+
+def test_a_key_that_another_system_proves_takes_it_along(acme: Acme, saas: Saas) -> None:
+    can = Capabilities(methods=("api_key",), secrets=9, named_keys=True)
+    key = ApiKey(
+        "partner",
+        target=MemoryTarget("issuer", Capabilities(methods=()), Clock(), can),
+        holder="org-1",
+        owner="team-billing",
+        purpose="Contacts",
+        expires=date(2099, 1, 1),
+        classification=Bootstrap(exchanged_for="a workload identity"),
+        rotation=RotationSchedule(every="90d", overlap="7d"),  # type: ignore[arg-type]
+        deliver_to=acme.store.path("apps/partner"),
+        proven_by=Manual("probe", probe=Probe(f"{saas.url}/me")),
+    )
+    ports = json.loads(registered(lambda: deploy(acme.stack(key)))["partner"].inputs["ports"])
+    assert sorted(ports["targets"]) == ["issuer", "probe"]
