@@ -577,3 +577,18 @@ def test_a_new_secret_by_reissue_is_a_persons_work(desk: Desk) -> None:
     refused = desk.project.run("reissue", "crm", "--reason", "pasted", "--yes")
     assert refused.code == 1
     assert "make a new one at crm, then run: keysteward deliver crm" in refused.err
+
+
+def test_a_leaked_key_is_traced_to_the_person_who_can_end_it(desk: Desk) -> None:
+    value = "crm-live-8f14e45fceea167a5a36dedd4bea2543"
+    desk.saas.keys.add(value)
+    desk.deliver(value)
+    traced = desk.project.run("whose", say=value)
+    assert traced.code == 2
+    words = " ".join(traced.out.split())
+    assert "next keysteward deliver crm (once a person has made a new one at crm)" in words
+    assert "or keysteward deliver crm --ended 1 (once a person has ended it at crm)" in words
+    assert value not in traced.out
+    shown = " ".join(desk.project.run("show", "crm").out.split())
+    assert "for a new one: make it at crm, then run: keysteward deliver crm" in shown
+    assert "keysteward reissue" not in shown
