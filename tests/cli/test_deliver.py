@@ -539,6 +539,9 @@ def test_a_revoked_or_expired_key_is_a_finding_until_it_has_ended(desk: Desk) ->
     desk.deliver("key-one")
     revoked = desk.project.run("revoke", "crm", "--all", "--reason", "leaked", "--yes")
     assert revoked.code == 1, "not everything has ended"
+    words = " ".join(revoked.out.split())
+    assert "only a person can end generation 1: end it in the console of crm now, then run: keysteward deliver" in words
+    assert "the next run of anything ends it" not in revoked.out
     assert desk.states() == ["1 retiring"]
     assert "keysteward deliver crm --ended 1" in " ".join(desk.project.run("preview").out.split())
     assert desk.ended(1).code == 1
@@ -591,4 +594,8 @@ def test_a_leaked_key_is_traced_to_the_person_who_can_end_it(desk: Desk) -> None
     assert value not in traced.out
     shown = " ".join(desk.project.run("show", "crm").out.split())
     assert "for a new one: make it at crm, then run: keysteward deliver crm" in shown
+    assert (
+        "only a person can end generation 1: end it in the console of crm, then run: keysteward deliver crm --" in shown
+    )
+    assert "this empties secrets:apps/crm" in shown
     assert "keysteward reissue" not in shown
