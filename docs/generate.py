@@ -320,6 +320,10 @@ API_KEY: Final[Mapping[str, Words]] = {
         wrong=lambda: stack(api_key(access={BILLING: "invoices:read"})),
     ),
     "narrow_now": Words("`True`: a key that allows more than declared ends without overlap"),
+    "proven_by": Words(
+        "a `Manual` whose probe proves each key, where its target can prove none; see [manual.md](manual.md)",
+        wrong=lambda: stack(api_key(proven_by=CORP)),
+    ),
     "adopt": Words("id of a key that exists at the holder; nothing is written to it"),
 }
 
@@ -491,8 +495,8 @@ others there are left alone. Besides the fields of every credential:
 ## ManualKey
 
 A key at a system without an API for keys: a person makes and ends it there, `keysteward deliver NAME` takes the new
-value from standard input. Its `target` is a `keysteward.providers.manual.Manual`; see [manual.md](manual.md). Besides the
-fields of every credential:
+value from standard input; see [manual.md](manual.md). Its `target` is a `keysteward.providers.manual.Manual`. Besides
+the fields of every credential:
 
 {manual}
 
@@ -542,6 +546,7 @@ TYPES: Final[Mapping[str, str]] = {
     "Sequence[Rule]": "list of functions",
     "SkipValidation[M2MClient] | Text": "`M2MClient`, or its name",
     "SkipValidation[Target]": "target",
+    "SkipValidation[Target] | None": "target",
     "Store": "store",
     "Text": "text, not empty",
     "Webhook | None": "`Webhook`",

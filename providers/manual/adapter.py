@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
 from keysteward.core.ports import (
+    MANY,
     Capabilities,
     Check,
     Claim,
@@ -25,9 +26,6 @@ from keysteward.core.ports import (
 )
 from keysteward.providers.http import CALL_TIMEOUT
 from keysteward.providers.manual.client import Probe, Prober
-
-NO_CAP: Final = 1_000
-"""How many keys such a system allows is not known: a person learns it there."""
 
 UNSEEN: Final = ObservedSecret("unseen", slot="by hand")
 """Says that there may be keys and that none can be seen, so that none is taken for gone."""
@@ -74,7 +72,7 @@ class Manual:
         """Its keys are a person's work."""
         return Capabilities(
             methods=("api_key",),
-            secrets=NO_CAP,
+            secrets=MANY,
             by_hand=True,
             call_timeout=CALL_TIMEOUT,
             environments=self.environments,
