@@ -22,7 +22,7 @@ from typing import Any, Literal
 import psutil
 
 from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending
-from keysteward.core.errors import Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
+from keysteward.core.errors import Conflict, Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.heartbeat import Heartbeat, heartbeat_key, note_run
 from keysteward.core.ledger import Ledger, Logged
@@ -312,12 +312,16 @@ class Session:
     def allow_ending(self, identity: str) -> None:
         """Count one ending before it is done. Raises LimitExceeded with what to do when it must not be.
 
+        Raises Conflict when a problem keeps anything of it from being ended, so that no permission would help.
         Permission and limit are those of docs/what-is-deleted.md; KEYSTEWARD_ALLOW_ENDING=n lifts both for n.
         """
         allowed = allowance()
         world = self.snapshot.world(identity, None)
-        if not self._ends_something(world) or _stopped(world):
+        if not self._ends_something(world):
             return
+        shown = plan(world)
+        if shown.problem is not None and not shown.steps:
+            raise Conflict(shown.problem.message, credential=identity)
         key = f"endings/{self.stack}"
         ending = Ending(
             identity=identity,
@@ -364,12 +368,6 @@ class Session:
     def _ends_something(world: World) -> bool:
         ledger = world.ledger
         return ledger is not None and ledger.closed is None and not ledger.only_released
-
-
-def _stopped(world: World) -> bool:
-    """Say whether a problem keeps anything from being ended: the run says which."""
-    shown = plan(world)
-    return shown.problem is not None and not shown.steps
 
 
 def allowance() -> int:
