@@ -41,6 +41,7 @@ from keysteward.core.stack import check
 from keysteward.providers.aws import ApiGateway, Cognito, Iam
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
+from keysteward.providers.manual import Manual, Probe
 from keysteward.providers.workos import WorkOS
 from keysteward.report.rules import rules_rows
 from keysteward.testing.memory import Clock, MemoryTarget
@@ -123,6 +124,9 @@ def exception(**fields: Any) -> PermanentException:  # noqa: ANN401 - forwarded
     """Return a sound exception with some fields changed."""
     given = {"justification": "no OAuth there", "risk_accepted_by": "security", "review_by": date(2027, 6, 30)}
     return PermanentException(**{**given, **fields})
+
+
+CRM: Final = Manual("crm", probe=Probe("https://api.crm.example.com/v1/me"))
 
 
 def governed(**fields: Any) -> Governed:  # noqa: ANN401 - forwarded
@@ -317,12 +321,23 @@ API_KEY: Final[Mapping[str, Words]] = {
         wrong=lambda: stack(api_key(access={BILLING: "invoices:read"})),
     ),
     "narrow_now": Words("`True`: a key that allows more than declared ends without overlap"),
+    "proven_by": Words(
+        "a `Manual` whose probe proves each key, where its target can prove none; see [manual.md](manual.md)",
+        wrong=lambda: stack(api_key(proven_by=CORP)),
+    ),
     "adopt": Words("id of a key that exists at the holder; nothing is written to it"),
 }
 
 MANUAL: Final[Mapping[str, Words]] = {
-    "expires": Words("required: the day from which it must not work any more", "day"),
-    "classification": Words("as for an `ApiKey`, if there is one"),
+    "expires": Words(
+        "required: the day from which it must not work any more",
+        "day",
+        lambda: ManualKey(**credential("crm", target=CRM)),
+    ),
+    "classification": Words(
+        "as for an `ApiKey`, if there is one; from its day on no new value is taken",
+        wrong=lambda: ManualKey(**credential("crm", target=CRM, expires=date(2027, 12, 31), classification="no API")),
+    ),
 }
 
 TRANSITIONAL: Final[Mapping[str, Words]] = {
@@ -481,8 +496,8 @@ others there are left alone. Besides the fields of every credential:
 ## ManualKey
 
 A key at a system without an API for keys: a person makes and ends it there, `keysteward deliver NAME` takes the new
-value from standard input. Its `target` is a `keysteward.providers.manual.Manual`. Besides the fields of every
-credential:
+value from standard input; see [manual.md](manual.md). Its `target` is a `keysteward.providers.manual.Manual`. Besides
+the fields of every credential:
 
 {manual}
 
@@ -509,7 +524,8 @@ A place in a store. Write `store.path("apps/billing", fields=..., take_over=...,
 
 {webhook}
 
-What stores and targets themselves take is said in [stores.md](stores.md) and [keycloak.md](keycloak.md).
+What stores and targets themselves take is said in [stores.md](stores.md), [keycloak.md](keycloak.md) and
+[manual.md](manual.md).
 """
 
 TYPES: Final[Mapping[str, str]] = {
@@ -531,6 +547,7 @@ TYPES: Final[Mapping[str, str]] = {
     "Sequence[Rule]": "list of functions",
     "SkipValidation[M2MClient] | Text": "`M2MClient`, or its name",
     "SkipValidation[Target]": "target",
+    "SkipValidation[Target] | None": "target",
     "Store": "store",
     "Text": "text, not empty",
     "Webhook | None": "`Webhook`",
@@ -594,6 +611,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "AWS IAM": Iam("accounts", region="eu-central-1"),
     "AWS Cognito": Cognito("machines", user_pool="eu-central-1_Ab12Cd34E", domain="acme"),
     "AWS API Gateway": ApiGateway("gateway", region="eu-central-1"),
+    "Manual": CRM,
 }
 """Every target that ships, once for each way to declare it that changes what it can do."""
 

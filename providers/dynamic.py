@@ -554,7 +554,8 @@ def _props(stack: Stack, name: str, kind: str) -> dict[str, Any]:
         ports["targets"] = {server.target: describe(stack.targets[server.target].descriptor)}
         return {**props, "declaration": _text(dump_server(server)), "ports": _text(ports)}
     spec = stack.specs[identity]
-    ports["targets"] = {spec.target: describe(stack.targets[spec.target].descriptor)}
+    names = {spec.target, *({spec.proven_by} if spec.proven_by is not None else ())}
+    ports["targets"] = {name: describe(stack.targets[name].descriptor) for name in sorted(names)}
     ports["stores"] = {place.store: describe(stack.stores[place.store].descriptor) for place in spec.places}
     ports["limit"] = asdict(stack.limit)
     declaration = write_declaration(spec, stack.targets[spec.target])

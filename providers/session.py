@@ -22,11 +22,12 @@ from typing import Any, Literal
 import psutil
 
 from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending
-from keysteward.core.errors import Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
+from keysteward.core.errors import Conflict, Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.heartbeat import Heartbeat, heartbeat_key, note_run
 from keysteward.core.ledger import Ledger, Logged
 from keysteward.core.outbox import flush
+from keysteward.core.planner import plan
 from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.server_reconciler import ServerReconciler
@@ -311,12 +312,16 @@ class Session:
     def allow_ending(self, identity: str) -> None:
         """Count one ending before it is done. Raises LimitExceeded with what to do when it must not be.
 
+        Raises Conflict when a problem keeps anything of it from being ended, so that no permission would help.
         Permission and limit are those of docs/what-is-deleted.md; KEYSTEWARD_ALLOW_ENDING=n lifts both for n.
         """
         allowed = allowance()
         world = self.snapshot.world(identity, None)
         if not self._ends_something(world):
             return
+        shown = plan(world)
+        if shown.problem is not None and not shown.steps:
+            raise Conflict(shown.problem.message, credential=identity)
         key = f"endings/{self.stack}"
         ending = Ending(
             identity=identity,

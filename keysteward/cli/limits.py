@@ -17,7 +17,8 @@ def check_endings(planned: Preview, limit: Limit, open_ledgers: int) -> None:
     KEYSTEWARD_ALLOW_ENDING=n lifts both for n credentials. Whole stack: `open_ledgers` counts all that could be lost.
     """
     allowed = allowance()
-    needing = [c for c in planned.credentials if c.word is not None]
+    stopped = [c for c in planned.credentials if c.plan.problem is not None and not c.plan.steps]
+    needing = [c for c in planned.credentials if c.word is not None and c not in stopped]
     if len(needing) > allowed and needing[0].word is not None:
         raise LimitExceeded(how_to_allow(needing[0].name, needing[0].word, len(needing)), credential=needing[0].name)
     ending = [c.name for c in planned.credentials if c.ends]

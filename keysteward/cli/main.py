@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 import keysteward
 from keysteward.cli import (
     audit,
+    deliver,
     doctor,
     hold,
     lift,
@@ -121,6 +122,7 @@ app.command("revoke")(revoke.command)
 app.command("lift")(lift.command)
 app.command("offboard")(offboard.command)
 app.command("reissue")(reissue.command)
+app.command("deliver")(deliver.command)
 app.command("resolve")(resolve.command)
 app.command("hold")(hold.hold)
 app.command("release")(hold.release)

@@ -18,6 +18,7 @@ from keysteward.cli.up import YesOption
 from keysteward.core import handles
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import Ledger
+from keysteward.core.ports import Strategy
 from keysteward.core.schedule import parse_duration
 from keysteward.core.steps import Do
 from keysteward.report.plan import Preview
@@ -62,6 +63,9 @@ def _planned(opened: Opened, identity: str, reason: str, grace: timedelta) -> Pr
         if identity in session.snapshot.ledgers:
             raise DeclarationError(f"{identity} is not declared any more, so nothing new is issued; declare it again")
         raise unknown_name(identity, opened.stack.specs)
+    if spec.strategy is Strategy.BY_HAND:
+        how = f"make a new one at {spec.target}, then run: keysteward deliver {spec.name}"
+        raise DeclarationError(f"{spec.name!r} is a key that only a person can make: {how}")
     world = session.snapshot.world(identity, spec)
     if world.ledger is None:
         raise DeclarationError(f"{spec.name!r} was never issued; `keysteward up` issues its first secret")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import typer
+from pydantic import SecretStr
 from rich.console import Console, RenderableType
 from rich.text import Text
 
@@ -16,6 +18,12 @@ from keysteward.report.plain import plain
 
 FILE_WIDTH = 200
 """Columns for tables that go to a file or a pipe."""
+
+LONGEST_SECRET = 8_000
+"""Characters of a value: servers take no longer header (Apache httpd, LimitRequestFieldSize: 8190)."""
+
+_SECRET = re.compile(rb"[\x21-\x7e]+")
+_LINE_BREAKS = (b"\r\n", b"\n")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -51,6 +59,30 @@ def say_error(error: KeystewardError) -> None:
 def interactive() -> bool:
     """Say whether somebody can answer a question."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def read_secret(what: str) -> SecretStr:
+    """Read one value from standard input; at a terminal ask for it, and show nothing.
+
+    One trailing line break is dropped. Raises KeystewardError for what no key can be, without repeating it.
+    """
+    if interactive() or sys.stdin.isatty():
+        raw = str(typer.prompt(f"{what} (not shown)", hide_input=True, err=True)).encode()
+    else:
+        raw = sys.stdin.buffer.read(LONGEST_SECRET + len(_LINE_BREAKS))
+    for end in _LINE_BREAKS:
+        if raw.endswith(end):
+            raw = raw[: -len(end)]
+            break
+    if not raw:
+        raise KeystewardError("no value was given; pipe it in, or run this at a terminal and paste it")
+    if b"\n" in raw or b"\r" in raw:
+        raise KeystewardError("more than one line was given; give the value alone")
+    if len(raw) > LONGEST_SECRET:
+        raise KeystewardError(f"more than {LONGEST_SECRET} characters were given, give the value alone")
+    if not _SECRET.fullmatch(raw):
+        raise KeystewardError("white space, or what is no ASCII character, was given; give the value alone")
+    return SecretStr(raw.decode())
 
 
 def confirm_or_stop(question: str, *, yes: bool) -> None:

@@ -203,7 +203,7 @@ def _begin(w: World, step: Step, out: Outcome) -> World:
         baseline=out.baseline,
     )
     ledger = replace(ledger, generations=(*ledger.generations, generation), next=ledger.next + 1)
-    return replace(_with(w, ledger), me=replace(w.me, unsent=w.me.unsent | {out.nonce}, given=False))
+    return replace(_with(w, ledger), me=replace(w.me, unsent=w.me.unsent | {out.nonce}, given=None))
 
 
 def _stage(w: World, step: Step, out: Outcome) -> World:

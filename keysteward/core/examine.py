@@ -12,7 +12,7 @@ from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord,
 from keysteward.core.making import cap_filled, held_anywhere
 from keysteward.core.observed import ObservedObject
 from keysteward.core.ports import Strategy
-from keysteward.core.rebuild import behind, copies, unrecorded
+from keysteward.core.rebuild import behind, copied_names, copies, unrecorded
 from keysteward.core.retiring import clock_off, retirement_at, silence
 from keysteward.core.rules import judge
 from keysteward.core.schedule import LATE_SHARE, due_at, show_duration
@@ -143,6 +143,16 @@ def copied(w: World) -> Iterable[Finding]:
             f'adopt="{item.client_id}" and: keysteward rebuild {_name(w)}'
         )
         yield _find(w, Kind.COPIED_MARK, Severity.WARNING, message, mend)
+    for target, holder, secret in copied_names(w):
+        message = (
+            f"key {secret.id} of {holder} at target {target} is named as one of its own, {secret.name!r}, and neither "
+            "ledger nor delivered document knows it; no run touches it"
+        )
+        mend = (
+            "find out whose it is, and end it there; one of ours that was left behind is entered by "
+            f'adopt="{secret.id}" once nothing else of this credential lives'
+        )
+        yield _find(w, Kind.COPIED_MARK, Severity.WARNING, message, mend)
 
 
 def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
@@ -163,14 +173,13 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
             yield from _full(w, ledger, record, found)
     current = ledger.current
     if current is not None and not any(w.at(key).unknown for key in current.delivery) and not held_anywhere(w, current):
-        yield _find(
-            w,
-            Kind.UNDELIVERED,
-            Severity.WARNING,
-            f"no store holds generation {current.number}",
+        mend = (
             "consumers get the next generation; for one now, with time for those who have the present one, run: "
-            f"keysteward reissue {_name(w)} --grace 7d --reason TEXT",
+            f"keysteward reissue {_name(w)} --grace 7d --reason TEXT"
         )
+        if current.strategy is Strategy.BY_HAND:
+            mend = f"restore the store, or {_make_one(w, current.target)}"
+        yield _find(w, Kind.UNDELIVERED, Severity.WARNING, f"no store holds generation {current.number}", mend)
 
 
 def _full(w: World, ledger: Ledger | None, record: ObjectRecord, found: ObservedObject) -> Iterable[Finding]:
@@ -278,12 +287,17 @@ def _by_hand(w: World, generation: Generation) -> Finding:
 
 def _new_value(w: World, spec: Spec, ledger: Ledger | None) -> Iterable[Finding]:
     """Report that a person is to make a new key at a system without an API."""
-    if spec.strategy is not Strategy.BY_HAND or spec.decommission is not None or (ledger and ledger.revoked):
+    if spec.strategy is not Strategy.BY_HAND or spec.decommission is not None:
         return
-    current = ledger.current if ledger is not None else None
-    mend = f"make one at {spec.target}, then run: keysteward deliver {_name(w)}"
-    if current is None:
-        yield _find(w, Kind.NEW_VALUE_DUE, Severity.WARNING, "no value was handed over yet", mend)
+    if ledger is not None and ledger.revoked is not None and ledger.revoked.generations is None:
+        return
+    current, mend = ledger.current if ledger is not None else None, _make_one(w, spec.target)
+    if ledger is None or current is None:
+        why = "no value of it works" if ledger is not None and ledger.generations else "no value was handed over yet"
+        yield _find(w, Kind.NEW_VALUE_DUE, Severity.WARNING, why, mend)
+        return
+    if ledger.reissue is not None:
+        yield _find(w, Kind.NEW_VALUE_DUE, Severity.WARNING, f"a new value was asked for: {ledger.reissue}", mend)
         return
     due = due_at(spec.identity, current.current_since or current.asked_at, spec.every, spec.windows)
     if w.now >= due - HANDOVER_NOTICE:
@@ -291,6 +305,10 @@ def _new_value(w: World, spec: Spec, ledger: Ledger | None) -> Iterable[Finding]
         verb = "was" if late else "is"
         severity = Severity.WARNING if late else Severity.NOTE
         yield _find(w, Kind.NEW_VALUE_DUE, severity, f"a new value {verb} due on {due:%Y-%m-%d}", mend)
+
+
+def _make_one(w: World, system: str) -> str:
+    return f"make one at {system}, then run: keysteward deliver {_name(w)}"
 
 
 def _not_renewed(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:

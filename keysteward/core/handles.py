@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keysteward.core.errors import DeclarationError
+from keysteward.core.handover import may_be_ended
 from keysteward.core.ledger import Held, Ledger, Revoked, State, Suspended
 
 
@@ -49,6 +50,12 @@ def resolve(ledger: Ledger, suspect: str, *, ours: bool) -> Ledger:
         )
     known = ", ".join(s for g in ledger.generations for s in g.suspects) or "none"
     raise DeclarationError(f"{ledger.identity} has no suspect {suspect!r}; it has {known}")
+
+
+def confirm_ended(ledger: Ledger, number: int, words: str) -> Ledger:
+    """Take a person's word, `words`, that what only a person can end has ended; the next run records its end."""
+    may_be_ended(ledger, number)
+    return ledger.with_generation(number, state=State.ABANDONED, evidence=words, confirmed=words)
 
 
 def hold(ledger: Ledger, until: datetime, reason: str) -> Ledger:

@@ -8,7 +8,7 @@ carry a name, ours is "<identity> <generation> <nonce>", which helps after a led
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import shown
@@ -59,20 +59,31 @@ def identities_of_keys(found: ObservedObject) -> frozenset[str]:
     return frozenset(s.name.partition(" ")[0] for s in found.secrets if found.holder and s.name)
 
 
-def number_in_name(w: World, secret: ObservedSecret) -> int | None:
-    """Return the generation that a key's name says it is of this credential; None when it says nothing of the kind."""
-    identity, _, rest = (secret.name or "").partition(" ")
-    number = rest.partition(" ")[0]
-    return int(number) if identity in {w.identity, *w.names} and number.isdecimal() else None
+@dataclass(frozen=True, slots=True)
+class KeyName:
+    """What the name of a key says: whose it is, which generation, and of which attempt. Anybody can write a name."""
+
+    identity: str
+    number: int
+    nonce: str
+
+
+def read_name(secret: ObservedSecret) -> KeyName | None:
+    """Return what a key's name says; None when it is no name of ours."""
+    identity, number, nonce, *rest = [*(secret.name or "").split(" "), "", "", ""]
+    return KeyName(identity, int(number), nonce) if number.isdecimal() and nonce and not any(rest) else None
 
 
 def merged(seen: ObservedObject, before: Sequence[ObservedSecret], after: ObservedObject) -> ObservedObject:
-    """Return a shared holder with what one credential's run changed on it; others may have changed it meanwhile."""
+    """Return a shared holder with what one credential's run changed on it; others may have changed it meanwhile.
+
+    A look at one holder need not show its name: the list did.
+    """
     known, new = {s.id for s in before}, {s.id: s for s in after.secrets}
     kept = [new.get(s.id, s) for s in seen.secrets if s.id in new or s.id not in known]
     there = {s.id for s in kept}
     added = [s for s in after.secrets if s.id not in there and s.id not in known]
-    return replace(after, secrets=(*kept, *added))
+    return replace(after, secrets=(*kept, *added), label=after.label or seen.label)
 
 
 def narrowed(w: World, spec: Spec, generation: Generation) -> frozenset[str]:

@@ -104,7 +104,8 @@ def make(w: World, ledger: Ledger, spec: Spec, generation: Generation) -> Step |
 def verify_step(generation: Generation) -> Step:
     """Prove a generation by using it."""
     number = generation.number
-    return Step(Do.VERIFY, f"prove generation {number} with a real token", "nothing unproven is delivered", number)
+    how = "by using it" if generation.method == "api_key" else "with a real token"
+    return Step(Do.VERIFY, f"prove generation {number} {how}", "nothing unproven is delivered", number)
 
 
 def _make_chosen(w: World, ledger: Ledger, spec: Spec, generation: Generation) -> Step | None:

@@ -258,7 +258,8 @@ class ApiKey(Credential):
     `holder` is whose key it is, in the target's words: an organization, an IAM user, a usage plan. `access` grants
     permissions of resource servers. `expires` is required, and so is the reason why it is no M2M client. Each
     generation is a key of its own; what a target cannot change on a living key is changed by rotation, and with
-    `narrow_now` a wider key then ends without overlap. `adopt` is the id of a key that exists.
+    `narrow_now` a wider key then ends without overlap. `proven_by` is a `keysteward.providers.manual.Manual`, whose
+    probe proves a key where its target cannot. `adopt` is the id of a key that exists.
     """
 
     holder: Text = Field()
@@ -266,6 +267,7 @@ class ApiKey(Credential):
     classification: Classified = Field()
     access: Mapping[ResourceServer, Names] = Field(default_factory=dict)
     narrow_now: bool = False
+    proven_by: SkipValidation[Target] | None = None
     adopt: str | None = None
 
     @property

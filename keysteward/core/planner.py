@@ -16,6 +16,7 @@ from keysteward.core import making, retiring
 from keysteward.core.diff import METHOD, differences, show_differences
 from keysteward.core.effects import predict
 from keysteward.core.examine import examine
+from keysteward.core.handover import new_value
 from keysteward.core.holders import is_off, narrowed, resumable
 from keysteward.core.homes import at_home, holder_record, home_of, new_home
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, State
@@ -117,6 +118,17 @@ def _barred(w: World) -> Decision:
         f"{w.identity} was revoked before it was closed ({w.barred.reason}), and another one would get its name; "
         f"choose another name, or run: keysteward lift {name} --reason TEXT"
     )
+
+
+def _asked(w: World) -> Decision:
+    """Try what only a person can end, once a person says that it has ended."""
+    for generation in w.ledger.generations if w.ledger is not None and w.me.asked else ():
+        tried = generation.number not in w.me.asked or generation.number in w.me.alive
+        if tried or generation.endable or generation.state in UNFINISHED | {State.RETIRED}:
+            continue
+        words = f"check whether generation {generation.number} still works"
+        return Step(Do.CHECK, words, "a person says that it has ended", generation.number, headline=True)
+    return None
 
 
 def _revoked(w: World) -> Decision:
@@ -273,8 +285,6 @@ def _retiring(w: World) -> Decision:
     for generation in w.ledger.in_state(State.RETIRING) if w.ledger else ():
         if generation.endable:
             return Step(Do.END, f"end generation {generation.number}", "its retirement has begun", generation.number)
-        if w.spec is not None:
-            return retiring.ask_whether_ended(w, generation)
     return None
 
 
@@ -447,7 +457,7 @@ def _tidy(w: World) -> Decision:
 def _begin(w: World) -> Decision:
     """Begin a new generation when one is due and nothing forbids it."""
     spec, ledger = w.spec, w.ledger
-    if spec is None or may_not_begin(w, spec, ledger) or (spec.strategy is Strategy.BY_HAND and not w.me.given):
+    if spec is None or may_not_begin(w, spec, ledger) or (spec.strategy is Strategy.BY_HAND and not new_value(w)):
         return None
     why = due_because(w, spec, ledger)
     if why is None:
@@ -509,7 +519,7 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
     if ledger.blocked is not None and ledger.blocked.digest == spec.digest() and not ledger.reissue:
         return True
     held = ledger.held is not None and ledger.held.until > w.now
-    waiting = bool(ledger.in_state(State.RETIRING)) or (
+    waiting = any(g.endable for g in ledger.in_state(State.RETIRING)) or (
         spec.strategy in SLOT_STRATEGIES
         and ledger.current is not None
         and any(g.state is State.PREVIOUS or retiring.lives_on(w, g) for g in ledger.generations)
@@ -523,7 +533,7 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
         return "newly declared"
     if ledger.reissue:
         return f"reissue: {ledger.reissue.replace(';', ',')}"  # a semicolon parts the steps of a plan
-    if w.me.given:
+    if new_value(w):
         return "a new value was handed over"
     current = ledger.current
     if current is None:
@@ -569,6 +579,7 @@ ALL_RULES: tuple[Rule, ...] = (
     _leased,
     _closed,
     _barred,
+    _asked,
     _revoked,
     _behind,
     _removed,

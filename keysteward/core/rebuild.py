@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from keysteward.core.adoption import age_of, entered, marked_as_adopted
-from keysteward.core.holders import number_in_name
+from keysteward.core.holders import KeyName, read_name
 from keysteward.core.homes import holder_record
 from keysteward.core.ledger import UNFINISHED, Blocked, Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import shown
@@ -137,12 +137,36 @@ def behind(w: World) -> str | None:
 
 
 def _named_keys(w: World) -> Iterator[tuple[str, str, ObservedSecret, int]]:
-    """Yield the keys of holders whose name says that they are this credential's, with target, holder and number."""
+    """Yield the keys of holders that are this credential's by their names, with target, holder and number.
+
+    A name alone gives no right, for anybody can write one: it counts together with the nonce of an attempt that a
+    delivered document or the ledger knows, and where a document names a key of that attempt by its id, only that key.
+    """
+    ids = {e.nonce: e.remote_id for _, e, _ in _entries(w)}
+    if w.ledger is not None:
+        ids = {**{g.nonce: g.id for g in w.ledger.generations}, **ids}
+    for target, holder, secret, name in _keys_named_so(w):
+        if name.nonce in ids and ids[name.nonce] in {None, secret.id}:
+            yield target, holder, secret, name.number
+
+
+def _keys_named_so(w: World) -> Iterator[tuple[str, str, ObservedSecret, KeyName]]:
     for found in w.found:
         for secret in found.object.secrets if found.object.holder else ():
-            number = number_in_name(w, secret)
-            if number is not None:
-                yield found.target, found.object.client_id, secret, number
+            name = read_name(secret)
+            if name is not None and name.identity in {w.identity, *w.names}:
+                yield found.target, found.object.client_id, secret, name
+
+
+def copied_names(w: World) -> Iterator[tuple[str, str, ObservedSecret]]:
+    """Yield the keys that are named as this credential's and that nothing else knows, with target and holder."""
+    known: set[tuple[str, str | None]] = {(target, secret.id) for target, _, secret, _ in _named_keys(w)}
+    if w.ledger is not None:
+        known |= {(g.target, g.id) for g in w.ledger.generations}
+        known |= {(g.target, s) for g in w.ledger.generations for s in g.suspects}
+    for target, holder, secret, _ in _keys_named_so(w):
+        if (target, secret.id) not in known:
+            yield target, holder, secret
 
 
 def _entries(w: World) -> Iterator[tuple[str, DeliveredEntry, bool]]:
@@ -207,7 +231,7 @@ def _record_for(spec: Spec, found: Found, key: int) -> ObjectRecord:
     """Return a record of a found object; one that others made stays adopted, whatever is declared by now."""
     item = found.object
     if item.holder:
-        return holder_record(item, spec, key)
+        return replace(holder_record(item, spec, key), target=found.target)
     nonce = item.mark.nonce if item.mark is not None else ""
     return ObjectRecord(
         key=key,
@@ -240,7 +264,9 @@ def _secrets(w: World, record: ObjectRecord) -> list[ObservedSecret]:
 
 def _is_ours(w: World, secret: ObservedSecret) -> bool:
     """Say whether a key of a holder is this credential's: by its name, by a delivered document, or as adopted."""
-    if number_in_name(w, secret) is not None or (w.spec is not None and w.spec.adopt == secret.id):
+    if w.spec is not None and w.spec.adopt == secret.id:
+        return True
+    if any(secret.id == known.id for _, _, known, _ in _named_keys(w)):
         return True
     entries = [entry for _, entry, _ in _entries(w)]
     return any(secret.fingerprint is not None and e.fingerprint == secret.fingerprint for e in entries) or any(

@@ -20,7 +20,7 @@ from keysteward.core.findings import Finding, Kind
 from keysteward.core.ledger import LEASE, Executed, Lease, Ledger, State, dump_ledger, load_ledger
 from keysteward.core.outbox import numbered
 from keysteward.core.planner import decide, plan
-from keysteward.core.ports import Descriptor
+from keysteward.core.ports import Descriptor, Material
 from keysteward.core.snapshot import Snapshot, barred_by, carried_over, ledger_key, read_delivered
 from keysteward.core.spec import Spec
 from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
@@ -78,22 +78,32 @@ class Reconciler:
         approved: str | None = None,
         words: str | None = None,
         incarnation: str | None = None,
+        given: Material | None = None,
+        asked: frozenset[int] = frozenset(),
     ) -> Result:
         """Bring one credential to where nothing is due.
 
         `approved` are the words of the plan a reviewer saw (None: any); a fresh step that ends or widens something
         and is not in them raises Conflict before anything is written. `words` are kept as the executed plan;
-        every ledger written carries `incarnation`, when given.
+        every ledger written carries `incarnation`, when given. `given` is a value that a person hands over, `asked` the
+        generations of which a person says that they have ended.
         Raises LeaseHeld when another run works on it, Conflict for a problem the plan names, and the ports' errors.
         """
         seen = self.snapshot.world(identity, spec)
+        seen = replace(seen, me=replace(seen.me, given=self.fingerprint(given), asked=asked))
         shown = plan(seen)
         quiet = not shown.steps and shown.problem is None and shown.wait is None
         renames = self.snapshot.extent is not Extent.LIFECYCLE and self.snapshot.renamed_halfway(seen)
         if quiet and not renames:
             self._raise_for_lease(shown)
             return Result(identity, seen.ledger, findings=shown.findings)
-        return _Run(self, seen, approved, incarnation).go(shown, words)
+        return _Run(self, seen, approved, incarnation, given).go(shown, words)
+
+    def fingerprint(self, given: Material | None) -> str | None:
+        """Return the fingerprint of a value that a person hands over; None for none, "" where there is no key yet."""
+        if given is None:
+            return None
+        return "" if self.tools.fingerprint is None else self.tools.fingerprint(given.canonical.get_secret_value())
 
     @staticmethod
     def _raise_for_lease(shown: Plan) -> None:
@@ -157,7 +167,12 @@ class _Run:
     """One credential's run: a fresh world, its worker, and the lease it holds."""
 
     def __init__(
-        self, reconciler: Reconciler, seen: World, approved: str | None, incarnation: str | None = None
+        self,
+        reconciler: Reconciler,
+        seen: World,
+        approved: str | None,
+        incarnation: str | None = None,
+        given: Material | None = None,
     ) -> None:
         self.tools = reconciler.tools
         self.snapshot = reconciler.snapshot
@@ -168,7 +183,7 @@ class _Run:
         self.read_at, self.read_mark = reconciler.open_clock()
         self.entries: list[Entry] = []
         self.found_lease: Lease | None = None
-        self.worker = Worker(self.tools, self._fresh(seen), self.now)
+        self.worker = Worker(self.tools, self._fresh(seen), self.now, given)
         self.done: list[Step] = []
         self._note_takeover()
 
@@ -203,7 +218,7 @@ class _Run:
         world = self.snapshot.world_of(seen.identity, seen.spec, ledger)
         places = {p.key: p for p in (*(seen.spec.places if seen.spec else ()), *(ledger.places if ledger else ()))}
         delivered = read_delivered(self.tools.stores, places.values(), lenient=self.snapshot.only is not None)
-        return replace(world, delivered=delivered, now=self.now(), barred=barred)
+        return replace(world, delivered=delivered, now=self.now(), barred=barred, me=seen.me)
 
     def _read_ledger(self, identity: str) -> Ledger | None:
         stored = self.tools.ledgers.read(ledger_key(identity))

@@ -34,23 +34,12 @@ def retire_due(w: World, spec: Spec, ledger: Ledger) -> Step | None:
         return None
     for generation in ledger.in_state(State.PREVIOUS):
         if not generation.endable:
-            step = ask_whether_ended(w, generation)
-            if step is not None:
-                return step
             continue
         why = _may_end(w, spec, ledger, generation)
         if why is None or clock_off(w, generation.target) or not _delivered(w, current):
             continue
         return _retire(generation, why)
     return None
-
-
-def ask_whether_ended(w: World, generation: Generation) -> Step | None:
-    """Probe what only a person can end, once a person says that it has ended."""
-    if generation.number not in w.me.asked or generation.number in w.me.alive:
-        return None
-    words = f"check whether generation {generation.number} still works"
-    return Step(Do.CHECK, words, "a person says that it has ended", generation.number, headline=True)
 
 
 def _may_end(w: World, spec: Spec, ledger: Ledger, generation: Generation) -> str | None:
@@ -126,9 +115,6 @@ def sweep(w: World, ledger: Ledger) -> Step | None:
         if lives_on(w, generation):
             continue
         if not generation.endable:
-            step = ask_whether_ended(w, generation)
-            if step is not None:
-                return step
             continue
         found = w.object(ledger.object_of(generation))
         primary, current = found.slot("primary") if found else None, ledger.current
@@ -223,9 +209,8 @@ def revoke(w: World, stop: _Stop) -> Step | Wait | _Stop | None:
         if generation.state in UNFINISHED:
             return _abandon(generation, why)
         if generation.state in {State.RETIRING, State.ABANDONED}:
-            step = _end(generation, why) if generation.endable else ask_whether_ended(w, generation)
-            if step is not None:
-                return step
+            if generation.endable:
+                return _end(generation, why)
             continue
         if generation.live:
             return _retire(generation, why)

@@ -49,7 +49,8 @@ class Spec:
     `method` and `strategy` are resolved against what the target can do; `facts` is the digest of what the target
     cannot change in place; times are aware UTC. `client_id` of a key is its holder. From `renewed_until` on nothing
     new begins, for the reason in `standing`: the words of its classification. `migrates_to` is the client that takes
-    over from a transitional key, `silent_for` after how long a silence the key ends.
+    over from a transitional key, `silent_for` after how long a silence the key ends. `proven_by` is the target whose
+    probe proves a key where its own cannot.
     """
 
     identity: str
@@ -92,6 +93,7 @@ class Spec:
     migrates_to: str | None = None
     silent_for: Duration | None = None
     narrow_now: bool = False
+    proven_by: str | None = None
 
     @property
     def external(self) -> bool:
@@ -304,6 +306,7 @@ def spec_of(declared: Secret, stack: str) -> Spec:
         safeguards=dict(can.safeguards),
         previously=tuple(declared.previously),
         narrow_now=key.narrow_now if key else False,
+        proven_by=key.proven_by.name if key and key.proven_by is not None else None,
         **standing,
     )
 

@@ -81,8 +81,8 @@ class Stack:
 
     @cached_property
     def targets(self) -> dict[str, Target]:
-        """Return the targets in use by name."""
-        return {d.target.name: d.target for d in self.declarations}
+        """Return the targets in use by name, those that only prove keys of others too."""
+        return {target.name: target for declared in self.declarations for target in _targets(declared)}
 
     @cached_property
     def stores(self) -> dict[str, Store]:
@@ -136,6 +136,11 @@ def _subject(declared: Declaration) -> str:
     return f"{type(declared).__name__} {declared.name!r}"
 
 
+def _targets(declared: Declaration) -> tuple[Target, ...]:
+    prover = declared.proven_by if isinstance(declared, ApiKey) else None
+    return (declared.target,) if prover is None else (declared.target, prover)
+
+
 def _strangers(stack: Stack) -> Iterable[str]:
     for item in stack.declarations:
         known: object = item
@@ -157,7 +162,7 @@ def _duplicate_names(stack: Stack) -> Iterable[str]:
 
 def _same_name_two_things(stack: Stack) -> Iterable[str]:
     """One name must mean one target and one store, since ledgers and plans know them by name."""
-    pairs = [("target", d.target.name, d.target.descriptor) for d in stack.declarations]
+    pairs = [("target", t.name, t.descriptor) for d in stack.declarations for t in _targets(d)]
     pairs += [("store", p.store.name, p.store.descriptor) for c in stack.credentials for p in c.deliveries]
     seen: dict[tuple[str, str], object] = {}
     told = set()
@@ -202,6 +207,9 @@ def _credential(declared: Secret, stack: Stack, owners: Owners) -> Iterable[str]
         yield from _lacking(declared, subject)
     if isinstance(declared, (ApiKey, ManualKey)) and isinstance(declared.classification, Transitional):
         yield from _migration(declared.classification, stack, subject)
+    prover = declared.proven_by if isinstance(declared, ApiKey) else None
+    if prover is not None and not capabilities_of(prover, "ManualKey").by_hand:
+        yield f"{subject}: proven_by: target {prover.name} has no probe; write Manual(name, probe=Probe(url=...))"
 
 
 def _lacking(declared: M2MClient, subject: str) -> Iterable[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from keysteward.core.ledger import Generation, Ledger, State
+from keysteward.core.ports import Strategy
 
 
 class Works(StrEnum):
@@ -97,6 +98,8 @@ def what_next(found: Trace, *, secret: bool, declared: bool) -> list[tuple[str, 
     """Return the commands to run, each with what it does; empty when nothing has to be done."""
     if not secret or (found.works is Works.NO and not _may_come_back(found)):
         return []
+    if found.generation.strategy is Strategy.BY_HAND:
+        return _by_hand(found, declared=declared)
     number, name = found.generation.number, found.name
     revoke = (f"keysteward revoke {name} --generation {number} --reason TEXT", "end this one at once")
     if found.generation.state is not State.CURRENT:
@@ -106,6 +109,15 @@ def what_next(found: Trace, *, secret: bool, declared: bool) -> list[tuple[str, 
     then = f"go back to generation {max(earlier)}" if earlier and declared else "stop until a new one is issued"
     stops = (revoke[0], f"end this one at once: its consumers {then}")
     return [reissue, stops] if declared else [stops]
+
+
+def _by_hand(found: Trace, *, declared: bool) -> list[tuple[str, str]]:
+    """Return the commands for a key that only a person can end; each follows on what that person did at its system."""
+    number, name, system = found.generation.number, found.name, found.generation.target
+    again = "" if declared else "once it is declared again, and "
+    ended = (f"keysteward deliver {name} --ended {number}", f"{again}once a person has ended it at {system}")
+    new = (f"keysteward deliver {name}", f"once a person has made a new one at {system}")
+    return [new, ended] if declared and found.generation.state is State.CURRENT else [ended]
 
 
 def _may_come_back(found: Trace) -> bool:

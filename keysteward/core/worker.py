@@ -43,6 +43,9 @@ _log = logging.getLogger(__name__)
 NOTES_BASELINE = SERVER_CHOOSES | {Strategy.OWN_VALUE}
 """Strategies whose new secret is told from those that were there before by its absence from a list."""
 
+TRY = "try"
+"""Operation of the errors which say that a key made by hand could not be tried, so that nobody knows if it works."""
+
 STAGING_PAUSES = (1.0, 2.0, 4.0)
 """Seconds between attempts to stage a secret that was just minted."""
 
@@ -82,12 +85,18 @@ class Tools:
 
 
 class Worker:
-    """One credential in one run. `world` is renewed by fresh looks; `material` holds values of this run."""
+    """One credential in one run. `world` is renewed by fresh looks; `material` holds values of this run.
 
-    def __init__(self, tools: Tools, world: World, clock: Callable[[], datetime]) -> None:
+    `given` is the value that a person hands over, for a generation that is made by hand.
+    """
+
+    def __init__(
+        self, tools: Tools, world: World, clock: Callable[[], datetime], given: Material | None = None
+    ) -> None:
         self.tools = tools
         self.world = world
         self.clock = clock
+        self.given = given
         self.material: dict[int, Material] = {}
         self._acts: dict[Do, Callable[[Step], Outcome | None]] = {
             Do.MARK: self._mark,
@@ -212,7 +221,13 @@ class Worker:
         generation = self._generation(step)
         material = self._value(generation)
         if material is None:
-            material = self.tools.mint(generation.method)
+            by_hand = generation.strategy is Strategy.BY_HAND
+            material = self.given if by_hand else self.tools.mint(generation.method)
+        if material is None:
+            raise Damaged(
+                f"the value of generation {generation.number} was not kept; deliver it again",
+                credential=self.world.identity,
+            )
         self.material[generation.number] = material
         return self._stage_at(generation, material, missing_only=True)
 
@@ -423,19 +438,39 @@ class Worker:
             token=not record.external,
             secret_id=generation.id,
         )
-        patience, pause = self.world.views[record.target].capabilities.propagation, timedelta(seconds=1)
-        verification = target.verify(claim)
-        while not verification.good and verification.proof is not Proof.CANNOT and pause <= patience:
-            self.tools.sleep(pause.total_seconds())
-            patience -= pause
-            pause *= 2
-            verification = target.verify(claim)
+        if generation.strategy is Strategy.BY_HAND:
+            verification = self._try(generation, target, claim)
+        else:
+            verification = self._verified(target, claim, self.world.views[record.target].capabilities.propagation)
+        if verification.proof is Proof.CANNOT and spec is not None and spec.proven_by is not None:
+            verification = self._try(generation, self.tools.targets[spec.proven_by], claim)
         _log.info(
             "operation=verify credential=%s generation=%d outcome=%s",
             self.world.identity,
             generation.number,
             verification.proof,
         )
+        return verification
+
+    def _verified(self, target: Target, claim: Claim, patience: timedelta) -> Verification:
+        pause = timedelta(seconds=1)
+        verification = target.verify(claim)
+        while not verification.good and verification.proof is not Proof.CANNOT and pause <= patience:
+            self.tools.sleep(pause.total_seconds())
+            patience -= pause
+            pause *= 2
+            verification = target.verify(claim)
+        return verification
+
+    def _try(self, generation: Generation, target: Target, claim: Claim) -> Verification:
+        """Try a value by a declared probe, once. An answer that tells nothing is an error: nothing follows from it."""
+        facts = {"target": target.name, "credential": self.world.identity, "operation": TRY}
+        try:
+            verification = target.verify(claim)
+        except KeystewardError as error:
+            raise type(error)(f"generation {generation.number} cannot be tried: {error.message}", **facts) from None
+        if not verification.good and verification.proof is not Proof.REFUSED:
+            raise Rejected(f"generation {generation.number} cannot be tried: {verification.reason}", **facts)
         return verification
 
     def _promote(self, step: Step) -> Outcome:
@@ -566,10 +601,9 @@ class Worker:
         material = self._value(generation)
         if material is None and generation.strategy is Strategy.BY_HAND:
             raise Rejected(
-                f"no store holds the value of generation {generation.number} any more, so it cannot be tried; let the "
-                "person who ended it say so with --confirmed-by",
+                f"generation {generation.number} cannot be tried: no store holds its value any more",
                 credential=self.world.identity,
-                operation="check",
+                operation=TRY,
             )
         if material is None:
             return Outcome(at=self.clock(), good=False, reason=step.why)

@@ -61,8 +61,9 @@ class Extent(StrEnum):
 class Self:
     """This run: its runner id, how far its plans reach, the attempt nonces it may still send, what it found out.
 
-    `told` are the places whose consumers it already tried to tell of a generation, as (generation, place). `given`
-    says that a person hands over a new value, `asked` of which generations a person says that they have ended.
+    `told` are the places whose consumers it already tried to tell of a generation, as (generation, place). `given` is
+    the fingerprint of a value that a person hands over, `asked` are the generations of which a person says that they
+    have ended.
     """
 
     runner: str
@@ -71,7 +72,7 @@ class Self:
     alive: frozenset[int] = frozenset()
     prepared: frozenset[int] = frozenset()
     told: frozenset[tuple[int, str]] = frozenset()
-    given: bool = False
+    given: str | None = None
     asked: frozenset[int] = frozenset()
 
 

@@ -124,6 +124,15 @@ def _left(made: Revocation) -> Iterable[RenderableType]:
     numbers = ", ".join(f"{g.number} ({g.state})" for g in made.left)
     what = f"not ended yet: generation {numbers}" if numbers else "not everything is done yet"
     yield line(("✗ ", "bold red"), what, f": {made.error}" if made.error else "")
+    by_hand = [g for g in made.left if not g.endable]
+    for generation in by_hand:
+        number, system = generation.number, generation.target
+        yield line(
+            f"only a person can end generation {number}: end it in the console of {system} now, then run: keysteward "
+            f"deliver {made.name} --ended {number}"
+        )
+    if by_hand and len(by_hand) == len(made.left) and not made.error:
+        return
     yield line("it is noted in the ledger: the next run of anything ends it; so does this command, run again")
     targets = sorted({made.ledger.object_of(g).target for g in made.left}) if made.ledger is not None else []
     if targets and made.error and not made.disabled:

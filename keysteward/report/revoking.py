@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from keysteward.core.brake import ALLOW_ENDING
-from keysteward.core.ledger import Ledger, ObjectRecord, Origin
+from keysteward.core.ledger import Ledger, ObjectRecord, Origin, State
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import Spec
 
@@ -16,6 +16,8 @@ def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None) -> list[s
         return ["nothing was issued yet; remove the declaration"]
     if ledger.closed is not None:
         return ["it has ended; nothing is left to revoke"]
+    if ledger.kind == "ManualKey":
+        return list(_a_persons_work(name, spec, ledger))
     records = [record for record in ledger.objects if not record.deleted]
     wholly = ledger.revoked is not None and ledger.revoked.generations is None
     revoke = f"keysteward revoke {name} --all --reason TEXT"
@@ -45,6 +47,28 @@ def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None) -> list[s
             f"person's word: {ALLOW_ENDING}=1"
         )
     return sentences
+
+
+def _a_persons_work(name: str, spec: Spec | None, ledger: Ledger) -> Iterable[str]:
+    """Say what to do about a key that only a person can make and end."""
+    yield from _revoked(name, spec, ledger)
+    wholly = ledger.revoked is not None and ledger.revoked.generations is None
+    again = "" if spec is not None else "declare it again, "
+    left = [g for g in ledger.generations if not g.endable and g.state is not State.RETIRED]
+    for generation in left:
+        number, system = generation.number, generation.target
+        yield (
+            f"only a person can end generation {number}: {again}end it in the console of {system}, then run: "
+            f"keysteward deliver {name} --ended {number}"
+        )
+    if not wholly:
+        yield f"so that no new value is taken: keysteward revoke {name} --all --reason TEXT"
+    if spec is not None and not wholly:
+        yield f"for a new one: make it at {spec.target}, then run: keysteward deliver {name}"
+    first = "then " if left else ""
+    remove = "remove the declaration and run" if spec is not None else "run"
+    emptied = ", ".join(place.key for place in ledger.places)
+    yield f"to end it for good: {first}{remove} keysteward up --prune (or pulumi up); this empties {emptied}"
 
 
 def _revoked(name: str, spec: Spec | None, ledger: Ledger) -> Iterable[str]:

@@ -7,16 +7,17 @@ from datetime import date, timedelta
 import pytest
 from bench_world import MINTING, NAMED_KEYS, OWN_KEYS, TWO_KEYS, Company
 
-from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown
+from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown, Rejected
 from keysteward.core.findings import Kind
 from keysteward.core.handles import resume, revoke, suspend
 from keysteward.core.models import ApiKey, Bootstrap, M2MClient, ResourceServer, RotationSchedule, Transitional
 from keysteward.core.owners import Owner, Owners
-from keysteward.core.ports import Capabilities
+from keysteward.core.ports import Capabilities, Proof, Verification
 from keysteward.core.stack import Stack, check
-from keysteward.testing.memory import MemoryLedgers, MemorySecret
+from keysteward.testing.memory import MemoryLedgers, MemorySecret, MemoryTarget
 
 NAME = "acme/test/billing"
+NO_CLIENTS = Capabilities(methods=())
 KINDS = {"named": NAMED_KEYS, "two": TWO_KEYS, "own": OWN_KEYS}
 
 
@@ -228,6 +229,49 @@ def test_a_lost_answer_leaves_no_unknown_key(made: Company) -> None:
     assert {s.id for s in keys(made)} <= known
 
 
+# Proofs
+
+
+def proven_elsewhere(proof: Proof) -> Company:
+    """Declare a key at a target that can prove none, with a system whose probe answers in one way."""
+    made = Company(MINTING, keys=NAMED_KEYS)
+    prover = MemoryTarget("probe", NO_CLIENTS, made.clock, Capabilities(methods=("api_key",), by_hand=True))
+    made.targets["probe"] = prover
+    made.target.verify = lambda _claim: Verification(Proof.CANNOT)  # type: ignore[method-assign]
+    prover.verify = lambda _claim: Verification(proof, "so says the probe")  # type: ignore[method-assign]
+    made.declare(made.key(proven_by=prover))
+    return made
+
+
+def test_where_a_target_can_prove_no_key_a_declared_probe_does() -> None:
+    made = proven_elsewhere(Proof.PROVEN)
+    made.up()
+    assert made.states() == ["1 current"]
+    made.pass_time(days=91)
+    made.up()
+    made.pass_time(days=8)
+    made.up()
+    assert made.states() == ["1 retired", "2 current"]
+    without = proven_elsewhere(Proof.PROVEN)
+    without.declare(without.key())
+    for unproven in (without, proven_elsewhere(Proof.REFUSED)):
+        unproven.up()
+        assert unproven.states() == ["1 retired", "2 retired"], "what nothing proves is delivered to nobody"
+        assert unproven.reads() is None
+        assert keys(unproven) == []
+
+
+def test_a_probe_that_tells_nothing_delivers_nothing_and_gives_nothing_up() -> None:
+    made = proven_elsewhere(Proof.WRONG)
+    with pytest.raises(Rejected, match="generation 1 cannot be tried: so says the probe"):
+        made.up()
+    assert made.states() == ["1 issued"]
+    assert made.reads() is None
+    made.targets["probe"].verify = lambda _claim: Verification(Proof.PROVEN)  # type: ignore[method-assign]
+    made.up()
+    assert made.states() == ["1 current"]
+
+
 # Dates and classifications
 
 
@@ -356,5 +400,8 @@ def test_whole_stack_checks_name_declaration_field_and_mend() -> None:
     )
     without = Company(MINTING)
     assert "target: idp issues no API keys" in checked(without.key(), made=without)
+    assert "proven_by: target idp has no probe; write Manual(name, probe=Probe(url=...))" in checked(
+        made.key(proven_by=made.target), made=made
+    )
     only = Company(Capabilities(methods=()), keys=TWO_KEYS)
     assert "target: idp has no M2M clients; declare an ApiKey there" in checked(only.client(), made=only)

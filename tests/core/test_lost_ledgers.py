@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -444,13 +445,54 @@ def test_after_a_lost_ledger_a_key_is_entered_by_its_document_or_name_and_its_ne
     assert keys.states() == ["1 previous", "2 current"]
 
 
-def test_a_key_that_no_document_holds_is_still_known_by_its_name() -> None:
+def test_a_key_of_an_attempt_that_a_document_knows_is_found_by_its_name_at_another_target() -> None:
+    made = Company(MINTING, keys=NAMED_KEYS)
+    other = MemoryTarget("idp2", MINTING, made.clock, NAMED_KEYS)
+    other.hold("org-1")
+    other._ids = itertools.count(500)  # ids are unique across targets
+    made.targets["idp2"] = other
+    made.declare(made.key())
+    made.up()
+    kept = copy.deepcopy(made.ledgers.documents)
+    made.declare(made.key(target=other))
+    made.up()
+    made.ledgers.documents = kept
+    made.declare(made.key())
+    with pytest.raises(Conflict, match="holds generation 2, of which its ledger does not know"):
+        made.up()
+    ledger = rebuilt(made)
+    assert [(g.number, g.target, g.state) for g in ledger.generations] == [
+        (1, "idp", State.PREVIOUS),
+        (2, "idp2", State.CURRENT),
+    ]
+
+
+@pytest.mark.parametrize("name", ["acme/test/billing 99 n9999", "acme/test/billing 1 copied"])
+def test_a_strangers_key_that_is_named_like_ours_blocks_nothing_and_is_never_entered(name: str) -> None:
+    made = Company(MINTING, keys=NAMED_KEYS)
+    held = made.target.objects["org-1"].secrets
+    held.append(MemorySecret("theirs", "theirs", "key", made.clock.now, name))
+    made.declare(made.key())
+    made.up()
+    assert made.states() == ["1 current"]
+    finding = next(f for f in made.preview()[NAME].findings if f.kind is Kind.COPIED_MARK)
+    assert "key theirs of org-1 at target idp is named as one of its own" in finding.message
+    lose_the_ledgers(made)
+    ledger = rebuilt(made)
+    assert [g.id for g in ledger.generations] == [held[1].id]
+    made.pass_time(days=90)
+    made.up()
+    made.declare()
+    made.up()
+    assert "theirs" in {s.id for s in held}
+
+
+def test_a_copy_of_a_keys_whole_name_is_told_from_it_by_its_id() -> None:
     made = Company(MINTING, keys=NAMED_KEYS)
     made.declare(made.key())
     made.up()
+    held = made.target.objects["org-1"].secrets
+    held.append(MemorySecret("copy", "copy", "key", made.clock.now, held[0].name))
     lose_the_ledgers(made)
-    made.store.documents.clear()
-    made.store.owners.clear()
-    with pytest.raises(Conflict, match="key sec-2 of org-1 at target idp is generation 1, of which no ledger knows"):
-        made.up()
-    assert rebuilt(made, read=False).next == 2
+    ledger = rebuilt(made)
+    assert [g.id for g in ledger.generations] == [held[0].id]

@@ -22,6 +22,7 @@ from keysteward.core.findings import Kind
 from keysteward.core.ledger import State
 from keysteward.core.ports import Capabilities, Strategy
 from keysteward.core.status import OUTPUT_NAMES
+from keysteward.providers.manual import Probe
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -150,6 +151,10 @@ def test_every_target_is_in_the_table_and_has_a_page() -> None:
 def test_every_setting_of_a_target_is_documented(target: type) -> None:
     settings = {field.name for field in dataclasses.fields(target)} - {"reading"}
     assert settings <= table_keys(page_of(target))
+
+
+def test_every_setting_of_a_probe_is_documented() -> None:
+    assert {field.name for field in dataclasses.fields(Probe)} <= table_keys("manual.md")
 
 
 def anchors(path: Path) -> set[str]:

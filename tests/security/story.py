@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 from canary import Evidence, Known, WatchedKeycloak
+from saas import Saas
 from typer.testing import CliRunner
 
 from keysteward.cli.main import app
@@ -28,9 +29,12 @@ from keysteward.sandbox.vault import VaultStandIn
 from keysteward.testing.aging import age_ledgers
 
 STACK = """
-from keysteward import M2MClient, Owners, ResourceServer, RotationSchedule, Stack, Webhook
+from datetime import date
+
+from keysteward import M2MClient, ManualKey, Owners, ResourceServer, RotationSchedule, Stack, Webhook
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
+from keysteward.providers.manual import Manual, Probe
 from keysteward.providers.vault import Vault
 
 corp = Keycloak("corp", url={keycloak!r}, realm="demo", reader="env:CANARY_READER", admin="env:CANARY_RUNNER",
@@ -49,9 +53,12 @@ def client(name, **fields):
     return M2MClient(name, **{{**given, **fields}})
 
 
+crm = ManualKey("crm", target=Manual("crm-system", probe=Probe({saas!r} + "/me")), owner="team-new", purpose="Contacts",
+                environment="test", expires=date(2099, 1, 1), rotation=RotationSchedule(every="90d", overlap="7d"),
+                deliver_to=[vault.path("apps/crm"), local.path("apps/crm")])
 stack = Stack("acme/canary", ledgers={ledgers},
               owners=Owners(teams={{n: {{"contact": "billing@example.com"}} for n in ("team-billing", "team-new")}}),
-              declarations=[billing, client("exporter", auth_method="private_key_jwt"), client("mailer"),
+              declarations=[billing, crm, client("exporter", auth_method="private_key_jwt"), client("mailer"),
                             client("turns", alternate_clients=True)])
 """
 
@@ -66,6 +73,7 @@ class Story:
     ledgers: Any
     local: LocalStore
     hook: str
+    saas: Saas
     evidence: Evidence
     known: Known
     surprises: list[str] = field(default_factory=list)
@@ -75,7 +83,12 @@ class Story:
         (self.folder / "stacks").mkdir()
         (self.folder / "stacks" / "__init__.py").touch()
         text = STACK.format(
-            keycloak=self.keycloak.url, vault=self.vault.url, folder=str(self.folder), hook=self.hook, ledgers=ledgers
+            keycloak=self.keycloak.url,
+            vault=self.vault.url,
+            folder=str(self.folder),
+            hook=self.hook,
+            saas=self.saas.url,
+            ledgers=ledgers,
         )
         (self.folder / "stacks" / "canary.py").write_text(text)
         for words in (

@@ -28,6 +28,7 @@ from canary import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from dynamic_server import RUNNER_ROLES
+from saas import serving_saas
 from story import Story
 
 from keysteward.cli import searching
@@ -38,6 +39,8 @@ from keysteward.providers.material import new_material
 from keysteward.providers.vault import Vault
 from keysteward.sandbox.vault import VaultStandIn
 
+BY_HAND = ("hand-canary-3f9c41d07ab25e68", "hand-canary-b86a02e75d1c94f3")
+MISTYPED = "hand-canary-3f9c41d07ab25e86"
 HOOK_KEY = base64.b64encode(b"webhook-canary-6d21f0a8c3e94b75").decode()
 DATES = ("--from", "2020-01-01", "--to", "2099-12-31")
 
@@ -89,6 +92,8 @@ def story(
     key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     known.add("key that signs", key.splitlines()[1])
     known.add("key of the webhook", HOOK_KEY)
+    for value in (*BY_HAND, MISTYPED):
+        known.add("value handed over", value)
     for name, value in {
         "CANARY_READER": f"reader:{READER_SECRET}",
         "CANARY_RUNNER": f"runner:{RUNNER_SECRET}",
@@ -100,13 +105,17 @@ def story(
         **onlookers,
     }.items():
         monkeypatch.setenv(name, value)
-    with WatchedKeycloak(known, secret_rotation=True) as keycloak, VaultStandIn(root_token=VAULT_RUNNER) as vault:
+    with (
+        WatchedKeycloak(known, secret_rotation=True) as keycloak,
+        VaultStandIn(root_token=VAULT_RUNNER) as vault,
+        serving_saas() as saas,
+    ):
         keycloak.add_admin("demo", "runner", RUNNER_SECRET, roles=RUNNER_ROLES | {"manage-realm", "view-realm"})
         keycloak.add_admin("demo", "reader", READER_SECRET, roles={"view-clients", "view-realm"})
         local = LocalStore("local", root=folder / "store", key=folder / "age.key")
         store = Vault("vault", url=vault.url, admin="env:CANARY_VAULT_RUNNER")
         ledgers: Any = store.ledgers("keysteward") if request.param == "vault" else local.ledgers()
-        made = Story(folder, keycloak, vault, ledgers, local, hook, evidence, known)
+        made = Story(folder, keycloak, vault, ledgers, local, hook, saas, evidence, known)
         made.write_stack("vault.ledgers('keysteward')" if request.param == "vault" else "local.ledgers()")
         yield made
 
@@ -142,6 +151,7 @@ def test_no_command_leaves_a_secret_anywhere(
 PLACES = (
     *(f"output of {verb}" for verb in ("preview", "up", "rotate", "show", "hold", "suspend", "rollback", "rebuild")),
     *(f"output of {verb}" for verb in ("whose", "reissue", "revoke", "lift", "offboard", "audit", "doctor", "mv")),
+    *("output of deliver", "terminal of deliver"),
     *("terminal of up", "terminal of whose", "arguments of keysteward", "log of keysteward", "log of urllib3"),
     *("webhook headers", "webhook body", "file plan.json", "file .keysteward/stacks.canary.json"),
     *("file evidence.csv", "file evidence.md", "file anchors.jsonl", "the git note"),
@@ -157,6 +167,11 @@ def plan_and_operate(story: Story) -> None:
     story.run("doctor")
     story.run("preview", "--save", "plan.json")
     story.run("up", "--plan", "plan.json")
+    story.saas.keys |= {*BY_HAND}
+    story.run("deliver", "crm", "--yes", stdin=f"{MISTYPED}\n", code=1)
+    story.run("deliver", "crm", "--yes", "--json", stdin=f"{BY_HAND[0]}\n")
+    story.run("deliver", "crm", "--yes", stdin=f"{BY_HAND[0]}\n", code=1)
+    story.run("deliver", "crm", "--yes", stdin=f"{BY_HAND[1]} and more\n", code=1)
     story.run("preview", "--json", "--save", "again.json")
     for words in (("show", "exporter"), ("show", "mailer", "--json")):
         story.run(*words)
@@ -239,6 +254,10 @@ def by_itself(story: Story) -> None:
         assert story.start("up", "--yes") == 1
     story.pass_time(minutes=10)
     assert story.start("up", "--yes") == 0
+    assert story.start("deliver", "crm", "--yes", stdin=BY_HAND[1].encode()) == 0
+    assert story.start("deliver", "crm", "--ended", "2", "--yes") == 1
+    story.saas.keys.remove(BY_HAND[0])
+    assert story.start("deliver", "crm", "--ended", "2", "--yes") == 0
     assert story.start("preview", CANARY_VAULT_RUNNER=WRONG_SECRET) == 1
     assert story.start("whose", stdin=story.value("turns").encode()) == 2
     big = story.folder / "leaked" / "big.log"

@@ -113,8 +113,8 @@ MUTANTS = (
         (
             (
                 "planner.py",
-                "        if record is not None and found is not None and not found.enabled and not record.suspended:\n            return NOTHING",
-                "        if record is not None and found is not None and not found.enabled and not record.suspended:\n            return None",
+                "        if is_off(record, found, generation):\n            return NOTHING",
+                "        if is_off(record, found, generation):\n            return None",
             ),
         ),
     ),
@@ -143,8 +143,8 @@ MUTANTS = (
             ),
             (
                 "worker.py",
-                "        found = self.look(record)\n        if found is not None and (not found.enabled or found.secret(generation.fingerprint) is not None):\n            return Outcome(at=self.clock(), good=True)\n        material = self._value(generation)\n        if material is None:\n            return Outcome(at=self.clock(), good=False, reason=step.why)\n        verification = self._prove(generation, material)\n        dead = verification.proof is Proof.REFUSED\n        return Outcome(at=self.clock(), good=not dead, reason=verification.reason or step.why)\n",
-                "        return Outcome(at=self.clock(), good=generation.number == self.ledger.rollback, reason=step.why)\n",
+                '        """Find out whether a secret that the list does not show is dead: look again, then use it."""\n',
+                "        return Outcome(at=self.clock(), good=step.generation == self.ledger.rollback, reason=step.why)\n",
             ),
         ),
         family="struck",
@@ -186,7 +186,7 @@ MUTANTS = (
         (
             (
                 "worker.py",
-                "        patience, pause = target.capabilities.propagation, timedelta(seconds=1)",
+                "        patience, pause = self.world.views[record.target].capabilities.propagation, timedelta(seconds=1)",
                 "        patience, pause = timedelta(), timedelta(seconds=1)",
             ),
         ),

@@ -194,6 +194,15 @@ def test_a_client_and_a_key_from_declaration_to_removal(business: Business) -> N
     assert business.words() == {CLIENT: "", KEY: ""}
 
 
+def test_a_look_at_one_holder_does_not_lose_its_name(business: Business) -> None:
+    stack, session = business.session(business.api, business.key())
+    for name, server in stack.server_specs.items():
+        session.servers.run(name, server)
+    session.credentials.run(KEY, stack.specs[KEY])
+    holder = session.snapshot.target("customers").by_id[CUSTOMER]
+    assert (holder.label, len(holder.secrets)) == ("Demo", 1)
+
+
 def test_keys_that_the_customer_made_are_never_touched(business: Business) -> None:
     stand_in = business.sandbox.workos
     business.up()
@@ -216,6 +225,21 @@ def test_a_key_whose_answer_was_lost_is_found_by_its_name_and_ended(business: Bu
     assert key.name.startswith("acme/test/partner-key 2 ")
     assert business.accepted(key_of(business.delivered("partner-key")))
     assert business.words() == {CLIENT: "", KEY: ""}
+
+
+@pytest.mark.parametrize("path", ["/api_keys$", "/client_secrets$", "/connect/applications$"])
+def test_throttling_while_something_is_made_is_told_and_loses_nothing(business: Business, path: str) -> None:
+    stand_in = business.sandbox.workos
+    stand_in.faults.add(Fault(kind="status", method="POST", path=path, status=429, headers={"Retry-After": "90"}))
+    with pytest.raises(Unavailable, match=r"WorkOS limits the calls of the admin key .*; run again in 90 s"):
+        business.up()
+    business.pass_time(minutes=10)
+    business.up()
+    assert business.words() == {CLIENT: "", KEY: ""}
+    kept = stand_in.environment
+    assert [len(list(kind)) for kind in (kept.applications, kept.secrets, kept.api_keys)] == [1, 1, 1]
+    assert business.token(business.delivered("exporter")) == 200
+    assert business.accepted(key_of(business.delivered("partner-key")))
 
 
 def test_an_application_whose_answer_was_lost_is_found_by_its_mark(business: Business) -> None:

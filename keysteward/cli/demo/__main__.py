@@ -13,7 +13,7 @@ from rich.panel import Panel
 
 from keysteward.cli.demo.doors import CommandFailed, Door, open_door
 from keysteward.cli.demo.place import Place, on_keycloak, on_sandbox
-from keysteward.cli.demo.story import EXPORTER, MAILER, Story, StoryBroken, console
+from keysteward.cli.demo.story import EXPORTER, MAILER, PARTNER, Story, StoryBroken, console
 from keysteward.cli.whose import FOUND
 from keysteward.sandbox.keycloak_server import KeycloakStartError, missing_prerequisites
 
@@ -52,15 +52,23 @@ def tell(place: Place, door: Door) -> None:
     story.preview_and_up()
     story.applications_read()
     story.older_ones(work=False)
+    _two_kinds(story)
     _a_kill(story)
     _a_leak(story)
-    story.chapter("7. Nothing is due any more, and no secret was left behind")
+    story.chapter("8. Nothing is due any more, and no secret was left behind")
     story.command(story.door.preview)
     story.search_for_secrets()
 
 
+def _two_kinds(story: Story) -> None:
+    story.chapter("5. A client and an API key side by side, and the rules of each")
+    story.keysteward("show", EXPORTER)
+    story.keysteward("show", PARTNER)
+    story.keysteward("rules")
+
+
 def _a_kill(story: Story) -> None:
-    story.chapter("5. The next rotation is killed in the middle, and run again")
+    story.chapter("6. The next rotation is killed in the middle, and run again")
     story.pass_time(85)
     before = story.keys(EXPORTER)
     then = story.up_is_killed(EXPORTER)
@@ -79,7 +87,7 @@ def _a_kill(story: Story) -> None:
 
 
 def _a_leak(story: Story) -> None:
-    story.chapter("6. A secret has leaked: invoice-mailer wrote it into its log")
+    story.chapter("7. A secret has leaked: invoice-mailer wrote it into its log")
     with story.leak(MAILER, "mailer.log") as leaked:
         story.keysteward("whose", "mailer.log", good=(FOUND,))
     story.keysteward("revoke", MAILER, "--generation", str(leaked.generation), "--reason", "in mailer.log", "--yes")

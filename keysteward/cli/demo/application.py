@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import requests
 
-from keysteward.cli.demo.place import TIMEOUT_SECONDS, Place
+from keysteward.cli.demo.place import AWS_REGION, TIMEOUT_SECONDS, Place
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS = 60
@@ -26,14 +26,21 @@ class Credential:
     token_url: str
     secret: str | None
     private_jwk: str | None
+    key_id: str = ""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the token endpoint said: claims of a validated token, or the error code."""
+    """What the token endpoint said: claims of a validated token, or the error code; of a key, who it is taken for."""
 
     claims: dict[str, Any] | None
     error: str = ""
+    known_as: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Say whether it was accepted."""
+        return self.claims is not None or bool(self.known_as)
 
 
 def read_document(place: Place, path: str) -> Credential:
@@ -48,11 +55,46 @@ def read_document(place: Place, path: str) -> Credential:
     jwk = document.get("private_jwk")
     return Credential(
         generation=document["generation"],
-        client_id=document["client_id"],
-        token_url=document["token_url"],
-        secret=document.get("client_secret"),
+        client_id=document.get("client_id") or document["holder"],
+        token_url=document.get("token_url", ""),
+        secret=document.get("client_secret") or document.get("api_key") or document.get("AWS_SECRET_ACCESS_KEY"),
         private_jwk=json.dumps(jwk) if isinstance(jwk, dict) else jwk,
+        key_id=document.get("key_id") or document.get("AWS_ACCESS_KEY_ID", ""),
     )
+
+
+def show_key(place: Place, held: Credential) -> Answer:
+    """Show an API key to whoever takes it: a partner's to WorkOS (`POST /api_keys/validations`), AWS's to STS."""
+    if held.key_id.startswith("AKIA"):
+        return _ask_aws(place, held)
+    answer = requests.post(
+        f"{place.workos_url}/api_keys/validations",
+        json={"value": held.secret},
+        headers={"Authorization": f"Bearer {place.workos_key}"},
+        timeout=TIMEOUT_SECONDS,
+    )
+    answer.raise_for_status()
+    found = answer.json()["api_key"]
+    if found is None:
+        return Answer(None, "unknown key")
+    return Answer(None, known_as=f"a key of {found['owner']['id']} that may {', '.join(found['permissions'])}")
+
+
+def _ask_aws(place: Place, held: Credential) -> Answer:
+    import boto3  # noqa: PLC0415 - only what runs against AWS needs it
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - as above
+
+    sts = boto3.client(
+        "sts",
+        region_name=AWS_REGION,
+        endpoint_url=place.aws_url,
+        aws_access_key_id=held.key_id,
+        aws_secret_access_key=held.secret,
+    )
+    try:
+        return Answer(None, known_as=str(sts.get_caller_identity()["Arn"]))
+    except ClientError as error:
+        return Answer(None, str(error.response["Error"]["Code"]))
 
 
 def get_token(place: Place, held: Credential, now: float | None = None) -> Answer:

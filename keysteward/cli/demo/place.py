@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
 
 from keysteward.providers.vault import Vault
 from keysteward.providers.vault.policy import policy
-from keysteward.sandbox import Sandbox, VaultStandIn
+from keysteward.sandbox import Sandbox, VaultStandIn, WorkOSStandIn
+from keysteward.sandbox.aws import AwsStandIn
+from keysteward.sandbox.clock import Clock
 from keysteward.sandbox.keycloak_server import KeycloakServer
+from keysteward.sandbox.sandbox import DEMO_ORGANIZATION
 from keysteward.testing.aging import age_ledgers
 
 REALM = "demo"
@@ -23,6 +27,13 @@ MASTER = ("sandbox-admin", "sandbox-admin-secret")
 ROOT_TOKEN = "sandbox-root"  # noqa: S105 - the stand-in's well-known token, on loopback
 STACK = "acme/demo"
 TIMEOUT_SECONDS = 60
+
+AWS_ADMIN, AWS_READER = ("AKIADEMOADMIN0000000", "demo-admin"), ("AKIADEMOREADER000000", "demo-reader")
+AWS_READS = frozenset({"iam:ListUsers", "iam:GetUser", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed"})
+AWS_REGION = "eu-central-1"
+AWS_USER = "svc-reports"
+KEYS_LIVE = timedelta(days=600)
+"""How long the demo's API keys are declared for, from today on."""
 
 RUNNER_ROLES = ("manage-clients",)
 READER_ROLES = ("view-clients",)
@@ -40,6 +51,9 @@ class Place:
     vault_url: str
     pass_time: Callable[[timedelta], None]
     vault: VaultStandIn | None = None
+    workos_url: str = ""
+    workos_key: str = ""
+    aws_url: str = ""
     realm: str = REALM
     environment: dict[str, str] = field(default_factory=dict)
     consumer_token: str = ""
@@ -53,9 +67,9 @@ class Place:
 @contextmanager
 def on_sandbox() -> Iterator[Place]:
     """Start both stand-ins; their clock is set."""
-    with Sandbox() as sandbox:
+    with Sandbox() as sandbox, _aws(sandbox.clock) as aws:
         place = Place("the sandbox", sandbox.keycloak.url, sandbox.vault.url, sandbox.clock.advance, sandbox.vault)
-        _prepare(place)
+        _prepare(place, sandbox.workos, aws)
         yield place
 
 
@@ -65,10 +79,13 @@ def on_keycloak(tell: Callable[[str], None]) -> Iterator[Place]:
     with (
         KeycloakServer(admin_client_id=MASTER[0], admin_client_secret=MASTER[1], progress=tell) as server,
         VaultStandIn() as vault,
+        WorkOSStandIn() as workos,
+        _aws(Clock()) as aws,
     ):
+        workos.add_organization("Demo", id=DEMO_ORGANIZATION)
         place = Place(f"Keycloak {server.version}", server.url, vault.url, lambda _by: None, vault)
         _as_master(place, "POST", "", {"realm": REALM, "enabled": True})
-        _prepare(place)
+        _prepare(place, workos, aws)
         ledgers = Vault("secrets", url=vault.url, admin="env:DEMO_VAULT_RUNNER").ledgers("keysteward")
         place.pass_time = lambda by: _age(place, ledgers, by)
         yield place
@@ -87,9 +104,44 @@ def _age(place: Place, ledgers: Any, by: timedelta) -> None:  # noqa: ANN401 - t
     age_ledgers(ledgers, STACK, by)
 
 
-def _prepare(place: Place) -> None:
-    """Make the administrators: a reader and a runner at both servers, and the consumer's right to its own path."""
+@contextmanager
+def _aws(clock: Clock) -> Iterator[AwsStandIn]:
+    """Start moto's server, with the stand-in for what it lacks in front of it, and one IAM user."""
+    import boto3  # noqa: PLC0415 - an extra that only this and AWS's adapters need
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - a development dependency
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # moto's server prints each call otherwise
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    try:
+        host, port = moto.get_host_and_port()
+        administrators = frozenset({AWS_ADMIN[0], AWS_READER[0]})
+        with AwsStandIn(behind=f"http://{host}:{port}", administrators=administrators, clock=clock) as stand_in:
+            stand_in.rights[AWS_READER[0]] = AWS_READS
+            iam = boto3.client(
+                "iam",
+                region_name=AWS_REGION,
+                endpoint_url=stand_in.url,
+                aws_access_key_id=AWS_ADMIN[0],
+                aws_secret_access_key=AWS_ADMIN[1],
+            )
+            iam.create_user(UserName=AWS_USER)
+            yield stand_in
+    finally:
+        moto.stop()
+
+
+def _prepare(place: Place, workos: WorkOSStandIn, aws: AwsStandIn) -> None:
+    """Make the administrators: a reader and a runner at each server, and the consumer's right to its own path."""
+    place.workos_url, place.workos_key, place.aws_url = workos.url, workos.api_key, aws.url
     place.environment = {
+        "DEMO_WORKOS_URL": workos.url,
+        "DEMO_WORKOS_ADMIN": workos.api_key,
+        "DEMO_ORGANIZATION": DEMO_ORGANIZATION,
+        "DEMO_AWS_URL": aws.url,
+        "DEMO_AWS_ADMIN": ":".join(AWS_ADMIN),
+        "DEMO_AWS_READER": ":".join(AWS_READER),
+        "DEMO_LAST_DAY": f"{datetime.now(UTC) + KEYS_LIVE:%Y-%m-%d}",
         "DEMO_KEYCLOAK_URL": place.keycloak_url,
         "DEMO_VAULT_URL": place.vault_url,
         "DEMO_REALM": REALM,

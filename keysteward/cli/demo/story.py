@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from keysteward.cli.demo.application import Answer, Credential, get_token, read_document, server_time
+from keysteward.cli.demo.application import Answer, Credential, get_token, read_document, server_time, show_key
 from keysteward.cli.demo.doors import KEYSTEWARD, KILLED, Door
 from keysteward.cli.demo.kill import Kill
 from keysteward.cli.demo.place import Place, keys_at_provider
 
 EXPORTER, MAILER = CLIENTS = ("billing-exporter", "invoice-mailer")
+PARTNER, UPLOADER = KEYS = ("partner-orders", "report-uploader")
 
 console = Console(highlight=False)
 
@@ -34,7 +35,7 @@ class Story:
         self.place = place
         self.door = door
         self.explained = False
-        self.held: dict[str, list[Credential]] = {name: [] for name in CLIENTS}
+        self.held: dict[str, list[Credential]] = {name: [] for name in (*CLIENTS, *KEYS)}
 
     def chapter(self, title: str) -> None:
         """Begin a chapter."""
@@ -103,7 +104,7 @@ class Story:
 
     def applications_read(self) -> None:
         """Read each document again as its application does, and use it."""
-        for name in CLIENTS:
+        for name in (*CLIENTS, *KEYS):
             held = read_document(self.place, f"apps/{name}")
             if held not in self.held[name]:
                 self.held[name].append(held)
@@ -111,16 +112,21 @@ class Story:
         self.explained = True
 
     def use(self, held: Credential) -> Answer:
-        """Get a token with a credential."""
+        """Get a token with a credential, or show a key to whoever takes it."""
+        if not held.token_url:
+            return show_key(self.place, held)
         return get_token(self.place, held, server_time(self.place))
 
     def say(self, name: str, held: Credential, answer: Answer, *, works: bool) -> None:
         """Show what a credential can do; raises StoryBroken when it is not what must be."""
-        if (answer.claims is not None) is not works:
-            raise StoryBroken(f"{name} generation {held.generation}: expected {'a token' if works else 'a refusal'}")
-        kind = "private key" if held.private_jwk else "client secret"
-        line = Text(f"  {name}: {kind} of generation {held.generation}, client {held.client_id}: ")
-        if answer.claims is None:
+        if answer.good is not works:
+            raise StoryBroken(f"{name} generation {held.generation}: expected {'success' if works else 'a refusal'}")
+        kind = "private key" if held.private_jwk else "client secret" if held.token_url else "API key"
+        whose = "client" if held.token_url else "holder"
+        line = Text(f"  {name}: {kind} of generation {held.generation}, {whose} {held.client_id}: ")
+        if answer.known_as:
+            line.append(f"taken for {answer.known_as}", style="green")
+        elif answer.claims is None:
             line.append(f"refused ({answer.error})", style="red")
         else:
             claims = answer.claims
@@ -132,7 +138,7 @@ class Story:
 
     def older_ones(self, *, work: bool) -> None:
         """Use the generations before the present one."""
-        for name in CLIENTS:
+        for name in (*CLIENTS, *KEYS):
             for held in self.held[name][:-1]:
                 self.say(name, held, self.use(held), works=work)
 
