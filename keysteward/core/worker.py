@@ -123,11 +123,12 @@ class Worker:
         old = self.world.object(record)
         ref = ObjectRef(record.client_id, record.remote_id or (old.remote_id if old else None))
         found = self._target(record).look(ref, self.tools.fingerprint)
+        named = found is not None or ref.remote_id is None  # of one that is gone the name may be another's by now
         others = tuple(
             f
             for f in self.world.found
             if f.target != record.target
-            or (f.object.client_id != record.client_id and f.object.remote_id != record.remote_id)
+            or (f.object.remote_id != ref.remote_id and not (named and f.object.client_id == record.client_id))
         )
         seen = others if found is None else (*others, Found(record.target, found))
         self.world = replace(self.world, found=seen)

@@ -1,0 +1,57 @@
+"""Ledger store and target come back from backups of different days: what a run finds is told apart, and goes on."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from bench_world import MINTING, STOCK, Company
+from test_lost_ledgers import NAME, rebuilt
+
+from keysteward.core.errors import Conflict
+from keysteward.core.handles import reissue
+
+
+def declared_anew(made: Company, **fields: object) -> None:
+    """Remove the declaration, and put it back: another client has the name now."""
+    made.declare()
+    made.up()
+    made.declare(made.client(**fields))
+    made.up()
+
+
+def test_a_client_is_not_taken_for_gone_because_an_earlier_one_of_its_name_is() -> None:
+    made = Company(MINTING)
+    made.declare(made.client())
+    made.up()
+    ledgers = dict(made.ledgers.documents)
+    declared_anew(made, deliver_to=made.store.path("apps/second"))
+    made.ledgers.documents = ledgers
+    made.declare(made.client(deliver_to=made.store.path("apps/moved")))
+    made.reconciler().edit(NAME, lambda ledger: reissue(ledger, "restored", at=made.clock.now))
+
+    with pytest.raises(Conflict, match="marked as ours, but no ledger knows it; run: keysteward rebuild billing"):
+        made.up()
+    rebuilt(made)
+    made.up()
+    assert [o.client_id for o in made.target.objects.values()] == ["billing"]
+    assert made.target.works("billing", made.store.reads("apps/moved") or "")
+
+
+def test_an_earlier_client_of_the_name_that_a_restored_target_has_again_takes_its_turn() -> None:
+    made = Company(STOCK)
+    made.declare(made.client(alternate_clients=True))
+    made.up()
+    realm = copy.deepcopy(made.target.objects)
+    declared_anew(made, alternate_clients=True)
+    ledgers = dict(made.ledgers.documents)
+    made.pass_time(days=90)
+    made.up()
+    made.target.objects, made.ledgers.documents = realm, ledgers
+
+    rebuilt(made)
+    made.reconciler().edit(NAME, lambda ledger: reissue(ledger, "restored", at=made.clock.now))
+    made.up()
+    assert [o.client_id for o in made.target.objects.values()] == ["billing"]
+    assert made.consumer_works()
+    assert made.words() == ""
