@@ -9,6 +9,7 @@ from bench_world import MINTING, STOCK, Company
 from test_lost_ledgers import NAME, rebuilt
 
 from keysteward.core.errors import Conflict
+from keysteward.core.findings import Kind
 from keysteward.core.handles import reissue
 
 
@@ -55,3 +56,28 @@ def test_an_earlier_client_of_the_name_that_a_restored_target_has_again_takes_it
     assert [o.client_id for o in made.target.objects.values()] == ["billing"]
     assert made.consumer_works()
     assert made.words() == ""
+
+
+def test_while_the_restored_client_is_disabled_no_store_keeps_what_is_over() -> None:
+    made = Company(STOCK)
+    made.declare(made.client(alternate_clients=True))
+    made.up()
+    realm, ledgers = copy.deepcopy(made.target.objects), dict(made.ledgers.documents)
+    made.declare(made.client(alternate_clients=True, deliver_to=made.store.path("apps/moved")))
+    made.up()
+    made.pass_time(days=8)
+    made.up()
+    made.target.objects, made.ledgers.documents = realm, ledgers
+    [client] = made.target.objects.values()
+    client.enabled = False
+    assert made.store.reads("apps/moved") == "secret-2"
+
+    rebuilt(made)
+    made.up()
+    assert made.store.reads("apps/moved") is None, "the client it was for is gone"
+    assert Kind.DISABLED_ELSEWHERE in {f.kind for f in made.preview()[NAME].findings}
+    assert [s.value for s in client.secrets] == ["secret-1"], "nothing ends that may be alive"
+    assert not client.enabled
+    client.enabled = True
+    made.up()
+    assert made.target.works("billing-2", made.store.reads("apps/moved") or "")
