@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sim_world import Runner, Simulation
 
 FROZEN = "frozen longer than its lease"
+CLIENT_DELETED = "client deleted"
+FOUND_DISABLED = "found on a disabled client"
 SLOTS = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP, Strategy.ALTERNATE})
 
 S = State
@@ -179,11 +181,19 @@ class Watch:
         if known is not None and known.ends_at is not None:
             return "ended by a person's word"
         evidence = (known.evidence or "") if known is not None else ""
-        if "has it again" in evidence or "ended elsewhere" in evidence:
+        if any(end in evidence for end in ("has it again", "ended elsewhere", CLIENT_DELETED)):
             return "came back after its end"
+        if what.startswith("suspend") and number is not None and self._nothing_shows(credential, ledger, number):
+            return "issued after the backup from which its ledger came back, and shown by nothing"
         if any(g.strategy is Strategy.GAP and g.state is not State.RETIRED for g in ledger.generations):
             return "gap accepted"
         return None
+
+    def _nothing_shows(self, credential: Credential, ledger: Ledger, number: int) -> bool:
+        """Say whether a ledger from a backup is older than a generation that no place holds any more."""
+        places = {*credential.places, *((p.store, p.path) for p in ledger.places)}
+        held = {n for store, path in places for n in self.world.stores[store].numbers(path)}
+        return number >= ledger.next and number not in held
 
     def ledger_of(self, credential: Credential) -> Ledger | None:
         """Return the stored ledger of a credential, under the newest of its names that has an open one."""
@@ -417,6 +427,10 @@ class Watch:
                 ):
                     continue
                 for secret in item.secrets:
+                    known = self._generation_of(ledger, secret, target)
+                    if known is not None and known.evidence == FOUND_DISABLED and not item.enabled:
+                        self.excused["on a disabled client, and not proven ours, after a rebuild"] += 1
+                        continue
                     self._known(credential, ledger, secret, suspects, target)
 
     def _known(
