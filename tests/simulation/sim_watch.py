@@ -428,7 +428,8 @@ class Watch:
                     continue
                 for secret in item.secrets:
                     known = self._generation_of(ledger, secret, target)
-                    if known is not None and known.evidence == FOUND_DISABLED and not item.enabled:
+                    adopted = known is not None and known.evidence == FOUND_DISABLED and secret.slot == "key"
+                    if adopted and not item.enabled:
                         self.excused["on a disabled client, and not proven ours, after a rebuild"] += 1
                         continue
                     self._known(credential, ledger, secret, suspects, target)
