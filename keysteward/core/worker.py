@@ -470,7 +470,7 @@ class Worker:
                 return None
             if refused is not None:
                 return Outcome(at=self.clock(), good=False, reason=refused)
-        if not record.deleted:
+        if not record.deleted or self.world.object(record) is not None:
             self._end_at_target(generation, record)
         for place in self._places(generation):
             store = self.tools.stores.get(place.store)

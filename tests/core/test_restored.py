@@ -6,11 +6,11 @@ import copy
 
 import pytest
 from bench_world import MINTING, STOCK, Company
-from test_lost_ledgers import NAME, rebuilt
+from test_lost_ledgers import NAME, STRATEGIES, rebuilt
 
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
-from keysteward.core.handles import reissue
+from keysteward.core.handles import reissue, revoke
 
 
 def declared_anew(made: Company, **fields: object) -> None:
@@ -81,3 +81,22 @@ def test_while_the_restored_client_is_disabled_no_store_keeps_what_is_over() -> 
     client.enabled = True
     made.up()
     assert made.target.works("billing-2", made.store.reads("apps/moved") or "")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_was_revoked_is_ended_on_a_deleted_client_that_a_restored_target_has_again(strategy: str) -> None:
+    can, fields = STRATEGIES[strategy]
+    made = Company(can)
+    made.declare(made.client(**fields))
+    made.up()
+    value = made.reads() or ""
+    realm = copy.deepcopy(made.target.objects)
+    declared_anew(made, **fields)
+    made.pass_time(days=1)
+    made.target.objects = realm
+    made.reconciler().edit(NAME, lambda ledger: revoke(ledger, made.clock.now, "leaked"))
+    assert made.target.works("billing", value)
+
+    made.up()
+    assert not made.target.works("billing", value)
+    assert made.words() == ""
