@@ -174,7 +174,10 @@ def _behind(w: World) -> Decision:
 
 
 def _disabled(w: World) -> Decision:
-    """While somebody else has disabled the client, nothing can be proven: nothing begins and nothing ends."""
+    """While somebody else has disabled the client, nothing can be proven: nothing begins and nothing ends.
+
+    What is over already is destroyed in the stores all the same.
+    """
     ledger = w.ledger
     if w.spec is None or ledger is None or ledger.closed:
         return None
@@ -184,7 +187,7 @@ def _disabled(w: World) -> Decision:
         if generation is None or record is None or found is None or record.suspended:
             continue
         if is_off(record, found, generation):
-            return NOTHING
+            return _tidy(w) or NOTHING
     return None
 
 

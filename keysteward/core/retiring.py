@@ -231,7 +231,8 @@ def came_back(w: World, ledger: Ledger, generation: Generation) -> Step | None:
     view, found = w.views.get(record.target), w.object(record)
     if generation.state is not State.RETIRED or view is None or found is None or not found.enabled:
         return None
-    if generation.strategy is Strategy.ALTERNATE or shown(found, generation) is None:
+    disabled_anyway = generation.strategy is Strategy.ALTERNATE and not record.deleted
+    if disabled_anyway or shown(found, generation) is None:
         return None
     if not proves_presence(view, generation):
         return None

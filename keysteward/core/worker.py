@@ -133,11 +133,12 @@ class Worker:
         old = self.world.object(record)
         ref = ObjectRef(record.client_id, record.remote_id or (old.remote_id if old else None))
         found = self._target(record).look(ref, self.tools.fingerprint)
+        named = found is not None or ref.remote_id is None  # of one that is gone the name may be another's by now
         others = tuple(
             f
             for f in self.world.found
             if f.target != record.target
-            or (f.object.client_id != record.client_id and f.object.remote_id != record.remote_id)
+            or (f.object.remote_id != ref.remote_id and not (named and f.object.client_id == record.client_id))
         )
         seen = others if found is None else (*others, Found(record.target, found))
         self.world = replace(self.world, found=seen)
@@ -520,7 +521,7 @@ class Worker:
                 return None
             if refused is not None:
                 return Outcome(at=self.clock(), good=False, reason=refused)
-        if not record.deleted:
+        if not record.deleted or self.world.object(record) is not None:
             self._end_at_target(generation, record)
         for place in self._places(generation):
             store = self.tools.stores.get(place.store)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FROZEN = "frozen longer than its lease"
 MEDDLED = "a stranger acted in the midst of a run"
 ELSEWHERE = "ended elsewhere"
+CLIENT_DELETED = "client deleted"
+FOUND_DISABLED = "found on a disabled client"
 SLOTS = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP, Strategy.ALTERNATE})
 
 S = State
@@ -182,11 +184,19 @@ class Watch:
         if known is not None and known.ends_at is not None:
             return "ended by a person's word"
         evidence = (known.evidence or "") if known is not None else ""
-        if "has it again" in evidence or ELSEWHERE in evidence:
+        if any(end in evidence for end in ("has it again", ELSEWHERE, CLIENT_DELETED)):
             return "came back after its end"
+        if what.startswith("suspend") and number is not None and self._nothing_shows(credential, ledger, number):
+            return "issued after the backup from which its ledger came back, and shown by nothing"
         if any(g.strategy is Strategy.GAP and g.state is not State.RETIRED for g in ledger.generations):
             return "gap accepted"
         return None
+
+    def _nothing_shows(self, credential: Credential, ledger: Ledger, number: int) -> bool:
+        """Say whether a ledger from a backup is older than a generation that no place holds any more."""
+        places = {*credential.places, *((p.store, p.path) for p in ledger.places)}
+        held = {n for store, path in places for n in self.world.stores[store].numbers(path)}
+        return number >= ledger.next and number not in held
 
     def ledger_of(self, credential: Credential) -> Ledger | None:
         """Return the stored ledger of a credential, under the newest of its names that has an open one."""
@@ -478,6 +488,11 @@ class Watch:
                 ):
                     continue
                 for secret in item.secrets:
+                    known = self._generation_of(ledger, secret, target)
+                    adopted = known is not None and known.evidence == FOUND_DISABLED and secret.slot == "key"
+                    if adopted and not item.enabled:
+                        self.excused["on a disabled client, and not proven ours, after a rebuild"] += 1
+                        continue
                     self._known(credential, ledger, secret, suspects, target)
 
     def _known(
