@@ -189,6 +189,18 @@ def test_a_token_says_what_cognitos_do(aws_account: Account) -> None:
     assert ask() == {"error": "invalid_scope"}, "a scope that is gone is in no token"
 
 
+def test_a_key_is_in_a_usage_plan_once(aws_account: Account) -> None:
+    gateway, plan = aws_account.client("apigateway"), aws_account.plan("partners")
+    key_id = gateway.create_api_key(name="k", enabled=True)["id"]
+    member = {"usagePlanId": plan, "keyId": key_id, "keyType": "API_KEY"}
+    gateway.create_usage_plan_key(**member)
+    assert refused(gateway.create_usage_plan_key, **member) == ("ConflictException", 409)
+    gateway.delete_usage_plan_key(usagePlanId=plan, keyId=key_id)
+    gateway.create_usage_plan_key(**member)
+    gateway.delete_api_key(apiKey=key_id)
+    assert refused(gateway.create_usage_plan_key, **member) == ("NotFoundException", 404)
+
+
 def test_moto_is_started_behind_it_when_no_server_is_named() -> None:
     with AwsStandIn(administrators=frozenset({ADMIN})) as stand_in:
         keys = {"aws_access_key_id": ADMIN, "aws_secret_access_key": SECRET_KEY}

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from keysteward.sandbox.aws.access_keys import AccessKeys
 from keysteward.sandbox.aws.calls import AwsCall
 from keysteward.sandbox.aws.cognito import UserPools
+from keysteward.sandbox.aws.usage_plans import UsagePlans
 from keysteward.sandbox.server import StandIn
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class AwsStandIn(StandIn):
         self.rights: dict[str, frozenset[str]] = {}
         self.access_keys = AccessKeys(administrators)
         self.user_pools = UserPools()
+        self.usage_plans = UsagePlans()
 
     def start(self) -> None:
         """Bind the port and begin to answer, moto's server behind it first where one is to be started."""
@@ -94,6 +96,8 @@ class AwsStandIn(StandIn):
 
         if call.service == "iam":
             return self.access_keys.answer(call, forward)
+        if call.service == "apigateway":
+            return self.usage_plans.answer(call, forward)
         if call.service == "cognito-idp":
             return self.user_pools.answer(call, forward, self.clock.now())
         return forward()
@@ -125,6 +129,7 @@ class AwsStandIn(StandIn):
         with self.lock:
             self.access_keys.keys.clear()
             self.user_pools.pools.clear()
+            self.usage_plans.members.clear()
             self.rights.clear()
             self.faults.clear()
             self.calls.clear()
