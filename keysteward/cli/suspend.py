@@ -71,13 +71,13 @@ def _can_be_suspended(world: World) -> None:
     for record in ledger.objects if ledger is not None else ():
         if record.deleted or ledger is None or not _in_use(ledger, record.key):
             continue
-        name, view = world.identity.rsplit("/", 1)[-1], world.views.get(record.target)
+        name, can = world.identity.rsplit("/", 1)[-1], world.can(record)
         if record.external and not record.holder:
             raise DeclarationError(
                 f"client {record.client_id} is managed by somebody else and only its secret is ours; disable it where "
                 f"it is managed, or end the secret: keysteward revoke {name} --reason TEXT"
             )
-        if view is None or not view.capabilities.suspends:
+        if can is None or not can.suspends:
             raise DeclarationError(
                 f"target {record.target} cannot disable {record.noun}; its secrets can be ended, for good: "
                 f"keysteward revoke {name} --reason TEXT"

@@ -50,7 +50,7 @@ def entered(
         strategy=_strategy(spec, record),
         delivery=spec.delivery,
         nonce=nonce,
-        facts=spec.facts,
+        facts=spec.facts if secret.scopes in {None, spec.scopes} else "",
         asked_at=at,
         origin=Origin.ADOPTED,
         fingerprint=secret.fingerprint,

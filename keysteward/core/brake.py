@@ -32,7 +32,7 @@ def must_be_allowed(w: World, now: datetime) -> str | None:
     last_use = _last_use(w, ledger)
     if last_use is not None:
         return f"it was used on {last_use:%Y-%m-%d %H:%M} UTC" if now - last_use < DAY else None
-    shows = any(view.capabilities.last_use for view in w.views.values())
+    shows = any((can := w.can(record)) is not None and can.last_use for record in ledger.objects)
     if shows or (about is not None and about.environment != "production"):
         return None
     return "it is a production credential, and its target cannot show whether it is still used"

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keysteward.core.adoption import adopted_nonce, age_of, entered
-from keysteward.core.holders import narrowed, switched
+from keysteward.core.holders import enabled_keys, narrowed, switched
 from keysteward.core.ledger import (
+    RELEASED,
     Blocked,
     Generation,
     Ledger,
@@ -341,11 +342,20 @@ def _suspend(w: World, step: Step, _out: Outcome) -> World:
     return _switched(w, step, on=False)
 
 
-def _switched(w: World, step: Step, *, on: bool) -> World:
+def about_to_disable(w: World, step: Step) -> World:
+    """Note what a run is about to disable, before it does: else nobody would know, after a kill, whose step it was."""
     record, ledger = _record_of(w, step), _ledger(w)
     found = w.object(record)
-    seen = w.found if found is None else _see(w, record, switched(ledger, record, found, on=on))
-    return _with(w, ledger.with_object(record.key, suspended=not on), seen)
+    keys = enabled_keys(ledger, record, found) if found is not None else ()
+    return _with(w, ledger.with_object(record.key, suspended=True, off=tuple({*record.off, *keys})))
+
+
+def _switched(w: World, step: Step, *, on: bool) -> World:
+    noted = w if on else about_to_disable(w, step)
+    record, ledger = _record_of(noted, step), _ledger(noted)
+    found = w.object(record)
+    seen = w.found if found is None else _see(w, record, switched(record, found, on=on))
+    return _with(w, ledger.with_object(record.key, suspended=not on, off=() if on else record.off), seen)
 
 
 def _verify(w: World, step: Step, out: Outcome) -> World:
@@ -400,8 +410,11 @@ def _settle(w: World, step: Step, out: Outcome) -> World:
             state=State.RETIRING if in_place else State.PREVIOUS,
             superseded_at=out.at,
             evidence="replaced in place" if in_place else old.evidence,
-            ends_at=out.at if _spec(w).narrow_now and narrowed(w, _spec(w), old) else old.ends_at,
         )
+    if _spec(w).narrow_now:
+        wider = [g for g in ledger.in_state(State.PREVIOUS) if narrowed(w, _spec(w), g)]
+        for previous in wider:
+            ledger = ledger.with_generation(previous.number, ends_at=out.at)
     ledger = ledger.with_generation(generation.number, state=State.CURRENT, current_since=out.at)
     if ledger.reissue and ledger.grace is not None:
         for previous in ledger.in_state(State.PREVIOUS):
@@ -540,11 +553,9 @@ def _close(w: World, _step: Step, out: Outcome) -> World:
     ledger = _ledger(w)
     for generation in ledger.generations:
         if generation.state is not State.RETIRED:
-            ledger = ledger.with_generation(
-                generation.number, state=State.RETIRED, ended_at=out.at, evidence="released, not ended"
-            )
+            ledger = ledger.with_generation(generation.number, state=State.RETIRED, ended_at=out.at, evidence=RELEASED)
     for record in ledger.objects:
-        ledger = ledger.with_object(record.key, deleted=not record.holder, suspended=False)
+        ledger = ledger.with_object(record.key, deleted=not record.holder, suspended=False, off=())
     closed = replace(
         ledger,
         closed=out.at,

@@ -183,8 +183,8 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
 
 
 def _full(w: World, ledger: Ledger | None, record: ObjectRecord, found: ObservedObject) -> Iterable[Finding]:
-    view = w.views.get(record.target)
-    if view is None or not cap_filled(w, ledger, record, found):
+    can = w.can(record)
+    if can is None or not cap_filled(w, ledger, record, found):
         return
     generations = ledger.generations if ledger is not None else ()
     live = [g.id for g in generations if g.object == record.key and g.live]
@@ -194,9 +194,14 @@ def _full(w: World, ledger: Ledger | None, record: ObjectRecord, found: Observed
             w,
             Kind.CAP_FILLED,
             Severity.WARNING,
-            f"all {view.capabilities.secrets} secrets of {record.client_id} are taken, "
+            f"all {can.secrets} secrets of {record.client_id} are taken, "
             f"{', '.join(others)} not by a living generation",
             "end one of them at the target; rotation goes on then",
+        )
+    elif ledger is not None and ledger.reissue:
+        message = f"all {can.secrets} secrets of {record.client_id} are its own; the next one waits until one has ended"
+        yield _find(
+            w, Kind.CAP_FILLED, Severity.NOTE, message, "nothing to do; the old one ends with its overlap"
         )
 
 
@@ -237,6 +242,8 @@ def _expiring(w: World, spec: Spec) -> Iterable[Finding]:
 def _late(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
     current = ledger.current
     if current is None or spec.decommission is not None or spec.strategy is Strategy.BY_HAND:
+        return
+    if ledger.migrated is not None or (spec.renewed_until is not None and w.now >= spec.renewed_until):
         return
     due = due_at(spec.identity, current.current_since or current.asked_at, spec.every, spec.windows)
     if w.now > due + spec.every / LATE_SHARE:
@@ -313,7 +320,11 @@ def _make_one(w: World, system: str) -> str:
 
 def _not_renewed(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
     """Report a key that gets no new generation, since the day its classification gave is past."""
-    if spec.renewed_until is None or w.now < spec.renewed_until or ledger.migrated is not None:
+    if ledger.migrated is not None and spec.migrates_to is not None:
+        message = f"it has ended, since its consumers use client {spec.migrates_to}"
+        yield _find(w, Kind.NOT_RENEWED, Severity.NOTE, message, "remove its declaration")
+        return
+    if spec.renewed_until is None or w.now < spec.renewed_until:
         return
     until = f"; the present one works until {spec.expires:%Y-%m-%d}" if spec.expires and ledger.current else ""
     yield _find(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import shown
@@ -23,18 +24,26 @@ def ours(ledger: Ledger, record: ObjectRecord, found: ObservedObject) -> tuple[O
     return tuple(secret for g in living if (secret := shown(found, g)) is not None)
 
 
+def enabled_keys(ledger: Ledger, record: ObjectRecord, found: ObservedObject) -> tuple[str, ...]:
+    """Return the ids of our keys with a holder that work; on a client none, since the client is disabled as a whole."""
+    return tuple(secret.id for secret in ours(ledger, record, found) if secret.enabled) if record.holder else ()
+
+
 def suspendable(ledger: Ledger, record: ObjectRecord, found: ObservedObject) -> bool:
     """Say whether something of ours on this object works and could be disabled."""
-    if record.holder:
-        return any(secret.enabled for secret in ours(ledger, record, found))
-    return found.enabled
+    return bool(enabled_keys(ledger, record, found)) if record.holder else found.enabled
 
 
-def resumable(ledger: Ledger, record: ObjectRecord, found: ObservedObject) -> bool:
-    """Say whether something of ours on this object is disabled."""
+def resumable(record: ObjectRecord, found: ObservedObject) -> bool:
+    """Say whether something on this object is disabled that we have disabled."""
     if record.holder:
-        return any(not secret.enabled for secret in ours(ledger, record, found))
+        return any(secret.id in record.off and not secret.enabled for secret in found.secrets)
     return not found.enabled
+
+
+def expired(secret: ObservedSecret, now: datetime) -> bool:
+    """Say whether a key that is still listed has ended by the target's own expiry."""
+    return secret.expires_at is not None and secret.expires_at <= now
 
 
 def is_off(record: ObjectRecord, found: ObservedObject, generation: Generation) -> bool:
@@ -45,12 +54,11 @@ def is_off(record: ObjectRecord, found: ObservedObject, generation: Generation) 
     return secret is not None and not secret.enabled
 
 
-def switched(ledger: Ledger, record: ObjectRecord, found: ObservedObject, *, on: bool) -> ObservedObject:
+def switched(record: ObjectRecord, found: ObservedObject, *, on: bool) -> ObservedObject:
     """Return the object as it is after our part of it was enabled or disabled."""
     if not record.holder:
         return replace(found, enabled=on)
-    changed = {secret.id for secret in ours(ledger, record, found)}
-    secrets = tuple(replace(s, enabled=on) if s.id in changed else s for s in found.secrets)
+    secrets = tuple(replace(s, enabled=on) if s.id in record.off else s for s in found.secrets)
     return replace(found, secrets=secrets)
 
 
@@ -79,8 +87,10 @@ def merged(seen: ObservedObject, before: Sequence[ObservedSecret], after: Observ
 
     A look at one holder need not show its name: the list did.
     """
-    known, new = {s.id for s in before}, {s.id: s for s in after.secrets}
-    kept = [new.get(s.id, s) for s in seen.secrets if s.id in new or s.id not in known]
+    old, new = {s.id: s for s in before}, {s.id: s for s in after.secrets}
+    known = set(old)
+    changed = {i: s for i, s in new.items() if old.get(i) != s}
+    kept = [changed.get(s.id, s) for s in seen.secrets if s.id in new or s.id not in known]
     there = {s.id for s in kept}
     added = [s for s in after.secrets if s.id not in there and s.id not in known]
     return replace(after, secrets=(*kept, *added), label=after.label or seen.label)

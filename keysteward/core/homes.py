@@ -21,6 +21,8 @@ def at_home(spec: Spec, record: ObjectRecord) -> bool:
     """Say whether a client has a name this declaration may use. One not given explicitly stays what it was."""
     if record.target != spec.target:
         return False
+    if spec.key is not record.holder:
+        return False
     if spec.key:
         return spec.client_id in {record.client_id, record.remote_id}
     if not spec.client_id_given or record.adopted:

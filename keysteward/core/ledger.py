@@ -42,6 +42,10 @@ LIVE = frozenset({State.CURRENT, State.PREVIOUS, State.RETIRING, State.VERIFIED,
 """States in which the secret authenticates, or may."""
 
 
+RELEASED = "released, not ended"
+"""Evidence of a generation that was left to others with its client or holder: it is not ours any more."""
+
+
 class Origin(StrEnum):
     """How a generation came to us."""
 
@@ -84,7 +88,7 @@ class ObjectRecord:
 
     `nonce` marks the attempt that creates it; until `remote_id` is known, an object with our mark and this nonce is
     the one we made. `external` objects are managed by somebody else: only their secret is ours. A `holder` is one of
-    them that carries API keys, ours beside those of others.
+    them that carries API keys, ours beside those of others; `off` are the ids of those that we have disabled.
     """
 
     key: int
@@ -98,6 +102,7 @@ class ObjectRecord:
     adopted: bool = False
     marked: bool = True
     suspended: bool = False
+    off: tuple[str, ...] = ()
     deleted: bool = False
 
     @property

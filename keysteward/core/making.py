@@ -53,18 +53,18 @@ def obstacle(w: World, spec: Spec) -> Problem | None:
 
 def cap_filled(w: World, ledger: Ledger | None, record: ObjectRecord, found: ObservedObject) -> bool:
     """Say whether the target would refuse one more secret; what a list shows of those just retired does not count."""
-    view = w.views.get(record.target)
-    if view is None or view.capabilities.secrets <= 1 or view.capabilities.native_slot:
+    view, can = w.views.get(record.target), w.can(record)
+    if view is None or can is None or can.secrets <= 1 or can.native_slot:
         return False
     retired = ledger.in_state(State.RETIRED) if ledger else ()
-    ended = {g.id for g in retired if g.object == record.key and not proves_presence(view, g)}
-    return sum(1 for secret in found.secrets if secret.id not in ended) >= view.capabilities.secrets
+    ended = {g.id for g in retired if g.object == record.key and not proves_presence(view, can, g)}
+    return sum(1 for secret in found.secrets if secret.id not in ended) >= can.secrets
 
 
-def proves_presence(view: View, generation: Generation) -> bool:
+def proves_presence(view: View, can: Capabilities, generation: Generation) -> bool:
     """Say whether a retired secret that a list shows is really there again, and not just still in an old list."""
     ended = generation.ended_at
-    return ended is not None and view.taken_at >= ended + view.capabilities.list_lag + view.capabilities.call_timeout
+    return ended is not None and view.taken_at >= ended + can.list_lag + can.call_timeout
 
 
 def shown(found: ObservedObject, generation: Generation) -> ObservedSecret | None:
@@ -198,7 +198,7 @@ def resolve_lost(w: World, ledger: Ledger, generation: Generation) -> Step | Wai
     if staged is not None and staged.nonce == generation.nonce:
         return Step(Do.RECOVER, f"record generation {number}", "the store holds it", number)
     view, found = w.views[record.target], w.object(record)
-    can = view.capabilities
+    can = w.can(record) or view.capabilities
     asked = generation.asked_at_target or generation.asked_at
     proof_at = asked + can.call_timeout + can.list_lag
     if view.started_at < proof_at:

@@ -17,7 +17,7 @@ from keysteward.core.diff import METHOD, differences, show_differences
 from keysteward.core.effects import predict
 from keysteward.core.examine import examine
 from keysteward.core.handover import new_value
-from keysteward.core.holders import is_off, narrowed, resumable
+from keysteward.core.holders import expired, is_off, narrowed, read_name, resumable
 from keysteward.core.homes import at_home, holder_record, home_of, new_home
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, State
 from keysteward.core.observed import Mark
@@ -158,7 +158,7 @@ def _resume(w: World) -> Decision:
         used = any(g.object == record.key and g.state in IN_USE for g in ledger.generations)
         if not used or not record.suspended or record.deleted or found is None:
             continue
-        if not resumable(ledger, record, found):
+        if not resumable(record, found):
             continue
         words = f"enable {record.noun}"
         return Step(Do.RESUME, words, "it may work again", object=record.key, headline=True, widens=True)
@@ -232,8 +232,14 @@ def _adopt(w: World) -> Decision:
 def _adopt_key(w: World, spec: Spec, key_id: str) -> Decision:
     """Enter one living key of a holder as ours; nothing is written to it."""
     found = w.by_client_id(spec.target, spec.client_id)
-    if found is None or not any(secret.id == key_id for secret in found.secrets):
+    secret = next((s for s in found.secrets if s.id == key_id), None) if found is not None else None
+    if found is None or secret is None:
         return Problem(f"adopt: {spec.client_id!r} at target {spec.target} has no key {key_id!r}; correct its id")
+    name = read_name(secret)
+    named = name.identity if name is not None and name.identity not in {spec.identity, *w.names} else None
+    owner = w.claimed_by or named
+    if owner is not None:
+        return Problem(f"adopt: key {key_id!r} belongs to {owner}; it must be released there first")
     record = holder_record(found, spec, 1)
     return Step(Do.ADOPT, f"adopt key {key_id}", "declared with adopt", object=1, record=record, headline=True)
 
@@ -327,13 +333,22 @@ def _dead_current(w: World) -> Decision:
     view, found = w.views.get(record.target), w.object(record)
     if view is None or record.remote_id is None:
         return None
-    if found is not None and (
-        making.shown(found, current) is not None
-        or any(s.fingerprint is None and s.slot != "key" for s in found.secrets)
-        or (current.id is None and any(s.fingerprint is None for s in found.secrets))
+    secret = making.shown(found, current) if found is not None else None
+    over = secret is not None and expired(secret, w.now)
+    if (
+        found is not None
+        and not over
+        and (
+            secret is not None
+            or any(s.fingerprint is None and s.slot != "key" for s in found.secrets)
+            or (current.id is None and any(s.fingerprint is None for s in found.secrets))
+        )
     ):
         return None
-    why = "its client is gone" if found is None else "its secret is not at the target any more"
+    gone = f"{'its holder' if record.holder else 'its client'} is gone"
+    why = gone if found is None else "its secret is not at the target any more"
+    if over:
+        why = "its target has ended it by a day of its own"
     return Step(
         Do.CHECK,
         f"check whether generation {current.number} still works",
@@ -351,7 +366,7 @@ def _settings(w: World) -> Decision:
     busy = {g.object for g in ledger.generations if g.live}
     for record in ledger.objects:
         found = w.object(record)
-        if record.key not in busy or record.deleted or found is None or record.target != spec.target:
+        if record.key not in busy or record.deleted or record.holder or found is None or record.target != spec.target:
             continue
         differing = differences(spec.settings(record.method), found.settings)
         changes = tuple(change for change in differing if change.field != METHOD)
@@ -379,10 +394,26 @@ def _decommissioned(w: World) -> Decision:
     spec, ledger = w.spec, w.ledger
     if spec is None or ledger is None or ledger.closed:
         return None
+    mistaken = _expired_before_issue(spec, ledger)
+    if mistaken is not None:
+        return mistaken
     for when, what in ((spec.decommission, "decommissioned"), (spec.expires, "expired")):
         if when is not None and w.now >= when:
             return retiring.stop_working(w, ledger, f"{what} on {when:%Y-%m-%d}") or _tidy(w) or NOTHING
     return None
+
+
+def _expired_before_issue(spec: Spec, ledger: Ledger) -> Problem | None:
+    """Refuse a day of expiry that was over before the living secret was issued: nobody can have meant that."""
+    current = ledger.current
+    issued = (current.issued_at or current.asked_at) if current is not None else None
+    if current is None or issued is None or spec.expires is None or spec.expires > issued:
+        return None
+    name = spec.identity.rsplit("/", 1)[-1]
+    return Problem(
+        f"expires: {spec.expires:%Y-%m-%d} is before generation {current.number} was issued ({issued:%Y-%m-%d}); "
+        f"correct the day, or end it now: keysteward revoke {name} --all --reason TEXT"
+    )
 
 
 def _migrated(w: World) -> Decision:
@@ -396,10 +427,12 @@ def _migrated(w: World) -> Decision:
     current = ledger.current
     if spec.silent_for is None or current is None or ledger.unfinished is not None or w.successor is None:
         return None
-    silent = retiring.silence(w, ledger, current)
+    silences = [retiring.silence(w, ledger, g) for g in ledger.generations if g.live]
+    known = [silent for silent in silences if silent is not None]
+    silent = min(known) if len(known) == len(silences) else None
     if silent is None or silent < spec.silent_for or w.successor < w.now - spec.silent_for:
         return None
-    words = f"end the key, since it was silent for {silent.days} days"
+    words, why = f"end the key: {why}", f"nobody used the key for {silent.days} days"
     return Step(Do.MIGRATE, words, why, current.number, headline=True)
 
 
@@ -546,10 +579,22 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
         return moved
     if making.button_pressed(w, ledger, current):
         return "somebody regenerated the secret; the delivered one now ends with the server's overlap"
+    ends = _ends_at_target(w, spec, ledger, current)
+    if ends is not None and w.now + spec.overlap >= ends:
+        return f"its target ends the present key on {ends:%Y-%m-%d}"
     due = rotation_at(spec, current)
     if may_begin(w.now, due, spec.every, spec.windows):
         return f"due {due:%Y-%m-%d}"
     return None
+
+
+def _ends_at_target(w: World, spec: Spec, ledger: Ledger, current: Generation) -> datetime | None:
+    """Return when the target will end a key by itself, earlier than declared; None when it will not."""
+    record = ledger.object_of(current)
+    found = w.object(record) if record.holder else None
+    secret = making.shown(found, current) if found is not None else None
+    ends = secret.expires_at if secret is not None else None
+    return ends if ends is not None and (spec.expires is None or ends < spec.expires) else None
 
 
 def why_moved(spec: Spec, ledger: Ledger, current: Generation) -> str | None:

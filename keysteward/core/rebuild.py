@@ -107,9 +107,10 @@ def _client_ids(w: World) -> set[str]:
 def _just_deleted(w: World, record: ObjectRecord) -> bool:
     """Say whether a list may still show what was deleted before its ledger was closed."""
     closed, view = w.ledger.closed if w.ledger is not None else None, w.views.get(record.target)
-    if closed is None or view is None:
+    can = w.can(record)
+    if closed is None or view is None or can is None:
         return False
-    return view.taken_at < closed + view.capabilities.list_lag + view.capabilities.call_timeout
+    return view.taken_at < closed + can.list_lag + can.call_timeout
 
 
 def _age(found: Found) -> tuple[float, str]:
@@ -164,8 +165,8 @@ def copied_names(w: World) -> Iterator[tuple[str, str, ObservedSecret]]:
     if w.ledger is not None:
         known |= {(g.target, g.id) for g in w.ledger.generations}
         known |= {(g.target, s) for g in w.ledger.generations for s in g.suspects}
-    for target, holder, secret, _ in _keys_named_so(w):
-        if (target, secret.id) not in known:
+    for target, holder, secret, name in _keys_named_so(w):
+        if (target, secret.id) not in known and name.identity == w.identity:
             yield target, holder, secret
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from keysteward.core.effects import Outcome, apply
+from keysteward.core.effects import Outcome, about_to_disable, apply
 from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, Rejected, VersionConflict
 from keysteward.core.evidence import Entry
 from keysteward.core.examine import examine
@@ -385,7 +385,10 @@ class _Run:
     def _step(self, step: Step, words: str) -> None:
         """Do one step: the lease first, then the outward call, then its record."""
         self.tools.tell(self.world.identity, step.words)
-        if step.do not in LEDGER_ONLY and self._lease_short():
+        if step.do is Do.SUSPEND:
+            self.world = about_to_disable(self.world, step)
+            self._write(self.world.ledger, words=words)
+        elif step.do not in LEDGER_ONLY and self._lease_short():
             self._write(self.world.ledger, words=words)
         try:
             outcome = self.worker.act(step)
@@ -461,7 +464,8 @@ class _Run:
         if ledger is None:
             return False
         lease = ledger.lease
-        longest = max((v.capabilities.call_timeout for v in self.world.views.values()), default=timedelta(seconds=30))
+        offers = [c for v in self.world.views.values() for c in (v.capabilities, v.key_capabilities) if c is not None]
+        longest = max((can.call_timeout for can in offers), default=timedelta(seconds=30))
         return lease is None or lease.runner != self.tools.runner or lease.until - self.now() < longest
 
     def _give_back(self, words: str) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from keysteward.core.holders import suspendable
-from keysteward.core.ledger import LIVE, UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
+from keysteward.core.ledger import LIVE, RELEASED, UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.making import ONE_SLOT, answer_lost, proves_presence, resolve_lost, shown
 from keysteward.core.ports import Strategy
 from keysteward.core.schedule import may_begin
@@ -65,11 +65,11 @@ def _may_end(w: World, spec: Spec, ledger: Ledger, generation: Generation) -> st
 
 def silence(w: World, ledger: Ledger, generation: Generation) -> timedelta | None:
     """Return for how long a delivered generation was not used, at least; None where its target does not tell."""
-    view, record = w.views.get(generation.target), ledger.object_of(generation)
-    found, since = w.object(record), generation.superseded_at or generation.current_since
-    if view is None or found is None or since is None or view.capabilities.last_use is None:
+    record = ledger.object_of(generation)
+    can, found, since = w.can(record), w.object(record), generation.superseded_at or generation.current_since
+    if can is None or found is None or since is None or can.last_use is None:
         return None
-    if view.capabilities.last_use == "client":
+    if can.last_use == "client":
         alone = all(g.object != generation.object or g is generation or not g.live for g in ledger.generations)
         return w.now - max(since, found.last_used or since) if alone else None
     secret = shown(found, generation)
@@ -228,13 +228,15 @@ def revoke(w: World, stop: _Stop) -> Step | Wait | _Stop | None:
 def came_back(w: World, ledger: Ledger, generation: Generation) -> Step | None:
     """End again what came back from the dead: a retired secret that a restored target shows once more."""
     record = ledger.object_of(generation)
-    view, found = w.views.get(record.target), w.object(record)
-    if generation.state is not State.RETIRED or view is None or found is None or not found.enabled:
+    view, can, found = w.views.get(record.target), w.can(record), w.object(record)
+    if generation.state is not State.RETIRED or generation.evidence == RELEASED:
+        return None
+    if view is None or can is None or found is None or not found.enabled:
         return None
     disabled_anyway = generation.strategy is Strategy.ALTERNATE and not record.deleted
     if disabled_anyway or shown(found, generation) is None:
         return None
-    if not proves_presence(view, generation):
+    if not proves_presence(view, can, generation):
         return None
     words, why = f"end generation {generation.number} again", "it was retired, and its target has it again"
     return Step(Do.ABANDON, words, why, generation.number, headline=True)
@@ -310,8 +312,8 @@ def end_all(w: World, ledger: Ledger) -> Step | Wait | Problem | None:
 
 
 def _suspend(w: World, record: ObjectRecord, why: str) -> Step | None:
-    found, view = w.object(record), w.views.get(record.target)
-    if found is None or view is None or w.ledger is None or record.deleted or not view.capabilities.suspends:
+    found, can = w.object(record), w.can(record)
+    if found is None or can is None or w.ledger is None or record.deleted or not can.suspends:
         return None
     theirs = (record.external and not record.holder) or (
         found.mark is not None and found.mark.identity not in {w.identity, *w.names}

@@ -13,13 +13,13 @@ from typing import TypeVar
 
 from keysteward.core.errors import KeystewardError
 from keysteward.core.holders import identities_of_keys, merged
-from keysteward.core.ledger import Ledger, Place, Revoked, load_ledger
+from keysteward.core.ledger import Ledger, Place, Revoked, State, load_ledger
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.ports import Fingerprint, LedgerStore, Store, Target
 from keysteward.core.servers import ServerLedger, load_server_ledger
 from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.stack import second_client_id
-from keysteward.core.world import Extent, Found, Self, View, World
+from keysteward.core.world import TOLERATED_SKEW, Extent, Found, Self, View, World
 
 LEDGERS = "ledgers"
 SERVER_KIND = "ResourceServer"
@@ -254,22 +254,38 @@ class Snapshot:
         places = {p.key: p for p in (*(spec.places if spec else ()), *(ledger.places if ledger else ()))}
         self._read_missing(places)
         views = {name: self.target(name) for name in sorted(targets) if name in self.sources.targets}
-        kind = spec.kind if spec is not None else ledger.kind if ledger is not None else ""
         return World(
             identity=identity,
             spec=spec,
             ledger=ledger,
-            views={name: view.view.for_kind(kind) for name, view in views.items()},
+            views={name: view.view for name, view in views.items()},
             now=self.at,
             me=Self(self.runner, self.extent),
             found=tuple(Found(n, o) for n, v in views.items() for o in v.relevant({identity, *names}, refs)),
             delivered={key: self.delivered.get(key, NOTHING_DELIVERED) for key in places},
             names=frozenset(names),
             successor=self._successor(spec) if spec is not None and spec.silent_for is not None else None,
+            claimed_by=self._claimed_by(identity, spec) if spec is not None and spec.key and spec.adopt else None,
         )
 
+    def _claimed_by(self, identity: str, spec: Spec) -> str | None:
+        """Return whose living generation the key is that a declaration adopts, if another credential's."""
+        for other, ledger in list(self.ledgers.items()):
+            for generation in ledger.generations if other != identity and ledger.closed is None else ():
+                known = ledger.object_of(generation)
+                if (
+                    generation.id == spec.adopt
+                    and known.target == spec.target
+                    and generation.state is not State.RETIRED
+                ):
+                    return other
+        return None
+
     def _successor(self, spec: Spec) -> datetime | None:
-        """Return when the client was last used that a key's consumers move to."""
+        """Return when the client was last used that a key's consumers move to, by somebody else than a run of ours.
+
+        What its target shows may be a proof of ours, so that only a use after the last record of its ledger counts.
+        """
         ledger = self.ledgers.get(f"{self.stack}/{spec.migrates_to}")
         if ledger is not None:
             self.sources.complete(ledger)
@@ -278,14 +294,14 @@ class Snapshot:
             view = self.target(record.target) if record.target in self.sources.targets else None
             found = view.by_id.get(record.remote_id or "") if view is not None else None
             times += [found.last_used, *(s.last_used for s in found.secrets)] if found is not None else []
-        return max((t for t in times if t is not None), default=None)
+        since = ledger.latest + TOLERATED_SKEW if ledger is not None and ledger.latest is not None else None
+        return max((t for t in times if t is not None and since is not None and t > since), default=None)
 
     def everywhere(self, world: World) -> World:
         """Return a world that shows what carries this credential's mark at every target of the stack."""
         views = {name: self.target(name) for name in sorted(self.sources.targets) if name not in world.views}
         marked = tuple(Found(n, o) for n, v in views.items() for o in v.relevant({world.identity, *world.names}, ()))
-        kind = world.spec.kind if world.spec is not None else world.ledger.kind if world.ledger is not None else ""
-        shown = {**world.views, **{name: view.view.for_kind(kind) for name, view in views.items()}}
+        shown = {**world.views, **{name: view.view for name, view in views.items()}}
         return replace(world, views=shown, found=(*world.found, *marked))
 
     def _read_missing(self, places: Mapping[str, Place]) -> None:

@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 from keysteward.core.effects import Outcome, action_for
 from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rejected, Unavailable
 from keysteward.core.evidence import Author, Entry
-from keysteward.core.holders import is_off, ours
+from keysteward.core.holders import expired, is_off
 from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
 from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, shown
-from keysteward.core.observed import Mark, ObservedObject
+from keysteward.core.observed import Mark, ObservedObject, ObservedSecret
 from keysteward.core.ports import (
     About,
     Action,
+    Capabilities,
     Claim,
     Fingerprint,
     LedgerStore,
@@ -403,18 +404,13 @@ class Worker:
 
     def _resume(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).resume(self._remote_id(record), self._keys(record))
+        self._target(record).resume(self._remote_id(record), record.off)
         return Outcome(at=self.clock())
 
     def _suspend(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).suspend(self._remote_id(record), self._keys(record))
+        self._target(record).suspend(self._remote_id(record), record.off)
         return Outcome(at=self.clock())
-
-    def _keys(self, record: ObjectRecord) -> tuple[str, ...]:
-        """Return the ids of our keys on a holder; on a client the whole client is meant."""
-        found = self.world.object(record) if record.holder else None
-        return () if found is None else tuple(s.id for s in ours(self.ledger, record, found))
 
     def _verify(self, step: Step) -> Outcome | None:
         generation = self._generation(step)
@@ -424,6 +420,9 @@ class Worker:
             return None
         evidence = f"{verification.proof} by {self._record(step).client_id}" if verification.good else ""
         return Outcome(at=self.clock(), good=verification.good, reason=evidence or verification.reason, refused=refused)
+
+    def _can(self, record: ObjectRecord) -> Capabilities:
+        return self.world.can(record) or self._target(record).capabilities
 
     def _prove(self, generation: Generation, material: Material) -> Verification:
         """Ask the target, patiently: a secret may need its propagation time before it works everywhere."""
@@ -442,7 +441,7 @@ class Worker:
         if generation.strategy is Strategy.BY_HAND:
             verification = self._try(generation, target, claim)
         else:
-            verification = self._verified(target, claim, self.world.views[record.target].capabilities.propagation)
+            verification = self._verified(target, claim, self._can(record).propagation)
         if verification.proof is Proof.CANNOT and spec is not None and spec.proven_by is not None:
             verification = self._try(generation, self.tools.targets[spec.proven_by], claim)
         _log.info(
@@ -563,6 +562,9 @@ class Worker:
 
     def _end_at_target(self, generation: Generation, record: ObjectRecord) -> None:
         found = self.look(record)
+        if record.holder:
+            self._end_key(generation, record, found)
+            return
         if found is None:
             return
         target, remote_id = self._target(record), found.remote_id
@@ -591,13 +593,31 @@ class Worker:
         for secret in slots:
             self._target(record).retire(found.remote_id, secret)
 
+    def _end_key(self, generation: Generation, record: ObjectRecord, found: ObservedObject | None) -> None:
+        """End a key by its id, also when its holder does not show it: what we issued must not live on unseen."""
+        secret = shown(found, generation) if found is not None else None
+        if secret is None and generation.id is not None:
+            secret = ObservedSecret(generation.id, "key")
+        target = self._target(record)
+        if secret is not None:
+            target.retire(record.remote_id or record.client_id, secret)
+        material = self._value(generation) if found is None else None
+        if material is None or not self._prove(generation, material).good:
+            return
+        raise Rejected(
+            f"key {generation.id} still works, and target {record.target} does not show {record.client_id!r} any more; "
+            "end the key there, or let keysteward see its holder",
+            credential=self.world.identity,
+            operation="end",
+        )
+
     def _check(self, step: Step) -> Outcome:
         """Find out whether a secret that the list does not show is dead: look again, then use it."""
         generation, record = self._generation(step), self._record(step)
         found = self.look(record)
-        if found is not None and (
-            is_off(record, found, generation) or found.secret(generation.fingerprint) is not None
-        ):
+        secret = found.secret(generation.fingerprint) if found is not None else None
+        there = secret is not None and not expired(secret, self.world.now)
+        if found is not None and (is_off(record, found, generation) or there):
             return Outcome(at=self.clock(), good=True)
         material = self._value(generation)
         if material is None and generation.strategy is Strategy.BY_HAND:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keysteward.core.ledger import Ledger, ObjectRecord, Revoked
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
 from keysteward.core.ports import Capabilities
-from keysteward.core.spec import KEY_KINDS, NO_KEYS, Spec
+from keysteward.core.spec import NO_KEYS, Spec
 
 TOLERATED_SKEW = timedelta(minutes=2)
 """A target whose Date differs by more from the ledger store's clock retires nothing."""
@@ -29,10 +29,6 @@ class View:
     clock: datetime | None = None
     secrets_shown: bool = True
     key_capabilities: Capabilities | None = None
-
-    def for_kind(self, kind: str) -> View:
-        """Return the view of a credential of one kind: keys and clients of one target differ in what it can do."""
-        return replace(self, capabilities=self.key_capabilities or NO_KEYS) if kind in KEY_KINDS else self
 
     @property
     def skew(self) -> timedelta:
@@ -82,7 +78,8 @@ class World:
 
     `spec` is None when nothing is declared any more. `names` are the identities this credential has had. `barred` is
     the revocation of what had this identity before, when another credential is to be renamed to it. `successor` is
-    when the client was last used that takes over from this key, as far as its target shows.
+    when the client was last used that takes over from this key, as far as its target shows; `claimed_by` whose the
+    key is already that a declaration adopts.
     """
 
     identity: str
@@ -95,6 +92,7 @@ class World:
     delivered: Mapping[str, Delivered] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     successor: datetime | None = None
+    claimed_by: str | None = None
     barred: Revoked | None = None
 
     def object(self, record: ObjectRecord) -> ObservedObject | None:
@@ -108,6 +106,13 @@ class World:
             elif found.object.mark == Mark(self.identity, record.nonce):
                 return found.object
         return None
+
+    def can(self, record: ObjectRecord) -> Capabilities | None:
+        """Return what a target can do with what an object carries: keys of a holder, or secrets of a client."""
+        view = self.views.get(record.target)
+        if view is None:
+            return None
+        return (view.key_capabilities or NO_KEYS) if record.holder else view.capabilities
 
     def by_client_id(self, target: str, client_id: str) -> ObservedObject | None:
         """Return the object that has this client_id (or remote id)."""

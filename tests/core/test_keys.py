@@ -307,7 +307,7 @@ def test_a_transitional_key_ends_once_its_client_is_in_use_and_nobody_uses_the_k
     keys(made)[0].last_used = made.clock.now - timedelta(days=29)
     assert made.words() == "", "the key was used less than thirty days ago"
     made.pass_time(days=1)
-    assert made.words() == "end the key, since it was silent for 30 days; retire generation 1"
+    assert made.words() == "end the key: its consumers use client billing-client; retire generation 1"
     made.up()
     assert keys(made) == []
     made.pass_time(days=400)

@@ -95,7 +95,7 @@ def test_a_partners_key_lives_until_its_client_is_in_use_and_it_is_silent(made: 
     made.pass_time(days=35)
     client = next(o for o in made.target.objects.values() if o.client_id == "logistics-client")
     client.secrets[0].last_used = made.clock.now
-    assert made.words("logistics") == "end the key, since it was silent for 35 days; retire generation 1"
+    assert made.words("logistics") == "end the key: its consumers use client logistics-client; retire generation 1"
     made.up()
     assert made.target.objects["org-1"].secrets == []
     assert made.store.reads("partners/logistics-client") is not None

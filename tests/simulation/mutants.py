@@ -113,7 +113,7 @@ MUTANTS = (
         (
             (
                 "planner.py",
-                "        if is_off(record, found, generation):\n            return NOTHING",
+                "        if is_off(record, found, generation):\n            return _tidy(w) or NOTHING",
                 "        if is_off(record, found, generation):\n            return None",
             ),
         ),
@@ -186,8 +186,8 @@ MUTANTS = (
         (
             (
                 "worker.py",
-                "        patience, pause = self.world.views[record.target].capabilities.propagation, timedelta(seconds=1)",
-                "        patience, pause = timedelta(), timedelta(seconds=1)",
+                "        pause = timedelta(seconds=1)\n        verification = target.verify(claim)\n",
+                "        patience, pause = timedelta(), timedelta(seconds=1)\n        verification = target.verify(claim)\n",
             ),
         ),
         family="struck",
