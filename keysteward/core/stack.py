@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
 from keysteward.core.errors import DeclarationError
@@ -121,7 +122,7 @@ def check(stack: Stack, owners: Owners) -> tuple[Finding, ...]:
         *_shared_scopes(stack),
     ]
     if not problems:
-        problems = [*_strategies(stack), *_duplicate_places(stack), *_duplicate_clients(stack)]
+        problems = [*_strategies(stack), *_duplicate_places(stack), *_duplicate_clients(stack), *_adopted_twice(stack)]
     findings: list[Finding] = []
     if not problems:
         for rule in stack.rules:
@@ -207,6 +208,7 @@ def _credential(declared: Secret, stack: Stack, owners: Owners) -> Iterable[str]
         yield from _lacking(declared, subject)
     if isinstance(declared, (ApiKey, ManualKey)) and isinstance(declared.classification, Transitional):
         yield from _migration(declared.classification, stack, subject)
+        yield from _too_late(declared.classification, declared.expires, subject)
     prover = declared.proven_by if isinstance(declared, ApiKey) else None
     if prover is not None and not capabilities_of(prover, "ManualKey").by_hand:
         yield f"{subject}: proven_by: target {prover.name} has no probe; write Manual(name, probe=Probe(url=...))"
@@ -232,7 +234,19 @@ def _migration(why: Transitional, stack: Stack, subject: str) -> Iterable[str]:
         )
 
 
+def _too_late(why: Transitional, expires: date, subject: str) -> Iterable[str]:
+    if why.by > expires:
+        yield (
+            f"{subject}: classification: by ({why.by}) is after expires ({expires}), so that the key ends before its "
+            "consumer has to have moved; let by be that day at the latest"
+        )
+
+
 def _access(declared: M2MClient | ApiKey, stack: Stack, subject: str) -> Iterable[str]:
+    can = declared.target.key_capabilities if isinstance(declared, ApiKey) else None
+    if declared.access and can is not None and "catalogue" in can.lacks:
+        yield f"{subject}: access: keys of target {declared.target.name} carry no permissions of ours; remove it"
+        return
     on_request = declared.optional_access if isinstance(declared, M2MClient) else {}
     for name, access in (("access", declared.access), ("optional_access", on_request)):
         for server, scopes in access.items():
@@ -355,6 +369,20 @@ def _duplicate_clients(stack: Stack) -> Iterable[str]:
                     f"{spec.kind} {spec.name!r}: {field_name}: {name!r} at target {spec.target} is already used by "
                     f"{other!r}; give one of them another {field_name}"
                 )
+
+
+def _adopted_twice(stack: Stack) -> Iterable[str]:
+    """Refuse what two declarations adopt: they would issue and end its secrets under each other."""
+    seen: dict[tuple[str, bool, str], Spec] = {}
+    for spec in stack.specs.values():
+        if spec.adopt is None:
+            continue
+        first = seen.setdefault((spec.target, spec.key, spec.adopt), spec)
+        if first is not spec and (first.kind, spec.kind) != ("ClientSecret", "ClientSecret"):
+            yield (
+                f"{spec.kind} {spec.name!r}: {'client' if spec.kind == 'ClientSecret' else 'adopt'}: {spec.adopt!r} "
+                f"at target {spec.target} is already that of {first.name!r}; let one of them have it"
+            )
 
 
 def second_client_id(client_id: str, number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -405,3 +406,34 @@ def test_whole_stack_checks_name_declaration_field_and_mend() -> None:
     )
     only = Company(Capabilities(methods=()), keys=TWO_KEYS)
     assert "target: idp has no M2M clients; declare an ApiKey there" in checked(only.client(), made=only)
+
+
+def test_two_declarations_cannot_adopt_one_thing() -> None:
+    made = Company(MINTING, keys=NAMED_KEYS)
+    assert checked(made.key(adopt="key_1"), made.key("second", adopt="key_1"), made=made) == (
+        "ApiKey 'second': adopt: 'key_1' at target idp is already that of 'billing'; let one of them have it"
+    )
+    assert checked(made.client(adopt="obj-1"), made.client("second", adopt="obj-1"), made=made) == (
+        "M2MClient 'second': adopt: 'obj-1' at target idp is already that of 'billing'; let one of them have it"
+    )
+
+
+def test_a_migration_ends_no_later_than_its_key() -> None:
+    made = Company(MINTING, keys=NAMED_KEYS)
+    why = Transitional(migrate_to="client", by=date(2026, 9, 2))
+    assert checked(made.key(classification=why, expires=date(2026, 9, 1)), made.client("client"), made=made) == (
+        "ApiKey 'billing': classification: by (2026-09-02) is after expires (2026-09-01), so that the key ends before "
+        "its consumer has to have moved; let by be that day at the latest"
+    )
+    in_time = made.key(classification=why, expires=date(2026, 9, 2))
+    owners = Owners(teams={"team-billing": Owner(contact="billing@example.com")})
+    stack = Stack("acme/test", owners, MemoryLedgers("ledgers", made.clock), [in_time, made.client("client")])
+    assert check(stack, owners) == ()
+
+
+def test_permissions_are_refused_where_keys_carry_none() -> None:
+    made = Company(MINTING, keys=replace(TWO_KEYS, lacks=frozenset({"catalogue"})))
+    api = ResourceServer("api", target=made.target, audience="api", scopes={"read": "Read"})
+    assert checked(api, made.key(access={api: ["read"]}), made=made) == (
+        "ApiKey 'billing': access: keys of target idp carry no permissions of ours; remove it"
+    )
