@@ -1,4 +1,4 @@
-"""Revocations while the ledger store is down: clients disabled on our mark alone, and records for later runs.
+"""Revocations while the ledger store is down: clients disabled on our mark alone, keys named, records for later runs.
 
 A record (`.keysteward/revoked/<identity>.json` in the project) has `format` (1), `identity`, `reason`, `at`, `actor`
 and `disabled` (by target, the remote ids of the clients that were disabled). The next session with the runner's
@@ -19,9 +19,13 @@ from pathlib import Path
 
 from keysteward.core import handles
 from keysteward.core.errors import Conflict, Damaged, DeclarationError
+from keysteward.core.holders import read_name
 from keysteward.core.ledger import Ledger
-from keysteward.core.ports import Target
+from keysteward.core.observed import Delivered, Observation
+from keysteward.core.ports import Store, Target
 from keysteward.core.reconciler import Reconciler
+from keysteward.core.snapshot import read_delivered
+from keysteward.core.spec import Spec
 from keysteward.core.stack import IDENTITY
 from keysteward.providers.author import author_of
 from keysteward.providers.card import FOLDER
@@ -53,13 +57,24 @@ class Marked:
     was_enabled: bool
 
 
-def disable_marked(target: Target, identity: str) -> Iterator[Marked]:
+@dataclass(frozen=True, slots=True)
+class SaidKey:
+    """One key that a person has to end: `said_by` tells whose it is, and gives no right."""
+
+    target: str
+    holder: str
+    id: str
+    said_by: str
+
+
+def disable_marked(target: Target, identity: str, seen: Observation | None = None) -> Iterator[Marked]:
     """Disable every client of a target that carries the mark of this identity; yields each as soon as it is done.
 
-    Only the mark gives the right, so that nothing is deleted and no secret is ended. Raises Conflict, before any is
-    disabled, at a target that cannot disable a client.
+    Only the mark gives the right, so that nothing is deleted and no secret is ended. `seen` is what the target was seen
+    to have a moment ago. Raises Conflict, before any is disabled, at a target that cannot disable a client.
     """
-    found = [o for o in target.observe(None).objects if o.mark is not None and o.mark.identity == identity]
+    objects = (seen or target.observe(None)).objects
+    found = [o for o in objects if o.mark is not None and o.mark.identity == identity]
     if found and not target.capabilities.suspends:
         names = ", ".join(item.client_id for item in found)
         words = f"target {target.name} cannot disable a client: end the secrets of {names} in its console"
@@ -69,6 +84,32 @@ def disable_marked(target: Target, identity: str) -> Iterator[Marked]:
             target.suspend(item.remote_id)
             _log.info("operation=disable target=%s client=%s outcome=done", target.name, item.client_id)
         yield Marked(target.name, item.remote_id, item.client_id, item.enabled)
+
+
+def named_keys(seen: Observation, identity: str) -> list[SaidKey]:
+    """Return the keys at holders whose names say that they are of this identity."""
+    return [
+        SaidKey(seen.target, item.client_id, secret.id, "its name")
+        for item in seen.objects
+        for secret in (item.secrets if item.holder else ())
+        if (name := read_name(secret)) is not None and name.identity == identity
+    ]
+
+
+def delivered_keys(spec: Spec, stores: Mapping[str, Store]) -> tuple[list[SaidKey], list[str]]:
+    """Return the keys that the places of a credential name by their ids, and the places that do not tell."""
+    found: dict[str, SaidKey] = {}
+    silent = []
+    held = read_delivered(stores, spec.places, lenient=True)
+    for place in spec.delivery:
+        delivered = held.get(place, Delivered(unknown=True))
+        if delivered.unknown or delivered.identity not in {spec.identity, None}:
+            silent.append(place)
+            continue
+        for entry in (delivered.current, delivered.previous, *delivered.staged):
+            if entry is not None and entry.remote_id is not None:
+                found.setdefault(entry.remote_id, SaidKey(spec.target, spec.client_id, entry.remote_id, place))
+    return list(found.values()), silent
 
 
 def record_path(root: Path, identity: str) -> Path:

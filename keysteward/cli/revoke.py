@@ -21,11 +21,19 @@ from keysteward.cli.up import YesOption
 from keysteward.core import handles
 from keysteward.core.errors import DeclarationError, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.ledger import Ledger, load_ledger
+from keysteward.core.observed import Observation
 from keysteward.core.reconciler import Result
 from keysteward.core.snapshot import ledger_key
-from keysteward.providers.revocations import Marked, disable_marked, keep
+from keysteward.providers.revocations import Marked, delivered_keys, disable_marked, keep, named_keys
 from keysteward.providers.session import Session
-from keysteward.report.emergency import Disabled, Revocation, generations_table, revocation_json, revocation_lines
+from keysteward.report.emergency import (
+    Disabled,
+    KeyByHand,
+    Revocation,
+    generations_table,
+    revocation_json,
+    revocation_lines,
+)
 
 TRIES = 5
 """How often a word is written, or a run begun, that lost a race against another run."""
@@ -41,7 +49,9 @@ def command(
     everything: Annotated[bool, typer.Option("--all", help="End all of it; nothing new comes until `lift`.")] = False,
     target: Annotated[
         str | None,
-        typer.Option("--target", help="First disable, by our mark alone, what this target has of it. Means --all."),
+        typer.Option(
+            "--target", help="First disable, by our mark alone, its clients at this target; name its keys. Means --all."
+        ),
     ] = None,
     stack: StackOption = None,
     card: CardOption = None,
@@ -52,7 +62,8 @@ def command(
 
     It is noted in the ledger first, which stops any other run on this credential; then it is ended at its target.
     When the stack does not load it goes on from the stack card. With the ledger store down, --target disables what
-    carries our mark there and keeps a record that the next run honours. It deletes nothing.
+    carries our mark there and keeps a record that the next run honours. It deletes nothing. Keys carry no mark: those
+    that a person has to end are named.
 
     Exit code 0: ended; 1: an error, declined, or not everything is ended yet (it says what is left).
     """
@@ -94,24 +105,45 @@ def _by_mark(scene: Scene, identity: str, target: str, reason: str, *, yes: bool
     """
     port = scene.target(target)
     confirm_or_stop(f"Disable what target {target} has of {identity}, and revoke it?", yes=yes)
-    marked: list[Marked] = []
+    seen, marked = port.observe(None), list[Marked]()
     words = "not every client was disabled, run the same command again"
     try:
-        for item in disable_marked(port, identity):
-            marked.append(item)  # noqa: PERF402 - each at once, so that none is forgotten when the next one fails
+        for item in disable_marked(port, identity, seen):
+            marked.append(item)  # each at once, so that none is forgotten when the next one fails
         words = ""
-        return replace(revoke_now(scene, identity, reason, None), disabled=_disabled(marked))
+        made = revoke_now(scene, identity, reason, None)
     except KeystewardError as error:
         if words and not marked:
             raise
         record, why = _keep(identity, reason, marked)
         said = "; ".join(filter(None, (words, str(error), why)))
-        return Revocation(scene.stack, identity, reason, disabled=_disabled(marked), record=record, error=said)
+        made = Revocation(scene.stack, identity, reason, record=record, error=said)
     except BaseException:
         if marked:
             record, why = _keep(identity, reason, marked)
             say(f"{record} keeps what was disabled; run the same command again" if record else f"error: {why}")
         raise
+    keys, unseen = _keys(scene, identity, seen)
+    return replace(made, disabled=_disabled(marked), keys=keys, unseen=unseen)
+
+
+def _keys(scene: Scene, identity: str, seen: Observation) -> tuple[tuple[KeyByHand, ...], str]:
+    """Return the keys that a person has to end where no ledger knows them, and why these may not be all.
+
+    They carry no mark. Where they have names these tell, else what was delivered of a credential that is declared.
+    """
+    spec, silent = scene.specs.get(identity), list[str]()
+    keys = named_keys(seen, identity)
+    ours = spec is not None and spec.key and spec.target == seen.target
+    can = scene.targets[seen.target].key_capabilities
+    if spec is not None and ours and can is not None and not can.tags_secrets:
+        keys, silent = delivered_keys(spec, scene.stores)
+    made = tuple(KeyByHand(key.target, key.holder, key.id, key.said_by) for key in keys)
+    if spec is None or not ours or (keys and not silent):
+        return made, ""
+    untold = f", and {', '.join(silent)} does not tell which one it is" if silent else ""
+    whose = f"end what {spec.client_id} has of this credential in the console of target {spec.target}"
+    return made, f"a key carries no mark{untold}: {whose}"
 
 
 def _keep(identity: str, reason: str, marked: list[Marked]) -> tuple[str | None, str]:
@@ -135,16 +167,25 @@ def _ledger_of(scene: Scene, identity: str) -> Ledger:
     try:
         stored = scene.ledgers.read(ledger_key(identity))
     except KeystewardError as error:
-        places = " or ".join(f"--target {known}" for known in sorted(scene.targets)) or "--target NAME"
-        raise type(error)(
-            f"nothing was changed: the ledger store does not answer ({error}); disable it by its mark, with {places}",
-            credential=identity,
-        ) from None
+        down = f"nothing was changed: the ledger store does not answer ({error})"
+        raise type(error)(f"{down}; {_without_ledgers(scene, identity)}", credential=identity) from None
     if stored.document is None:
         if identity in scene.specs:
             raise DeclarationError(f"{identity} was never issued; there is nothing to revoke")
         raise unknown_name(identity, {*scene.specs, *scene.session("reader", "").snapshot.ledgers})
     return load_ledger(stored.document, stored.version)
+
+
+def _without_ledgers(scene: Scene, identity: str) -> str:
+    """Say what can be done without the ledger store: a client has a mark, a key has none."""
+    spec = scene.specs.get(identity)
+    if spec is not None and spec.key:
+        return (
+            f"a key carries no mark: end it in the console of {spec.target}; --target {spec.target} names it where it "
+            "can, and keeps your word for the next run"
+        )
+    places = " or ".join(f"--target {known}" for known in sorted(scene.targets)) or "--target NAME"
+    return f"disable it by its mark, with {places}" + ("" if spec else " (which names its keys: they carry no mark)")
 
 
 def revoke_now(scene: Scene, identity: str, reason: str, numbers: tuple[int, ...] | None) -> Revocation:

@@ -13,6 +13,7 @@ from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.errors import KeystewardError
 from keysteward.core.findings import Finding
+from keysteward.core.spec import capabilities_of
 from keysteward.providers.session import Session
 from keysteward.report.catalogue import server_json, server_lines
 from keysteward.report.record import Record, record_json, record_lines
@@ -66,6 +67,7 @@ def _record(opened: Opened, session: Session, identity: str) -> Record:
         reviewed=declared.reviewed if declared is not None else None,
         due_now=words,
         findings=findings,
+        suspends=declared is None or capabilities_of(declared.target, type(declared).__name__).suspends,
     )
 
 

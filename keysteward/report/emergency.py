@@ -2,7 +2,8 @@
 
 JSON (`format: 1`): `format`, `stack`, `name`, `identity`, `reason`, `complete` (nothing of what was revoked works any
 more), `noted` (in the ledger), `record` (file that holds the word until the ledger does, or null), `disabled[]`
-(`target`, `client_id`, `remote_id`, `was_enabled`: what --target found), `done[]` (words of the steps), `ended[]` and
+(`target`, `client_id`, `remote_id`, `was_enabled`: what --target found), `by_hand[]` (`target`, `holder`, `id`,
+`said_by`: the keys that --target found, which a person has to end), `done[]` (words of the steps), `ended[]` and
 `left[]` (numbers of revoked generations), `working[]` (numbers of the generations that still work), `error` (text or
 null).
 """
@@ -10,7 +11,7 @@ null).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import RenderableType
@@ -33,8 +34,21 @@ class Disabled:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyByHand:
+    """One key that --target found, and which only a person may end now: `said_by` its name, or a delivered document."""
+
+    target: str
+    holder: str
+    id: str
+    said_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Revocation:
-    """One revocation: what was noted where, what was done, and the ledger afterwards (None: out of reach)."""
+    """One revocation: what was noted where, what was done, and the ledger afterwards (None: out of reach).
+
+    `keys` are what --target found of keys; `unseen` says why it may not have seen all of them.
+    """
 
     stack: str
     identity: str
@@ -42,6 +56,8 @@ class Revocation:
     ledger: Ledger | None = None
     declared: bool = False
     disabled: tuple[Disabled, ...] = ()
+    keys: tuple[KeyByHand, ...] = ()
+    unseen: str = ""
     record: str | None = None
     done: tuple[str, ...] = ()
     error: str = ""
@@ -70,20 +86,38 @@ class Revocation:
         return [g for g in self.revoked if g.state is not State.RETIRED]
 
     @property
+    def by_hand(self) -> list[KeyByHand]:
+        """Return the keys that --target found and that the ledger does not know to have ended."""
+        generations = self.ledger.generations if self.ledger is not None else ()
+        ended = {(g.target, g.id) for g in generations if g.state is State.RETIRED}
+        return [key for key in self.keys if (key.target, key.id) not in ended]
+
+    @property
     def working(self) -> list[Generation]:
         """Return the generations that still work, and are meant to."""
         revoked = {g.number for g in self.revoked}
         return [g for g in self.ledger.generations if g.live and g.number not in revoked] if self.ledger else []
 
 
+def where(ledger: Ledger) -> str:
+    """Return the heading above what carries each generation of a credential."""
+    return {"ApiKey": "key", "ManualKey": "system"}.get(ledger.kind, "client")
+
+
+def place_of(ledger: Ledger, generation: Generation) -> str:
+    """Return what carries a generation: the id of its own key, or its client."""
+    record = ledger.object_of(generation)
+    return generation.id or f"at {record.client_id}" if record.holder else record.client_id
+
+
 def generations_table(ledger: Ledger) -> Table:
     """Show the generations of a ledger and their states, to choose from."""
     table = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
-    for title in ("no.", "state", "client", "fingerprint", "since"):
+    for title in ("no.", "state", where(ledger), "fingerprint", "since"):
         table.add_column(title, overflow="fold", no_wrap=title in {"no.", "state", "since"})
     for g in ledger.generations:
         since = g.current_since or g.issued_at or g.asked_at
-        cells = (str(g.number), g.state.value, ledger.object_of(g).client_id, g.fingerprint or "not known")
+        cells = (str(g.number), g.state.value, place_of(ledger, g), g.fingerprint or "not known")
         table.add_row(*(Text(plain(cell)) for cell in (*cells, f"{since:%Y-%m-%d %H:%M}")))
     return table
 
@@ -93,6 +127,14 @@ def revocation_lines(made: Revocation) -> Iterable[RenderableType]:
     for client in made.disabled:
         state = "disabled" if client.was_enabled else "was disabled already"
         yield line(f"client {client.client_id} at target {client.target}: {state}")
+    for key in made.by_hand:
+        yield line(
+            ("! ", "yellow"),
+            f"end key {key.id} of {key.holder} in the console of target {key.target}: {key.said_by} says that it is of "
+            "this credential, which gives no right to end it",
+        )
+    if made.unseen and made.ledger is None:
+        yield line(("! ", "yellow"), made.unseen)
     if made.ledger is None:
         yield from _unnoted(made)
         return
@@ -108,7 +150,7 @@ def revocation_lines(made: Revocation) -> Iterable[RenderableType]:
 
 
 def _unnoted(made: Revocation) -> Iterable[RenderableType]:
-    if not made.disabled:
+    if not made.disabled and not made.keys and not made.unseen:
         yield line(("! ", "yellow"), "nothing was disabled: no client there carries the mark of this credential")
     if made.record is not None:
         yield line(("! ", "yellow"), f"the ledger does not know it yet ({made.error})")
@@ -134,10 +176,23 @@ def _left(made: Revocation) -> Iterable[RenderableType]:
     if by_hand and len(by_hand) == len(made.left) and not made.error:
         return
     yield line("it is noted in the ledger: the next run of anything ends it; so does this command, run again")
-    targets = sorted({made.ledger.object_of(g).target for g in made.left}) if made.ledger is not None else []
-    if targets and made.error and not made.disabled:
+    if made.error and not made.disabled:
+        yield from _without_the_run(made)
+
+
+def _without_the_run(made: Revocation) -> Iterable[RenderableType]:
+    """Say what ends it although the run does not: clients are disabled by their mark, keys have none."""
+    ledger = made.ledger
+    if ledger is None:
+        return
+    records = [(g, ledger.object_of(g)) for g in made.left]
+    targets = sorted({record.target for _, record in records if not record.holder})
+    if targets:
         places = " or ".join(f"--target {name}" for name in targets)
         yield line(f"its clients are disabled at once by: keysteward revoke {made.name} {places} --reason TEXT")
+    for generation, record in records:
+        if record.holder and generation.endable and generation.id is not None:
+            yield line(f"or by hand: end key {generation.id} of {record.client_id} in the console of {record.target}")
 
 
 def _afterwards(made: Revocation) -> str:
@@ -174,6 +229,7 @@ def revocation_json(made: Revocation) -> dict[str, Any]:
             {"target": d.target, "client_id": d.client_id, "remote_id": d.remote_id, "was_enabled": d.was_enabled}
             for d in made.disabled
         ],
+        "by_hand": [asdict(key) for key in made.by_hand],
         "done": list(made.done),
         "ended": [g.number for g in made.revoked if g.number not in left],
         "left": sorted(left),

@@ -32,6 +32,7 @@ from keysteward.core.retiring import retirement_at
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.status import status_of
+from keysteward.report.emergency import place_of, where
 from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT, when
@@ -42,7 +43,10 @@ _LABEL = 13
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One credential: its declaration, its ledger (at least one of both), its owner, and what a person should know."""
+    """One credential: its declaration, its ledger (at least one of both), its owner, and what a person should know.
+
+    `suspends` says whether its target can disable it.
+    """
 
     stack: str
     identity: str
@@ -52,6 +56,7 @@ class Record:
     reviewed: date | None = None
     due_now: str = ""
     findings: tuple[Finding, ...] = ()
+    suspends: bool = True
 
     @property
     def name(self) -> str:
@@ -120,7 +125,7 @@ def record_lines(record: Record) -> Iterable[RenderableType]:
         yield _generations(record, record.ledger)
     yield Text()
     yield line(("How to revoke it", "bold"))
-    for sentence in how_to_revoke(record.name, record.spec, record.ledger):
+    for sentence in how_to_revoke(record.name, record.spec, record.ledger, suspends=record.suspends):
         yield line(("  • ", "dim"), sentence)
     if record.findings:
         yield Text()
@@ -189,7 +194,7 @@ def _said(ledger: Ledger | None) -> Iterable[tuple[str, str]]:
 
 def _generations(record: Record, ledger: Ledger) -> Table:
     table = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
-    for title in ("no.", "state", "client", "fingerprint", "since", "ends", "evidence"):
+    for title in ("no.", "state", where(ledger), "fingerprint", "since", "ends", "evidence"):
         table.add_column(title, overflow="fold", no_wrap=title in {"no.", "state", "since", "ends"})
     for generation in ledger.generations:
         ends = ends_at(record, generation)
@@ -197,7 +202,7 @@ def _generations(record: Record, ledger: Ledger) -> Table:
         cells = (
             str(generation.number),
             f"{generation.state.value}{adopted}",
-            ledger.object_of(generation).client_id,
+            place_of(ledger, generation),
             generation.fingerprint or "not known",
             f"{since(generation):%Y-%m-%d %H:%M}",
             f"{ends:%Y-%m-%d %H:%M}" if ends else "",
@@ -243,7 +248,7 @@ def record_json(record: Record) -> dict[str, Any]:
         "due_now": record.due_now or None,
         "next": [{"at": at.isoformat(), "what": what} for at, what in record.coming],
         "generations": [_generation_json(record, ledger, g) for g in ledger.generations] if ledger is not None else [],
-        "revoke": how_to_revoke(record.name, spec, ledger),
+        "revoke": how_to_revoke(record.name, spec, ledger, suspends=record.suspends),
         "findings": [asdict(finding) for finding in record.findings],
     }
 
