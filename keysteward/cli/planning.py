@@ -12,8 +12,10 @@ from keysteward.core.effects import predict
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.governed import GovernedSet, judge_set
-from keysteward.core.holders import is_off
+from keysteward.core.holders import is_off, read_name
+from keysteward.core.ledger import State
 from keysteward.core.models import Governed
+from keysteward.core.observed import ObservedObject
 from keysteward.core.planner import plan
 from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.steps import Do, Plan
@@ -88,13 +90,11 @@ def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prun
 
 
 def judge_governed(session: Session, declared: Governed) -> GovernedSet:
-    """Count one governed set from the snapshot of its target."""
-    snapshot = session.snapshot
-    ours = {
-        g.id for ledger in snapshot.ledgers.values() for g in ledger.generations if g.target == declared.target.name
-    }
-    objects = list(snapshot.target(declared.target.name).by_id.values())
-    return judge_set(declared, session.stack, objects, {key for key in ours if key is not None}, snapshot.at)
+    """Count one governed set from the snapshot of its target. A key that was released is a stranger's again."""
+    snapshot, target = session.snapshot, declared.target.name
+    generations = (g for ledger in snapshot.ledgers.values() for g in ledger.generations)
+    ours = {g.id for g in generations if g.target == target and g.state is not State.RETIRED and g.id is not None}
+    return judge_set(declared, session.stack, list(snapshot.target(target).by_id.values()), ours, snapshot.at)
 
 
 def preview_lifecycle(opened: Opened, session: Session, names: Iterable[str] = ()) -> Preview:
@@ -137,7 +137,10 @@ def _unapplied(session: Session, item: CredentialPlan) -> bool:
 
 
 def _unrecorded(opened: Opened, session: Session) -> Iterable[Finding]:
-    """Yield a finding for each object that carries a mark of this stack, and is neither declared nor in a ledger."""
+    """Yield a finding for each object, and each key, that is this stack's and is neither declared nor in a ledger.
+
+    An object is by its mark, a key by its name, which gives nobody a right.
+    """
     prefix = f"{opened.stack.identity}/"
     known = {*opened.stack.specs, *opened.renamed, *session.snapshot.ledgers}
     for name in sorted(session.targets):
@@ -145,13 +148,26 @@ def _unrecorded(opened: Opened, session: Session) -> Iterable[Finding]:
             view = session.snapshot.target(name)
         except KeystewardError:
             continue
-        for identity in sorted(view.by_mark):
+        for identity in sorted({*view.by_mark, *view.by_key}):
             if identity in known or not identity.startswith(prefix) or "/" in identity.removeprefix(prefix):
                 continue
             for found in view.relevant([identity], ()):
-                message = f"client {found.client_id!r} at target {name} carries its mark, and is in no ledger"
-                mend = f"declare it again, then run: keysteward rebuild {identity.removeprefix(prefix)}"
-                yield Finding(Kind.UNRECORDED, Severity.WARNING, identity, message, mend)
+                yield from _signs(found, identity, name)
+
+
+def _signs(found: ObservedObject, identity: str, target: str) -> Iterable[Finding]:
+    """Say what on an object names a credential that nobody knows: its mark, or the names of keys."""
+    mend = f"declare it again, then run: keysteward rebuild {identity.rpartition('/')[2]}"
+    if found.mark is not None and found.mark.identity == identity:
+        message = f"client {found.client_id!r} at target {target} carries its mark, and is in no ledger"
+        yield Finding(Kind.UNRECORDED, Severity.WARNING, identity, message, mend)
+    for secret in found.secrets if found.holder else ():
+        named = read_name(secret)
+        if named is not None and named.identity == identity:
+            message = f"key {secret.id} of {found.client_id} at target {target} is named as {identity}"
+            message += ", which is neither declared nor in a ledger"
+            by_hand = f"{mend}; or, since anybody can write a name, end it in the console of {target}"
+            yield Finding(Kind.UNRECORDED, Severity.WARNING, identity, message, by_hand)
 
 
 def _chosen(

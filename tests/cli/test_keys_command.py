@@ -200,6 +200,31 @@ def test_a_key_whose_target_is_down_is_named_and_not_called_a_client(keys: Proje
     assert "client" not in begun.out
 
 
+def test_a_key_of_a_lost_ledger_and_no_declaration_is_reported_by_its_name(keys: Project) -> None:
+    keys.declare(key(keys))
+    keys.run("up", "--yes")
+    mine = key_id(keys)
+    keys.ledgers.documents.clear()
+    keys.declare(keys.api)
+    shown = keys.run("preview")
+    assert f"key {mine} of org-1 at target corp is named as acme/demo/partner, which is neither declared" in shown.out
+    assert "keysteward rebuild partner" in shown.out
+    assert "carries its mark" not in shown.out
+    keys.run("up", "--yes", "--prune")
+    assert [secret.id for secret in keys.target.objects["org-1"].secrets] == [mine], "a name gives no right"
+
+
+def test_a_released_key_is_a_strangers_again_and_counts_in_its_set(keys: Project) -> None:
+    keys.target.objects["org-1"].secrets.append(MemorySecret("key_theirs", "theirs", "key", keys.clock.now, "shop"))
+    customers = Governed("customers", target=keys.target, owner="team-billing", purpose="Keys of customers")
+    keys.declare(key(keys, adopt="key_theirs"), customers)
+    keys.run("up", "--yes")
+    assert "customers  0 keys" in keys.run("preview").out
+    keys.declare(customers)
+    keys.run("up", "--prune", "--yes")
+    assert "customers  1 key of 1 holder" in keys.run("preview").out
+
+
 def test_what_breaks_a_rule_of_its_kind_is_a_note(keys: Project) -> None:
     keys.declare(key(keys, rotation=RotationSchedule(every="200d", overlap="20d"), reviewed=date(2025, 1, 1)))
     out = keys.run("preview").out
