@@ -161,7 +161,10 @@ def _ledgers(ledgers: LedgerStore, access: Access) -> Iterator[Check]:
 def _listing(session: Session, name: str) -> Iterator[Check]:
     """List the target as a preview does, and compare its clock with the ledger store's, which all due dates follow."""
     seen = session.snapshot.target(name)
-    yield Check(name, ok=True, detail=f"lists {len(seen.by_id)} clients and {len(seen.scopes)} scopes")
+    holders = sum(1 for item in seen.by_id.values() if item.holder)
+    whose = f", {holders} holders of keys" if seen.view.key_capabilities is not None else ""
+    counted = f"{len(seen.by_id) - holders} clients{whose} and {len(seen.scopes)} scopes"
+    yield Check(name, ok=True, detail=f"lists {counted}")
     if seen.view.skew > TOLERATED_SKEW:
         detail = f"differs from the ledger store's by {show_duration(seen.view.skew)}, so nothing is retired there"
         yield Check(f"{name} clock", ok=False, detail=f"{detail}; correct it")

@@ -75,10 +75,10 @@ def _can_be_suspended(world: World) -> None:
         if record.external and not record.holder:
             raise DeclarationError(
                 f"client {record.client_id} is managed by somebody else and only its secret is ours; disable it where "
-                f"it is managed, or end the secret: keysteward revoke {name} --reason TEXT"
+                f"it is managed, or end the secret: keysteward revoke {name} --all --reason TEXT"
             )
         if can is None or not can.suspends:
             raise DeclarationError(
                 f"target {record.target} cannot disable {record.noun}; its secrets can be ended, for good: "
-                f"keysteward revoke {name} --reason TEXT"
+                f"keysteward revoke {name} --all --reason TEXT"
             )

@@ -62,7 +62,7 @@ def _living(ledger: Ledger, generation: Generation) -> tuple[Works, str]:
     if ledger.ended_elsewhere == generation.number:
         return Works.NO, "it does not work any more: it was ended at the target, not by keysteward"
     if record is not None and record.suspended:
-        return Works.NO, f"it does not work while client {record.client_id} is disabled, and works again after that"
+        return Works.NO, f"it does not work while {record.noun} is disabled, and works again after that"
     revoked = ledger.revoked
     if revoked is not None and (revoked.generations is None or generation.number in revoked.generations):
         return Works.UNKNOWN, f"it may still work: it is revoked ({revoked.reason}), and the next run ends it"

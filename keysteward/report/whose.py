@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.text import Text
 
+from keysteward.core.ledger import ObjectRecord
 from keysteward.core.owners import Owner
 from keysteward.core.tracing import Trace, Works, what_next
 from keysteward.report.plain import line
@@ -97,7 +98,7 @@ def _found(found: Found) -> Iterable[Text]:
     if about is not None:
         yield _field("purpose", about.purpose)
         yield _field("environment", about.environment)
-    yield _field("target", f"{trace.generation.target}, client {_client(trace)}")
+    yield _field("target", f"{trace.generation.target}, {_noun(trace)}")
     commands = what_next(trace, secret=found.secret, declared=found.declared)
     for number, (command, does) in enumerate(commands):
         yield _field("next" if number == 0 else "or", f"{command}  ({does})")
@@ -109,8 +110,16 @@ def _field(label: str, text: str) -> Text:
     return line("  ", (label.ljust(_LABEL), "dim"), text)
 
 
-def _client(trace: Trace) -> str:
-    return next((o.client_id for o in trace.ledger.objects if o.key == trace.generation.object), "unknown")
+def _object(trace: Trace) -> ObjectRecord | None:
+    return next((o for o in trace.ledger.objects if o.key == trace.generation.object), None)
+
+
+def _noun(trace: Trace) -> str:
+    """Say what carries this generation at its target."""
+    record, key = _object(trace), trace.generation.id
+    if record is None:
+        return "client unknown"
+    return f"key {key} of {record.client_id}" if record.holder and key is not None else record.noun
 
 
 def whose_json(search: Search) -> dict[str, Any]:
@@ -127,6 +136,7 @@ def whose_json(search: Search) -> dict[str, Any]:
 
 def _found_json(found: Found) -> dict[str, Any]:
     trace, about, contact = found.trace, found.trace.ledger.about, found.contact
+    record = _object(trace)
     return {
         "name": trace.name,
         "identity": trace.ledger.identity,
@@ -145,7 +155,7 @@ def _found_json(found: Found) -> dict[str, Any]:
         "purpose": about.purpose if about is not None else None,
         "environment": about.environment if about is not None else None,
         "target": trace.generation.target,
-        "client_id": _client(trace),
+        "client_id": record.client_id if record is not None else "unknown",
         "places": [{"file": place.file, "line": place.line} for place in found.places],
         "next": [
             {"command": command, "does": does}

@@ -200,6 +200,32 @@ def test_a_key_whose_target_is_down_is_named_and_not_called_a_client(keys: Proje
     assert "client" not in begun.out
 
 
+def test_suspend_where_a_key_cannot_be_disabled_names_a_command_that_works(keys: Project) -> None:
+    keys.declare(key(keys))
+    keys.run("up", "--yes")
+    refused = keys.run("suspend", NAME, "--reason", "holiday", "--yes")
+    assert "target corp cannot disable the key at org-1" in refused.err
+    advised = "keysteward revoke partner --all --reason TEXT"
+    assert refused.err.strip().endswith(advised)
+    assert keys.run(*advised.replace("TEXT", "leak").split()[1:], "--yes").code == 0
+    assert keys.states(NAME) == ["1 retired"]
+
+
+def test_whose_names_the_key_and_its_holder(keys: Project) -> None:
+    keys.declare(key(keys))
+    keys.run("up", "--yes")
+    value = keys.store.reads("partners/one")
+    assert value is not None
+    (keys.root / "paste.txt").write_text(value, encoding="utf-8")
+    shown = keys.run("whose", "paste.txt").out
+    assert f"corp, key {key_id(keys)} of org-1" in shown
+    assert "client" not in shown
+
+
+def test_doctor_counts_holders_of_keys_apart_from_clients(keys: Project) -> None:
+    assert "lists 0 clients, 1 holders of keys and 0 scopes" in keys.run("doctor").out
+
+
 def test_a_key_of_a_lost_ledger_and_no_declaration_is_reported_by_its_name(keys: Project) -> None:
     keys.declare(key(keys))
     keys.run("up", "--yes")
