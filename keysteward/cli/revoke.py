@@ -139,6 +139,11 @@ def _keys(scene: Scene, identity: str, seen: Observation) -> tuple[tuple[KeyByHa
     if spec is not None and ours and can is not None and not can.tags_secrets:
         keys, silent = delivered_keys(spec, scene.stores)
     made = tuple(KeyByHand(key.target, key.holder, key.id, key.said_by) for key in keys)
+    if spec is None and can is not None and not can.tags_secrets:
+        return made, (
+            f"keys of target {seen.target} carry neither mark nor name: if it is a key, what was delivered of it has "
+            "its id; end that one in the console"
+        )
     if spec is None or not ours or (keys and not silent):
         return made, ""
     untold = f", and {', '.join(silent)} does not tell which one it is" if silent else ""

@@ -85,10 +85,12 @@ def _revoked(name: str, spec: Spec | None, ledger: Ledger) -> Iterable[str]:
 
 def _decommission(spec: Spec, *, suspends: bool) -> str:
     """Say what the day of its decommissioning brings."""
-    if suspends:
+    secrets = "keys" if spec.key else "secrets"
+    if spec.external and not spec.key:
+        then = "on which its secrets end for good, since its client is not ours to disable"
+    elif suspends:
         then = "on which it is disabled and can still be enabled again"
     else:
-        secrets = "keys" if spec.key else "secrets"
         then = f"on which its {secrets} end for good, since target {spec.target} cannot disable them"
     return f"to end it in good order: declare decommission=<date>, {then}; remove the declaration a week later"
 

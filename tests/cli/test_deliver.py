@@ -593,6 +593,8 @@ def test_a_leaked_key_is_traced_to_the_person_who_can_end_it(desk: Desk) -> None
     assert "or keysteward deliver crm --ended 1 (once a person has ended it at crm)" in words
     assert value not in traced.out
     shown = " ".join(desk.project.run("show", "crm").out.split())
+    assert "no. state system fingerprint" in shown
+    assert "1 current crm " in shown
     assert "for a new one: make it at crm, then run: keysteward deliver crm" in shown
     assert (
         "only a person can end generation 1: end it in the console of crm, then run: keysteward deliver crm --" in shown

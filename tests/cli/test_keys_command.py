@@ -110,6 +110,9 @@ def test_show_says_what_decommissioning_does_where_a_key_cannot_be_disabled(keys
     keys.target.key_capabilities = TWO_KEYS
     keys.declare(key(keys))
     assert "decommission=<date>, on which it is disabled and can still be enabled again" in " ".join(said(keys))
+    keys.run("up", "--yes")
+    keys.run("suspend", NAME, "--reason", "holiday", "--yes")
+    assert f"key {key_id(keys, 2)} of org-1 is disabled at target corp" in said(keys)
 
 
 def test_an_adopted_key_is_left_as_it_is_and_its_document_too(keys: Project) -> None:
@@ -220,6 +223,10 @@ def test_whose_names_the_key_and_its_holder(keys: Project) -> None:
     shown = keys.run("whose", "paste.txt").out
     assert f"corp, key {key_id(keys)} of org-1" in shown
     assert "client" not in shown
+
+    keys.target.key_capabilities = TWO_KEYS
+    keys.run("suspend", NAME, "--reason", "holiday", "--yes")
+    assert "it does not work while the key at org-1 is disabled" in keys.run("whose", "paste.txt").out
 
 
 def test_doctor_counts_holders_of_keys_apart_from_clients(keys: Project) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench_world import NAMED_KEYS, TWO_KEYS
 from cli_project import Project
 
 from keysteward import RotationSchedule
 from keysteward.core.errors import OutcomeUnknown, Unavailable
-from keysteward.core.ports import Descriptor
+from keysteward.core.ports import Capabilities, Descriptor
 from keysteward.providers.revocations import Marked, keep
-from keysteward.testing.memory import MemoryLedgers, MemoryStore, MemoryTarget
+from keysteward.testing.memory import MemoryLedgers, MemorySecret, MemoryStore, MemoryTarget
 
 CARD = ".keysteward/stacks.demo.json"
 NAME = "billing-exporter"
@@ -247,6 +248,22 @@ def test_a_target_that_cannot_disable_says_what_to_do_at_its_console(project: Pr
     assert nothing.code == 1
     assert "no client there carries the mark of this credential" in nothing.out
     assert "has no target 'prod'; it has corp" in project.run("revoke", NAME, "--target", "prod", "-r", "x").err
+
+
+@pytest.mark.parametrize("can", [NAMED_KEYS, TWO_KEYS])
+def test_from_the_card_keys_are_told_by_their_names_and_never_by_guess(project: Project, can: Capabilities) -> None:
+    project.run("up", "--yes")
+    project.target.key_capabilities = can
+    name = f"acme/demo/{NAME} 1 n0001" if can.tags_secrets else None
+    project.target.hold("org-1").secrets.append(MemorySecret("key_1", "value", "key", project.clock.now, name))
+    break_stack(project)
+    project.ledgers.before = down
+    asked = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert "with --target corp (which names its keys: they carry no mark)" in asked.err
+    done = project.run("revoke", NAME, "--target", "corp", "--reason", "leak", "--yes")
+    assert ("end key key_1 of org-1 in the console of target corp" in done.out) is can.tags_secrets
+    assert ("keys of target corp carry neither mark nor name" in done.out) is not can.tags_secrets
+    assert len(project.target.objects["org-1"].secrets) == 1
 
 
 def test_with_everything_up_target_ends_it_all_the_same(project: Project) -> None:

@@ -8,6 +8,7 @@ from datetime import date
 
 from cli_project import Project
 
+from keysteward import ClientSecret, RotationSchedule
 from keysteward.core.errors import Unavailable
 
 NAME = "billing-exporter"
@@ -158,6 +159,37 @@ def test_a_declared_end_shows_in_the_plan_and_in_the_record(project: Project) ->
     shown = project.run("show", "billing-exporter").out
     assert "2026-02-01 00:00 UTC: decommissioned" in shown
     assert "client billing-exporter is disabled at target corp" in shown
+
+
+def test_the_secret_of_somebody_elses_client_is_not_said_to_be_disabled(project: Project) -> None:
+    rotation = RotationSchedule(every="90d")
+    project.declare(project.client(auth_method="client_secret", accept_gap=True, rotation=rotation))
+    project.run("up", "--yes")
+    (client,) = project.target.objects.values()
+    client.mark = None
+    project.ledgers.documents.clear()
+    project.declare(web_login(project))
+    project.run("up", "--yes")
+    said = " ".join(json.loads(project.run("show", "web-login", "--json").out)["revoke"])
+    assert "decommission=<date>, on which its secrets end for good, since its client is not ours to disable" in said
+    project.declare(web_login(project, decommission=date(2026, 1, 6)))
+    project.pass_time(days=2)
+    project.run("up", "--yes")
+    assert client.enabled
+    assert project.states("web-login")[-1].endswith("retired")
+
+
+def web_login(project: Project, **fields: object) -> ClientSecret:
+    given: dict[str, object] = {
+        "target": project.target,
+        "client": NAME,
+        "owner": "team-billing",
+        "purpose": "People log in",
+        "rotation": RotationSchedule(every="90d"),
+        "accept_gap": True,
+        "deliver_to": project.store.path("apps/web-login"),
+    }
+    return ClientSecret("web-login", **{**given, **fields})  # type: ignore[arg-type]
 
 
 def down(_operation: str) -> None:
