@@ -13,7 +13,7 @@ from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.governed import GovernedSet, judge_set
 from keysteward.core.holders import is_off, read_name
-from keysteward.core.ledger import State
+from keysteward.core.ledger import RELEASED
 from keysteward.core.models import Governed
 from keysteward.core.observed import ObservedObject
 from keysteward.core.planner import plan
@@ -92,8 +92,8 @@ def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prun
 def judge_governed(session: Session, declared: Governed) -> GovernedSet:
     """Count one governed set from the snapshot of its target. A key that was released is a stranger's again."""
     snapshot, target = session.snapshot, declared.target.name
-    generations = (g for ledger in snapshot.ledgers.values() for g in ledger.generations)
-    ours = {g.id for g in generations if g.target == target and g.state is not State.RETIRED and g.id is not None}
+    known = (g for ledger in snapshot.ledgers.values() if ledger.closed is None for g in ledger.generations)
+    ours = {g.id for g in known if g.target == target and g.id is not None and g.evidence != RELEASED}
     return judge_set(declared, session.stack, list(snapshot.target(target).by_id.values()), ours, snapshot.at)
 
 

@@ -107,7 +107,9 @@ def where(ledger: Ledger) -> str:
 def place_of(ledger: Ledger, generation: Generation) -> str:
     """Return what carries a generation: the id of its own key, or its client or system."""
     record = ledger.object_of(generation)
-    return generation.id or "not known" if record.holder and ledger.kind == "ApiKey" else record.client_id
+    if not record.holder:
+        return record.client_id
+    return generation.id or ("not known" if ledger.kind == "ApiKey" else record.client_id)
 
 
 def generations_table(ledger: Ledger) -> Table:

@@ -256,6 +256,20 @@ def test_a_released_key_is_a_strangers_again_and_counts_in_its_set(keys: Project
     keys.declare(customers)
     keys.run("up", "--prune", "--yes")
     assert "customers  1 key of 1 holder" in keys.run("preview").out
+    keys.declare(key(keys), customers)
+    keys.run("up", "--yes")
+    assert "customers  1 key of 1 holder" in keys.run("preview").out, "its name is issued again, and it is not"
+
+
+def test_an_ended_key_that_a_list_still_shows_was_not_made_by_others(keys: Project) -> None:
+    customers = Governed("customers", target=keys.target, owner="team-billing", purpose="Keys of customers")
+    keys.declare(key(keys), customers)
+    keys.run("up", "--yes")
+    ended = list(keys.target.objects["org-1"].secrets)
+    keys.run("reissue", NAME, "--reason", "a test", "--yes")
+    assert keys.states(NAME) == ["1 retired", "2 current"]
+    keys.target.objects["org-1"].secrets[:0] = ended
+    assert "customers  0 keys" in keys.run("preview").out
 
 
 def test_what_breaks_a_rule_of_its_kind_is_a_note(keys: Project) -> None:
