@@ -200,9 +200,7 @@ def _full(w: World, ledger: Ledger | None, record: ObjectRecord, found: Observed
         )
     elif ledger is not None and ledger.reissue:
         message = f"all {can.secrets} secrets of {record.client_id} are its own; the next one waits until one has ended"
-        yield _find(
-            w, Kind.CAP_FILLED, Severity.NOTE, message, "nothing to do; the old one ends with its overlap"
-        )
+        yield _find(w, Kind.CAP_FILLED, Severity.NOTE, message, "nothing to do; the old one ends with its overlap")
 
 
 def _full_holder(w: World, spec: Spec, ledger: Ledger | None) -> Iterable[Finding]:
