@@ -590,6 +590,9 @@ CAPABILITIES: Final[Mapping[str, str]] = {
     "page_size": "clients per list call",
     "calls_per_object": "calls that observing costs beside pages, for each client or holder",
     "environments": "environments, unless the declaration names some",
+    "holders": "holders that take new keys, unless the declaration says which",
+    "other_holders": "what is said of any other",
+    "shown_holders": "holders that are observed, unless the declaration bounds them",
     "safeguards": "switches held at a value",
 }
 
@@ -746,7 +749,7 @@ def offered(can: Capabilities) -> tuple[str, ...]:
 
 
 def _capability(value: object) -> str:
-    if value is None or value in ({}, ()):
+    if value is None or value in ({}, (), ""):
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"

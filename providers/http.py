@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -24,7 +25,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
+from tenacity import RetryCallState, Retrying, stop_after_attempt
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Unavailable, error_for_status
@@ -34,8 +35,14 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 20.0
 
-CALL_TIMEOUT = timedelta(seconds=30)
-"""After this long a call without answer cannot succeed any more: both time-outs and some slack."""
+SEND_AGAIN_SECONDS = 20.0
+"""A call that is not repeatable is sent again after 429 only while it has waited and been answered for so long at most.
+
+A list is taken for proof of what a lost answer left behind `CALL_TIMEOUT` after the first attempt.
+"""
+
+CALL_TIMEOUT = timedelta(seconds=50)
+"""After this long a call without answer cannot succeed any more: `SEND_AGAIN_SECONDS`, both time-outs, some slack."""
 
 ATTEMPTS = 4
 """A repeatable call is made four times at most, with 0.25, 0.5 and 1 second between unless the server says how long."""
@@ -140,10 +147,19 @@ class Budget:
         """Wait until the next call is within the budget."""
         with self._lock:
             now = self._clock()
-            self._next = max(self._next + self._interval, now - self._burst)
+            self._next = self._place(now)
             pause = self._next - now
         if pause > 0:
             self._sleep(pause)
+
+    def pause(self) -> float:
+        """Return the seconds that `take` would wait now."""
+        with self._lock:
+            now = self._clock()
+            return max(0.0, self._place(now) - now)
+
+    def _place(self, now: float) -> float:
+        return max(self._next + self._interval, now - self._burst)
 
     def learn(self, headers: Mapping[str, str], date: datetime | None) -> None:
         """Hold back until the reset when the server says that nothing remains."""
@@ -222,17 +238,18 @@ class Session:
     ) -> Reply:
         """Make one call and return its reply, whatever its status.
 
-        `body` is sent as it is, for what is signed. Only a `repeatable` call is made again: after 429 and 503, and
-        when no answer came. `changes` (default: by the verb) says that the call writes; then a lost answer raises
+        `body` is sent as it is, for what is signed. A `repeatable` call is made again after 429 and 503, and when no
+        answer came; any other after 429 alone, which says that nothing was done (RFC 6585, section 4), and only within
+        `SEND_AGAIN_SECONDS`. `changes` (default: by the verb) says that the call writes; then a lost answer raises
         OutcomeUnknown. Raises Unavailable when nothing was sent, or when a reading call got no answer.
         """
         writes = method not in _READING if changes is None else changes
         call = _Call(method, url, operation, writes, headers or {}, params, json, form if body is None else body)
         attempts = Retrying(
-            stop=stop_after_attempt(ATTEMPTS if repeatable else 1),
+            stop=stop_after_attempt(ATTEMPTS),
             wait=_pause,
             sleep=self._sleep,
-            retry=retry_if_result(_worth_repeating),
+            retry=_worth_repeating if repeatable else partial(self._was_not_done, call),
             retry_error_callback=_last,
         )
         outcome: Reply | _Failure = attempts(self._once, call)
@@ -244,6 +261,14 @@ class Session:
             raise outcome.error
         return outcome
 
+    def _was_not_done(self, call: _Call, state: RetryCallState) -> bool:
+        """Say whether a call that must not be done twice was refused undone, and may be sent again soon enough."""
+        outcome = _last(state)
+        if not isinstance(outcome, Reply) or outcome.status != HTTPStatus.TOO_MANY_REQUESTS:
+            return False
+        held_back = 0.0 if self._budget is None else self._budget.pause()
+        return call.answering + state.idle_for + max(_pause(state), held_back) <= SEND_AGAIN_SECONDS
+
     def _once(self, call: _Call) -> Reply | _Failure:
         if self._budget is not None:
             self._budget.take()
@@ -254,6 +279,7 @@ class Session:
             "target=%s operation=%r method=%s status=%s ms=%d",
             *(self._target, call.operation, call.method, result, (self._clock() - started) * 1000),
         )
+        call.answering += self._clock() - started
         if self._budget is not None and isinstance(outcome, Reply):
             self._budget.learn(outcome.headers, outcome.date)
         return outcome
@@ -319,7 +345,10 @@ class Session:
 
 @dataclass(slots=True, repr=False)
 class _Call:
-    """One call with all its attempts. `lost` says that one of them was sent and never answered."""
+    """One call with all its attempts. `lost` says that one of them was sent and never answered.
+
+    `answering` is how many seconds the attempts took, without the pauses.
+    """
 
     method: str
     url: str
@@ -330,6 +359,7 @@ class _Call:
     json: Any
     data: Mapping[str, str] | bytes | None
     lost: bool = False
+    answering: float = 0.0
 
 
 class _Headers(AuthBase):
@@ -343,7 +373,8 @@ class _Headers(AuthBase):
         return request
 
 
-def _worth_repeating(outcome: Reply | _Failure) -> bool:
+def _worth_repeating(state: RetryCallState) -> bool:
+    outcome = _last(state)
     if isinstance(outcome, _Failure):
         return outcome.again
     return outcome.status in THROTTLED and (retry_after(outcome) or 0.0) <= LONGEST_PAUSE_SECONDS

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 from aws_server import ACCOUNT, REGION, AwsServer
+from moto.iam.models import iam_backends
 
 from keysteward.providers.aws import ApiGateway, Cognito, Iam, target_policy
 from keysteward.providers.aws.target_policy import TARGETS, TargetRole
@@ -72,6 +73,13 @@ class Account:
         if name not in {user["UserName"] for user in iam.list_users()["Users"]}:
             iam.create_user(UserName=name, Path=path)
         return name
+
+    def rename(self, name: str, new: str, path: str | None = None) -> None:
+        """Let somebody rename an IAM user, and move it; moto leaves the keys under the old name, and loses them so."""
+        moved = {} if path is None else {"NewPath": path}
+        self.client("iam").update_user(UserName=name, NewUserName=new, **moved)
+        for key in iam_backends[ACCOUNT]["aws"].users[new].access_keys:
+            key.user_name = new
 
     def plan(self, name: str) -> str:
         """Let somebody make a usage plan."""

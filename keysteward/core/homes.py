@@ -98,8 +98,11 @@ def _holder(w: World, spec: Spec, records: Sequence[ObjectRecord]) -> ObjectReco
     """Return the record of the account that will hold the key; it exists, and somebody else manages it."""
     found = w.by_client_id(spec.target, spec.client_id)
     if found is None or not found.holder:
+        view = w.views.get(spec.target)
+        bounds = view.capabilities.shown_holders if view is not None else ""
+        within = f" within {bounds}" if bounds else ""
         return Problem(
-            f"holder: target {spec.target} has no {spec.client_id!r}; correct the name, or make it there first"
+            f"holder: target {spec.target} has no {spec.client_id!r}{within}; correct the name, or make it there first"
         )
     known = next((r for r in records if r.holder and (r.target, r.remote_id) == (spec.target, found.remote_id)), None)
     return known or holder_record(found, spec, _next_key(records))

@@ -78,7 +78,9 @@ class Capabilities:
     ends what lives here. `assigns_client_id`: the target chooses client_ids itself, so that a declared name is only a
     name. `audience`: that of every token, where the target has one for all. `qualified_scopes`: the name of a scope is
     its audience, "/" and a name, so that neither changes alone. `calls_per_object`: how many calls each client or
-    holder costs in `observe` beside its page.
+    holder costs in `observe` beside its page. `holders`: patterns of the holders that take new keys (none: any);
+    `other_holders`: what a sentence says of one that does not; `shown_holders`: the settings that bound which are
+    observed ("": all are).
     """
 
     methods: tuple[str, ...]
@@ -107,6 +109,9 @@ class Capabilities:
     page_size: int = 100
     calls_per_object: int = 0
     environments: tuple[str, ...] | None = None
+    holders: tuple[str, ...] = ()
+    other_holders: str = ""
+    shown_holders: str = ""
     safeguards: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from fnmatch import fnmatchcase
 from functools import cached_property
 
 from keysteward.core.errors import DeclarationError
@@ -206,6 +207,8 @@ def _credential(declared: Secret, stack: Stack, owners: Owners) -> Iterable[str]
         yield from _access(declared, stack, subject)
     if isinstance(declared, M2MClient):
         yield from _lacking(declared, subject)
+    if isinstance(declared, ApiKey):
+        yield from _holder(declared, subject)
     if isinstance(declared, (ApiKey, ManualKey)) and isinstance(declared.classification, Transitional):
         yield from _migration(declared.classification, stack, subject)
         yield from _too_late(declared.classification, declared.expires, subject)
@@ -222,6 +225,14 @@ def _lacking(declared: M2MClient, subject: str) -> Iterable[str]:
         yield f"{subject}: optional_access: target {name} grants scopes always or not at all; write them under access"
     if declared.token_lifetime is not None and "token lifetime" in lacks:
         yield f"{subject}: token_lifetime: target {name} sets it for all its clients; remove it"
+
+
+def _holder(declared: ApiKey, subject: str) -> Iterable[str]:
+    """Refuse a holder that its target gives no new key; one that has a key already may be adopted."""
+    can = capabilities_of(declared.target, "ApiKey")
+    taken = not can.holders or any(fnmatchcase(declared.holder, pattern) for pattern in can.holders)
+    if not taken and declared.adopt is None:
+        yield f"{subject}: holder: {declared.holder!r} {can.other_holders}"
 
 
 def _migration(why: Transitional, stack: Stack, subject: str) -> Iterable[str]:

@@ -15,9 +15,10 @@ from functools import cache, partial
 from typing import Any, Final, Literal
 
 from pydantic import SecretStr
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from keysteward.core.errors import DeclarationError, KeystewardError
-from keysteward.providers.aws.failures import denied, translated
+from keysteward.providers.aws.failures import denied, translated, was_throttled
 from keysteward.providers.pool import CALLS_AT_ONCE
 from keysteward.providers.references import resolve
 
@@ -28,7 +29,18 @@ Access = Literal["reader", "runner"]
 CONNECT_TIMEOUT_SECONDS: Final = 5
 READ_TIMEOUT_SECONDS: Final = 30
 ATTEMPTS: Final = 3
-"""How often a call that can be repeated is sent, with botocore's pauses in between; others are sent once."""
+"""How often a call is sent: one that can be repeated as botocore decides, any other only after "slow down"."""
+
+LONGEST_PAUSE_SECONDS: Final = 2
+"""With the pauses between, `ATTEMPTS` stay within the slack of every CALL_TIMEOUT: "slow down" is answered at once."""
+
+_UNDONE: Final = Retrying(
+    stop=stop_after_attempt(ATTEMPTS),
+    wait=wait_random_exponential(max=LONGEST_PAUSE_SECONDS),
+    retry=retry_if_exception(was_throttled),
+    reraise=True,
+)
+"""Sends again what AWS did not do; botocore would send again what may have been done."""
 
 BY_VERB: Final = frozenset({"apigateway"})
 """Services whose actions are the verbs of HTTP (Service Authorization Reference)."""
@@ -115,7 +127,7 @@ class AwsClient:
     ) -> dict[str, Any]:
         """Send one call that changes something. `repeat`: AWS itself takes the same call twice for one.
 
-        Raises OutcomeUnknown when the answer was lost.
+        A call that was throttled was not done, and is sent again. Raises OutcomeUnknown when the answer was lost.
         """
         return self._call(service, operation, on, parameters, told or {}, writes=True, repeat=repeat)
 
@@ -153,7 +165,8 @@ class AwsClient:
 
         try:
             client = self._client(service, repeat=repeat)
-            answer: dict[str, Any] = getattr(client, xform_name(operation))(**parameters)
+            send = getattr(client, xform_name(operation))
+            answer: dict[str, Any] = send(**parameters) if repeat else _UNDONE(send, **parameters)
         except (BotoCoreError, ClientError) as error:
             failure = translated(
                 error,

@@ -107,6 +107,17 @@ def denied(message: str) -> AccessDenied:
     return AccessDenied(message, operation="sign in to AWS")
 
 
+def was_throttled(error: BaseException) -> bool:
+    """Say whether AWS asked to slow down, before it did anything; a failure of the server itself leaves that open."""
+    answer = getattr(error, "response", None)
+    if not isinstance(answer, dict):
+        return False
+    code = answer.get("Error", {}).get("Code")
+    status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.BAD_REQUEST))
+    slow_down = code in THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS
+    return slow_down and status < HTTPStatus.INTERNAL_SERVER_ERROR
+
+
 def translated(
     error: Exception,
     name: str,

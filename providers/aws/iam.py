@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from keysteward.core.errors import DeclarationError, KeystewardError, NotFound, Rejected
+from keysteward.core.errors import DeclarationError, KeystewardError, NotFound, Rejected, Unavailable
 from keysteward.core.observed import Observation, ObservedObject, ObservedSecret
 from keysteward.core.ports import (
     Action,
@@ -36,7 +36,7 @@ from keysteward.core.ports import (
     Proof,
     Verification,
 )
-from keysteward.providers.aws import rights
+from keysteward.providers.aws import rights, whose
 from keysteward.providers.aws.connection import AwsClient, Connection, check_credentials, connected
 from keysteward.providers.aws.failures import BAD_CREDENTIALS
 from keysteward.providers.aws.keys_only import HOLDER, KeysOnly
@@ -60,6 +60,8 @@ CALL_TIMEOUT: Final = timedelta(seconds=45)
 @dataclass(frozen=True)
 class Iam(KeysOnly):
     """The IAM users of one account whose name fits one of `users` ("svc-*"; none: all) and whose path begins so.
+
+    Both bound what is observed and what new keys are issued to; a key that a ledger names ends wherever its user is.
 
     `admin` and `reader` are references as `keysteward.providers.aws.connection.AwsClient` takes them; without `admin`
     boto3 finds credentials by itself. `region` says where to call; users are the account's, in all regions.
@@ -100,6 +102,8 @@ class Iam(KeysOnly):
     @property
     def key_capabilities(self) -> Capabilities:
         """What IAM can do with access keys, known without a call."""
+        users = f"users={self.users!r}" if self.users else ""
+        path = f"path_prefix={self.path_prefix!r}" if self.path_prefix != "/" else ""
         return Capabilities(
             methods=("api_key",),
             secrets=KEYS_PER_USER,
@@ -112,6 +116,9 @@ class Iam(KeysOnly):
             page_size=PAGE_SIZE,
             calls_per_object=1 + KEYS_PER_USER,
             environments=self.environments,
+            holders=self.users,
+            other_holders=f"is outside {users} of target {self.name}; correct it, or widen users" if users else "",
+            shown_holders=", ".join(filter(None, (users, path))),
         )
 
     def as_reader(self) -> Iam:
@@ -128,9 +135,14 @@ class Iam(KeysOnly):
         return Observation(self.name, listing.started_at, listing.clock, found)
 
     def look(self, ref: ObjectRef, fingerprint: Fingerprint | None) -> ObservedObject | None:
-        """`ListAccessKeys` of one user, and the last use of each key."""
+        """`ListAccessKeys` of one user, and the last use of each key.
+
+        A user who is asked for by remote id is one that a ledger names: `users` and `path_prefix` do not hide them.
+        """
         del fingerprint
-        user = ref.remote_id or ref.client_id
+        if ref.remote_id is not None:
+            return self._holder(ref.remote_id)
+        user = ref.client_id
         return self._holder(user) if self._covers(user) and self._lies_below(user) else None
 
     def issue(self, remote_id: str, order: Order) -> Issued:
@@ -152,12 +164,19 @@ class Iam(KeysOnly):
         return Issued(str(answer["AccessKeyId"]), Material("api_key", value, value))
 
     def retire(self, remote_id: str, secret: ObservedSecret) -> None:
-        """`DeleteAccessKey`; gone already is success."""
-        given = {"UserName": remote_id, "AccessKeyId": secret.id}
-        try:
-            self._client.write(SERVICE, "DeleteAccessKey", f"access key {secret.id}", given)
-        except NotFound:
-            return
+        """`DeleteAccessKey`, by the key's id; gone already is success.
+
+        It needs the user's name, which may have changed: IAM is asked whose key it is when that user has none of this
+        id. Gone is only what IAM knows for nobody. Raises Unavailable while it contradicts itself.
+        """
+        user: str | None = remote_id
+        for _ in range(2):
+            if user is None or self._deleted(user, secret.id):
+                return
+            user = whose.owner_of(self._client, secret.id)
+        if user is not None and whose.may_hold(self._client, user, secret.id):
+            text = f"IAM names access key {secret.id} at user {user} and does not delete it there; run again later"
+            raise self._error(Unavailable, "retire", text)
 
     def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:
         """`UpdateAccessKey` to Inactive, for these keys alone."""
@@ -253,6 +272,15 @@ class Iam(KeysOnly):
         for key_id in keys:
             given = {"UserName": user, "AccessKeyId": key_id, "Status": status}
             self._client.write(SERVICE, "UpdateAccessKey", f"access key {key_id}", given, repeat=True)
+
+    def _deleted(self, user: str, key_id: str) -> bool:
+        """Delete a key of this user; False when the user has none of this id, or does not exist."""
+        given = {"UserName": user, "AccessKeyId": key_id}
+        try:
+            self._client.write(SERVICE, "DeleteAccessKey", f"access key {key_id}", given)
+        except NotFound:
+            return False
+        return True
 
     def _missing(self, user: str) -> NotFound:
         return NotFound(f"{self.name}: there is no IAM user {user}: create it, or correct `holder`")

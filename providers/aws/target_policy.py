@@ -20,7 +20,9 @@ ROLES: Final[tuple[TargetRole, ...]] = ("reader", "runner")
 
 _ACCOUNT: Final = re.compile(r"\d{12}")
 
-_IAM_READS: Final = ("GetAccessKeyLastUsed", "GetUser", "ListAccessKeys")
+_IAM_FINDS: Final = ("GetAccessKeyLastUsed", "ListAccessKeys", "ListUsers")
+"""Ids, names and times: a key of ours must be found when its user was renamed or moved."""
+
 _IAM_WRITES: Final = ("CreateAccessKey", "DeleteAccessKey", "UpdateAccessKey")
 _POOL_READS: Final = (
     "DescribeUserPoolClient",
@@ -74,9 +76,11 @@ def target_policy(
 
 
 def _iam(users: str, role: TargetRole) -> list[Mapping[str, Any]]:
-    """ListUsers knows no resource."""
-    actions = [*_IAM_READS, *(_IAM_WRITES if role == "runner" else ())]
-    return [_allow("Users", ["iam:ListUsers"], "*"), _allow("AccessKeys", [f"iam:{a}" for a in actions], users)]
+    actions = ["GetUser", *(_IAM_WRITES if role == "runner" else ())]
+    return [
+        _allow("Users", [f"iam:{action}" for action in _IAM_FINDS], "*"),
+        _allow("AccessKeys", [f"iam:{action}" for action in sorted(actions)], users),
+    ]
 
 
 def _cognito(pool: str, role: TargetRole) -> list[Mapping[str, Any]]:

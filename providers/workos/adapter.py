@@ -49,6 +49,11 @@ PATIENCE: Final = timedelta(seconds=3)
 LIST_LAG: Final = timedelta(seconds=5)
 """WorkOS does not say how soon a write shows in lists; ours."""
 
+ORGANIZATIONS_ALONE: Final = (
+    "is no organization (org_...), and only organizations get keys from here; keys of people are observed and governed"
+)
+"""WorkOS lets people have keys too, while they are active members: a person's standing secret is not ours to make."""
+
 _connecting = threading.Lock()
 
 
@@ -147,6 +152,8 @@ class WorkOS:
             page_size=PAGE_SIZE,
             calls_per_object=1,
             environments=self.environments,
+            holders=(f"{inventory.ORGANIZATION_PREFIX}*",),
+            other_holders=ORGANIZATIONS_ALONE,
         )
 
     @property
@@ -232,6 +239,8 @@ class WorkOS:
         """MINT: one more key of an organization, or one more client secret of an application. Never repeated."""
         if order.action is not Action.MINT:
             raise self._error(Rejected, "issue", f"WorkOS makes values itself and cannot {order.action.value} one")
+        if inventory.is_person(remote_id):
+            raise self._error(Rejected, "issue", f"{remote_id} {ORGANIZATIONS_ALONE}")
         if not inventory.is_holder(remote_id):
             return self._issue_secret(remote_id)
         body: dict[str, Any] = {"name": order.name or "keysteward", "permissions": sorted(order.scopes)}
@@ -264,11 +273,17 @@ class WorkOS:
         raise problem
 
     def retire(self, remote_id: str, secret: ObservedSecret) -> None:
-        """`DELETE /api_keys/{id}` or `DELETE /connect/client_secrets/{id}`; gone already is success."""
-        if inventory.is_holder(remote_id):
+        """`DELETE /api_keys/{id}` or `DELETE /connect/client_secrets/{id}`, by the kind of id; gone already is success.
+
+        Whose it is does not matter: a key of a person, or of an organization that is not shown any more, ends as well.
+        """
+        if secret.id.startswith(inventory.KEY_PREFIX):
             self._api.delete_key(secret.id)
-        else:
+        elif secret.id.startswith(inventory.SECRET_PREFIX):
             self._api.delete_secret(secret.id)
+        else:
+            text = f"{secret.id!r} of {remote_id} is neither an API key (api_key_...) nor a client secret (secret_...)"
+            raise self._error(Rejected, "retire", f"{text}; end it in the WorkOS dashboard")
 
     def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:  # noqa: ARG002 - not even one
         """Refuse: WorkOS has no reversible stop."""
@@ -279,9 +294,9 @@ class WorkOS:
         raise self._error(Rejected, "resume", f"WorkOS cannot disable {remote_id} and enable it again")
 
     def delete(self, remote_id: str) -> None:
-        """`DELETE /connect/applications/{id}`; gone already is success. An organization is never deleted."""
-        if inventory.is_holder(remote_id):
-            raise self._error(Rejected, "delete", f"{remote_id} is an organization, and nobody's to delete here")
+        """`DELETE /connect/applications/{id}`; gone already is success. A holder of keys is never deleted."""
+        if inventory.is_holder(remote_id) or inventory.is_person(remote_id):
+            raise self._error(Rejected, "delete", f"{remote_id} holds keys, and is nobody's to delete here")
         self._api.delete_application(remote_id)
 
     def verify(self, claim: Claim) -> Verification:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from keysteward.providers.workos.adapter import WorkOS
 
 ORGANIZATION_PREFIX, USER_PREFIX = "org_", "user_"
+KEY_PREFIX, SECRET_PREFIX = "api_key_", "secret_"
 AT: Final = "@"
 """Joins a user and an organization to the id of one holder: a person's keys count for one organization each."""
 
@@ -25,6 +26,11 @@ AT: Final = "@"
 def is_holder(remote_id: str) -> bool:
     """Say whether an id is that of an organization: ids of WorkOS begin with the kind of their object."""
     return remote_id.startswith(ORGANIZATION_PREFIX)
+
+
+def is_person(remote_id: str) -> bool:
+    """Say whether an id is that of a user, or of a user in one organization."""
+    return remote_id.startswith(USER_PREFIX)
 
 
 def observe(api: Api, target: WorkOS) -> Observation:
@@ -53,7 +59,7 @@ def look(api: Api, name: str) -> ObservedObject | None:
     if is_holder(name):
         keys = api.keys(name)
         return None if keys is None else models.holder(name, models.ORGANIZATION, keys)
-    if name.startswith(USER_PREFIX):
+    if is_person(name):
         user = models.User(id=name.partition(AT)[0])
         return next((found for found in _keys_of(api, user) if found.remote_id == name), None)
     application = api.application(name)

@@ -27,9 +27,11 @@ def test_a_reader_may_change_nothing(project: Project, target: str) -> None:
 
 
 def test_a_runner_makes_keys_for_the_named_users_alone(project: Project) -> None:
+    """And finds a key whose user was renamed or moved."""
     everybody, named = printed(project, "runner", "iam", "--users", "services/svc-*")
-    assert (everybody["Action"], everybody["Resource"]) == (["iam:ListUsers"], "*")
-    assert "iam:CreateAccessKey" in named["Action"]
+    finds = ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys", "iam:ListUsers"]
+    assert (everybody["Action"], everybody["Resource"]) == (finds, "*")
+    assert {"iam:CreateAccessKey", "iam:UpdateAccessKey", "iam:DeleteAccessKey"} <= set(named["Action"])
     assert named["Resource"] == "arn:aws:iam::123456789012:user/services/svc-*"
 
 

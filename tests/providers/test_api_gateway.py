@@ -9,6 +9,7 @@ import pytest
 from aws_account import Account
 
 from keysteward.core.errors import AccessDenied, Conflict, NotFound
+from keysteward.core.observed import ObservedSecret
 from keysteward.core.ports import Action, Claim, Material, ObjectRef, Order, Proof
 from keysteward.providers.aws.api_gateway import NO_PLAN
 from keysteward.providers.material import new_material
@@ -79,6 +80,19 @@ def test_a_proof_says_what_is_wrong_with_a_key(aws_account: Account) -> None:
     assert target.verify(claim).reason == "the API key is disabled"
     gateway.delete_api_key(apiKey=issued.id)
     assert target.verify(claim).reason == "there is no such API key any more"
+
+
+@pytest.mark.parametrize("gone", ["the key left its plan", "the plan is gone"])
+def test_a_key_ends_by_its_id_alone(aws_account: Account, gone: str) -> None:
+    target, plan, gateway = aws_account.api_gateway(), aws_account.plan("partners"), aws_account.client("apigateway")
+    issued = target.issue(plan, order())
+    gateway.delete_usage_plan_key(usagePlanId=plan, keyId=issued.id)
+    if gone == "the plan is gone":
+        gateway.delete_usage_plan(usagePlanId=plan)
+    assert len(keys(aws_account)) == 1
+    for _ in range(2):
+        target.retire(plan, ObservedSecret(str(issued.id), "key"))
+    assert keys(aws_account) == {}
 
 
 def test_a_reader_asks_for_no_values(aws_account: Account) -> None:

@@ -165,6 +165,37 @@ class TestErrors:
         assert text_of(mine, 2) == "two"
         assert at(mine).staged == ()
 
+    @pytest.mark.parametrize(
+        ("code", "status", "sent"),
+        [("ThrottlingException", 400, 3), ("Unheard", 429, 3), ("SlowDown", 503, 1), ("InternalServerError", 500, 1)],
+    )
+    def test_what_must_not_be_done_twice_is_sent_again_only_when_it_was_not_done(
+        self, aws: AwsServer, monkeypatch: pytest.MonkeyPatch, code: str, status: int, sent: int
+    ) -> None:
+        monkeypatch.setattr("time.sleep", lambda _seconds: None)
+        aws.make_table()
+        ledgers = store(aws).ledgers()
+        aws.calls.clear()
+        aws.faults.append(Fault("dynamodb:PutItem", code, status, times=2))
+        if sent > 1:
+            assert ledgers.write("ledgers/x", {"a": 1}, 0) == 1
+        else:
+            with pytest.raises((OutcomeUnknown, Unavailable)):
+                ledgers.write("ledgers/x", {"a": 1}, 0)
+        assert aws.counted["dynamodb:PutItem"] == sent
+
+    def test_a_call_that_got_lost_after_it_was_throttled_is_not_sent_again(
+        self, aws: AwsServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("time.sleep", lambda _seconds: None)
+        aws.make_table()
+        ledgers = store(aws).ledgers()
+        aws.calls.clear()
+        aws.faults += [Fault("dynamodb:PutItem", "ThrottlingException"), Fault("dynamodb:PutItem")]
+        with pytest.raises(OutcomeUnknown):
+            ledgers.write("ledgers/x", {"a": 1}, 0)
+        assert aws.counted["dynamodb:PutItem"] == 2
+
     def test_a_ledger_write_without_an_answer_is_sent_once(self, aws: AwsServer) -> None:
         aws.make_table()
         ledgers = store(aws).ledgers()

@@ -21,7 +21,17 @@ import pytest
 import trustme
 
 from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Rejected, Unavailable
-from keysteward.providers.http import ATTEMPTS, Budget, Reply, Session, retry_after
+from keysteward.providers.http import (
+    ATTEMPTS,
+    CALL_TIMEOUT,
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    SEND_AGAIN_SECONDS,
+    Budget,
+    Reply,
+    Session,
+    retry_after,
+)
 
 SECRET = "do-not-show-me"
 
@@ -166,6 +176,50 @@ def test_what_is_not_repeatable_is_sent_once(server: Server, session: Session) -
     server.script = [(503, {"Retry-After": "1"})]
     assert write(session, server.url, repeatable=False).status == 503
     assert len(server.seen) == 1
+
+
+def test_what_is_not_repeatable_is_sent_again_when_the_server_says_that_it_was_not_done(
+    server: Server, session: Session, pauses: list[float]
+) -> None:
+    server.script = [(429, {"Retry-After": "7"}), (429, {})]
+    assert write(session, server.url, repeatable=False).ok
+    assert pauses == [7, 0.5]
+    assert len(server.seen) == 3
+    server.script = [(429, {})] * 9
+    assert write(session, server.url, repeatable=False).status == 429
+    assert len(server.seen) == 3 + ATTEMPTS
+
+
+@pytest.mark.parametrize("then", [503, 502, "cut"])
+def test_after_429_any_other_trouble_ends_what_is_not_repeatable(
+    server: Server, session: Session, then: int | str
+) -> None:
+    server.script = [(429, {}), then if isinstance(then, str) else (then, {}), (200, {})]
+    if then == "cut":
+        with pytest.raises(OutcomeUnknown, match="the next run finds out"):
+            write(session, server.url, repeatable=False)
+    else:
+        assert write(session, server.url, repeatable=False).status == then
+    assert len(server.seen) == 2
+
+
+def test_what_is_not_repeatable_waits_only_while_a_list_is_no_proof_yet(
+    server: Server, session: Session, pauses: list[float]
+) -> None:
+    """`CALL_TIMEOUT` after the first attempt a list is taken for what a lost answer left behind."""
+    last_try = timedelta(seconds=SEND_AGAIN_SECONDS + CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS)
+    assert last_try < CALL_TIMEOUT
+    server.script = [(429, {"Retry-After": "12"}), (429, {"Retry-After": "12"})]
+    assert write(session, server.url, repeatable=False).status == 429
+    assert pauses == [12]
+
+
+def test_what_is_not_repeatable_is_not_held_back_for_longer_by_the_budget(server: Server) -> None:
+    pauses: list[float] = []
+    budget = Budget(600, timedelta(minutes=1), sleep=pauses.append)
+    server.script = [(429, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "45"})]
+    assert write(Session("corp", budget=budget, sleep=pauses.append), server.url, repeatable=False).status == 429
+    assert pauses == []
 
 
 @pytest.mark.parametrize("fault", ["cut", "hang"])

@@ -9,9 +9,12 @@ from aws_account import ADMIN, RUNNER, SECRET_KEY, Account
 from aws_server import REGION
 
 from keysteward.core.errors import AccessDenied, DeclarationError, NotFound, Rejected, Unavailable
+from keysteward.core.observed import ObservedSecret
 from keysteward.core.ports import Action, Claim, Issued, ObjectRef, Order, Proof
 from keysteward.providers.aws import Iam
+from keysteward.providers.aws.connection import LONGEST_PAUSE_SECONDS
 from keysteward.providers.material import new_material
+from keysteward.sandbox.faults import Fault
 
 MINT = Order(Action.MINT)
 
@@ -80,13 +83,82 @@ def test_a_missing_right_is_named_as_policies_write_it(aws_account: Account) -> 
         aws_account.iam().as_reader().issue(user, MINT)
 
 
-def test_throttling_asks_to_come_back_later(aws_account: Account) -> None:
+def test_throttling_asks_to_come_back_later(aws_account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
     user = aws_account.user("svc-billing")
     with (
         aws_account.failing("iam:CreateAccessKey", "Throttling"),
         pytest.raises(Unavailable, match=r"AWS asks to slow down \(Throttling\): run again later"),
     ):
         aws_account.iam().issue(user, MINT)
+
+
+def test_a_throttled_key_is_asked_for_again_and_made_once(
+    aws_account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    user = aws_account.user("svc-billing")
+    slow_down = {"x-amzn-errortype": "Throttling"}
+    aws_account.stand_in.faults.add(
+        Fault(kind="status", path="^iam:CreateAccessKey$", status=400, headers=slow_down, times=2)
+    )
+    issued = aws_account.iam().issue(user, MINT)
+    (holder,) = aws_account.iam().observe(None).objects
+    assert [secret.id for secret in holder.secrets] == [issued.id]
+    assert len(pauses) == 2
+    assert sum(pauses) <= 2 * LONGEST_PAUSE_SECONDS
+
+
+def test_a_user_that_a_ledger_names_is_found_outside_of_the_bounds(aws_account: Account) -> None:
+    """A moved user keeps the keys: what is not seen could not be ended."""
+    target, user = aws_account.iam(users=("svc-*",), path_prefix="/services/"), aws_account.user("svc-old", "/")
+    key_id = made_by_hand(aws_account, user)
+    found = target.look(ObjectRef(user, user), None)
+    assert found is not None
+    assert [secret.id for secret in found.secrets] == [key_id]
+    assert target.look(ObjectRef(user), None) is None
+    assert aws_account.iam(users=("app-*",)).look(ObjectRef(user, user), None) == found
+
+
+def test_a_key_ends_under_the_new_name_of_its_user(aws_account: Account) -> None:
+    """Also when somebody else has the old name by now."""
+    target = aws_account.iam()
+    issued = target.issue(aws_account.user("svc-billing"), MINT)
+    aws_account.rename("svc-billing", "svc-invoices", "/moved/")
+    theirs = made_by_hand(aws_account, aws_account.user("svc-billing"))
+    for _ in range(2):
+        target.retire("svc-billing", ObservedSecret(str(issued.id), "key"))
+    held = {holder.client_id: [secret.id for secret in holder.secrets] for holder in target.observe(None).objects}
+    assert held == {"svc-billing": [theirs], "svc-invoices": []}
+
+
+def test_a_key_of_which_aws_will_not_say_whose_it_is_is_looked_for_at_every_user(aws_account: Account) -> None:
+    """AWS may refuse the question for a key that it does not know, and for a right that is missing."""
+    target = aws_account.iam()
+    issued = target.issue(aws_account.user("svc-billing"), MINT)
+    aws_account.rename("svc-billing", "svc-invoices")
+    with aws_account.failing("iam:GetAccessKeyLastUsed", "AccessDenied", 403):
+        for _ in range(2):
+            target.retire("svc-billing", ObservedSecret(str(issued.id), "key"))
+    assert [holder.secrets for holder in target.observe(None).objects] == [()]
+
+
+def test_a_key_that_aws_does_not_find_where_it_says_it_is_has_not_ended(aws_account: Account) -> None:
+    target, user = aws_account.iam(), aws_account.user("svc-billing")
+    issued = target.issue(user, MINT)
+    with (
+        aws_account.failing("iam:DeleteAccessKey", "NoSuchEntity", 404),
+        pytest.raises(Unavailable, match=rf"IAM names access key {issued.id} at user svc-billing and does not delete"),
+    ):
+        target.retire("svc-gone", ObservedSecret(str(issued.id), "key"))
+    with (
+        aws_account.failing("iam:ListAccessKeys", "AccessDenied", 403),
+        aws_account.failing("iam:GetAccessKeyLastUsed", "AccessDenied", 403),
+        pytest.raises(AccessDenied, match="may not iam:ListAccessKeys on user svc-billing"),
+    ):
+        target.retire("svc-gone", ObservedSecret(str(issued.id), "key"))
+    assert target.verify(claim(user, issued)).good
 
 
 def test_missing_and_wrong_credentials_are_one_sentence(aws_account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -285,6 +285,52 @@ def test_keys_of_people_are_observed_when_asked_for_at_one_call_each(workos: Env
     assert target.look(ObjectRef("user_none@org_none"), None) is None
 
 
+def test_a_key_of_a_person_ends_by_its_own_endpoint(workos: Environment) -> None:
+    ann = workos.stand_in.add_user("ann@example.com", organizations=[workos.organization])
+    theirs, value = workos.stand_in.add_api_key("laptop", organization=workos.organization, user=ann)
+    claim = Claim(f"{ann}@{workos.organization}", material_of("api_key", value), token=False, secret_id=theirs)
+    assert workos.target.verify(claim).good
+    workos.target.retire(f"{ann}@{workos.organization}", ObservedSecret(theirs, "key"))
+    assert workos.target.verify(claim).proof is Proof.REFUSED
+    workos.target.retire(f"{ann}@{workos.organization}", ObservedSecret(theirs, "key"))
+
+
+def test_the_kind_of_an_id_says_how_a_secret_ends_whoever_holds_it(workos: Environment) -> None:
+    """A ledger knows the id; its holder may be gone from view, or noted under another name."""
+    made, key = workos.application(), workos.mint()
+    secret = workos.mint(made.remote_id)
+    workos.target.retire("org_gone", ObservedSecret(secret.id or "", "key"))
+    workos.target.retire("conn_app_gone", ObservedSecret(key.id or "", "key"))
+    assert workos.look(made.remote_id).secrets == ()
+    assert workos.look(workos.organization).secrets == ()
+    before = len(workos.stand_in.calls)
+    with pytest.raises(Rejected, match=r"'primary' of conn_app_1 is neither an API key .* nor a client secret"):
+        workos.target.retire("conn_app_1", ObservedSecret("primary", "primary"))
+    assert len(workos.stand_in.calls) == before
+
+
+def test_a_person_gets_no_key_from_here(workos: Environment) -> None:
+    ann = workos.stand_in.add_user("ann@example.com", organizations=[workos.organization])
+    before = len(workos.stand_in.calls)
+    for holder in (ann, f"{ann}@{workos.organization}"):
+        with pytest.raises(Rejected) as refused:
+            workos.mint(holder)
+        assert refused.value.message == (
+            f"{holder} is no organization (org_...), and only organizations get keys from here; keys of people are "
+            "observed and governed"
+        )
+        with pytest.raises(Rejected, match="holds keys, and is nobody's to delete here"):
+            workos.target.delete(holder)
+    assert len(workos.stand_in.calls) == before
+
+
+def test_a_throttled_key_is_asked_for_again_and_made_once(workos: Environment) -> None:
+    path = f"/organizations/{workos.organization}/api_keys"
+    workos.stand_in.faults.add(Fault(kind="status", method="POST", path=path, status=429, headers={"Retry-After": "0"}))
+    issued = workos.mint()
+    assert [secret.id for secret in workos.look(workos.organization).secrets] == [issued.id]
+
+
 def test_a_list_goes_over_pages_and_leaves_out_what_is_deleted_meanwhile(workos: Environment) -> None:
     ids = [workos.stand_in.add_organization(f"Customer {number}") for number in range(104)]
     for number in range(120):

@@ -18,7 +18,7 @@ from company import OWNERS
 
 from keysteward import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack, Transitional
 from keysteward.core import handles
-from keysteward.core.errors import OutcomeUnknown
+from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown
 from keysteward.core.ledger import Ledger
 from keysteward.core.reconciler import Result
 from keysteward.core.stack import check
@@ -88,6 +88,11 @@ class Company:
         declared = [billing, exporter, upload, partner]
         return Stack("acme/test", owners=OWNERS, ledgers=self.ledgers, declarations=declared)
 
+    def bound(self, **fields: Any) -> None:  # noqa: ANN401 - forwarded
+        """Declare the users of the account with other bounds."""
+        self.iam = self.account.iam(**fields)
+        self.stack = self._stack()
+
     def session(self, access: Access) -> Session:
         stack = self.stack
         check(stack, owners_of(stack))
@@ -140,6 +145,28 @@ def _in(days: int) -> date:
 @pytest.fixture
 def company(aws_account: Account, tmp_path: Path) -> Company:
     return Company(aws_account, tmp_path)
+
+
+def test_a_user_outside_of_the_declared_patterns_is_refused_before_any_call(company: Company) -> None:
+    company.bound(users=("app-*", "batch"))
+    before = len(company.account.stand_in.calls)
+    with pytest.raises(DeclarationError) as refused:
+        company.up()
+    assert refused.value.message == (
+        "ApiKey 'legacy-upload': holder: 'svc-upload' is outside users=('app-*', 'batch') of target accounts; correct "
+        "it, or widen users"
+    )
+    assert len(company.account.stand_in.calls) == before
+
+
+def test_a_user_outside_of_the_declared_path_is_told_with_the_path(company: Company) -> None:
+    company.bound(users=("svc-*",), path_prefix="/services/")
+    with pytest.raises(Conflict) as refused:
+        company.up()
+    assert refused.value.message == (
+        "holder: target accounts has no 'svc-upload' within users=('svc-*',), path_prefix='/services/'; correct the "
+        "name, or make it there first"
+    )
 
 
 def test_three_kinds_live_through_one_rotation(company: Company) -> None:

@@ -14,7 +14,7 @@ from company import OWNERS
 from werkzeug.wrappers import Request, Response
 
 from keysteward import ApiKey, ClientSecret, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack
-from keysteward.core.errors import Conflict, OutcomeUnknown, Unavailable
+from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown, Unavailable
 from keysteward.core.models import Declaration
 from keysteward.core.ports import Action, Order
 from keysteward.core.reconciler import Result
@@ -377,6 +377,18 @@ def test_a_holder_that_does_not_exist_is_one_sentence(business: Business) -> Non
     ):
         business.up(business.api, business.key(holder="org_gone"))
     assert list(business.sandbox.workos.environment.api_keys) == []
+
+
+def test_a_key_for_a_person_is_refused_before_any_call_and_one_that_is_there_may_be_adopted(business: Business) -> None:
+    before = len(business.sandbox.workos.calls)
+    with pytest.raises(DeclarationError) as refused:
+        business.session(business.api, business.key(holder=f"user_01ANN@{CUSTOMER}"))
+    assert refused.value.message == (
+        f"ApiKey 'partner-key': holder: 'user_01ANN@{CUSTOMER}' is no organization (org_...), and only organizations "
+        "get keys from here; keys of people are observed and governed"
+    )
+    business.session(business.api, business.key(holder=f"user_01ANN@{CUSTOMER}", adopt="api_key_01"))
+    assert len(business.sandbox.workos.calls) == before
 
 
 def test_the_sixth_secret_is_told_and_nothing_is_lost(business: Business) -> None:

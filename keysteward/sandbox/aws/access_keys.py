@@ -65,11 +65,21 @@ class AccessKeys:
             case "GetAccessKeyLastUsed" if call.given["AccessKeyId"] in self.keys:
                 return self._last_used(call)
         response = forward()
-        if response.status_code == HTTPStatus.OK and call.operation == "UpdateAccessKey":
-            self.keys[call.given["AccessKeyId"]].active = call.given["Status"] == "Active"
-        elif response.status_code == HTTPStatus.OK and call.operation == "DeleteAccessKey":
-            self.keys.pop(call.given["AccessKeyId"], None)
+        if response.status_code == HTTPStatus.OK:
+            self._note(call)
         return response
+
+    def _note(self, call: AwsCall) -> None:
+        """Follow what was done."""
+        match call.operation:
+            case "UpdateAccessKey":
+                self.keys[call.given["AccessKeyId"]].active = call.given["Status"] == "Active"
+            case "DeleteAccessKey":
+                self.keys.pop(call.given["AccessKeyId"], None)
+            case "UpdateUser" if "NewUserName" in call.given:
+                for key in self.keys.values():
+                    if key.user == call.given["UserName"]:
+                        key.user = call.given["NewUserName"]
 
     def _create(self, call: AwsCall, forward: Callable[[], Response]) -> Response:
         held = Counter(key.user for key in self.keys.values())
