@@ -313,7 +313,10 @@ class Target(Protocol):
         ...
 
     def retire(self, remote_id: str, secret: ObservedSecret) -> None:
-        """End one secret: the one in the rotated slot, the one with this id or `kid`. Gone already is success."""
+        """End one secret: the one in the rotated slot, the one with this id or `kid`. Gone already is success.
+
+        An API key ends by its id alone, also when its holder has another name by now or is not shown any more.
+        """
         ...
 
     def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:

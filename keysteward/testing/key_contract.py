@@ -251,6 +251,14 @@ class KeyContract:
             assert bench.secret(foreign) is not None
             bench.profile.forget_foreign(foreign)
 
+    def test_a_key_ends_by_its_id_alone(self, bench: KeyBench) -> None:
+        """A ledger knows no more of a key whose holder was renamed, or is not shown any more."""
+        key = bench.make()
+        for _ in range(2):
+            bench.target.retire("nobody-of-this-name", ObservedSecret(key.id, "key"))
+        assert bench.secret(key.id) is None
+        assert bench.verify(key).proof in {Proof.REFUSED, Proof.CANNOT}
+
     def test_a_key_beyond_the_limit_is_refused_in_one_sentence_and_nothing_is_lost(self, bench: KeyBench) -> None:
         """The others go on working."""
         if bench.can.secrets >= FEW:

@@ -123,7 +123,10 @@ Fault = Callable[[str], None]
 
 
 class MemoryTarget:
-    """A target of any kind. `calls` counts operations; `fault(op)` may raise before, `after(op)` after the work."""
+    """A target of any kind. `calls` counts operations; `fault(op)` may raise before, `after(op)` after the work.
+
+    A secret that cannot be read back is shown without its fingerprint, by its id alone; public keys always have one.
+    """
 
     def __init__(
         self, name: str, capabilities: Capabilities, clock: Clock, key_capabilities: Capabilities | None = None
@@ -168,11 +171,12 @@ class MemoryTarget:
         return self.objects[remote_id]
 
     def _show(self, item: MemoryObject, fingerprint: Fingerprint | None) -> ObservedObject:
+        shown = fingerprint if self._can(item).readable or item.settings.method == "private_key_jwt" else None
         secrets = tuple(
             ObservedSecret(
                 s.id,
                 s.slot,
-                fingerprint(s.canonical or s.value) if fingerprint else None,
+                shown(s.canonical or s.value) if shown else None,
                 created_at=s.created_at,
                 expires_at=s.expires_at,
                 last_used=s.last_used,
@@ -313,11 +317,21 @@ class MemoryTarget:
     def retire(self, remote_id: str, secret: ObservedSecret) -> None:
         """See the port."""
         self._call("retire")
-        item = self._get(remote_id)
+        item = self._holding(remote_id, secret)
+        if item is None:
+            self._done("retire")
+            return
         item.secrets = [s for s in item.secrets if s.id != secret.id]
         if secret.slot == "primary":
             self._set(item, material(f"random-{next(self._ids)}"))
         self._done("retire")
+
+    def _holding(self, remote_id: str, secret: ObservedSecret) -> MemoryObject | None:
+        """Return the object, or the holder that has the key by now: a key ends by its id alone, and may be gone."""
+        if remote_id in self.objects or secret.slot != "key":
+            return self._get(remote_id)
+        held = (o for o in self.objects.values() if o.holder and any(s.id == secret.id for s in o.secrets))
+        return next(held, None)
 
     def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:
         """See the port."""

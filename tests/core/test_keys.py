@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from bench_world import MINTING, NAMED_KEYS, OWN_KEYS, TWO_KEYS, Company
+from bench_world import MINTING, NAMED_KEYS, OWN_KEYS, TWO_KEYS, Company, fingerprint
 
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown, Rejected
 from keysteward.core.findings import Kind
@@ -57,6 +57,22 @@ def test_a_year_of_a_key(made: Company) -> None:
     ids = {s.id for s in keys(made)}
     living = {g.id for g in made.ledger().generations if g.live}
     assert ids == living | ({"theirs"} if room else set())
+
+
+def test_a_key_whose_value_is_shown_once_is_known_by_its_id_alone(made: Company) -> None:
+    """As at WorkOS and IAM: the ledger knows the fingerprint, the target shows none, and a year goes by."""
+    readable = made.keys is OWN_KEYS
+    made.up()
+    (key,) = made.target.observe(fingerprint).by_id["org-1"].secrets
+    (generation,) = made.ledger().generations
+    assert generation.fingerprint is not None
+    assert (key.id, key.fingerprint) == (generation.id, generation.fingerprint if readable else None)
+    assert made.target.observe(None).by_id["org-1"].secrets[0].fingerprint is None
+    client = Company(Capabilities(methods=("private_key_jwt",), keys=4, tags_objects=True))
+    client.declare(client.client(auth_method="private_key_jwt"))
+    client.up()
+    (shown,) = client.target.observe(fingerprint).objects[0].secrets
+    assert shown.fingerprint == client.ledger().generation(1).fingerprint, "a public key is no secret"
 
 
 def test_keys_of_one_holder_do_not_touch_each_other() -> None:
