@@ -347,7 +347,9 @@ def about_to_disable(w: World, step: Step) -> World:
     record, ledger = _record_of(w, step), _ledger(w)
     found = w.object(record)
     keys = enabled_keys(ledger, record, found) if found is not None else ()
-    return _with(w, ledger.with_object(record.key, suspended=True, off=tuple({*record.off, *keys})))
+    there = {secret.id for secret in found.secrets} if found is not None else set()
+    off = tuple(sorted({*record.off, *keys} & there))
+    return _with(w, ledger.with_object(record.key, suspended=True, off=off))
 
 
 def _switched(w: World, step: Step, *, on: bool) -> World:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from keysteward.core.ledger import Ledger, ObjectRecord
 from keysteward.core.observed import ObservedObject
 from keysteward.core.ports import Strategy
-from keysteward.core.spec import Spec
+from keysteward.core.spec import NO_KEYS, Spec
 from keysteward.core.stack import second_client_id
 from keysteward.core.steps import Problem
 from keysteward.core.world import World
@@ -99,7 +99,7 @@ def _holder(w: World, spec: Spec, records: Sequence[ObjectRecord]) -> ObjectReco
     found = w.by_client_id(spec.target, spec.client_id)
     if found is None or not found.holder:
         view = w.views.get(spec.target)
-        bounds = view.capabilities.shown_holders if view is not None else ""
+        bounds = (view.key_capabilities or NO_KEYS).shown_holders if view is not None else ""
         within = f" within {bounds}" if bounds else ""
         return Problem(
             f"holder: target {spec.target} has no {spec.client_id!r}{within}; correct the name, or make it there first"

@@ -404,12 +404,12 @@ class Worker:
 
     def _resume(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).resume(self._remote_id(record), record.off)
+        self._target(record).resume(self._remote_id(record), self._off(record))
         return Outcome(at=self.clock())
 
     def _suspend(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).suspend(self._remote_id(record), record.off)
+        self._target(record).suspend(self._remote_id(record), self._off(record))
         return Outcome(at=self.clock())
 
     def _verify(self, step: Step) -> Outcome | None:
@@ -420,6 +420,12 @@ class Worker:
             return None
         evidence = f"{verification.proof} by {self._record(step).client_id}" if verification.good else ""
         return Outcome(at=self.clock(), good=verification.good, reason=evidence or verification.reason, refused=refused)
+
+    def _off(self, record: ObjectRecord) -> tuple[str, ...]:
+        """Return the ids of the keys that were noted as disabled and that are there; on a client none."""
+        found = self.world.object(record)
+        there = {secret.id for secret in found.secrets} if found is not None else set()
+        return tuple(key for key in record.off if key in there)
 
     def _can(self, record: ObjectRecord) -> Capabilities:
         return self.world.can(record) or self._target(record).capabilities

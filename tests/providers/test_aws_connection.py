@@ -249,6 +249,7 @@ class TestLogs:
     ) -> None:
         """With every level at debug before the first call and, by somebody else, again after it."""
         caplog.set_level(logging.DEBUG)
+        caplog.set_level(logging.DEBUG, logger="keysteward")
         mine = store(aws)
         deliver(mine, 1, f"{CANARY}-1")
         for name in list(logging.root.manager.loggerDict):

@@ -333,8 +333,8 @@ class TestBesideTheEmulator:
             after = page["list_metadata"]["after"]
             if after is None:
                 break
-        assert [len(page) for page in pages] == [2, 2, 1]
-        assert [id_ for page in pages for id_ in page] == made
+        assert {len(page) for page in pages[:-1]} == {2}
+        assert [id_ for page in pages for id_ in page][-5:] == made, "others may have made some before"
         newest = either("GET", "/organizations", limit=1).json()
         assert [item["id"] for item in newest["data"]] == made[-1:]
         assert newest["list_metadata"] == {"before": None, "after": made[-1]}

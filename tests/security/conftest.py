@@ -24,6 +24,7 @@ def evidence() -> Iterator[Evidence]:
     made = Evidence()
     loggers = [logging.getLogger(name) for name in ("", "keysteward", "urllib3", "requests", "hvac", "grpc", "pulumi")]
     levels = [logger.level for logger in loggers]
+    silenced = _heard_again()
     logging.getLogger().addHandler(made)
     for logger in loggers:
         logger.setLevel(logging.DEBUG)
@@ -31,6 +32,17 @@ def evidence() -> Iterator[Evidence]:
     logging.getLogger().removeHandler(made)
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
+    for logger, filters in silenced.items():
+        logger.filters[:] = filters
+
+
+def _heard_again() -> dict[logging.Logger, list[logging.Filter]]:
+    """Take away what keeps libraries silent, as AWS's adapters do for a whole process; returns it."""
+    names = ["urllib3", *(n for n in logging.root.manager.loggerDict if n.startswith("urllib3."))]
+    kept = {logger: list(logger.filters) for logger in map(logging.getLogger, names)}
+    for logger in kept:
+        logger.filters.clear()
+    return kept  # type: ignore[return-value]
 
 
 @pytest.fixture
