@@ -62,11 +62,6 @@ def switched(record: ObjectRecord, found: ObservedObject, *, on: bool) -> Observ
     return replace(found, secrets=secrets)
 
 
-def identities_of_keys(found: ObservedObject) -> frozenset[str]:
-    """Return whose keys a holder has, as far as their names say so."""
-    return frozenset(s.name.partition(" ")[0] for s in found.secrets if found.holder and s.name)
-
-
 @dataclass(frozen=True, slots=True)
 class KeyName:
     """What the name of a key says: whose it is, which generation, and of which attempt. Anybody can write a name."""

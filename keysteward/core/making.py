@@ -54,7 +54,7 @@ def obstacle(w: World, spec: Spec) -> Problem | None:
 def cap_filled(w: World, ledger: Ledger | None, record: ObjectRecord, found: ObservedObject) -> bool:
     """Say whether the target would refuse one more secret; what a list shows of those just retired does not count."""
     view, can = w.views.get(record.target), w.can(record)
-    if view is None or can is None or can.secrets <= 1 or can.native_slot:
+    if view is None or can is None or can.secrets <= 1 or can.native_slot or len(found.secrets) < can.secrets:
         return False
     retired = ledger.in_state(State.RETIRED) if ledger else ()
     ended = {g.id for g in retired if g.object == record.key and not proves_presence(view, can, g)}

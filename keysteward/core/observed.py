@@ -57,7 +57,7 @@ class ObservedSecret:
     scopes: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ObservedObject:
     """One client or application at a target, or a holder of API keys.
 
@@ -82,6 +82,15 @@ class ObservedObject:
         """Return every scope that it or one of its keys has, always or on request."""
         keys = (secret.scopes for secret in self.secrets if secret.scopes is not None)
         return self.settings.scopes.union(self.settings.optional_scopes, *keys)
+
+    @cached_property
+    def keys_of(self) -> Mapping[str, tuple[ObservedSecret, ...]]:
+        """Keys of a holder by the first word of their name; those without a name are left out."""
+        found: dict[str, list[ObservedSecret]] = {}
+        for secret in self.secrets if self.holder else ():
+            if secret.name:
+                found.setdefault(secret.name.partition(" ")[0], []).append(secret)
+        return {word: tuple(secrets) for word, secrets in found.items()}
 
     def secret(self, fingerprint: str | None) -> ObservedSecret | None:
         """Return the secret with this fingerprint, None when it is not shown or not there."""

@@ -6,7 +6,7 @@ docs/life-of-a-credential.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from keysteward.core.adoption import age_of, entered, marked_as_adopted
@@ -153,10 +153,11 @@ def _named_keys(w: World) -> Iterator[tuple[str, str, ObservedSecret, int]]:
 
 def _keys_named_so(w: World) -> Iterator[tuple[str, str, ObservedSecret, KeyName]]:
     for found in w.found:
-        for secret in found.object.secrets if found.object.holder else ():
-            name = read_name(secret)
-            if name is not None and name.identity in {w.identity, *w.names}:
-                yield found.target, found.object.client_id, secret, name
+        for identity in (w.identity, *w.names):
+            for secret in found.object.keys_of.get(identity, ()):
+                name = read_name(secret)
+                if name is not None:
+                    yield found.target, found.object.client_id, secret, name
 
 
 def copied_names(w: World) -> Iterator[tuple[str, str, ObservedSecret]]:
@@ -219,7 +220,7 @@ def _fresh_records(w: World, spec: Spec, ledger: Ledger) -> tuple[ObjectRecord, 
     found = list(unrecorded(w))
     if spec.key:
         recorded = {(record.target, record.remote_id) for record in ledger.objects if not record.deleted}
-        holders = (item for item in w.found if item.object.holder and any(_is_ours(w, s) for s in item.object.secrets))
+        holders = (item for item in w.found if item.object.holder and _ours(w, item.object.secrets))
         found += [item for item in holders if (item.target, item.object.remote_id) not in recorded]
     elif spec.external and all(record.deleted for record in ledger.objects):
         client = w.by_client_id(spec.target, spec.client_id)
@@ -260,19 +261,17 @@ def _known_before(ledger: Ledger, found: Found) -> ObjectRecord | None:
 def _secrets(w: World, record: ObjectRecord) -> list[ObservedSecret]:
     found = None if record.deleted else w.object(record)
     secrets = sorted(found.secrets, key=age_of) if found is not None else []
-    return [secret for secret in secrets if not record.holder or _is_ours(w, secret)]
+    return _ours(w, secrets) if record.holder else secrets
 
 
-def _is_ours(w: World, secret: ObservedSecret) -> bool:
-    """Say whether a key of a holder is this credential's: by its name, by a delivered document, or as adopted."""
-    if w.spec is not None and w.spec.adopt == secret.id:
-        return True
-    if any(secret.id == known.id for _, _, known, _ in _named_keys(w)):
-        return True
+def _ours(w: World, secrets: Iterable[ObservedSecret]) -> list[ObservedSecret]:
+    """Return the keys of a holder that are this credential's: by their name, by a delivered document, or as adopted."""
     entries = [entry for _, entry, _ in _entries(w)]
-    return any(secret.fingerprint is not None and e.fingerprint == secret.fingerprint for e in entries) or any(
-        e.remote_id == secret.id for e in entries
-    )
+    ids = {*(key.id for _, _, key, _ in _named_keys(w)), *(e.remote_id for e in entries)}
+    if w.spec is not None:
+        ids.add(w.spec.adopt)
+    values = {e.fingerprint for e in entries}
+    return [s for s in secrets if s.id in ids or (s.fingerprint is not None and s.fingerprint in values)]
 
 
 def _named(ledger: Ledger, record: ObjectRecord, secret: ObservedSecret, delivered: set[int]) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from keysteward.core.errors import KeystewardError
-from keysteward.core.holders import identities_of_keys, merged
+from keysteward.core.holders import merged
 from keysteward.core.ledger import Ledger, Place, Revoked, State, load_ledger
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.ports import Fingerprint, LedgerStore, Store, Target
@@ -108,7 +108,7 @@ class TargetView:
         """Enter an object under the identities in its mark and in the names of its keys."""
         if item.mark is not None:
             self.by_mark.setdefault(item.mark.identity, set()).add(item.remote_id)
-        for identity in identities_of_keys(item):
+        for identity in item.keys_of:
             self.by_key.setdefault(identity, set()).add(item.remote_id)
 
     def remove(self, remote_id: str) -> None:
@@ -121,7 +121,7 @@ class TargetView:
                 del self.by_client_id[old.client_id]
             if old.mark is not None:
                 self.by_mark.get(old.mark.identity, set()).discard(remote_id)
-            for identity in identities_of_keys(old):
+            for identity in old.keys_of:
                 self.by_key.get(identity, set()).discard(remote_id)
 
     def users_of(self, scope: str) -> tuple[ObservedObject, ...]:
