@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keysteward.core.adoption import adopted_nonce, age_of, entered
-from keysteward.core.holders import enabled_keys, narrowed, switched
+from keysteward.core.holders import enabled_keys, narrowed, switched, switched_off
 from keysteward.core.ledger import (
     RELEASED,
     Blocked,
@@ -347,8 +347,7 @@ def about_to_disable(w: World, step: Step) -> World:
     record, ledger = _record_of(w, step), _ledger(w)
     found = w.object(record)
     keys = enabled_keys(ledger, record, found) if found is not None else ()
-    there = {secret.id for secret in found.secrets} if found is not None else set()
-    off = tuple(sorted({*record.off, *keys} & there))
+    off = tuple(sorted({*switched_off(record, found), *keys}))
     return _with(w, ledger.with_object(record.key, suspended=True, off=off))
 
 

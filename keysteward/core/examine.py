@@ -241,7 +241,7 @@ def _late(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
     current = ledger.current
     if current is None or spec.decommission is not None or spec.strategy is Strategy.BY_HAND:
         return
-    if ledger.migrated is not None or (spec.renewed_until is not None and w.now >= spec.renewed_until):
+    if ledger.migrated is not None or spec.lapsed(w.now):
         return
     due = due_at(spec.identity, current.current_since or current.asked_at, spec.every, spec.windows)
     if w.now > due + spec.every / LATE_SHARE:
@@ -322,7 +322,7 @@ def _not_renewed(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
         message = f"it has ended, since its consumers use client {spec.migrates_to}"
         yield _find(w, Kind.NOT_RENEWED, Severity.NOTE, message, "remove its declaration")
         return
-    if spec.renewed_until is None or w.now < spec.renewed_until:
+    if not spec.lapsed(w.now):
         return
     until = f"; the present one works until {spec.expires:%Y-%m-%d}" if spec.expires and ledger.current else ""
     yield _find(

@@ -34,6 +34,11 @@ def suspendable(ledger: Ledger, record: ObjectRecord, found: ObservedObject) -> 
     return bool(enabled_keys(ledger, record, found)) if record.holder else found.enabled
 
 
+def switched_off(record: ObjectRecord, found: ObservedObject | None) -> tuple[str, ...]:
+    """Return the ids of the keys that were noted as disabled by us and are still there."""
+    return tuple(secret.id for secret in found.secrets if secret.id in record.off) if found is not None else ()
+
+
 def resumable(record: ObjectRecord, found: ObservedObject) -> bool:
     """Say whether something on this object is disabled that we have disabled."""
     if record.holder:
@@ -69,6 +74,9 @@ class KeyName:
     identity: str
     number: int
     nonce: str
+
+    def __str__(self) -> str:
+        return f"{self.identity} {self.number} {self.nonce}"
 
 
 def read_name(secret: ObservedSecret) -> KeyName | None:

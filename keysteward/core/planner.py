@@ -444,7 +444,7 @@ def _past(w: World) -> Decision:
     if spec.expires is not None and w.now + spec.overlap >= spec.expires:
         room = "is past" if w.now >= spec.expires else f"leaves no room for an overlap of {show_duration(spec.overlap)}"
         return Problem(f"expires: {spec.expires:%Y-%m-%d} {room}, so nothing would be issued; give a later date")
-    if spec.renewed_until is not None and w.now >= spec.renewed_until:
+    if spec.lapsed(w.now):
         return Problem(f"classification: {spec.standing}, and that day is past, so nothing is issued; renew it first")
     return None
 
@@ -548,7 +548,7 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
     """Say whether no new generation may begin, whatever is due."""
     if spec.decommission is not None or (spec.expires is not None and w.now + spec.overlap >= spec.expires):
         return True
-    if spec.renewed_until is not None and w.now >= spec.renewed_until:
+    if spec.lapsed(w.now):
         return True
     if ledger is None or ledger.closed is not None:
         return False

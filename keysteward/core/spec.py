@@ -105,6 +105,10 @@ class Spec:
         """Say whether its secrets are keys of a holder."""
         return self.kind in KEY_KINDS
 
+    def lapsed(self, now: datetime) -> bool:
+        """Say whether the day is past until which its classification lets it be renewed."""
+        return self.renewed_until is not None and now >= self.renewed_until
+
     @property
     def delivery(self) -> tuple[str, ...]:
         """Return the keys of all places, sorted."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from keysteward.core.effects import Outcome, action_for
 from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rejected, Unavailable
 from keysteward.core.evidence import Author, Entry
-from keysteward.core.holders import expired, is_off
+from keysteward.core.holders import KeyName, expired, is_off, switched_off
 from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
 from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, shown
 from keysteward.core.observed import Mark, ObservedObject, ObservedSecret
@@ -358,7 +358,7 @@ class Worker:
         return Order(
             action_for(generation),
             material,
-            name=f"{self.world.identity} {generation.number} {generation.nonce}",
+            name=str(KeyName(self.world.identity, generation.number, generation.nonce)),
             scopes=spec.scopes if spec.key else frozenset(),
             expires=spec.expires if spec.key else None,
             known=generation.baseline,
@@ -404,12 +404,12 @@ class Worker:
 
     def _resume(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).resume(self._remote_id(record), self._off(record))
+        self._target(record).resume(self._remote_id(record), switched_off(record, self.world.object(record)))
         return Outcome(at=self.clock())
 
     def _suspend(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).suspend(self._remote_id(record), self._off(record))
+        self._target(record).suspend(self._remote_id(record), switched_off(record, self.world.object(record)))
         return Outcome(at=self.clock())
 
     def _verify(self, step: Step) -> Outcome | None:
@@ -420,12 +420,6 @@ class Worker:
             return None
         evidence = f"{verification.proof} by {self._record(step).client_id}" if verification.good else ""
         return Outcome(at=self.clock(), good=verification.good, reason=evidence or verification.reason, refused=refused)
-
-    def _off(self, record: ObjectRecord) -> tuple[str, ...]:
-        """Return the ids of the keys that were noted as disabled and that are there; on a client none."""
-        found = self.world.object(record)
-        there = {secret.id for secret in found.secrets} if found is not None else set()
-        return tuple(key for key in record.off if key in there)
 
     def _can(self, record: ObjectRecord) -> Capabilities:
         return self.world.can(record) or self._target(record).capabilities
