@@ -67,7 +67,7 @@ def _dates(w: World, spec: Spec) -> str | None:
             "which is past" if w.now >= spec.expires else f"too early for an overlap of {show_duration(spec.overlap)}"
         )
         return f"{spec.name!r} expires on {spec.expires:%Y-%m-%d}, {room}; give a later day in the declaration"
-    if spec.renewed_until is not None and w.now >= spec.renewed_until:
+    if spec.lapsed(w.now):
         return f"{spec.name!r} gets no new value: {spec.standing}; renew that in the declaration first"
     return None
 

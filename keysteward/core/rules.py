@@ -90,9 +90,9 @@ def _review(spec: Spec, rules: KindRules, now: datetime) -> Iterable[Finding]:
     if reviewed is not None and now - reviewed > rules.review_every:
         message = f"was last reviewed on {reviewed:%Y-%m-%d}, and an {rules.kind} is reviewed every {every}"
         yield _finding(spec, message, "see whether it is still needed as it is, then renew `reviewed` in a commit")
-    far = spec.classification == "permanent exception" and spec.renewed_until is not None
-    if far and spec.renewed_until is not None and spec.renewed_until - now > rules.review_every:
-        message = f"its exception is reviewed by {spec.renewed_until:%Y-%m-%d}, and the rule is every {every}"
+    review_by = spec.renewed_until if spec.classification == "permanent exception" else None
+    if review_by is not None and review_by - now > rules.review_every:
+        message = f"its exception is reviewed by {review_by:%Y-%m-%d}, and the rule is every {every}"
         yield _finding(spec, message, "give an earlier review_by")
 
 

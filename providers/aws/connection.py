@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any, Final, Literal
 
 from pydantic import SecretStr
@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.providers.aws.failures import denied, translated, was_throttled
+from keysteward.providers.once import once
 from keysteward.providers.pool import CALLS_AT_ONCE
 from keysteward.providers.references import resolve
 
@@ -48,7 +49,6 @@ BY_VERB: Final = frozenset({"apigateway"})
 _SCHEMES: Final = ("profile", "role", "env", "file")
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d")
-_connecting = threading.Lock()
 _SILENCED: Final = ("botocore", "boto3", "s3transfer", "urllib3")
 
 
@@ -268,15 +268,10 @@ class AwsClient:
         return boto3.Session(botocore_session=session, region_name=self.connection.region)
 
 
-@cache
-def _kept(connection: Connection, reference: str | None, access: Access) -> AwsClient:
-    return AwsClient(connection, reference, field="reader" if access == "reader" else "admin", access=access)
-
-
+@once
 def connected(connection: Connection, reference: str | None, access: Access) -> AwsClient:
     """Return the one client of equal settings in this process. Raises DeclarationError for a wrong reference."""
-    with _connecting:
-        return _kept(connection, reference, access)
+    return AwsClient(connection, reference, field="reader" if access == "reader" else "admin", access=access)
 
 
 def check_credentials(connection: Connection, admin: str | None, reader: str | None) -> None:

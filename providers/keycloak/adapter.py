@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
-from functools import cache
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -34,6 +32,7 @@ from keysteward.providers.keycloak.client import TOKEN_PATH, KeycloakClient
 from keysteward.providers.keycloak.jwks import with_key, without_key
 from keysteward.providers.keycloak.scopes import drop_scope, put_scope
 from keysteward.providers.material import new_material
+from keysteward.providers.once import once
 from keysteward.providers.references import check_reference
 
 LONGEST_TEXT: Final = 255
@@ -44,8 +43,6 @@ MOST_KEYS: Final = 16
 
 PATIENCE: Final = timedelta(seconds=3)
 """A write works at once on one server; in a cluster the other nodes' caches learn of it a moment later."""
-
-_connecting = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -383,14 +380,9 @@ class Keycloak:
         return kind(message, target=self.name, operation=operation)
 
 
+@once
 def _connect(target: Keycloak) -> KeycloakClient:
     """Return the one client of all equal values in this process."""
-    with _connecting:
-        return _client(target)
-
-
-@cache
-def _client(target: Keycloak) -> KeycloakClient:
     reader = target.reader if target.reading else None
     return KeycloakClient(
         target.name,

@@ -8,7 +8,6 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from functools import cache
 from typing import Any, Final, Literal
 from urllib.parse import quote_plus, urlsplit
 
@@ -17,6 +16,7 @@ from pydantic import SecretStr
 from keysteward.core.errors import DeclarationError, Rejected
 from keysteward.core.ports import Proof, Verification
 from keysteward.providers.http import Reply, Session
+from keysteward.providers.once import once
 
 PLACEHOLDER: Final = "{value}"
 JSON: Final = "application/json"
@@ -114,7 +114,7 @@ class Probe:
         return {n: value for n, value in given.items() if value is not None and value != defaults.get(n)}
 
 
-@cache
+@once
 def _session(target: str, ca: str | None) -> Session:
     return Session(target, ca=ca)
 

@@ -5,11 +5,9 @@ Keys belong to organizations, which somebody else makes: they are holders. M2M a
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, timedelta
-from functools import cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -33,6 +31,7 @@ from keysteward.core.ports import (
 )
 from keysteward.providers.http import CALL_TIMEOUT
 from keysteward.providers.material import material_of
+from keysteward.providers.once import once
 from keysteward.providers.references import check_reference
 from keysteward.providers.workos import doctor, inventory, models, permissions, proof
 from keysteward.providers.workos.api import Api
@@ -53,8 +52,6 @@ ORGANIZATIONS_ALONE: Final = (
     "is no organization (org_...), and only organizations get keys from here; keys of people are observed and governed"
 )
 """WorkOS lets people have keys too, while they are active members: a person's standing secret is not ours to make."""
-
-_connecting = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -349,14 +346,9 @@ def _origin(text: str, subject: str, shape: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+@once
 def _connect(target: WorkOS) -> WorkOSClient:
     """Return the one client of all equal values in this process."""
-    with _connecting:
-        return _client(target)
-
-
-@cache
-def _client(target: WorkOS) -> WorkOSClient:
     reader = target.reader if target.reading else None
     return WorkOSClient(
         target.name,

@@ -11,11 +11,9 @@ A client is suspended by AllowedOAuthFlowsUserPoolClient: without it the token e
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
-from functools import cache
 from typing import Any, Final
 
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
@@ -42,6 +40,7 @@ from keysteward.providers.aws.cognito.client import TokenClient
 from keysteward.providers.aws.cognito.names import ClientName, vacant_note
 from keysteward.providers.aws.cognito.scopes import drop_scope, put_scope
 from keysteward.providers.aws.connection import AwsClient, Connection, check_credentials, connected
+from keysteward.providers.once import once
 from keysteward.providers.pool import in_pool
 
 CALL_TIMEOUT: Final = timedelta(seconds=45)
@@ -53,7 +52,6 @@ SETTLED: Final = timedelta(seconds=10)
 _POOL: Final = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-\d)_[0-9A-Za-z]+")
 _ID: Final = re.compile(r"[\w+]{1,128}", re.ASCII)
 _NAME: Final = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
-_connecting = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -341,12 +339,7 @@ class Cognito:
         return kind(message, target=self.name, operation=operation)
 
 
+@once
 def _tokens(target: Cognito) -> TokenClient:
     """Return the one way to a pool's tokens of all equal values in this process."""
-    with _connecting:
-        return _token_client(target.name, target.token_url, target.issuer)
-
-
-@cache
-def _token_client(name: str, token_url: str, issuer: str) -> TokenClient:
-    return TokenClient(name, token_url=token_url, issuer=issuer)
+    return TokenClient(target.name, token_url=target.token_url, issuer=target.issuer)
