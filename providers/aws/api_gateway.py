@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -36,9 +35,9 @@ from keysteward.core.ports import (
     Verification,
 )
 from keysteward.providers.aws import rights
-from keysteward.providers.aws.connection import AwsClient, Connection, check_credentials, connected
-from keysteward.providers.aws.keys_only import HOLDER, KeysOnly
+from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
 from keysteward.providers.aws.listing import Listing, listed
+from keysteward.providers.keys_only import HOLDER, KeysOnly
 from keysteward.providers.pool import in_pool
 
 SERVICE: Final = "apigateway"
@@ -47,9 +46,6 @@ MOST_KEYS: Final = 10_000
 
 PAGE_SIZE: Final = 500
 """Largest `limit` (API Gateway API Reference, GetApiKeys)."""
-
-CALL_TIMEOUT: Final = timedelta(seconds=45)
-"""After this long a call without answer cannot succeed any more: both time-outs and some slack."""
 
 NO_PLAN: Final = "no usage plan"
 
@@ -201,9 +197,7 @@ class ApiGateway(KeysOnly):
 
     @property
     def _client(self) -> AwsClient:
-        if self.reading:
-            return connected(self._connection, self.reader, "reader")
-        return connected(self._connection, self.admin, "runner")
+        return client_of(self._connection, self.admin, self.reader, reading=self.reading)
 
     def _plan(self, plan_id: str) -> Mapping[str, Any]:
         gone = f"{self.name}: there is no usage plan {plan_id} in {self.region}: create it, or correct `holder`"

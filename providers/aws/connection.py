@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -29,6 +30,9 @@ Access = Literal["reader", "runner"]
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 READ_TIMEOUT_SECONDS: Final = 30
+CALL_TIMEOUT: Final = timedelta(seconds=45)
+"""After this long a call without answer cannot succeed any more: both time-outs and some slack."""
+
 ATTEMPTS: Final = 3
 """How often a call is sent: one that can be repeated as botocore decides, any other only after "slow down"."""
 
@@ -272,6 +276,11 @@ class AwsClient:
 def connected(connection: Connection, reference: str | None, access: Access) -> AwsClient:
     """Return the one client of equal settings in this process. Raises DeclarationError for a wrong reference."""
     return AwsClient(connection, reference, field="reader" if access == "reader" else "admin", access=access)
+
+
+def client_of(connection: Connection, admin: str | None, reader: str | None, *, reading: bool) -> AwsClient:
+    """Return the client of a target's reader or administrator."""
+    return connected(connection, reader, "reader") if reading else connected(connection, admin, "runner")
 
 
 def check_credentials(connection: Connection, admin: str | None, reader: str | None) -> None:

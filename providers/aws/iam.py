@@ -37,10 +37,10 @@ from keysteward.core.ports import (
     Verification,
 )
 from keysteward.providers.aws import rights, whose
-from keysteward.providers.aws.connection import AwsClient, Connection, check_credentials, connected
+from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
 from keysteward.providers.aws.failures import BAD_CREDENTIALS
-from keysteward.providers.aws.keys_only import HOLDER, KeysOnly
 from keysteward.providers.aws.listing import listed
+from keysteward.providers.keys_only import HOLDER, KeysOnly
 from keysteward.providers.pool import in_pool
 
 SERVICE: Final = "iam"
@@ -52,9 +52,6 @@ PAGE_SIZE: Final = 1000
 
 SETTLED: Final = timedelta(minutes=1)
 """IAM is eventually consistent and promises no time (IAM User Guide, "Troubleshoot IAM"); mostly it is seconds."""
-
-CALL_TIMEOUT: Final = timedelta(seconds=45)
-"""After this long a call without answer cannot succeed any more: both time-outs and some slack."""
 
 
 @dataclass(frozen=True)
@@ -223,9 +220,7 @@ class Iam(KeysOnly):
 
     @property
     def _client(self) -> AwsClient:
-        if self.reading:
-            return connected(self._connection, self.reader, "reader")
-        return connected(self._connection, self.admin, "runner")
+        return client_of(self._connection, self.admin, self.reader, reading=self.reading)
 
     def _covers(self, user: str) -> bool:
         return not self.users or any(fnmatchcase(user, pattern) for pattern in self.users)

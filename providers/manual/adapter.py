@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
 from keysteward.core.errors import DeclarationError
-from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
+from keysteward.core.observed import Observation, ObservedObject, ObservedSecret
 from keysteward.core.ports import (
     MANY,
     Capabilities,
     Check,
     Claim,
-    Created,
     Descriptor,
     Fingerprint,
     Issued,
-    Material,
     ObjectRef,
     Order,
-    ScopeWant,
     Verification,
 )
 from keysteward.providers.http import CALL_TIMEOUT
+from keysteward.providers.keys_only import HOLDER, KeysOnly
 from keysteward.providers.manual.client import Probe, Prober
 
 UNSEEN: Final = ObservedSecret("unseen", slot="by hand")
@@ -32,7 +30,7 @@ UNSEEN: Final = ObservedSecret("unseen", slot="by hand")
 
 
 @dataclass(frozen=True)
-class Manual:
+class Manual(KeysOnly):
     """One account at a system where only a person makes and ends keys. `probe` is the request that proves one.
 
     `environments` are the environments it serves (None: any); `ca` is the path of a certificate bundle. One account
@@ -78,11 +76,6 @@ class Manual:
             environments=self.environments,
         )
 
-    @property
-    def token_url(self) -> str:
-        """Keys are no tokens: there is none."""
-        return ""
-
     def as_reader(self) -> Manual:
         """Return the same target: nothing is read there."""
         return self
@@ -99,8 +92,7 @@ class Manual:
 
     @property
     def _account(self) -> ObservedObject:
-        nothing = Settings("api_key", grants=frozenset(), description=None)
-        return ObservedObject(self.name, self.name, enabled=True, settings=nothing, secrets=(UNSEEN,), holder="system")
+        return ObservedObject(self.name, self.name, enabled=True, settings=HOLDER, secrets=(UNSEEN,), holder="system")
 
     def issue(self, remote_id: str, order: Order) -> Issued:
         """Do nothing: a person has made the key there."""
@@ -124,45 +116,16 @@ class Manual:
     def _prober(self) -> Prober:
         return Prober(self.name, self.probe, self.ca)
 
-    def create(self, client_id: str, want: Settings, mark: Mark, material: Material | None) -> Created:
-        """Refuse: no client is planned for it."""
-        self._never(client_id, want, mark, material)
-
-    def update(self, remote_id: str, want: Settings, mark: Mark | None) -> None:
-        """Refuse: no client is planned for it."""
-        self._never(remote_id, want, mark)
-
-    def mark(self, remote_id: str, mark: Mark) -> None:
-        """Refuse: nothing there can carry a mark."""
-        self._never(remote_id, mark)
-
-    def release(self, remote_id: str) -> None:
-        """Refuse: nothing there can carry a mark."""
-        self._never(remote_id)
-
-    def prepare(self, remote_id: str, overlap: timedelta) -> None:
-        """Refuse: nothing is set up there."""
-        self._never(remote_id, overlap)
-
     def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:
         """Refuse: only a person can disable a key there."""
-        self._never(remote_id, keys)
+        del keys
+        self._refuse("suspend", remote_id)
 
     def resume(self, remote_id: str, keys: Sequence[str] = ()) -> None:
         """Refuse: only a person can enable a key there."""
-        self._never(remote_id, keys)
+        del keys
+        self._refuse("resume", remote_id)
 
-    def delete(self, remote_id: str) -> None:
-        """Refuse: no client is planned for it."""
-        self._never(remote_id)
-
-    def put_scope(self, want: ScopeWant, remote_id: str | None) -> str:
-        """Refuse: it has no catalogue."""
-        self._never(want, remote_id)
-
-    def drop_scope(self, remote_id: str) -> None:
-        """Refuse: it has no catalogue."""
-        self._never(remote_id)
-
-    def _never(self, *_asked: object) -> NoReturn:
+    def _refuse(self, operation: str, what: str) -> NoReturn:
+        del operation, what
         raise AssertionError(f"nothing but keys by hand is planned for {self.name}")

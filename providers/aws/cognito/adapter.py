@@ -39,12 +39,9 @@ from keysteward.providers.aws.cognito.api import CLIENTS_PER_PAGE, SECRETS_PER_C
 from keysteward.providers.aws.cognito.client import TokenClient
 from keysteward.providers.aws.cognito.names import ClientName, vacant_note
 from keysteward.providers.aws.cognito.scopes import drop_scope, put_scope
-from keysteward.providers.aws.connection import AwsClient, Connection, check_credentials, connected
+from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
 from keysteward.providers.once import once
 from keysteward.providers.pool import in_pool
-
-CALL_TIMEOUT: Final = timedelta(seconds=45)
-"""After this long a call without answer cannot succeed any more: both time-outs and some slack."""
 
 SETTLED: Final = timedelta(seconds=10)
 """The token endpoint learns of a change a moment after the API; how long is not published."""
@@ -307,9 +304,7 @@ class Cognito:
 
     @property
     def _client(self) -> AwsClient:
-        if self.reading:
-            return connected(self._connection, self.reader, "reader")
-        return connected(self._connection, self.admin, "runner")
+        return client_of(self._connection, self.admin, self.reader, reading=self.reading)
 
     @property
     def _api(self) -> PoolApi:
