@@ -183,6 +183,24 @@ class _Failure:
     again: bool
 
 
+class HeardClock:
+    """A server's time as last heard, moved on by ours. `clock` returns seconds, monotonic."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._heard: tuple[datetime, float] | None = None
+
+    def hear(self, time_there: datetime | None, at: float | None = None) -> None:
+        """Note what a server said, by our clock at `at` (now when not given); None is not heard."""
+        if time_there is not None:
+            self._heard = time_there, self._clock() if at is None else at
+
+    def now(self) -> datetime | None:
+        """Return its time now; None before anything was heard."""
+        heard = self._heard
+        return None if heard is None else heard[0] + timedelta(seconds=self._clock() - heard[1])
+
+
 class Session:
     """Calls to one target over kept-alive connections. Thread-safe.
 

@@ -23,6 +23,24 @@ _UNCHECKED: Final[Options] = {
 """Audience and times are compared here, by the issuer's clock and with reasons."""
 
 
+class SigningKeys:
+    """An issuer's published keys by `kid`. `read` returns its JWKS (RFC 7517): once, and again for an unknown one."""
+
+    def __init__(self, read: Callable[[], Mapping[str, Any]]) -> None:
+        self._read = read
+        self._keys: dict[str, jwt.PyJWK] = {}
+
+    def find(self, kid: str) -> jwt.PyJWK | None:
+        """Return one key; None when the issuer publishes none of this `kid`, or nothing that can be read."""
+        if kid not in self._keys:
+            document = dict(self._read())
+            try:
+                self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
+            except jwt.PyJWTError:
+                self._keys = {}
+        return self._keys.get(kid)
+
+
 def judge(
     token: str,
     claim: Claim,

@@ -9,7 +9,7 @@ import base64
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
@@ -17,8 +17,9 @@ import jwt
 from pydantic import SecretStr
 
 from keysteward.core.errors import AccessDenied, KeystewardError, NotFound, Unavailable
-from keysteward.providers.http import Reply, Session
+from keysteward.providers.http import HeardClock, Reply, Session
 from keysteward.providers.references import resolve
+from keysteward.providers.token_proof import SigningKeys
 
 TOKEN_MARGIN_SECONDS: Final = 10.0
 """An administrator's token is renewed this long before its end; the default in realm master is 60 seconds."""
@@ -68,9 +69,9 @@ class KeycloakClient:
         self._http = Session(target, ca=ca, clock=clock, sleep=sleep)
         self._lock = threading.Lock()
         self._token: tuple[str, float] | None = None
-        self._time: tuple[datetime, float] | None = None
+        self._heard = HeardClock(clock)
         self._issuer: str | None = None
-        self._keys: dict[str, jwt.PyJWK] = {}
+        self._keys = SigningKeys(self._read_keys)
 
     def now(self) -> datetime | None:
         """Return the target's time as last heard, moved on by our clock; None before the first answer.
@@ -78,8 +79,7 @@ class KeycloakClient:
         Keycloak itself sends no Date header (26.7.5); then it is the `iat` of the administrator's token, and no later
         than the true time.
         """
-        heard = self._time
-        return None if heard is None else heard[0] + timedelta(seconds=self._clock() - heard[1])
+        return self._heard.now()
 
     def admin_roles(self) -> frozenset[str] | None:
         """Return the roles of `realm-management` that the credential has; None when it lives in realm master."""
@@ -97,15 +97,14 @@ class KeycloakClient:
         return self._issuer
 
     def key(self, kid: str) -> jwt.PyJWK | None:
-        """Return the realm's signing key of this `kid`; the key set is read once, and again for an unknown one."""
-        if kid not in self._keys:
-            url = f"{self._public}/protocol/openid-connect/certs"
-            document = self._checked(self._open("GET", url, operation="read realm keys", repeatable=True)).json()
-            try:
-                self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
-            except jwt.PyJWTError:
-                self._keys = {}
-        return self._keys.get(kid)
+        """Return the realm's signing key of this `kid`."""
+        return self._keys.find(kid)
+
+    def _read_keys(self) -> dict[str, Any]:
+        url = f"{self._public}/protocol/openid-connect/certs"
+        reply = self._checked(self._open("GET", url, operation="read realm keys", repeatable=True))
+        document: dict[str, Any] = reply.json()
+        return document
 
     def token(
         self, form: Mapping[str, str], *, basic: tuple[str, SecretStr] | None = None, repeatable: bool = True
@@ -136,7 +135,7 @@ class KeycloakClient:
         reply = self._http.request(
             method, url, operation=operation, repeatable=repeatable, changes=False, form=form, headers=headers
         )
-        self._hear(reply.date)
+        self._heard.hear(reply.date)
         return reply
 
     def call(
@@ -164,7 +163,7 @@ class KeycloakClient:
                 json=json,
                 headers={"Authorization": f"Bearer {token}"},
             )
-            self._hear(reply.date)
+            self._heard.hear(reply.date)
             if reply.status != 401 or last:  # noqa: PLR2004
                 break
             token = self._admin_token(refused=token)
@@ -200,7 +199,7 @@ class KeycloakClient:
             lifetime = float(answer.get("expires_in", 0))
             self._token = token, heard - reply.seconds + max(lifetime - TOKEN_MARGIN_SECONDS, lifetime / 2)
             if reply.date is None:
-                self._hear(_issued_at(token), heard)
+                self._heard.hear(_issued_at(token), heard)
             return token
 
     def _credential(self) -> tuple[str, str, SecretStr]:
@@ -233,10 +232,6 @@ class KeycloakClient:
             f"({self.realm}-realm when it lives in realm master), and let its tokens carry it (full scope, or scope "
             "mappings)"
         )
-
-    def _hear(self, time_there: datetime | None, at: float | None = None) -> None:
-        if time_there is not None:
-            self._time = time_there, self._clock() if at is None else at
 
     def error(self, kind: type[KeystewardError], operation: str, message: str) -> KeystewardError:
         """Return an error with target and operation filled in."""

@@ -16,8 +16,9 @@ from typing import Any, Final
 import jwt
 
 from keysteward.core.errors import AccessDenied, KeystewardError, NotFound, Unavailable
-from keysteward.providers.http import Budget, Reply, Session, retry_after
+from keysteward.providers.http import Budget, HeardClock, Reply, Session, retry_after
 from keysteward.providers.references import resolve
+from keysteward.providers.token_proof import SigningKeys
 
 PAGE_SIZE: Final = 100
 """The largest `limit` of a list call."""
@@ -65,13 +66,12 @@ class WorkOSClient:
         budget = Budget(SHARE_OF_LIMIT, timedelta(minutes=1), clock=clock, sleep=sleep)
         self._http = Session(target, ca=ca, budget=budget, clock=clock, sleep=sleep)
         self._lock = threading.Lock()
-        self._time: tuple[datetime, float] | None = None
-        self._keys: dict[str, jwt.PyJWK] = {}
+        self._heard = HeardClock(clock)
+        self._keys = SigningKeys(self._read_keys)
 
     def now(self) -> datetime | None:
         """Return the target's time as last heard, moved on by our clock; None before the first answer."""
-        heard = self._time
-        return None if heard is None else heard[0] + timedelta(seconds=self._clock() - heard[1])
+        return self._heard.now()
 
     def call(
         self,
@@ -96,7 +96,7 @@ class WorkOSClient:
             json=json,
             headers={"Authorization": f"Bearer {self._key()}"},
         )
-        self._hear(reply)
+        self._heard.hear(reply.date)
         if gone_is_fine and reply.status == HTTPStatus.NOT_FOUND:
             return reply
         return self._checked(reply)
@@ -134,16 +134,14 @@ class WorkOSClient:
         return reply if reply.status in refused else self._checked_at_authkit(reply)
 
     def key(self, kid: str) -> jwt.PyJWK | None:
-        """Return the AuthKit domain's signing key of this `kid`; the set is read once, and again for an unknown one."""
+        """Return the AuthKit domain's signing key of this `kid`."""
         with self._lock:
-            if kid not in self._keys:
-                reply = self._open("GET", "/oauth2/jwks", operation="read token keys")
-                document = self._checked_at_authkit(reply).json()
-                try:
-                    self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
-                except jwt.PyJWTError:
-                    self._keys = {}
-            return self._keys.get(kid)
+            return self._keys.find(kid)
+
+    def _read_keys(self) -> dict[str, Any]:
+        reply = self._open("GET", "/oauth2/jwks", operation="read token keys")
+        document: dict[str, Any] = self._checked_at_authkit(reply).json()
+        return document
 
     def metadata(self) -> dict[str, Any]:
         """`GET /.well-known/oauth-authorization-server` of the AuthKit domain (RFC 8414)."""
@@ -160,7 +158,7 @@ class WorkOSClient:
         reply = self._http.request(
             method, self.issuer + path, operation=operation, repeatable=True, changes=False, form=form
         )
-        self._hear(reply)
+        self._heard.hear(reply.date)
         return reply
 
     def _key(self) -> str:
@@ -168,10 +166,6 @@ class WorkOSClient:
         if not value.isascii() or not value.isprintable() or " " in value:
             raise self.error(AccessDenied, "log in", f"{self.who} must hold the value of an API key, and nothing else")
         return value
-
-    def _hear(self, reply: Reply) -> None:
-        if reply.date is not None:
-            self._time = reply.date, self._clock()
 
     def _checked_at_authkit(self, reply: Reply) -> Reply:
         if reply.ok or reply.status == HTTPStatus.TOO_MANY_REQUESTS or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:

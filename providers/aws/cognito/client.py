@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote_plus
 
 import jwt
 from pydantic import SecretStr
 
 from keysteward.providers.http import Reply, Session
+from keysteward.providers.token_proof import SigningKeys
 
 
 class TokenClient:
@@ -19,7 +20,7 @@ class TokenClient:
         self.issuer = issuer
         self._token_url = token_url
         self._http = Session(target)
-        self._keys: dict[str, jwt.PyJWK] = {}
+        self._keys = SigningKeys(self._read_keys)
 
     def token(self, client_id: str, secret: SecretStr) -> Reply:
         """`POST /oauth2/token` as a client, for all scopes it has; the reply is returned unless the service failed."""
@@ -36,21 +37,16 @@ class TokenClient:
         return reply if reply.status in {400, 401, 403} else self._checked(reply)
 
     def key(self, kid: str) -> jwt.PyJWK | None:
-        """Return the pool's signing key of this `kid`; the key set is read once, and again for an unknown one."""
-        if kid not in self._keys:
-            url = f"{self.issuer}/.well-known/jwks.json"
-            reply = self._http.request("GET", url, operation="read the pool's keys", repeatable=True)
-            self._keys = _read(self._checked(reply).json())
-        return self._keys.get(kid)
+        """Return the pool's signing key of this `kid`."""
+        return self._keys.find(kid)
+
+    def _read_keys(self) -> dict[str, Any]:
+        url = f"{self.issuer}/.well-known/jwks.json"
+        reply = self._http.request("GET", url, operation="read the pool's keys", repeatable=True)
+        document: dict[str, Any] = self._checked(reply).json()
+        return document
 
     def _checked(self, reply: Reply) -> Reply:
         if reply.ok:
             return reply
         raise reply.error(f"{reply.operation}: Cognito answered {reply.status}; check `domain` and `user_pool`")
-
-
-def _read(document: Mapping[str, object]) -> dict[str, jwt.PyJWK]:
-    try:
-        return {key.key_id: key for key in jwt.PyJWKSet.from_dict(dict(document)).keys if key.key_id}
-    except jwt.PyJWTError:
-        return {}
