@@ -11,9 +11,8 @@ import itertools
 import json
 import pickle
 import secrets
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +24,6 @@ from keysteward.core.ports import (
     Action,
     Capabilities,
     Claim,
-    Fingerprint,
     Issued,
     Material,
     ObjectRef,
@@ -34,6 +32,7 @@ from keysteward.core.ports import (
     Target,
     Verification,
 )
+from keysteward.testing.profile import Profile
 
 __all__ = ["KeyContract", "KeyProfile"]
 
@@ -41,14 +40,12 @@ FEW = 10
 """A target whose holders take fewer keys than this is tried at its limit."""
 
 
-class KeyProfile(ABC):
-    """How to reach one target under test. `holder` exists and may hold keys of others.
+class KeyProfile(Profile):
+    """How to reach one target of keys under test. `holder` exists and may hold keys of others.
 
-    `scopes` are permissions that the target knows. What is optional returns None where it cannot be had.
+    `scopes` are permissions that the target knows.
     """
 
-    target: Target
-    fingerprint: Fingerprint
     holder: str
     scopes: Sequence[str] = ()
 
@@ -63,18 +60,6 @@ class KeyProfile(ABC):
     @abstractmethod
     def forget_foreign(self, key_id: str) -> None:
         """Let somebody else end that key."""
-
-    def settle(self) -> None:
-        """Wait until the last write shows in lists and works everywhere; nothing where it does at once."""
-        return
-
-    def calls(self) -> int | None:
-        """Return how many calls the target has received so far."""
-        return None
-
-    def lost_reply(self) -> AbstractContextManager[None] | None:
-        """Return a context in which the next key is made and the reply is lost."""
-        return None
 
     def use(self, claim: Claim) -> None:
         """Use a key as its consumer would."""
@@ -352,20 +337,13 @@ class KeyContract:
         """More keys on the same page cost not one call more."""
         if bench.profile.calls() is None or bench.can.secrets < FEW:
             pytest.skip("the profile does not count calls, or the holder has no room")
-        few = _cost(bench)
+        few = bench.profile.cost_of_observing()
         for _ in range(5):
             bench.make()
-        assert _cost(bench) == few
+        assert bench.profile.cost_of_observing() == few
 
     def test_diagnose_finds_nothing_wrong_with_a_good_set_up(self, bench: KeyBench) -> None:
         """Warnings are allowed; failures are not."""
         checks = list(bench.target.diagnose())
         assert checks
         assert [check for check in checks if not check.ok and not check.warning] == []
-
-
-def _cost(bench: KeyBench) -> int:
-    before, _, after = bench.profile.calls(), bench.target.observe(bench.profile.fingerprint), bench.profile.calls()
-    assert before is not None
-    assert after is not None
-    return after - before

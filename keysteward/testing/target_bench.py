@@ -4,48 +4,31 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from keysteward.core.observed import Mark, ObservedObject, Settings
 from keysteward.core.ports import (
     Action,
     Claim,
-    Fingerprint,
     Material,
     ObjectRef,
     Order,
     ScopeWant,
-    Target,
     Verification,
 )
+from keysteward.testing.profile import Profile
 
 AUDIENCE = "https://billing.example.com"
 
 
-class TargetProfile(ABC):
-    """How to reach one target under test. `target` writes; what is optional returns None where it cannot be had."""
-
-    target: Target
-    fingerprint: Fingerprint
+class TargetProfile(Profile):
+    """How to reach one target of clients under test."""
 
     @abstractmethod
     def new_material(self, method: str) -> Material:
         """Make a fresh secret or key pair."""
-
-    def settle(self) -> None:
-        """Wait until the last write shows in lists and works everywhere; nothing where it does at once."""
-        return
-
-    def calls(self) -> int | None:
-        """Return how many calls the target has received so far."""
-        return None
-
-    def lost_reply(self) -> AbstractContextManager[None] | None:
-        """Return a context in which the next create is done and its reply is lost."""
-        return None
 
     def write_foreign_field(self, remote_id: str) -> Callable[[], object] | None:
         """Write a field that no part of keysteward knows, and return a way to read it back."""

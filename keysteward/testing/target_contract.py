@@ -383,10 +383,10 @@ class TargetContract:
         if bench.profile.calls() is None:
             pytest.skip("the profile does not count calls")
         bench.target.observe(bench.profile.fingerprint)
-        few = _cost(bench)
+        few = bench.profile.cost_of_observing()
         for _ in range(5):
             bench.make()
-        many = _cost(bench)
+        many = bench.profile.cost_of_observing()
         can = bench.target.capabilities
         pages = -(-len(bench.target.observe(None).objects) // can.page_size)
         assert many <= few + pages - 1 + 5 * can.calls_per_object
@@ -397,13 +397,6 @@ class TargetContract:
             checks = list(target.diagnose())
             assert checks
             assert [check for check in checks if not check.ok and not check.warning] == []
-
-
-def _cost(bench: Workbench) -> int:
-    before, _, after = bench.profile.calls(), bench.target.observe(bench.profile.fingerprint), bench.profile.calls()
-    assert before is not None
-    assert after is not None
-    return after - before
 
 
 def _shows_no_value(shown: object, *materials: Material) -> None:
