@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import KeystewardError
 from keysteward.core.models import (
+    Allowed,
     ApiKey,
     Bootstrap,
     ClientSecret,
@@ -21,8 +22,9 @@ from keysteward.core.models import (
     ResourceServer,
     RotationSchedule,
     Transitional,
+    Waiver,
 )
-from keysteward.core.owners import Owner, Owners
+from keysteward.core.owners import Consumer, Owner, Owners
 from keysteward.core.stack import Limit, Stack
 
 if TYPE_CHECKING:
@@ -31,9 +33,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Allowed",
     "ApiKey",
     "Bootstrap",
     "ClientSecret",
+    "Consumer",
     "Delivery",
     "Governed",
     "KeystewardError",
@@ -47,6 +51,7 @@ __all__ = [
     "RotationSchedule",
     "Stack",
     "Transitional",
+    "Waiver",
     "Webhook",
     "deploy",
 ]

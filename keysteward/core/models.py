@@ -134,12 +134,27 @@ class ResourceServer:
 
 
 @declaration
+class Waiver:
+    """One rule that a credential may break until a day, with the reason and who approved it.
+
+    It shows in every review and in drift; from its day on the rule counts again, and the waiver itself is a finding.
+    """
+
+    rule: Annotated[str, Field(pattern=r"^KS[0-9]{3}$")]
+    _: KW_ONLY
+    reason: Text
+    approved_by: Text
+    until: date
+
+
+@declaration
 class Credential:
     """What every credential declares: who answers for it, what it is for, where it goes, when it is replaced.
 
     `owner` is a name of the owners file. `deliver_to` is one or several places (`store.path("...")`).
     `expires` is the day from which it must not work any more; `decommission` the day on which it is suspended, after
     which removing the declaration deletes it. `previously` lists old names, so that a rename is not a deletion.
+    `waivers` are the rules that it may break for a time.
     """
 
     name: Name
@@ -158,6 +173,7 @@ class Credential:
     previously: Names = ()
     retire_adopted: bool = False
     accept_gap: bool = False
+    waivers: Sequence[SkipValidation[Waiver]] = ()
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
@@ -320,6 +336,22 @@ class Governed:
         if self.ceiling is None:
             return None
         return frozenset(scope for scopes in self.ceiling.values() for scope in scopes)
+
+
+@declaration
+class Allowed:
+    """What exists at a target and is knowingly left alone until a day: neither declared nor governed, and no finding.
+
+    `names` are shell patterns over client_ids, remote ids, ids and names of keys, and names of scopes. From the day in
+    `until` on each of these is a finding again, and so is the entry.
+    """
+
+    names: Names
+    _: KW_ONLY
+    target: SkipValidation[Target]
+    owner: Text
+    reason: Text
+    until: date
 
 
 Secret = M2MClient | ClientSecret | ApiKey | ManualKey

@@ -10,6 +10,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+INTERACTIVE_GRANTS = frozenset(
+    {
+        "authorization_code",
+        "implicit",
+        "password",
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:openid:params:grant-type:ciba",
+    }
+)
+"""Grants by which a person is logged in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -63,6 +74,7 @@ class ObservedObject:
 
     `holder` is what it is in the vendor's word ("organization", "IAM user", "usage plan"), "" for a client: an account
     that holds keys of several credentials and of others; `within` is the holder it belongs to, `label` its name.
+    `built_in` says that the target made it for itself.
     """
 
     remote_id: str
@@ -76,6 +88,12 @@ class ObservedObject:
     holder: str = ""
     within: str | None = None
     label: str = ""
+    built_in: bool = False
+
+    @property
+    def interactive(self) -> bool:
+        """Say whether people log in through it, by a redirect, a device code or their password."""
+        return bool(self.settings.grants & INTERACTIVE_GRANTS)
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -105,13 +123,14 @@ class ObservedObject:
 
 @dataclass(frozen=True, slots=True)
 class ObservedScope:
-    """One scope of a target's catalogue. `audience` is what a token with it is for."""
+    """One scope of a target's catalogue. `audience` is what a token with it is for; `built_in`: the target's own."""
 
     remote_id: str
     name: str
     description: str = ""
     audience: str | None = None
     mark: Mark | None = None
+    built_in: bool = False
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ class Capabilities:
     its audience, "/" and a name, so that neither changes alone. `calls_per_object`: how many calls each client or
     holder costs in `observe` beside its page. `holders`: patterns of the holders that take new keys (none: any);
     `other_holders`: what a sentence says of one that does not; `shown_holders`: the settings that bound which are
-    observed ("": all are).
+    observed ("": all are). `federation`: what it offers in place of a standing secret, in words ("": nothing).
     """
 
     methods: tuple[str, ...]
@@ -112,6 +112,7 @@ class Capabilities:
     holders: tuple[str, ...] = ()
     other_holders: str = ""
     shown_holders: str = ""
+    federation: str = ""
     safeguards: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -6,15 +6,17 @@ Everything found here is found before any call.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from functools import cached_property
+from typing import Literal
 
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding, Severity
 from keysteward.core.models import (
+    Allowed,
     ApiKey,
     Declaration,
     Governed,
@@ -43,6 +45,9 @@ class Limit:
         return ending > self.count and ending > self.share * of
 
 
+Level = Literal["off", "note", "warning", "error"]
+"""What a numbered rule counts as."""
+
 Rule = Callable[["Stack"], Iterable[Finding]]
 """A policy rule: looks at a whole stack and yields findings; an ERROR stops both doors before any call."""
 
@@ -52,7 +57,9 @@ class Stack:
     """Declarations under one identity ("acme/prod").
 
     `owners` is the path of the owners file, relative to the project, or the owners themselves. `ledgers` is the one
-    ledger store. `rules` are the policy rules of this stack; `limit` is its blast radius.
+    ledger store. `limit` is its blast radius. `rules` are policy rules of its own, `levels` what the numbered rules
+    count as here ({"KS016": "error"}; "off": not at all). `allowed` is what is knowingly left alone at its targets.
+    When no run came by for longer than `heartbeat`, that is a finding.
     """
 
     identity: str
@@ -61,6 +68,9 @@ class Stack:
     declarations: Sequence[Declaration]
     rules: Sequence[Rule] = ()
     limit: Limit = field(default_factory=Limit)
+    levels: Mapping[str, Level] = field(default_factory=dict)
+    allowed: Sequence[Allowed] = ()
+    heartbeat: timedelta | str = timedelta(days=7)
 
     def __post_init__(self) -> None:
         if not IDENTITY.fullmatch(self.identity):

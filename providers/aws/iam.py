@@ -116,6 +116,7 @@ class Iam(KeysOnly):
             holders=self.users,
             other_holders=f"is outside {users} of target {self.name}; correct it, or widen users" if users else "",
             shown_holders=", ".join(filter(None, (users, path))),
+            federation="a role that is assumed with OIDC (AssumeRoleWithWebIdentity)",
         )
 
     def as_reader(self) -> Iam:

@@ -55,6 +55,19 @@ TECHNICAL_SCOPES: Final = frozenset({"service_account", "basic"})
 """Client scopes without authority: `service_account` is assigned by the server to every client with that grant, `basic`
 holds the `sub` claim. Neither is declared, shown as drift, or taken away."""
 
+BUILT_IN_CLIENTS: Final = frozenset(
+    {"account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console"}
+)
+"""Clients that every realm has from the start (26.7.5); the realm `master` has one more for each realm."""
+
+BUILT_IN_SCOPES: Final = frozenset(
+    {
+        *("acr", "address", "basic", "email", "microprofile-jwt", "offline_access", "organization", "phone", "profile"),
+        *("role_list", "roles", "saml_organization", "service_account", "web-origins"),
+    }
+)
+"""Client scopes that every realm has from the start (26.7.5)."""
+
 IDENTITY: Final = "keysteward.identity"
 NONCE: Final = "keysteward.nonce"
 ROTATION: Final = "keysteward.rotation"
@@ -130,7 +143,9 @@ class Scope(_Marked):
     def observed(self) -> ObservedScope:
         """Return the scope in our words."""
         audience = next((mapper.audience for mapper in self.mappers if mapper.audience), None)
-        return ObservedScope(self.id, self.name, self.description or "", audience, self.mark)
+        return ObservedScope(
+            self.id, self.name, self.description or "", audience, self.mark, self.name in BUILT_IN_SCOPES
+        )
 
 
 class Client(_Marked):
@@ -177,6 +192,7 @@ class Client(_Marked):
             settings=self.settings(),
             secrets=self._secrets(fingerprint),
             mark=self.mark,
+            built_in=self.client_id in BUILT_IN_CLIENTS,
         )
 
     def settings(self) -> Settings:
