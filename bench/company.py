@@ -7,20 +7,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from counting import Counted
 
 from keysteward import Limit, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
+from keysteward.core.checking import check
 from keysteward.core.errors import KeystewardError
 from keysteward.core.ports import LedgerStore, Store
 from keysteward.core.spec import Spec
-from keysteward.core.stack import check
 from keysteward.core.steps import Plan
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.session import Access, Session
+
+CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 
 STACK = "acme/bench"
 REALM = "bench"
@@ -115,7 +118,7 @@ def session(stack: Stack, access: Access, tally: Tally | None = None) -> Session
 
 def preview(stack: Stack) -> Mapping[str, Plan]:
     """Check the declarations and plan every one of them through a reader's session."""
-    check(stack, OWNERS)
+    check(stack, OWNERS, CHECKED_ON)
     reader = session(stack, "reader")
     for identity, server in stack.server_specs.items():
         reader.servers.preview(identity, server)

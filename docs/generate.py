@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,14 +30,15 @@ from keysteward import (
     RotationSchedule,
     Stack,
     Transitional,
+    Waiver,
     Webhook,
 )
+from keysteward.core.checking import check
 from keysteward.core.models import Secret
 from keysteward.core.ports import MANY, Capabilities, Strategy, Target
 from keysteward.core.rules import CLIENT_RULES, KEY_RULES
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import strategy_of
-from keysteward.core.stack import check
 from keysteward.providers.aws import ApiGateway, Cognito, Iam
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
@@ -45,6 +46,8 @@ from keysteward.providers.manual import Manual, Probe
 from keysteward.providers.workos import WorkOS
 from keysteward.report.rules import rules_rows
 from keysteward.testing.memory import Clock, MemoryTarget
+
+CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 
 HERE: Final = Path(__file__).parent
 NOTICE: Final = "<!-- Written by docs/generate.py; change the code or that file, then run `make docs`. -->"
@@ -135,6 +138,11 @@ def governed(**fields: Any) -> Governed:  # noqa: ANN401 - forwarded
     return Governed("customer-keys", **{**given, **fields})
 
 
+def waiver(rule: str) -> Waiver:
+    """Return a waiver of a rule."""
+    return Waiver(rule, reason="A migration is under way", approved_by="security", until=date(2027, 3, 31))
+
+
 def stack(*declarations: Any, **fields: Any) -> Stack:  # noqa: ANN401 - forwarded
     """Return a sound stack, checked."""
     given = {
@@ -144,7 +152,7 @@ def stack(*declarations: Any, **fields: Any) -> Stack:  # noqa: ANN401 - forward
         "declarations": [BILLING, *declarations],
     }
     made = Stack(**{**given, **fields})
-    check(made, OWNERS)
+    check(made, OWNERS, CHECKED_ON)
     return made
 
 
@@ -263,6 +271,10 @@ CREDENTIAL: Final[Mapping[str, Words]] = {
     "accept_gap": Words(
         "`True` accepts that the old secret ends in the moment the new one is set (strategy G); the overlap must be 0",
         wrong=lambda: stack(client(auth_method="client_secret", accept_gap=True)),
+    ),
+    "waivers": Words(
+        "`Waiver(rule, reason=, approved_by=, until=)` for each numbered [rule](rules.md) that it may break",
+        wrong=lambda: stack(client(waivers=[waiver("KS001")])),
     ),
 }
 
@@ -387,6 +399,13 @@ STACK: Final[Mapping[str, Words]] = {
         "policy rules: each looks at the whole stack and yields findings; one of severity `error` stops it before any "
         "call"
     ),
+    "levels": Words(
+        'what a numbered [rule](rules.md) counts as in this stack, such as `{"KS016": "error"}`: off, note, warning, '
+        "error",
+        wrong=lambda: stack(client(), levels={"KS999": "error"}),
+    ),
+    "allowed": Words("what is knowingly left alone at its targets, each `Allowed` entry until a day"),
+    "heartbeat": Words("when no run came by for longer, drift reports it", "duration"),
     "limit": Words(
         "the blast radius: what would end more than `count` credentials and more than `share` of them stops"
     ),
@@ -538,13 +557,16 @@ TYPES: Final[Mapping[str, str]] = {
     "Limit": "`Limit`",
     "Mapping[ResourceServer, Names]": "mapping of `ResourceServer` to text or list of text",
     "Mapping[ResourceServer, Names] | None": "mapping of `ResourceServer` to text or list of text",
+    "Mapping[str, Level]": "mapping of rule to level",
     "Mapping[str, str]": "mapping of text to text",
     "Method": '`"client_secret"` or `"private_key_jwt"`',
     "Name": "text",
     "Names": "text, or list of text",
     "RotationSchedule": "`RotationSchedule`",
+    "Sequence[Allowed]": "list of `Allowed`",
     "Sequence[Declaration]": "list of declarations",
     "Sequence[Rule]": "list of functions",
+    "Sequence[SkipValidation[Waiver]]": "list of `Waiver`",
     "SkipValidation[M2MClient] | Text": "`M2MClient`, or its name",
     "SkipValidation[Target]": "target",
     "SkipValidation[Target] | None": "target",
@@ -560,6 +582,7 @@ TYPES: Final[Mapping[str, str]] = {
     "str": "text",
     "str | None": "text",
     "str | Owners": "text, or `Owners`",
+    "timedelta | str": '`"7d"` or `timedelta`',
 }
 """How an annotation is written for readers; one that is missing here stops the script."""
 
@@ -593,6 +616,7 @@ CAPABILITIES: Final[Mapping[str, str]] = {
     "holders": "holders that take new keys, unless the declaration says which",
     "other_holders": "what is said of any other",
     "shown_holders": "holders that are observed, unless the declaration bounds them",
+    "federation": "what it offers in place of a standing secret",
     "safeguards": "switches held at a value",
 }
 

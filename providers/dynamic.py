@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -33,9 +34,10 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from keysteward.core.checking import check
 from keysteward.core.diff import differences
 from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
-from keysteward.core.findings import Kind
+from keysteward.core.findings import Kind, Severity
 from keysteward.core.ledger import Ledger, Revoked
 from keysteward.core.models import ResourceServer
 from keysteward.core.planner import plan
@@ -49,7 +51,7 @@ from keysteward.core.spec import (
     load_server,
     load_spec,
 )
-from keysteward.core.stack import Limit, Stack, check
+from keysteward.core.stack import Limit, Stack
 from keysteward.core.status import OUTPUT_NAMES, outputs
 from keysteward.core.steps import Do
 from keysteward.core.world import World
@@ -521,8 +523,9 @@ def deploy(stack: Stack, *, root: Path | None = None) -> dict[str, Resource]:
     `rotated_at`, `next_due` and `status`.
     """
     try:
-        for finding in check(stack, owners_of(stack, root)):
-            pulumi.warn(f"{finding.subject}: {finding.message} {finding.mend}".rstrip())
+        for finding in check(stack, owners_of(stack, root), datetime.now(UTC)):
+            if finding.severity is not Severity.NOTE:
+                pulumi.warn(f"{finding.subject}: {finding.message} {finding.mend}".rstrip())
     except DeclarationError as error:
         raise pulumi.RunError(str(error)) from None
     made: dict[str, Resource] = {}

@@ -6,15 +6,17 @@ import difflib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from keysteward.cli.loading import load_stack, module_name
 from keysteward.cli.terminal import say
+from keysteward.core.checking import check
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
 from keysteward.core.owners import Owners
-from keysteward.core.stack import Stack, check
+from keysteward.core.stack import Stack
 from keysteward.core.world import Extent
 from keysteward.providers.card import card_path, write_card
 from keysteward.providers.owners import owners_of
@@ -100,11 +102,14 @@ class Opened:
         return frozenset(self.identity(server.name) for server in access)
 
 
-def open_stack(name: str | None) -> Opened:
-    """Load a stack and check it whole. Raises DeclarationError before any call."""
+def open_stack(name: str | None, *, strict: bool = True) -> Opened:
+    """Load a stack and check it whole. Raises DeclarationError before any call.
+
+    Without `strict` a rule that is broken stops nothing and is a finding: for commands that only show.
+    """
     stack = load_stack(name)
     owners = owners_of(stack)
-    opened = Opened(stack, owners, check(stack, owners))
+    opened = Opened(stack, owners, check(stack, owners, datetime.now(UTC), strict=strict))
     _keep_card(name, stack)
     for record in waiting(Path.cwd(), stack.identity).values():
         say(f"warning: {record.identity} was revoked without the ledger store; the next run that writes notes it there")

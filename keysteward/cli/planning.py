@@ -72,7 +72,8 @@ def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prun
         ((f"{opened.stack.identity}/{g.name}", g) for g in opened.stack.governed if wanted is None),
         lambda _i, declared: judge_governed(session, declared),
     )
-    findings = [] if wanted is not None else list(opened.policy)
+    findings = [finding for finding in opened.policy if finding.severity is not Severity.NOTE]
+    findings = [f for f in findings if wanted is None or f.subject in wanted]
     findings += [finding for item in governed for finding in item.findings]
     findings += [finding for item in credentials for finding in findings_of(item, prune=prune)]
     findings += [undeclared(item) for item in servers if item.spec is None and not prune]

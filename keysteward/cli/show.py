@@ -28,7 +28,7 @@ def command(name: Name, *, stack: StackOption = None, as_json: JsonOption = Fals
 
     Exit code 0: shown; 1: an error.
     """
-    opened = open_stack(stack)
+    opened = open_stack(stack, strict=False)
     session = opened.session("reader")
     identity = opened.identity(name)
     if identity in opened.stack.specs or identity in session.snapshot.ledgers:
@@ -57,6 +57,7 @@ def _record(opened: Opened, session: Session, identity: str) -> Record:
     else:
         ledger, findings = item.ledger, findings_of(item)
         words = item.plan.words if spec is not None else ""
+    findings = (*findings, *(finding for finding in opened.policy if finding.subject == identity))
     owner = spec.owner if spec is not None else ledger.about.owner if ledger and ledger.about else ""
     return Record(
         stack=opened.stack.identity,

@@ -14,7 +14,6 @@ from keysteward.core.observed import ObservedObject
 from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind, copied_names, copies, unrecorded
 from keysteward.core.retiring import clock_off, retirement_at, silence
-from keysteward.core.rules import judge
 from keysteward.core.schedule import LATE_SHARE, due_at, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.world import World
@@ -33,7 +32,6 @@ def examine(w: World) -> tuple[Finding, ...]:
         if w.spec is None:
             return ()
         return (
-            *judge(w.spec, w.now),
             *_revoked(w, ledger),
             *_expiring(w, w.spec),
             *_unrecorded(w),
@@ -47,7 +45,6 @@ def examine(w: World) -> tuple[Finding, ...]:
         findings.append(_find(w, Kind.UNDECLARED, Severity.WARNING, message, "declare it again, or run with --prune"))
     else:
         findings += [
-            *judge(w.spec, w.now),
             *_expiring(w, w.spec),
             *_late(w, w.spec, ledger),
             *_retirement(w, w.spec, ledger),

@@ -1,18 +1,15 @@
-"""The two kinds of credentials and their rules: one table of defaults, and what a declaration makes of it. Pure.
+"""The two kinds of credentials and their rules: one table of defaults, which the policy holds declarations to. Pure.
 
 An M2M client's secret gets short-lived tokens and never leaves its consumer; an API key is itself what every call
-carries, so it is turned over sooner, ends by a date, and is reviewed twice as often. Breaking a rule is a finding.
+carries, so it is turned over sooner, ends by a date, and is reviewed twice as often.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.schedule import show_duration
-from keysteward.core.spec import Spec, midnight
+from keysteward.core.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +56,3 @@ KEY_RULES = KindRules(
 def rules_for(spec: Spec) -> KindRules:
     """Return the rules for a credential."""
     return KEY_RULES if spec.key else CLIENT_RULES
-
-
-def judge(spec: Spec, now: datetime) -> Iterable[Finding]:
-    """Hold a declaration against the rules of its kind."""
-    rules = rules_for(spec)
-    limits = (
-        ("rotation.every", spec.every, rules.longest_interval),
-        ("rotation.overlap", spec.overlap, rules.longest_overlap),
-    )
-    for name, given, longest in limits:
-        if given > longest:
-            yield _finding(
-                spec,
-                f"{name} is {show_duration(given)}, for an {rules.kind} the rule is {show_duration(longest)} at most",
-                "shorten it",
-            )
-    if spec.expires is not None and rules.longest_life is not None and spec.expires - now > rules.longest_life:
-        yield _finding(
-            spec,
-            f"expires on {spec.expires:%Y-%m-%d}; an {rules.kind} lives {show_duration(rules.longest_life)} at most",
-            "give an earlier date; it can be extended by a commit when it comes near",
-        )
-    yield from _review(spec, rules, now)
-
-
-def _review(spec: Spec, rules: KindRules, now: datetime) -> Iterable[Finding]:
-    every = show_duration(rules.review_every)
-    reviewed = midnight(spec.reviewed)
-    if reviewed is not None and now - reviewed > rules.review_every:
-        message = f"was last reviewed on {reviewed:%Y-%m-%d}, and an {rules.kind} is reviewed every {every}"
-        yield _finding(spec, message, "see whether it is still needed as it is, then renew `reviewed` in a commit")
-    review_by = spec.renewed_until if spec.classification == "permanent exception" else None
-    if review_by is not None and review_by - now > rules.review_every:
-        message = f"its exception is reviewed by {review_by:%Y-%m-%d}, and the rule is every {every}"
-        yield _finding(spec, message, "give an earlier review_by")
-
-
-def _finding(spec: Spec, message: str, mend: str) -> Finding:
-    return Finding(Kind.POLICY, Severity.NOTE, spec.identity, message, mend)

@@ -272,12 +272,12 @@ def test_an_ended_key_that_a_list_still_shows_was_not_made_by_others(keys: Proje
     assert "customers  0 keys" in keys.run("preview").out
 
 
-def test_what_breaks_a_rule_of_its_kind_is_a_note(keys: Project) -> None:
+def test_what_breaks_a_rule_of_its_kind_is_a_warning(keys: Project) -> None:
     keys.declare(key(keys, rotation=RotationSchedule(every="200d", overlap="20d"), reviewed=date(2025, 1, 1)))
     out = keys.run("preview").out
-    assert "rotation.every is 200d, for an API key the rule is 90d at most" in out
-    assert "rotation.overlap is 20d, for an API key the rule is 14d at most" in out
-    assert "was last reviewed on 2025-01-01, and an API key is reviewed every 180d" in out
+    assert "rotation.every: it is 200d, for an API key the rule is 90d at most" in out
+    assert "rotation.overlap: it is 20d, for an API key the rule is 14d at most" in out
+    assert "reviewed: the last review was on 2025-01-01, and an API key is reviewed every 180d" in out
 
 
 def test_a_governed_set_is_counted_and_judged_in_the_preview(keys: Project) -> None:

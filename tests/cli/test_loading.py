@@ -62,7 +62,9 @@ def test_declarations_are_checked_before_any_call(project: Project) -> None:
     shown = project.run("up", "--yes")
     assert shown.code == 1
     assert "error: M2MClient 'billing-exporter': owner: 'team-biling' is not in the owners file" in shown.err
-    assert "error: M2MClient 'other': owner: 'jo' is gone; name an active owner" in shown.err
+    assert (
+        "error: M2MClient 'other': owner: 'jo' is gone, and nobody answers in their place; name an active" in shown.err
+    )
     assert project.target.calls == []
 
     project.declare(project.client(auth_method="client_secret"))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from bench_world import ASSIGNING, STOCK, Company
 
+from keysteward.core.checking import check
 from keysteward.core.errors import DeclarationError, OutcomeUnknown
 from keysteward.core.handles import reissue
 from keysteward.core.ledger import ObjectRecord
 from keysteward.core.models import M2MClient, ResourceServer
 from keysteward.core.observed import Mark
 from keysteward.core.owners import Owner, Owners
-from keysteward.core.stack import Stack, check
+from keysteward.core.stack import Stack
 from keysteward.testing.memory import MemoryObject, MemoryTarget
+
+CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 
 NAME = "acme/test/billing"
 OWNERS = Owners(teams={"team-billing": Owner(contact="billing@example.com")})
@@ -152,7 +156,7 @@ def test_a_client_id_of_our_own_and_another_audience_are_refused_before_any_call
     server = ResourceServer("api", target=company.target, audience="https://api.example.com", scopes={"read": "Read"})
     client = company.client(client_id="mine", access={server: ["read"]})
     with pytest.raises(DeclarationError) as refused:
-        check(_stack(company, server, client), OWNERS)
+        check(_stack(company, server, client), OWNERS, CHECKED_ON)
     assert refused.value.message.splitlines() == [
         "M2MClient 'billing': client_id: target idp assigns it itself, and delivers what it assigned; remove it",
         "ResourceServer 'api': audience: every token of target idp is for 'everything'; write that",

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from bench_world import MINTING, STOCK, Company
 
+from keysteward.core.checking import check
 from keysteward.core.errors import DeclarationError
-from keysteward.core.findings import Kind
+from keysteward.core.findings import Kind, Severity
 from keysteward.core.handles import reissue
 from keysteward.core.models import M2MClient, RotationSchedule
 from keysteward.core.observed import Observation, ObservedObject
 from keysteward.core.owners import Owner, Owners
 from keysteward.core.ports import Capabilities, Fingerprint, ObjectRef
-from keysteward.core.stack import Stack, check
+from keysteward.core.stack import Stack
 from keysteward.testing.memory import MemoryLedgers
+
+CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 
 NAME = "acme/test/billing"
 PER_SECRET = replace(MINTING, last_use="secret")
@@ -134,7 +138,7 @@ def test_a_target_that_cannot_tell_is_refused_before_any_call(can: Capabilities,
     with pytest.raises(
         DeclarationError, match="needs a target that shows when a secret was last used, and idp does not"
     ):
-        check(stack, owners)
+        check(stack, owners, CHECKED_ON)
     assert made.target.calls == []
 
 
@@ -144,4 +148,5 @@ def test_a_target_that_cannot_tell_is_refused_before_any_call(can: Capabilities,
 def test_a_target_that_can_tell_is_accepted(can: Capabilities, fields: dict[str, object]) -> None:
     made, client = declared(can, **fields)
     owners = Owners(teams={"team-billing": Owner(contact="billing@example.com")})
-    assert check(Stack("acme/test", owners, MemoryLedgers("ledgers", made.clock), [client]), owners) == ()
+    found = check(Stack("acme/test", owners, MemoryLedgers("ledgers", made.clock), [client]), owners, CHECKED_ON)
+    assert {finding.severity for finding in found} <= {Severity.NOTE}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from bench_world import MINTING, NAMED_KEYS, Company
 
+from keysteward.core.checking import check
 from keysteward.core.errors import DeclarationError
 from keysteward.core.governed import GovernedSet, judge_set
 from keysteward.core.models import Governed, ResourceServer
 from keysteward.core.owners import Owner, Owners
-from keysteward.core.stack import Stack, check
+from keysteward.core.stack import Stack
 from keysteward.testing.memory import MemoryLedgers, MemorySecret
+
+CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -86,11 +89,19 @@ def test_many_keys_are_named_up_to_five(made: Company) -> None:
 
 def test_a_governed_set_needs_an_owner_and_a_target_with_keys() -> None:
     made = Company(MINTING)
-    declared = Governed("customers", target=made.target, owner="nobody", purpose="Keys of customers")
     owners = Owners(teams={"team-billing": Owner(contact="billing@example.com")})
-    with pytest.raises(DeclarationError) as refused:
-        check(Stack("acme/test", owners, MemoryLedgers("ledgers", made.clock), [declared]), owners)
-    assert refused.value.message.splitlines() == [
-        "Governed 'customers': owner: 'nobody' is not in the owners file (it lists team-billing); add or correct it",
-        "Governed 'customers': target: idp shows no API keys; govern those of a target that does",
-    ]
+
+    def refused(owner: str) -> str:
+        declared = Governed("customers", target=made.target, owner=owner, purpose="Keys of customers")
+        with pytest.raises(DeclarationError) as error:
+            check(Stack("acme/test", owners, MemoryLedgers("ledgers", made.clock), [declared]), owners, CHECKED_ON)
+        return error.value.message
+
+    assert refused("team-billing") == (
+        "Governed 'customers': target: idp shows no API keys; govern those of a target that does"
+    )
+    made = Company(MINTING, keys=NAMED_KEYS)
+    assert refused("nobody") == (
+        "Governed 'customers': owner: 'nobody' is not in the owners file; add the team or person to the owners file, "
+        "or correct the name"
+    )

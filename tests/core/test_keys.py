@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from bench_world import MINTING, NAMED_KEYS, OWN_KEYS, TWO_KEYS, Company, fingerprint
 
+from keysteward.core.checking import check
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown, Rejected
 from keysteward.core.findings import Kind
 from keysteward.core.handles import resume, revoke, suspend
 from keysteward.core.models import ApiKey, Bootstrap, M2MClient, ResourceServer, RotationSchedule, Transitional
 from keysteward.core.owners import Owner, Owners
 from keysteward.core.ports import Capabilities, Proof, Verification
-from keysteward.core.stack import Stack, check
+from keysteward.core.stack import Stack
 from keysteward.testing.memory import MemoryLedgers, MemorySecret, MemoryTarget
+
+CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 
 NAME = "acme/test/billing"
 NO_CLIENTS = Capabilities(methods=())
@@ -396,7 +399,7 @@ def checked(*declared: ApiKey | M2MClient, made: Company) -> str:
     owners = Owners(teams={"team-billing": Owner(contact="billing@example.com")})
     stack = Stack("acme/test", owners, MemoryLedgers("ledgers", made.clock), declared)
     with pytest.raises(DeclarationError) as refused:
-        check(stack, owners)
+        check(stack, owners, CHECKED_ON)
     return refused.value.message
 
 
@@ -444,7 +447,7 @@ def test_a_migration_ends_no_later_than_its_key() -> None:
     in_time = made.key(classification=why, expires=date(2026, 9, 2))
     owners = Owners(teams={"team-billing": Owner(contact="billing@example.com")})
     stack = Stack("acme/test", owners, MemoryLedgers("ledgers", made.clock), [in_time, made.client("client")])
-    assert check(stack, owners) == ()
+    check(stack, owners, CHECKED_ON)
 
 
 def test_permissions_are_refused_where_keys_carry_none() -> None:

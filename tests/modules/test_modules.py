@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from bench_world import MINTING, NAMED_KEYS, Company
 
 from keysteward import ApiKey, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
+from keysteward.core.checking import check
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observed import Mark
 from keysteward.core.ports import ScopeWant
-from keysteward.core.stack import check
 from keysteward.modules.partner_key import partner_key
 from keysteward.modules.service_access import service_access
 from keysteward.testing.memory import MemoryLedgers
+
+CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 
 OWNERS = Owners.model_validate({"teams": {"team-billing": {"contact": "billing@example.com"}}})
 
@@ -31,7 +33,7 @@ def api(company: Company) -> ResourceServer:
 
 def checked(company: Company, *declared: ResourceServer | M2MClient | ApiKey) -> Stack:
     stack = Stack("acme/test", OWNERS, MemoryLedgers("ledgers", company.clock), declared)
-    check(stack, OWNERS)
+    check(stack, OWNERS, CHECKED_ON)
     return stack
 
 

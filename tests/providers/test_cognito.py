@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keysteward import M2MClient, ResourceServer, RotationSchedule, Stack
+from keysteward.core.checking import check
 from keysteward.core.errors import AccessDenied, Conflict, DeclarationError, KeystewardError, NotFound, Rejected
 from keysteward.core.observed import Mark, Settings
 from keysteward.core.ports import Action, Claim, Created, Material, ObjectRef, Order, Proof, ScopeWant
-from keysteward.core.stack import check
 from keysteward.providers.aws import Cognito
 from keysteward.providers.aws.cognito.names import ClientName, read_scope_description
 from keysteward.providers.local import LocalStore
 from keysteward.providers.material import new_material
 from keysteward.providers.owners import owners_of
+
+CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 
 API = "https://billing.example.com"
 SCOPE = f"{API}/invoices:read"
@@ -265,7 +268,7 @@ def test_what_a_pool_cannot_do_is_refused_before_any_call(
     stack = Stack("acme/test", owners=OWNERS, ledgers=store.ledgers(), declarations=[billing, exporter])
     before = len(pool.account.stand_in.calls)
     with pytest.raises(DeclarationError, match=sentence):
-        check(stack, owners_of(stack))
+        check(stack, owners_of(stack), CHECKED_ON)
     assert len(pool.account.stand_in.calls) == before
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from keysteward import M2MClient, Owners, ResourceServer, RotationSchedule, Stack
+from keysteward.core.checking import check
 from keysteward.core.models import Declaration
 from keysteward.core.reconciler import Result
-from keysteward.core.stack import check
 from keysteward.core.steps import Plan
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
@@ -20,6 +20,8 @@ from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Access, Session
 from keysteward.providers.vault import Vault
 from keysteward.sandbox import Sandbox
+
+CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 
 OWNERS = Owners.model_validate({"teams": {"team-billing": {"contact": "billing@example.com"}}})
 
@@ -74,7 +76,7 @@ class Office:
         return Stack("acme/test", declarations=declarations, **{**given, **fields})  # type: ignore[arg-type]
 
     def session(self, stack: Stack, access: Access = "runner") -> Session:
-        check(stack, owners_of(stack))
+        check(stack, owners_of(stack), CHECKED_ON)
         session = Session(stack.identity, stack.ledgers, access=access, specs=stack.specs, limit=stack.limit)
         session.add_ports(stack.targets, stack.stores)
         return session

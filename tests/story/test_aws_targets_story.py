@@ -18,15 +18,17 @@ from company import OWNERS
 
 from keysteward import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack, Transitional
 from keysteward.core import handles
+from keysteward.core.checking import check
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown
 from keysteward.core.ledger import Ledger
 from keysteward.core.reconciler import Result
-from keysteward.core.stack import check
 from keysteward.providers.aws import SecretsManager
 from keysteward.providers.local import LocalStore
 from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Access, Session
 from keysteward.testing.aging import age_ledgers
+
+CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 
 AUDIENCE = "https://billing.example.com"
 SCOPE = f"{AUDIENCE}/invoices:read"
@@ -95,7 +97,7 @@ class Company:
 
     def session(self, access: Access) -> Session:
         stack = self.stack
-        check(stack, owners_of(stack))
+        check(stack, owners_of(stack), CHECKED_ON)
         session = Session(stack.identity, stack.ledgers, access=access, specs=stack.specs, limit=stack.limit)
         session.add_ports(stack.targets, stack.stores)
         return session

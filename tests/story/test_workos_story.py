@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,17 +14,19 @@ from company import OWNERS
 from werkzeug.wrappers import Request, Response
 
 from keysteward import ApiKey, ClientSecret, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack
+from keysteward.core.checking import check
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown, Unavailable
 from keysteward.core.models import Declaration
 from keysteward.core.ports import Action, Order
 from keysteward.core.reconciler import Result
-from keysteward.core.stack import check
 from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Access, Session
 from keysteward.providers.vault import Vault
 from keysteward.providers.workos import WorkOS
 from keysteward.sandbox import Sandbox, WorkOSStandIn
 from keysteward.sandbox.faults import Fault
+
+CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 
 CUSTOMER = "org_01JD5J3QX0DEM0000000000000"
 CLIENT, KEY = "acme/test/exporter", "acme/test/partner-key"
@@ -85,7 +87,7 @@ class Business:
     def session(self, *declared: Declaration, access: Access = "runner") -> tuple[Stack, Session]:
         everything = declared or (self.api, self.client(), self.key())
         stack = Stack("acme/test", OWNERS, self.vault.ledgers("keysteward"), list(everything))
-        check(stack, owners_of(stack))
+        check(stack, owners_of(stack), CHECKED_ON)
         session = Session(stack.identity, stack.ledgers, access=access, specs=stack.specs, limit=stack.limit)
         session.add_ports(stack.targets, stack.stores)
         return stack, session
