@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +36,7 @@ from keysteward.core.servers import ServerLedger
 from keysteward.core.snapshot import Snapshot, Sources, old_identities
 from keysteward.core.spec import Spec
 from keysteward.core.stack import Limit
+from keysteward.core.usage import Usage, later, note_usage, read_usage, seen_days, usage_prefix
 from keysteward.core.worker import Tools
 from keysteward.core.world import Extent, World
 from keysteward.providers.audit_log import AuditLog
@@ -346,8 +348,10 @@ class Session:
     ) -> None:
         """Write down that a run came by and how it ended; see docs/running-in-ci.md.
 
-        That it cannot be written is a warning in the log: what the run did is done.
+        Beside it the last use that was seen is noted. That it cannot be written is a warning in the log: what the run
+        did is done.
         """
+        self.note_usage()
         try:
             self._beat(Heartbeat(self.ledgers.now(), self.runner, door, command, outcome, counts or {}))
         except KeystewardError as error:
@@ -363,6 +367,32 @@ class Session:
                 continue
             return
         raise VersionConflict(f"the heartbeat of {self.stack} keeps changing")
+
+    def usage(self) -> Usage:
+        """Return the last use of clients and keys as earlier runs saw it."""
+        return read_usage(stored.document for stored in self.ledgers.list(usage_prefix(self.stack)).values())
+
+    def note_usage(self) -> None:
+        """Note the last use that the targets of this run show, where it is later than what was noted.
+
+        Only what was listed anyway is noted. That it cannot be written is a warning in the log.
+        """
+        seen = [day for name in self.snapshot.listed for day in seen_days(name, self.snapshot.objects(name))]
+        try:
+            for shard, days in later(self.usage(), seen).items() if seen else ():
+                self._note_days(f"{usage_prefix(self.stack)}{shard}", days)
+        except KeystewardError as error:
+            _log.warning("operation=usage stack=%s outcome=failed reason=%r", self.stack, str(error))
+
+    def _note_days(self, key: str, days: Mapping[str, date]) -> None:
+        for _ in range(WRITE_TRIES):
+            stored = self.ledgers.read(key)
+            try:
+                self.ledgers.write(key, note_usage(stored.document, days), stored.version)
+            except VersionConflict:
+                continue
+            return
+        raise VersionConflict(f"the noted use of {self.stack} keeps changing")
 
     @staticmethod
     def _ends_something(world: World) -> bool:

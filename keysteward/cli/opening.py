@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,6 +16,7 @@ from keysteward.core.checking import check
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
 from keysteward.core.owners import Owners
+from keysteward.core.policy import Life, judge, judge_sets
 from keysteward.core.stack import Stack
 from keysteward.core.world import Extent
 from keysteward.providers.card import card_path, write_card
@@ -33,6 +34,12 @@ class Opened:
     stack: Stack
     owners: Owners
     policy: tuple[Finding, ...]
+
+    def judged(self, now: datetime, lives: Mapping[str, Life] | None = None) -> tuple[Finding, ...]:
+        """Hold the stack against its rules, numbered and own, at a time of the ledger store's clock."""
+        own = (finding for rule in self.stack.rules for finding in rule(self.stack))
+        found = judge(self.stack, self.owners, now, lives)
+        return (*found, *judge_sets(self.stack, self.owners, now), *own)
 
     @cached_property
     def renamed(self) -> frozenset[str]:

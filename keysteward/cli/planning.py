@@ -17,6 +17,7 @@ from keysteward.core.ledger import RELEASED
 from keysteward.core.models import Governed
 from keysteward.core.observed import ObservedObject
 from keysteward.core.planner import plan
+from keysteward.core.policy import outranked
 from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.steps import Do, Plan
 from keysteward.core.world import Extent, World
@@ -72,12 +73,13 @@ def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prun
         ((f"{opened.stack.identity}/{g.name}", g) for g in opened.stack.governed if wanted is None),
         lambda _i, declared: judge_governed(session, declared),
     )
-    findings = [finding for finding in opened.policy if finding.severity is not Severity.NOTE]
-    findings = [f for f in findings if wanted is None or f.subject in wanted]
+    planned = [finding for item in credentials for finding in findings_of(item, prune=prune)]
+    judged = (f for f in opened.judged(session.snapshot.at) if f.severity is not Severity.NOTE)
+    findings = [f for f in outranked(judged, planned) if wanted is None or f.subject in wanted]
     findings += [finding for item in governed for finding in item.findings]
-    findings += [finding for item in credentials for finding in findings_of(item, prune=prune)]
+    findings += planned
     findings += [undeclared(item) for item in servers if item.spec is None and not prune]
-    findings += _unrecorded(opened, session) if wanted is None else []
+    findings += unrecorded(opened, session) if wanted is None else []
     return Preview(
         stack=opened.stack.identity,
         at=session.snapshot.at,
@@ -137,7 +139,7 @@ def _unapplied(session: Session, item: CredentialPlan) -> bool:
     return not {step.words for step in everything.steps} <= {step.words for step in item.plan.steps}
 
 
-def _unrecorded(opened: Opened, session: Session) -> Iterable[Finding]:
+def unrecorded(opened: Opened, session: Session) -> Iterable[Finding]:
     """Yield a finding for each object, and each key, that is this stack's and is neither declared nor in a ledger.
 
     An object is by its mark, a key by its name, which gives nobody a right.

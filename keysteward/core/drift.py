@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from keysteward.core.findings import Finding, Severity
-from keysteward.core.inventory import Coverage
+from keysteward.core.diff import METHOD, Difference, differences
+from keysteward.core.examine import examine
+from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.inventory import Coverage, Standing
+from keysteward.core.ledger import Ledger, ObjectRecord
+from keysteward.core.making import shown
+from keysteward.core.observed import ObservedObject, ObservedSecret
+from keysteward.core.policy import outranked
+from keysteward.core.ports import Strategy
+from keysteward.core.schedule import parse_duration, show_duration
+from keysteward.core.sight import Seen, Thing, coverage, things
+from keysteward.core.steps import Do, Plan
+from keysteward.core.world import World
 
 _RANK = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
+
+SETTLED = timedelta(minutes=1)
+"""Beyond its list lag, a target's list shows by then what was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +42,261 @@ class Drift:
     def at_or_above(self, severity: Severity) -> tuple[Finding, ...]:
         """Return the findings of this severity or a worse one; what is waived is a note."""
         return tuple(f for f in self.findings if _RANK.index(f.severity) >= _RANK.index(severity))
+
+
+def drift(seen: Seen) -> Drift:
+    """Compare what is declared with what one look saw."""
+    everything = list(things(seen))
+    of_credentials = [finding for item in seen.credentials.values() for finding in item.findings]
+    found = [
+        *of_credentials,
+        *outranked(seen.policy, of_credentials),
+        *seen.findings,
+        *(finding for each in seen.governed for finding in each.findings),
+        *(finding for thing in everything for finding in _standing(thing)),
+        *_extra_secrets(seen, everything),
+        *_scopes(seen),
+        *_strays(seen),
+        *_shared(seen, everything),
+        *_silent(seen),
+        *_allowances(seen),
+    ]
+    unique = {(f.kind, f.subject, f.message): f for f in found}
+    ordered = sorted(unique.values(), key=lambda f: (-_RANK.index(f.severity), f.subject, f.kind, f.message))
+    counted = [coverage(name, [t for t in everything if t.target == name]) for name in sorted(seen.targets)]
+    return Drift(seen.stack.identity, seen.at, tuple(ordered), tuple(counted), seen.failures)
+
+
+def findings_now(w: World, planned: Plan) -> tuple[Finding, ...]:
+    """Return what is so of one credential now: what is left after a run, what a run would mend, and what stops it.
+
+    A plan is examined as it would end; that a rotation is late, or that a client is gone, must show before that.
+    """
+    if w.ledger is not None and w.ledger.closed is not None and w.spec is None:
+        return ()
+    gone = list(_gone(w))
+    later = [f for f in planned.findings if not (gone and f.kind is Kind.ENDED_ELSEWHERE)]
+    late = [f for f in examine(w) if f.kind is Kind.OVERDUE and f not in later]
+    found = [*gone, *later, *late, *_changed(w, planned), *_never_issued(w, planned)]
+    stopped = planned.problem is not None and not any(f.severity is Severity.ERROR for f in found)
+    if planned.problem is not None and stopped:
+        found.append(Finding(Kind.BLOCKED, Severity.ERROR, w.identity, planned.problem.message))
+    return tuple(found)
+
+
+def _gone(w: World) -> Iterator[Finding]:
+    """Report the client, or holder, of a living generation that its target does not list any more."""
+    ledger = w.ledger
+    for record in ledger.objects if ledger is not None and ledger.closed is None else ():
+        living = [g for g in ledger.generations if g.object == record.key and g.live] if ledger is not None else []
+        view = w.views.get(record.target)
+        if record.deleted or record.remote_id is None or not living or view is None or w.object(record) is not None:
+            continue
+        lag = view.capabilities.list_lag + SETTLED
+        if any(w.now - (g.issued_at or g.asked_at) < lag for g in living):
+            continue
+        what = "holder" if record.holder else "client"
+        message = (
+            f"{what} {record.client_id!r} is not at target {record.target} any more; a step of ours did not end it"
+        )
+        mend = f"find out why; then run: keysteward reissue {_name(w)} --reason TEXT, or remove the declaration"
+        yield Finding(Kind.MISSING, Severity.ERROR, w.identity, message, mend)
+
+
+def _never_issued(w: World, planned: Plan) -> Iterator[Finding]:
+    if w.spec is None or w.spec.strategy is Strategy.BY_HAND or planned.problem is not None:
+        return
+    if w.ledger is not None and (w.ledger.generations or w.ledger.revoked or w.ledger.blocked):
+        return
+    if any(step.do is Do.ADOPT for step in planned.steps):
+        yield Finding(Kind.MISSING, Severity.WARNING, w.identity, "it was not adopted yet", _run("adopts"))
+    elif any(step.do is Do.BEGIN for step in planned.steps):
+        yield Finding(Kind.MISSING, Severity.WARNING, w.identity, "it was never issued", _run("issues"))
+
+
+def _run(verb: str) -> str:
+    return f"keysteward up, or pulumi up, {verb} it"
+
+
+def _changed(w: World, planned: Plan) -> Iterator[Finding]:
+    """Report fields of our clients that differ from what is declared, and marks that are missing."""
+    if w.spec is None or w.ledger is None or w.ledger.closed is not None:
+        return
+    for record in w.ledger.objects:
+        found = w.object(record)
+        living = any(g.object == record.key and g.live for g in w.ledger.generations)
+        if found is None or record.deleted or record.external or record.holder or not living:
+            continue
+        here = record.target == w.spec.target
+        differing = differences(w.spec.settings(record.method), found.settings) if here else ()
+        if differing:
+            message = f"client {found.client_id!r} at target {record.target} differs from its declaration: "
+            mend = "find out who changed it; keysteward up writes what is declared"
+            if any(d.field == METHOD for d in differing):
+                mend = f"the method is set again with the next generation: keysteward reissue {_name(w)} --reason TEXT"
+            words = "; ".join(_field(d) for d in differing)
+            yield Finding(Kind.CHANGED, Severity.WARNING, w.identity, message + words, mend)
+        if any(step.do is Do.MARK and step.object == record.key for step in planned.steps) and found.mark is None:
+            message = f"client {found.client_id!r} at target {record.target} has lost its mark"
+            yield Finding(Kind.CHANGED, Severity.WARNING, w.identity, message, "keysteward up writes it again")
+
+
+def _field(difference: Difference) -> str:
+    """Say of one field what is there and what is declared: "scopes: a is not declared, b is missing"."""
+    words = difference.declared.split(" ")
+    if all(word[:1] in {"+", "-"} for word in words):
+        parts = [f"{w[1:]} {'is missing' if w[0] == '+' else 'is not declared'}" for w in words]
+        return f"{difference.field}: {', '.join(parts)}"
+    return f"{difference.field}: {difference.observed!r} there, {difference.declared!r} declared"
+
+
+def _name(w: World) -> str:
+    return w.identity.rsplit("/", 1)[-1]
+
+
+def _standing(thing: Thing) -> Iterator[Finding]:
+    """Report what exists and is nobody's, or another stack's."""
+    if not thing.machine:
+        return
+    subject = f"{thing.target}: {thing.id}"
+    if thing.standing is Standing.UNMANAGED:
+        mend = f"declare it (keysteward import {thing.target}), allow it until a day, or end it at the target"
+        yield Finding(Kind.UNMANAGED, Severity.WARNING, subject, f"{_described(thing)} is not declared", mend)
+    elif thing.standing is Standing.ELSEWHERE:
+        message = f"{_described(thing)} is declared as {thing.identity}, by another stack"
+        yield Finding(Kind.ELSEWHERE, Severity.NOTE, subject, message, "nothing to do while that stack is run")
+
+
+def _described(thing: Thing) -> str:
+    item, key = thing.object, thing.key
+    if key is not None:
+        name = f" {key.name!r}" if key.name else ""
+        whose = f"key {key.id}{name} of {item.holder} {item.label or item.client_id}"
+        return whose if key.enabled else f"{whose} (disabled)"
+    what = "login client" if item.interactive else "client"
+    if item.built_in:
+        what = "built-in client, which was given a service account,"
+    return f"{what} {item.client_id!r}{'' if item.enabled else ' (disabled)'}"
+
+
+def _extra_secrets(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
+    """Report secrets on our clients that no generation accounts for."""
+    for thing in everything:
+        item = seen.credentials.get(thing.identity or "")
+        ledger = item.ledger if item is not None else None
+        if thing.key is not None or ledger is None or ledger.unfinished is not None or not thing.object.enabled:
+            continue
+        record = next((o for o in ledger.objects if o.remote_id == thing.object.remote_id), None)
+        if record is None or record.deleted or not ledger.generations:
+            continue
+        for secret in _unaccounted(ledger, record, thing.object, seen.at):
+            message = f"client {thing.object.client_id!r} at target {thing.target} has a secret that is not ours: "
+            mend = "find out who uses it, then end it at the target"
+            yield Finding(Kind.EXTRA_SECRET, Severity.WARNING, ledger.identity, message + _secret_words(secret), mend)
+
+
+def _unaccounted(
+    ledger: Ledger, record: ObjectRecord, found: ObservedObject, now: datetime
+) -> Iterator[ObservedSecret]:
+    """Yield what is on a client beside the secrets of its generations, where the target shows enough to tell."""
+    generations = [g for g in ledger.generations if g.object == record.key]
+    known = {secret for g in generations if (secret := shown(found, g)) is not None}
+    suspects = {s for g in generations for s in g.suspects}
+    for secret in found.secrets:
+        tells = secret.fingerprint is not None or (secret.slot == "key" and any(g.id for g in generations))
+        over = secret.expires_at is not None and secret.expires_at <= now
+        if tells and not over and secret not in known and secret.id not in suspects:
+            yield secret
+
+
+def _secret_words(secret: ObservedSecret) -> str:
+    made = f", made on {secret.created_at:%Y-%m-%d}" if secret.created_at is not None else ""
+    used = f", last used on {secret.last_used:%Y-%m-%d}" if secret.last_used is not None else ""
+    return f"{secret.name or secret.id}{made}{used}"
+
+
+def _scopes(seen: Seen) -> Iterator[Finding]:
+    """Report scopes of the catalogues that are not declared: ours by their mark, and nobody's."""
+    with_servers = {server.target for server in seen.stack.server_specs.values()}
+    prefix = f"{seen.stack.identity}/"
+    for target, sight in seen.targets.items():
+        for scope in sight.scopes if target in with_servers else ():
+            other = scope.mark is not None and not scope.mark.identity.startswith(prefix)
+            declared = (target, scope.name) in seen.declared_scopes
+            if scope.built_in or other or declared or seen.allowed(target, (scope.name, scope.remote_id)):
+                continue
+            whose = "carries our mark and is not declared" if scope.mark is not None else "is not declared"
+            subject, mend = (
+                f"{target}: {scope.name}",
+                "declare it with its ResourceServer, allow it, or delete it there",
+            )
+            message = f"scope {scope.name!r} {whose}"
+            yield Finding(Kind.UNDECLARED_SCOPE, Severity.WARNING, subject, message, mend)
+
+
+def _strays(seen: Seen) -> Iterator[Finding]:
+    prefix = f"{seen.stack.identity}/"
+    for key, held in sorted(seen.strays.items()):
+        identity = held.identity or ""
+        known = seen.credentials.get(identity)
+        if not identity.startswith(prefix) or (
+            known is not None and known.ledger is not None and _has(known.ledger, key)
+        ):
+            continue
+        if known is not None and known.spec is not None:
+            message = f"{key} holds a document of it, and is no place that it is delivered to"
+            mend = "find out who reads it, then delete it; keysteward reissue gives the credential another secret"
+            yield Finding(Kind.SHARED_SECRET, Severity.ERROR, identity, message, mend)
+        else:
+            message = f"{key} holds a document of {identity}, which nothing declares"
+            mend = "see what reads it; delete it, or declare it again and run keysteward rebuild"
+            yield Finding(Kind.STRAY_DELIVERY, Severity.WARNING, key, message, mend)
+
+
+def _has(ledger: Ledger, key: str) -> bool:
+    return ledger.closed is None and key in {place.key for place in ledger.places}
+
+
+def _shared(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
+    """Report one secret value on two objects, or in the documents of two credentials."""
+    where: dict[str, dict[str, str]] = {}
+    for thing in everything:
+        secrets = (thing.key,) if thing.key is not None else thing.object.secrets
+        words = f"key {thing.id}" if thing.key is not None else f"client {thing.object.client_id!r}"
+        for secret in secrets:
+            if secret.fingerprint is not None:
+                owner = thing.identity or f"{thing.target}: {thing.id}"
+                where.setdefault(secret.fingerprint, {})[f"{words} at target {thing.target}"] = owner
+    for key, held in seen.delivered.items():
+        for entry in (held.current, held.previous):
+            known = where.get(entry.fingerprint) if entry is not None else None
+            if known is not None and held.identity is not None and held.identity not in known.values():
+                known[f"the document of {held.identity} in {key}"] = held.identity
+    for places in where.values():
+        if len(places) > 1:
+            subject = next((owner for owner in places.values() if owner in seen.credentials), min(places.values()))
+            message = f"one secret is in {len(places)} places: {', '.join(sorted(places))}"
+            mend = "give each a secret of its own: keysteward reissue NAME --reason TEXT, or the target's console"
+            yield Finding(Kind.SHARED_SECRET, Severity.ERROR, subject, message, mend)
+
+
+def _silent(seen: Seen) -> Iterator[Finding]:
+    """Report that no run came by for longer than the stack's heartbeat."""
+    longest = parse_duration(seen.stack.heartbeat)
+    last = (seen.heartbeat or {}).get("at")
+    if not any(item.ledger is not None for item in seen.credentials.values()):
+        return
+    mend = "see why the scheduled job does not run; keysteward rotate --due --yes does its work"
+    at = datetime.fromisoformat(last) if isinstance(last, str) else None
+    if at is None or seen.at - at > longest:
+        when = "no run has left a heartbeat" if at is None else f"the last run was on {at:%Y-%m-%d %H:%M} UTC"
+        message = f"{when}; one is expected every {show_duration(longest)}"
+        yield Finding(Kind.NO_RUN, Severity.WARNING, seen.stack.identity, message, mend)
+
+
+def _allowances(seen: Seen) -> Iterator[Finding]:
+    for entry in seen.stack.allowed:
+        if seen.at.date() >= entry.until:
+            message = f"the allowance for {', '.join(entry.names)} ended on {entry.until} ({entry.reason})"
+            mend = f"{entry.owner}: end what it names, declare it, or have the entry approved with a new day"
+            yield Finding(Kind.ALLOWANCE_OVER, Severity.WARNING, f"{entry.target.name}: allowed", message, mend)

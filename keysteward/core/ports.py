@@ -395,6 +395,10 @@ class Store(Protocol):
         """Say what each path holds, without values; a path without document is `Delivered()`."""
         ...
 
+    def neighbours(self, paths: Iterable[str]) -> Iterable[str]:
+        """Return the paths of all documents that lie in the folders of these paths, whoever wrote them; no values."""
+        ...
+
     def stage(self, path: str, entry: StageEntry, material: Material) -> None:
         """Keep a value outside every consumer's read right, once per generation.
 

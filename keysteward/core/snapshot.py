@@ -71,6 +71,10 @@ class Once:
                     raise
             return self._values[key]  # type: ignore[return-value]  # built by this very call's `build`
 
+    def has(self, key: str) -> bool:
+        """Say whether the value of a key was built."""
+        return key in self._values
+
 
 class TargetView:
     """What is known of one target: indexed, and changed in place by our own writes."""
@@ -149,7 +153,8 @@ class Snapshot:
     """The lazily built view of one process. Thread-safe.
 
     With `only`, ledgers of other identities are not looked at, and a store may be down: in an emergency nothing may
-    stop what ends a secret at its target.
+    stop what ends a secret at its target. What a store that is down holds is unknown then; so it is with `lenient`, for
+    a look that shows all the rest.
     """
 
     def __init__(
@@ -164,6 +169,7 @@ class Snapshot:
         self.stack = stack
         self.extent = extent
         self.only = only
+        self.lenient = only is not None
         self.sources = sources
         self.specs = dict(specs)
         self.runner = runner
@@ -173,6 +179,15 @@ class Snapshot:
     def target(self, name: str) -> TargetView:
         """Return the view of one target, listing it at the first call."""
         return self._once.get(f"target:{name}", lambda: self._observe(name))
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Return the names of the targets that were listed and answered."""
+        return tuple(sorted(name for name in self.sources.targets if self._once.has(f"target:{name}")))
+
+    def objects(self, name: str) -> tuple[ObservedObject, ...]:
+        """Return what one target showed, with our own writes applied."""
+        return tuple(self.target(name).by_id.values())
 
     def _observe(self, name: str) -> TargetView:
         target = self.sources.targets[name]
@@ -222,7 +237,7 @@ class Snapshot:
     def _read_delivered(self) -> dict[str, Delivered]:
         places = {p.key: p for spec in self.specs.values() for p in spec.places}
         places.update((p.key, p) for ledger in self.ledgers.values() if not ledger.closed for p in ledger.places)
-        return read_delivered(self.sources.stores, places.values(), lenient=self.only is not None)
+        return read_delivered(self.sources.stores, places.values(), lenient=self.lenient)
 
     def world(self, identity: str, spec: Spec | None) -> World:
         """Return the world of one credential."""
@@ -308,7 +323,7 @@ class Snapshot:
         """Ask for places that were not known when the others were read in bulk."""
         missing = [place for key, place in places.items() if key not in self.delivered]
         if missing:
-            self.delivered.update(read_delivered(self.sources.stores, missing, lenient=self.only is not None))
+            self.delivered.update(read_delivered(self.sources.stores, missing, lenient=self.lenient))
 
     def undeclared(self) -> list[str]:
         """Return credentials with an open ledger that nothing declares; an old name of a declared one is declared."""

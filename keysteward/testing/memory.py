@@ -442,6 +442,12 @@ class MemoryStore:
         """Declare a place in this store."""
         return Delivery(self, path, fields or {}, take_over, webhook)
 
+    def neighbours(self, paths: Iterable[str]) -> Iterable[str]:
+        """See the port."""
+        self.before("neighbours")
+        folders = {path.rpartition("/")[0] for path in paths}
+        return sorted(path for path in self.documents if path.rpartition("/")[0] in folders)
+
     def reads(self, path: str) -> str | None:
         """Return the current value as a consumer reads it."""
         held = self.documents.get(path, {}).get("current")

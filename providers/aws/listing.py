@@ -16,6 +16,7 @@ TOKENS: Final[Mapping[str, tuple[str, str]]] = {
     "iam": ("Marker", "Marker"),
     "cognito-idp": ("NextToken", "NextToken"),
     "apigateway": ("position", "position"),
+    "secretsmanager": ("NextToken", "NextToken"),
 }
 """By which names each service asks for the next page, and gives it."""
 

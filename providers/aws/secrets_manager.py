@@ -135,6 +135,12 @@ class SecretsManager:
         wanted = list(dict.fromkeys(paths))
         return dict(zip(wanted, in_pool(self._delivered, wanted), strict=True))
 
+    def neighbours(self, paths: Iterable[str]) -> Iterable[str]:
+        """`ListSecrets` by pages, filtered by the folders of these paths; those scheduled for deletion are left out."""
+        folders = sorted({path.rpartition("/")[0] for path in paths})
+        found = {name for folder in folders for name in self._versions.names(f"{folder}/" if folder else "")}
+        return sorted(name for name in found if name.rpartition("/")[0] in folders)
+
     def stage(self, path: str, entry: StageEntry, material: Material) -> None:
         """Keep a value in the staging secret of its path."""
         self._refuse_reader("write")

@@ -17,6 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 
 from keysteward.core.errors import Conflict, NotFound, Rejected, Unavailable, VersionConflict
 from keysteward.providers.aws.connection import AwsClient
+from keysteward.providers.aws.listing import listed
 
 SERVICE: Final = "secretsmanager"
 CURRENT: Final = "AWSCURRENT"
@@ -99,6 +100,12 @@ class Versions:
                 "added: deliver elsewhere, or make it one"
             )
         return Found(data, str(answer["VersionId"]))
+
+    def names(self, prefix: str) -> list[str]:
+        """`ListSecrets` by pages: the names that begin so, without those that are scheduled for deletion."""
+        chosen = {"Filters": [{"Key": "name", "Values": [prefix]}]} if prefix else {}
+        found = listed(self.client, SERVICE, "ListSecrets", prefix, {**chosen, "MaxResults": 100}, entries="SecretList")
+        return [str(entry["Name"]) for entry in found.entries if entry.get("DeletedDate") is None]
 
     def describe(self, name: str) -> Metadata | None:
         """`DescribeSecret`; None when there is no such secret."""

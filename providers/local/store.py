@@ -78,6 +78,13 @@ class LocalStore:
         with file_errors(self.name):
             return {path: self._delivered(path) for path in paths}
 
+    def neighbours(self, paths: Iterable[str]) -> Iterable[str]:
+        """List the folders of these paths."""
+        folders = sorted({path.rpartition("/")[0] for path in paths})
+        with file_errors(self.name):
+            found = (file for folder in folders for file in sorted((self._root / folder).glob("*.age")))
+            return [str(file.relative_to(self._root).with_suffix("")) for file in found]
+
     def stage(self, path: str, entry: StageEntry, material: Material) -> None:
         """Keep a value in `<root>/.staged`."""
         with self._writing() as key:

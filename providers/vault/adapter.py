@@ -137,6 +137,13 @@ class Vault:
         staged = set(self._kv.keys(self.staging)) if wanted else set()
         return dict(zip(wanted, in_pool(lambda path: self._delivered(path, staged), wanted), strict=True))
 
+    def neighbours(self, paths: Iterable[str]) -> Iterable[str]:
+        """`LIST metadata/{folder}`, once for each folder of these paths."""
+        folders = sorted({path.rpartition("/")[0] for path in paths})
+        listed = zip(folders, in_pool(self._kv.keys, folders), strict=True)
+        found = [f"{folder}/{name}".lstrip("/") for folder, names in listed for name in names if name[-1:] != "/"]
+        return [path for path in found if not f"{path}/".startswith(f"{self.staging}/")]
+
     def stage(self, path: str, entry: StageEntry, material: Material) -> None:
         """Keep a value in the staging document of its path."""
         where = self._where(path)

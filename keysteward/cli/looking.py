@@ -1,0 +1,161 @@
+"""Takes one look at everything of a stack with the reader's credentials: what drift and inventory are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from keysteward.cli.opening import Opened
+from keysteward.cli.planning import findings_of, judge_governed, plan_of, plan_server, undeclared, unrecorded
+from keysteward.core.drift import findings_now
+from keysteward.core.errors import KeystewardError
+from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.governed import GovernedSet
+from keysteward.core.heartbeat import heartbeat_key
+from keysteward.core.ledger import Ledger
+from keysteward.core.observed import Delivered
+from keysteward.core.policy import Life
+from keysteward.core.sight import Examined, Seen, TargetSight
+from keysteward.core.spec import Spec
+from keysteward.core.usage import Usage
+from keysteward.core.world import World
+from keysteward.providers.session import Session
+
+_WRITES = "keysteward up writes what is declared"
+
+
+class _Look:
+    """One look under way; what cannot be read is kept as a sentence and hides nothing else."""
+
+    def __init__(self, opened: Opened, session: Session) -> None:
+        self.opened = opened
+        self.session = session
+        self.snapshot = session.snapshot
+        self.failures: dict[str, None] = {}
+
+    def targets(self) -> dict[str, TargetSight]:
+        """List every target of the stack, and those that only ledgers name."""
+        found = {}
+        for name in sorted(self.session.targets):
+            try:
+                view = self.snapshot.target(name)
+            except KeystewardError as error:
+                self.failures[str(error)] = None
+            else:
+                found[name] = TargetSight(tuple(view.by_id.values()), tuple(view.scopes.values()))
+        return found
+
+    def credentials(self, usage: Usage) -> Iterator[Examined]:
+        """Examine what is declared and what is only recorded, each once."""
+        stack = self.opened.stack
+        lost, _ = self.opened.undeclared(self.session)
+        pairs: list[tuple[str, Spec | None]] = [*stack.specs.items(), *((identity, None) for identity in lost)]
+        for identity, spec in pairs:
+            try:
+                yield self._examined(self.snapshot.world(identity, spec), usage)
+            except KeystewardError as error:
+                self.failures[str(error)] = None
+                yield Examined(identity, spec, self.snapshot.ledgers.get(identity))
+
+    def _examined(self, world: World, usage: Usage) -> Examined:
+        item = plan_of(world)
+        findings = findings_now(world, item.plan) if world.spec is not None else findings_of(item)
+        words = item.plan.words if world.spec is not None else ""
+        return Examined(world.identity, world.spec, world.ledger, findings, words, item.plan.due, life_of(world, usage))
+
+    def governed(self) -> Iterator[GovernedSet]:
+        """Count the governed sets."""
+        for declared in self.opened.stack.governed:
+            try:
+                yield judge_governed(self.session, declared)
+            except KeystewardError as error:
+                self.failures[str(error)] = None
+
+    def findings(self) -> Iterable[Finding]:
+        """Return what no single declared credential has: what nobody knows, and servers nobody declares."""
+        return (*unrecorded(self.opened, self.session), *self._servers())
+
+    def _servers(self) -> Iterator[Finding]:
+        """Report resource servers with an open ledger that nobody declares, and those that differ or are stopped."""
+        stack, (_, lost) = self.opened.stack, self.opened.undeclared(self.session)
+        for identity in (*stack.server_specs, *lost):
+            spec = stack.server_specs.get(identity)
+            try:
+                item = plan_server(self.session, identity, spec)
+            except KeystewardError as error:
+                self.failures[str(error)] = None
+                continue
+            if spec is None:
+                yield undeclared(item)
+            elif item.plan.problem is not None:
+                yield Finding(Kind.BLOCKED, Severity.ERROR, identity, item.plan.problem.message)
+            elif item.plan.steps:
+                message = f"its scopes differ from its declaration: {item.words}"
+                yield Finding(
+                    Kind.CHANGED, Severity.WARNING, identity, message, "keysteward up writes what is declared"
+                )
+
+    def strays(self) -> dict[str, Delivered]:
+        """Return what lies beside the places of the stack's stores and is no place of theirs."""
+        places = self.snapshot.delivered
+        found: dict[str, Delivered] = {}
+        for name, store in sorted(self.session.stores.items()):
+            known = [key.partition(":")[2] for key in places if key.partition(":")[0] == name]
+            try:
+                beside = sorted(set(store.neighbours(known)) - set(known))
+                found.update({f"{name}:{path}": held for path, held in store.delivered(beside).items()})
+            except KeystewardError as error:
+                self.failures[str(error)] = None
+        return found
+
+
+def look(opened: Opened, session: Session) -> Seen:
+    """Observe all targets in bulk, and the ledgers and stores. Raises where the ledger store does not answer."""
+    session.snapshot.lenient = True
+    taken, at = _Look(opened, session), session.snapshot.at
+    usage = session.usage()
+    targets = taken.targets()
+    credentials = {item.identity: item for item in taken.credentials(usage)}
+    governed = tuple(taken.governed())
+    return Seen(
+        stack=opened.stack,
+        owners=opened.owners,
+        at=at,
+        targets=targets,
+        credentials=credentials,
+        servers=session.snapshot.server_ledgers,
+        governed=governed,
+        delivered=dict(session.snapshot.delivered),
+        strays=taken.strays(),
+        policy=opened.judged(at, {item.identity: item.life for item in credentials.values()}),
+        findings=tuple(taken.findings()),
+        heartbeat=session.ledgers.read(heartbeat_key(opened.stack.identity)).document,
+        usage=usage,
+        failures=tuple(taken.failures),
+    )
+
+
+def life_of(world: World, usage: Usage) -> Life:
+    """Return since when the present secret is current, and when it or its client was last used."""
+    ledger = world.ledger
+    current = ledger.current if ledger is not None and ledger.closed is None else None
+    if ledger is None or current is None:
+        return Life()
+    return _life(world, ledger, usage)
+
+
+def _life(world: World, ledger: Ledger, usage: Usage) -> Life:
+    current = ledger.current
+    since = current.current_since if current is not None else None
+    shows, times = False, []
+    for record in ledger.objects:
+        can, found = world.can(record), world.object(record)
+        if can is None or can.last_use is None or record.deleted:
+            continue
+        shows = True
+        ids = {g.id for g in ledger.generations if g.object == record.key}
+        if found is not None:
+            times += [found.last_used] if not record.holder else []
+            times += [s.last_used for s in found.secrets if not record.holder or s.id in ids]
+        times.append(usage.last(record.target, record.remote_id or record.client_id))
+        times += [usage.last(record.target, i) for i in ids if i is not None]
+    return Life(since, max((t for t in times if t is not None), default=None), shows)

@@ -1,0 +1,228 @@
+"""What one look at everything of a stack saw, and how each thing that exists stands to the stack. Pure.
+
+Drift and inventory are made from the same look, so that they never disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+from keysteward.core.findings import Finding
+from keysteward.core.governed import GovernedSet
+from keysteward.core.holders import expired, read_name
+from keysteward.core.inventory import Coverage, Standing
+from keysteward.core.ledger import RELEASED, Ledger, State
+from keysteward.core.models import Allowed
+from keysteward.core.observed import Delivered, ObservedObject, ObservedScope, ObservedSecret
+from keysteward.core.owners import Owners
+from keysteward.core.policy import Life
+from keysteward.core.servers import ServerLedger
+from keysteward.core.spec import ServerSpec, Spec
+from keysteward.core.stack import Stack
+from keysteward.core.usage import Usage
+
+MACHINE_GRANT = "client_credentials"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSight:
+    """What one target showed."""
+
+    objects: tuple[ObservedObject, ...]
+    scopes: tuple[ObservedScope, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One credential, declared or recorded: what the planner says of it, what is due now in words, and when next."""
+
+    identity: str
+    spec: Spec | None
+    ledger: Ledger | None
+    findings: tuple[Finding, ...] = ()
+    words: str = ""
+    next_due: datetime | None = None
+    life: Life = field(default_factory=Life)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look. `delivered` is what every known place holds, `strays` what places hold that nothing names.
+
+    `findings` are those that no single credential has (undeclared servers, governed sets), `policy` those of the rules;
+    `targets` holds those that answered; `heartbeat` is the stack's document of that name, None when there is none, and
+    `failures` what could not be read, with why.
+    """
+
+    stack: Stack
+    owners: Owners
+    at: datetime
+    targets: Mapping[str, TargetSight]
+    credentials: Mapping[str, Examined]
+    servers: Mapping[str, ServerLedger] = field(default_factory=dict)
+    governed: tuple[GovernedSet, ...] = ()
+    delivered: Mapping[str, Delivered] = field(default_factory=dict)
+    strays: Mapping[str, Delivered] = field(default_factory=dict)
+    policy: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    heartbeat: Mapping[str, Any] | None = None
+    usage: Usage = field(default_factory=Usage)
+    failures: tuple[str, ...] = ()
+
+    @cached_property
+    def owners_of_objects(self) -> Mapping[tuple[str, str], str]:
+        """Identities by target and remote id of the clients that open ledgers name; adopted ones by either id."""
+        found: dict[tuple[str, str], str] = {}
+        for item in self.credentials.values():
+            for record in item.ledger.objects if item.ledger is not None and item.ledger.closed is None else ():
+                if not record.deleted and not record.holder:
+                    found[record.target, record.remote_id or record.client_id] = item.identity
+            if item.spec is not None and item.spec.adopt is not None and not item.spec.key:
+                found.setdefault((item.spec.target, item.spec.adopt), item.identity)
+        return found
+
+    @cached_property
+    def owners_of_keys(self) -> Mapping[tuple[str, str], str]:
+        """Identities by target and id of the keys that open ledgers name, and of those that are to be adopted."""
+        found: dict[tuple[str, str], str] = {}
+        for item in self.credentials.values():
+            for known in item.ledger.generations if item.ledger is not None and item.ledger.closed is None else ():
+                if known.id is not None and known.evidence != RELEASED:
+                    found[known.target, known.id] = item.identity
+            if item.spec is not None and item.spec.adopt is not None and item.spec.key:
+                found.setdefault((item.spec.target, item.spec.adopt), item.identity)
+        return found
+
+    @cached_property
+    def governed_keys(self) -> Mapping[tuple[str, str], GovernedSet]:
+        """Governed sets by target and id of their keys."""
+        return {(each.target, key.secret.id): each for each in self.governed for key in each.keys}
+
+    @cached_property
+    def declared_scopes(self) -> frozenset[tuple[str, str]]:
+        """Targets and names of the scopes that are declared, or that our ledgers still know as dropped."""
+        declared = {(s.target, name) for s in self.stack.server_specs.values() for name in s.scopes}
+        kept = {(s.target, name) for s in self.servers.values() if s.closed is None for name in (*s.scopes, *s.dropped)}
+        return frozenset(declared | kept)
+
+    def server_named(self, audience: str) -> ServerSpec | None:
+        """Return the declared resource server of an audience."""
+        return next((s for s in self.stack.server_specs.values() if s.audience == audience), None)
+
+    @property
+    def today_allowed(self) -> tuple[Allowed, ...]:
+        """Return the allowances that still stand."""
+        return tuple(entry for entry in self.stack.allowed if self.at.date() < entry.until)
+
+    def allowed(self, target: str, names: Iterable[str | None]) -> Allowed | None:
+        """Return the allowance that names something at a target, if one still stands."""
+        given = [name for name in names if name]
+        for entry in self.today_allowed:
+            if entry.target.name == target and any(fnmatchcase(n, pattern) for pattern in entry.names for n in given):
+                return entry
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One credential that exists: a client, or a key of a holder (`key`). `identity` is whose it is, as far as known.
+
+    `set` is the governed set, `allowance` the entry by which it is left alone.
+    """
+
+    target: str
+    object: ObservedObject
+    key: ObservedSecret | None
+    standing: Standing
+    identity: str | None = None
+    set: GovernedSet | None = None
+    allowance: Allowed | None = None
+
+    @property
+    def id(self) -> str:
+        """Return what the target calls it."""
+        return self.key.id if self.key is not None else self.object.client_id
+
+    @property
+    def machine(self) -> bool:
+        """Say whether it is a credential of a machine: it has a secret, or gets tokens for itself."""
+        return self.key is not None or bool(self.object.secrets) or MACHINE_GRANT in self.object.settings.grants
+
+    @property
+    def counted(self) -> bool:
+        """Say whether it counts for the coverage."""
+        return self.machine and self.standing is not Standing.BUILT_IN
+
+
+def things(seen: Seen) -> Iterator[Thing]:
+    """Yield everything that exists at the targets, once, with its standing; keys that are over are left out."""
+    for target, sight in seen.targets.items():
+        for item in sight.objects:
+            if not item.holder:
+                yield _client(seen, target, item)
+                continue
+            for secret in item.secrets:
+                if secret.slot == "key" and not expired(secret, seen.at):
+                    yield _key(seen, target, item, secret)
+
+
+def _client(seen: Seen, target: str, item: ObservedObject) -> Thing:
+    known = seen.owners_of_objects
+    identity = known.get((target, item.remote_id)) or known.get((target, item.client_id))
+    if identity is not None:
+        return Thing(target, item, None, _ours(seen, identity), identity)
+    if item.mark is not None:
+        own = item.mark.identity in seen.credentials or item.mark.identity.startswith(f"{seen.stack.identity}/")
+        standing = _ours(seen, item.mark.identity) if own else Standing.ELSEWHERE
+        return Thing(target, item, None, standing, item.mark.identity)
+    if item.built_in and MACHINE_GRANT not in item.settings.grants:
+        return Thing(target, item, None, Standing.BUILT_IN)
+    allowance = seen.allowed(target, (item.client_id, item.remote_id))
+    return Thing(target, item, None, Standing.ALLOWED if allowance else Standing.UNMANAGED, allowance=allowance)
+
+
+def _key(seen: Seen, target: str, item: ObservedObject, secret: ObservedSecret) -> Thing:
+    identity = seen.owners_of_keys.get((target, secret.id))
+    if identity is not None:
+        return Thing(target, item, secret, _ours(seen, identity), identity)
+    governed = seen.governed_keys.get((target, secret.id))
+    if governed is not None:
+        return Thing(target, item, secret, Standing.GOVERNED, f"{seen.stack.identity}/{governed.name}", governed)
+    allowance = seen.allowed(target, (secret.id, secret.name, item.client_id, item.label))
+    if allowance is not None:
+        return Thing(target, item, secret, Standing.ALLOWED, allowance=allowance)
+    name = read_name(secret)
+    if name is not None:
+        own = name.identity.startswith(f"{seen.stack.identity}/")
+        return Thing(target, item, secret, Standing.UNDECLARED if own else Standing.ELSEWHERE, name.identity)
+    return Thing(target, item, secret, Standing.UNMANAGED)
+
+
+def _ours(seen: Seen, identity: str) -> Standing:
+    known = seen.credentials.get(identity)
+    return Standing.DECLARED if known is not None and known.spec is not None else Standing.UNDECLARED
+
+
+def coverage(target: str, found: Iterable[Thing]) -> Coverage:
+    """Count what exists at one target by how it stands to the stack; what nobody declares any more is unmanaged."""
+    counts = dict.fromkeys(Standing, 0)
+    for thing in found:
+        counts[thing.standing] += thing.counted
+    return Coverage(
+        target,
+        declared=counts[Standing.DECLARED],
+        governed=counts[Standing.GOVERNED],
+        allowed=counts[Standing.ALLOWED],
+        others=counts[Standing.ELSEWHERE],
+        unmanaged=counts[Standing.UNMANAGED] + counts[Standing.UNDECLARED],
+    )
+
+
+def living(ledger: Ledger) -> bool:
+    """Say whether something of a ledger may still authenticate."""
+    return ledger.closed is None and any(g.live and g.state is not State.RETIRED for g in ledger.generations)
