@@ -1,0 +1,232 @@
+"""The inventory of a stack, put together from one look: what is declared, and whatever else exists. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TypedDict
+
+from keysteward.core.drift import drift
+from keysteward.core.findings import Finding
+from keysteward.core.inventory import Entry, Inventory, Standing
+from keysteward.core.ledger import Ledger
+from keysteward.core.observed import ObservedObject, ObservedSecret
+from keysteward.core.planner import rotation_at
+from keysteward.core.sight import Examined, Seen, Thing, things
+from keysteward.core.spec import Spec, capabilities_of
+from keysteward.core.status import status_of
+from keysteward.report.revoking import how_to_revoke
+
+KINDS: Mapping[str, str] = {
+    "M2MClient": "M2M client",
+    "ClientSecret": "client secret",
+    "ApiKey": "API key",
+    "ManualKey": "manual key",
+}
+"""Kinds of declarations in words."""
+
+
+class _Answering(TypedDict):
+    """Who answers for a credential, as an entry has it."""
+
+    owner: str
+    owner_state: str
+    contact: str
+
+
+def inventory_of(seen: Seen) -> Inventory:
+    """List all credentials that one look saw, each with its findings; those of no single one stand beside them."""
+    found = drift(seen)
+    by_subject: dict[str, list[Finding]] = {}
+    for finding in found.findings:
+        by_subject.setdefault(finding.subject, []).append(finding)
+    everything = list(things(seen))
+    entries = [*_recorded(seen, everything, by_subject), *_others(seen, everything, by_subject)]
+    told = {id(finding) for entry in entries for finding in entry.findings}
+    return Inventory(
+        at=seen.at,
+        entries=tuple(sorted(entries, key=lambda entry: (entry.target, entry.name.casefold(), entry.name))),
+        stack=seen.stack.identity,
+        coverage=found.coverage,
+        findings=tuple(finding for finding in found.findings if id(finding) not in told),
+        failures=found.failures,
+    )
+
+
+def _recorded(seen: Seen, everything: Iterable[Thing], findings: Mapping[str, list[Finding]]) -> Iterator[Entry]:
+    """Yield one entry for each credential that is declared or recorded, with what exists of it."""
+    existing: dict[str, list[Thing]] = {}
+    for thing in everything:
+        if thing.identity in seen.credentials:
+            existing.setdefault(str(thing.identity), []).append(thing)
+    for item in seen.credentials.values():
+        if item.spec is not None or (item.ledger is not None and item.ledger.closed is None):
+            yield _entry(seen, item, existing.get(item.identity, []), tuple(findings.get(item.identity, ())))
+
+
+def _entry(seen: Seen, item: Examined, existing: list[Thing], findings: tuple[Finding, ...]) -> Entry:
+    spec, ledger = item.spec, item.ledger
+    name = item.identity.rsplit("/", 1)[-1]
+    current = ledger.current if ledger is not None else None
+    about = ledger.about if ledger is not None else None
+    said = spec if spec is not None else about
+    owner = said.owner if said is not None else ""
+    records = [r for r in ledger.objects if not r.deleted] if ledger is not None else []
+    kind = spec.kind if spec is not None else ledger.kind if ledger is not None else ""
+    target = spec.target if spec is not None else records[-1].target if records else ""
+    found = [t.object for t in existing if t.key is None]
+    keys = [t.key for t in existing if t.key is not None]
+    suspends = spec is None or capabilities_of(seen.stack.targets[spec.target], kind).suspends
+    return Entry(
+        name=name,
+        kind=KINDS.get(kind, kind),
+        standing=Standing.DECLARED if spec is not None else Standing.UNDECLARED,
+        target=target,
+        identity=item.identity,
+        clients=tuple(dict.fromkeys(r.client_id for r in records)) or ((spec.client_id,) if spec is not None else ()),
+        key_ids=tuple(key.id for key in keys),
+        **_answering(seen, owner),
+        purpose=said.purpose if said is not None else "",
+        consumer=(said.consumer or "") if said is not None else "",
+        environment=said.environment if said is not None else "",
+        runbook=(said.runbook or "") if said is not None else "",
+        method=current.method if current is not None else spec.method if spec is not None else "",
+        scopes=tuple(sorted(spec.scopes)) if spec is not None else _allowed(found, keys),
+        optional_scopes=tuple(sorted(spec.optional_scopes)) if spec is not None else (),
+        reaches=tuple(_reaches(seen, spec)) if spec is not None else (),
+        grants=tuple(sorted({grant for o in found for grant in o.settings.grants})),
+        interactive=any(o.interactive for o in found),
+        enabled=all(o.enabled for o in found) and all(key.enabled for key in keys),
+        secrets=len(keys) + sum(len(o.secrets) for o in found) if existing else None,
+        created_at=min((g.asked_at for g in ledger.generations), default=None) if ledger is not None else None,
+        secret_since=current.current_since if current is not None else None,
+        last_used=item.life.last_used,
+        next_rotation=_next_rotation(spec, ledger),
+        expires=spec.expires if spec is not None else None,
+        reviewed=spec.reviewed if spec is not None else None,
+        delivered_to=current.delivery if current is not None else spec.delivery if spec is not None else (),
+        status=status_of(ledger),
+        revoke=tuple(how_to_revoke(name, spec, ledger, suspends=suspends)),
+        findings=findings,
+    )
+
+
+def _answering(seen: Seen, owner: str) -> _Answering:
+    known, today = seen.owners.find(owner), seen.at.date()
+    state = "unknown" if known is None else "gone" if known.gone(today) else known.state
+    return {"owner": owner, "owner_state": state if owner else "", "contact": known.contact if known else ""}
+
+
+def _next_rotation(spec: Spec | None, ledger: Ledger | None) -> datetime | None:
+    if spec is None or ledger is None or ledger.current is None or spec.decommission is not None:
+        return None
+    return rotation_at(spec, ledger.current)
+
+
+def _allowed(found: Iterable[ObservedObject], keys: Iterable[ObservedSecret]) -> tuple[str, ...]:
+    """Return what clients and keys may do, as their target shows it."""
+    scopes = {scope for item in found for scope in item.settings.scopes}
+    return tuple(sorted(scopes.union(*(key.scopes or frozenset() for key in keys))))
+
+
+def _reaches(seen: Seen, spec: Spec) -> Iterator[str]:
+    """Yield each API that a credential gets at, with its audience and scopes."""
+    for server in seen.stack.server_specs.values():
+        scopes = sorted((spec.scopes | spec.optional_scopes) & set(server.scopes))
+        if server.target == spec.target and scopes:
+            yield f"{server.name} ({server.audience}): {', '.join(scopes)}"
+
+
+def _others(seen: Seen, everything: Iterable[Thing], findings: Mapping[str, list[Finding]]) -> Iterator[Entry]:
+    """Yield what exists and is no credential of the stack's ledgers and declarations."""
+    for thing in everything:
+        if thing.identity in seen.credentials:
+            continue
+        item, key = thing.object, thing.key
+        told = findings.get(f"{thing.target}: {thing.id}", [])
+        yield Entry(
+            name=key.name or key.id if key is not None else item.client_id,
+            kind=_kind_of(thing),
+            standing=thing.standing,
+            target=thing.target,
+            identity=thing.identity,
+            label=item.label,
+            clients=(item.client_id,),
+            key_ids=(key.id,) if key is not None else (),
+            **_answering(seen, _owner_of(thing)),
+            purpose=_why(thing),
+            method="api_key" if key is not None else item.settings.method,
+            scopes=_allowed([] if key is not None else [item], [key] if key is not None else []),
+            optional_scopes=() if key is not None else tuple(sorted(item.settings.optional_scopes)),
+            reaches=tuple(_reached(seen, thing)),
+            grants=() if key is not None else tuple(sorted(item.settings.grants)),
+            interactive=key is None and item.interactive,
+            enabled=key.enabled if key is not None else item.enabled,
+            secrets=1 if key is not None else len(item.secrets),
+            created_at=key.created_at if key is not None else item.created_at,
+            secret_since=key.created_at if key is not None else _newest(item),
+            last_used=_last_use(seen, thing),
+            expires=key.expires_at if key is not None else None,
+            revoke=(_by_hand(thing),),
+            findings=tuple(told),
+        )
+
+
+def _kind_of(thing: Thing) -> str:
+    if thing.key is not None:
+        return "API key"
+    if thing.object.interactive:
+        return "login client"
+    return "M2M client" if thing.machine else "client without secret"
+
+
+def _owner_of(thing: Thing) -> str:
+    if thing.set is not None:
+        return thing.set.owner
+    return thing.allowance.owner if thing.allowance is not None else ""
+
+
+def _why(thing: Thing) -> str:
+    """Return what is known of its purpose: the vendor's description, or why it is left alone."""
+    if thing.allowance is not None:
+        return f"left alone until {thing.allowance.until}: {thing.allowance.reason}"
+    if thing.set is not None:
+        return f"one of the governed set {thing.set.name}"
+    return "" if thing.key is not None else thing.object.settings.description or ""
+
+
+def _reached(seen: Seen, thing: Thing) -> Iterator[str]:
+    """Yield what it gets at by the declared resource servers, as far as its scopes are known there."""
+    allowed = (thing.key.scopes or frozenset()) if thing.key is not None else thing.object.allowed
+    for server in seen.stack.server_specs.values():
+        scopes = sorted(allowed & set(server.scopes))
+        if server.target == thing.target and scopes:
+            yield f"{server.name} ({server.audience}): {', '.join(scopes)}"
+
+
+def _newest(item: ObservedObject) -> datetime | None:
+    return max((s.created_at for s in item.secrets if s.created_at is not None), default=None)
+
+
+def _last_use(seen: Seen, thing: Thing) -> datetime | None:
+    """Return the last use that the target shows or an earlier run saw."""
+    if thing.key is not None:
+        times = [thing.key.last_used, seen.usage.last(thing.target, thing.key.id)]
+    else:
+        times = [thing.object.last_used, *(s.last_used for s in thing.object.secrets)]
+        times.append(seen.usage.last(thing.target, thing.object.remote_id))
+    return max((t for t in times if t is not None), default=None)
+
+
+def _by_hand(thing: Thing) -> str:
+    """Say how it is taken away, though it is not ours."""
+    what = f"key {thing.id}" if thing.key is not None else f"client {thing.id}"
+    match thing.standing:
+        case Standing.ELSEWHERE:
+            return f"it is {thing.identity}: revoke it with the stack that declares it"
+        case Standing.GOVERNED:
+            return f"its holder ends it, or an administrator at target {thing.target}: {what}"
+        case Standing.BUILT_IN:
+            return f"it is a part of target {thing.target}; disable it there if nobody needs it"
+        case _:
+            return f"at target {thing.target} only, by an administrator: disable or delete {what}"
