@@ -15,7 +15,7 @@ from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.models import Waiver
 from keysteward.core.owners import Owners
 from keysteward.core.policy import answering, lifetime, reach
-from keysteward.core.policy.rule import Case, Life, Rule
+from keysteward.core.policy.rule import Around, Case, Life, Rule
 from keysteward.core.stack import Stack
 
 __all__ = ["RULES", "WAIVER_OVER", "Case", "Life", "Rule", "judge", "judge_sets", "mistakes", "stopping"]
@@ -81,8 +81,9 @@ def judge_sets(stack: Stack, owners: Owners, now: datetime) -> Iterator[Finding]
 
 def cases(stack: Stack, owners: Owners, now: datetime, lives: Mapping[str, Life]) -> Iterator[Case]:
     """Yield what the rules look at, one case a credential."""
+    around = Around.of(stack)
     for declared, spec in zip(stack.credentials, stack.specs.values(), strict=True):
-        yield Case(declared, spec, stack, owners, now, lives.get(spec.identity))
+        yield Case(declared, spec, stack, around, owners, now, lives.get(spec.identity))
 
 
 def judge_one(case: Case) -> Iterator[Finding]:

@@ -62,7 +62,7 @@ def _said(text: str, known: frozenset[str]) -> set[str]:
 
 
 def _known(case: Case) -> frozenset[str]:
-    return frozenset({*ENVIRONMENTS.values(), *(_environment(c.environment) for c in case.stack.credentials)})
+    return frozenset({*ENVIRONMENTS.values(), *(_environment(name) for name in case.around.environments)})
 
 
 def _environments(case: Case) -> Iterable[str]:
@@ -81,18 +81,11 @@ def _other_environment(case: Case) -> Iterable[str]:
 
 
 def _shared_with_production(case: Case) -> Iterable[str]:
-    if case.production:
-        return
-    for other in case.stack.specs.values():
-        if other.environment.casefold() not in PRODUCTION or other.target != case.spec.target:
-            continue
-        both = sorted(set(other.audiences) & set(case.spec.audiences))
-        if both:
-            yield f"access: {', '.join(both)} is also what {other.name} of production uses"
-            return
-        if case.spec.kind == other.kind == "ApiKey" and case.spec.client_id == other.client_id:
-            yield f"holder: {case.spec.client_id!r} holds {other.name} of production, and this one is not of production"
-            return
+    used = (*case.spec.audiences, *((case.spec.client_id,) if case.spec.kind == "ApiKey" else ()))
+    for what in used if not case.production else ():
+        other = case.around.production.get((case.spec.target, what))
+        if other is not None:
+            yield f"access: {what!r} is also what {other} of production uses"
 
 
 def _key_pair(case: Case) -> Iterable[str]:

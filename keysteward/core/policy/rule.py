@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,12 +32,35 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True)
+class Around:
+    """What a stack holds beside one credential, gathered once.
+
+    `environments` are those that its credentials name; `production` says which credential of production uses what, by
+    target and audience, or by target and holder of keys.
+    """
+
+    environments: frozenset[str]
+    production: Mapping[tuple[str, str], str]
+
+    @classmethod
+    def of(cls, stack: Stack) -> Around:
+        """Gather it from a stack."""
+        used: dict[tuple[str, str], str] = {}
+        for spec in stack.specs.values():
+            shared = (*spec.audiences, *((spec.client_id,) if spec.kind == "ApiKey" else ()))
+            for what in shared if spec.environment.casefold() in PRODUCTION else ():
+                used.setdefault((spec.target, what), spec.name)
+        return cls(frozenset(spec.environment for spec in stack.specs.values()), used)
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One credential before the rules: as declared, in its stack, now. `life` is None where only declarations are."""
 
     declared: Secret
     spec: Spec
     stack: Stack
+    around: Around
     owners: Owners
     now: datetime
     life: Life | None = None
