@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import findings_of, judge_governed, plan_of, plan_server, undeclared, unrecorded
 from keysteward.core.drift import findings_now
-from keysteward.core.errors import KeystewardError
+from keysteward.core.errors import AccessDenied, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.governed import GovernedSet
 from keysteward.core.heartbeat import heartbeat_key
@@ -23,6 +23,13 @@ from keysteward.providers.session import Session
 _WRITES = "keysteward up writes what is declared"
 
 
+def _untold(store: str, error: AccessDenied) -> Finding:
+    """Say that what lies beside the places of a store was not looked at: the reader may do without that right."""
+    message = f"what lies beside the delivered documents was not looked at: {error.message}"
+    mend = "let the reader list it, if you want to know (Vault: keysteward policy vault reader; AWS: ListSecrets)"
+    return Finding(Kind.STRAY_DELIVERY, Severity.NOTE, store, message, mend)
+
+
 class _Look:
     """One look under way; what cannot be read is kept as a sentence and hides nothing else."""
 
@@ -31,6 +38,7 @@ class _Look:
         self.session = session
         self.snapshot = session.snapshot
         self.failures: dict[str, None] = {}
+        self.untold: list[Finding] = []
 
     def targets(self) -> dict[str, TargetSight]:
         """List every target of the stack, and those that only ledgers name."""
@@ -103,6 +111,8 @@ class _Look:
             try:
                 beside = sorted(set(store.neighbours(known)) - set(known))
                 found.update({f"{name}:{path}": held for path, held in store.delivered(beside).items()})
+            except AccessDenied as error:
+                self.untold.append(_untold(name, error))
             except KeystewardError as error:
                 self.failures[str(error)] = None
         return found
@@ -127,7 +137,7 @@ def look(opened: Opened, session: Session) -> Seen:
         delivered=dict(session.snapshot.delivered),
         strays=taken.strays(),
         policy=opened.judged(at, {item.identity: item.life for item in credentials.values()}),
-        findings=tuple(taken.findings()),
+        findings=(*taken.findings(), *taken.untold),
         heartbeat=session.ledgers.read(heartbeat_key(opened.stack.identity)).document,
         usage=usage,
         failures=tuple(taken.failures),

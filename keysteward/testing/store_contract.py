@@ -368,6 +368,18 @@ class StoreContract:
             assert shown[paths[10]].stage(1) is not None
             assert shown[paths[11]] == Delivered()
 
+    def test_what_lies_beside_a_place_is_listed_without_values(self, world: StoreWorld) -> None:
+        """Every document of the same folder, whoever wrote it; not what is staged, nor what other folders hold."""
+        deliver(world.store, 1, "one")
+        world.store.stage(PATH, entry(2, "two"), secret("two"))
+        folder = PATH.rpartition("/")[0]
+        world.put(f"{folder}/strangers", {"client_secret": "another's"})
+        world.put("elsewhere/strangers", {"client_secret": "another's"})
+        assert sorted(world.store.as_reader().neighbours([PATH])) == sorted([PATH, f"{folder}/strangers"])
+        assert list(world.store.as_reader().neighbours(["nowhere/at-all"])) == []
+        strangers = world.store.as_reader().delivered([f"{folder}/strangers"])[f"{folder}/strangers"]
+        assert (strangers.exists, strangers.identity) == (True, None)
+
     def test_neighbouring_paths_do_not_meet(self, world: StoreWorld) -> None:
         """`a/b` and `a-b`, a path and one below it."""
         paths = ["a", "a/b", "a-b", "a.b", "a/b/c"]

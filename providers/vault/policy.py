@@ -26,7 +26,9 @@ def policy(
     """
     if kind not in KINDS:
         raise DeclarationError(f"there is no policy {kind!r}; choose one of {', '.join(KINDS)}")
+    beside = delivered if delivered.endswith("*") else delivered.strip("/").rpartition("/")[0]
     text = (Path(__file__).parent / "policies" / f"{kind}.hcl").read_text(encoding="utf-8")
-    for name, value in {"mount": mount, "delivered": delivered, "staging": staging, "ledgers": ledgers}.items():
+    given = {"mount": mount, "delivered": delivered, "beside": beside, "staging": staging, "ledgers": ledgers}
+    for name, value in given.items():
         text = text.replace(f"<{name}>", value.strip("/"))
     return text

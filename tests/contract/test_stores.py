@@ -117,6 +117,8 @@ class AwsWorld:
         # the paths of the contract lie in apps/ and a…
         monkeypatch.setenv("CONTRACT_RUNNER", aws.grant("AKIARUNNER0000000000", "runner", delivered="a*"))
         monkeypatch.setenv("CONTRACT_READER", aws.grant("AKIAREADER0000000000", "reader", delivered="a*"))
+        names = {"Effect": "Allow", "Action": ["secretsmanager:ListSecrets"], "Resource": "*"}
+        aws.policies["AKIAREADER0000000000"]["Statement"].append(names)  # not shipped: it cannot be bounded to some
         credentials = {"admin": "env:CONTRACT_RUNNER", "reader": "env:CONTRACT_READER"}
         self.store: Store = SecretsManager("secrets", region=REGION, endpoint_url=aws.url, **credentials)
 

@@ -5,6 +5,11 @@ path "<mount>/metadata/<delivered>" {
   capabilities = ["read"]
 }
 
+# For drift: the names of what lies beside it, where something may have been left behind.
+path "<mount>/metadata/<beside>" {
+  capabilities = ["list"]
+}
+
 path "<mount>/metadata/<staging>/*" {
   capabilities = ["read", "list"]
 }

@@ -11,6 +11,11 @@ path "<mount>/metadata/<delivered>" {
   capabilities = ["create", "read", "patch", "delete"]
 }
 
+# For drift: the names of what lies beside it, where something may have been left behind.
+path "<mount>/metadata/<beside>" {
+  capabilities = ["list"]
+}
+
 # Old versions that hold a retired secret.
 path "<mount>/destroy/<delivered>" {
   capabilities = ["update"]
