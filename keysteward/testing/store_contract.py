@@ -376,7 +376,7 @@ class StoreContract:
         world.put(f"{folder}/strangers", {"client_secret": "another's"})
         world.put("elsewhere/strangers", {"client_secret": "another's"})
         assert sorted(world.store.as_reader().neighbours([PATH])) == sorted([PATH, f"{folder}/strangers"])
-        assert list(world.store.as_reader().neighbours(["nowhere/at-all"])) == []
+        assert list(world.store.as_reader().neighbours(["absent/at-all"])) == []
         strangers = world.store.as_reader().delivered([f"{folder}/strangers"])[f"{folder}/strangers"]
         assert (strangers.exists, strangers.identity) == (True, None)
 
