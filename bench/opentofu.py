@@ -8,7 +8,6 @@ whole commands, from their start to their end, and of each the better one of two
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import sys
@@ -41,22 +40,19 @@ provider_installation {{
 }}
 """
 
-CLIENTS = """\
+HEAD = """\
 terraform {{
   required_providers {{
     keycloak = {{ source = "{source}" }}
   }}
 }}
+"""
 
-locals {{
-  clients = {{ for row in csvdecode(file("clients.csv")) : row.client_id => row }}
-}}
-
-resource "keycloak_openid_client" "bench" {{
-  for_each                  = local.clients
+CLIENT = """
+resource "keycloak_openid_client" "{client_id}" {{
   realm_id                  = "{realm}"
-  client_id                 = each.key
-  description               = each.value.description
+  client_id                 = "{client_id}"
+  description               = "{description}"
   access_type               = "CONFIDENTIAL"
   client_authenticator_type = "client-jwt"
   service_accounts_enabled  = true
@@ -64,12 +60,12 @@ resource "keycloak_openid_client" "bench" {{
   use_refresh_tokens        = false
 }}
 """
+"""One block for each client: OpenTofu plans these faster than instances of one block with `for_each`."""
 
-IMPORTS = """\
+IMPORT = """
 import {{
-  for_each = local.clients
-  to       = keycloak_openid_client.bench[each.key]
-  id       = "{realm}/${{each.value.id}}"
+  to = keycloak_openid_client.{client_id}
+  id = "{realm}/{remote_id}"
 }}
 """
 
@@ -136,26 +132,31 @@ class Configuration:
 
     def take_in(self) -> None:
         """Write the configuration and import all clients. Raises KeystewardError when one would be changed."""
-        (self.folder / "tofu.rc").write_text(
-            SETTINGS.format(source=SOURCE, folder=Path(os.environ[PROVIDERS]).absolute())
-        )
-        (self.folder / "main.tf").write_text(CLIENTS.format(source=SOURCE, realm=REALM))
-        with (self.folder / "clients.csv").open("w", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(("client_id", "id", "description"))
-            rows.writerows(self._rows())
+        providers = Path(os.environ[PROVIDERS]).absolute()
+        clients = self._clients()
         imports = self.folder / "imports.tf"
-        imports.write_text(IMPORTS.format(realm=REALM))
-        counts = f"{self.company.clients} imported, 0 added, 0 changed, 0 destroyed"
-        self._run(counts, "apply", "-auto-approve")
+        for path, text in (
+            (self.folder / "tofu.rc", SETTINGS.format(source=SOURCE, folder=providers)),
+            (self.folder / "main.tf", HEAD.format(source=SOURCE) + "".join(CLIENT.format(**c) for c in clients)),
+            (imports, "".join(IMPORT.format(**c) for c in clients)),
+        ):
+            path.write_text(text, encoding="utf-8")
+        self._run(f"{self.company.clients} imported, 0 added, 0 changed, 0 destroyed", "apply", "-auto-approve")
         imports.unlink()
 
-    def _rows(self) -> list[tuple[str, str, str | None]]:
+    def _clients(self) -> list[dict[str, str]]:
         stack = self.company.stack()
         (realm,) = stack.targets.values()
         seen = realm.observe(None).by_client_id
-        found = [seen[spec.client_id] for spec in stack.specs.values()]
-        return [(item.client_id, item.remote_id, item.settings.description) for item in found]
+        return [
+            {
+                "realm": REALM,
+                "client_id": spec.client_id,
+                "remote_id": seen[spec.client_id].remote_id,
+                "description": spec.description,
+            }
+            for spec in stack.specs.values()
+        ]
 
     def plan(self) -> Took:
         """Plan once. Raises KeystewardError when it is not the plan that changes nothing."""
