@@ -1,14 +1,13 @@
-"""A company whose credentials are in order, and the troubles that can be planted in it, one by one.
+"""A company whose credentials are in order: what a look at it finds was planted in it before (see `plants`).
 
 Three targets in memory hold about 500 objects: one that gives tokens for key pairs, one that mints secrets and keys of
-organizations, one with two keys a user. All that is declared was made by the embedded door's own runs over six weeks.
-The same seed makes the same company, but for its secrets.
+organizations, one that takes keys of our choice and shows them. All that is declared was made by the embedded door's
+own runs, over six weeks. The same seed makes the same company, but for its secrets.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -16,14 +15,13 @@ from keysteward import Allowed, ApiKey, Governed, M2MClient, ResourceServer, Rot
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import preview
 from keysteward.cli.running import carry_out
-from keysteward.core.heartbeat import heartbeat_key
+from keysteward.core.checking import check
 from keysteward.core.ledger import Ledger, dump_ledger, load_ledger
-from keysteward.core.models import Declaration, PermanentException
+from keysteward.core.models import Declaration, PermanentException, Transitional
 from keysteward.core.observed import Mark, Settings
 from keysteward.core.owners import Consumer, Owner, Owners
 from keysteward.core.ports import Capabilities
 from keysteward.core.snapshot import ledger_key
-from keysteward.core.stack import check
 from keysteward.providers.session import Session
 from keysteward.report.results import BAD
 from keysteward.testing.memory import START, Clock, MemoryLedgers, MemoryObject, MemorySecret, MemoryStore, MemoryTarget
@@ -42,9 +40,6 @@ REALM = Capabilities(
     scopes_global=True,
 )
 MINTING = Capabilities(methods=("client_secret",), secrets=5, suspends=True, tags_objects=True, last_use="secret")
-CHOSEN = Capabilities(
-    methods=("client_secret",), secrets=2, chooses="caller", readable=True, suspends=True, tags_objects=True
-)
 NAMED_KEYS = Capabilities(
     methods=("api_key",),
     secrets=1_000,
@@ -53,10 +48,26 @@ NAMED_KEYS = Capabilities(
     last_use="secret",
     immutable=("scopes", "expires"),
 )
-TWO_KEYS = Capabilities(methods=("api_key",), secrets=2, suspends=True, last_use="secret")
+NO_CLIENTS = Capabilities(methods=(), lacks=frozenset({"catalogue"}))
+OWN_KEYS = Capabilities(
+    methods=("api_key",),
+    secrets=1_000,
+    tags_secrets=True,
+    chooses="caller",
+    readable=True,
+    suspends=True,
+    last_use="secret",
+    lacks=frozenset({"catalogue"}),
+)
 
 MONTHLY = RotationSchedule(every="30d", overlap="7d")
 QUARTERLY = RotationSchedule(every="90d", overlap="7d")
+HALF_YEARLY = RotationSchedule(every="180d", overlap="7d")
+
+EXCEPTION = PermanentException(
+    justification="the partner has no OAuth", risk_accepted_by="security", review_by=START.date() + 150 * DAY
+)
+MOVING = Transitional(migrate_to="partner-interface", by=START.date() + 400 * DAY)
 
 
 @dataclass
@@ -72,7 +83,7 @@ class Mess:
         self.chance = random.Random(self.seed)  # noqa: S311 - which of many equals, no secret
         self.corp = MemoryTarget("corp", REALM, self.clock)
         self.saas = MemoryTarget("saas", MINTING, self.clock, NAMED_KEYS)
-        self.cloud = MemoryTarget("cloud", CHOSEN, self.clock, TWO_KEYS)
+        self.cloud = MemoryTarget("cloud", NO_CLIENTS, self.clock, OWN_KEYS)
         self.vault, self.files = MemoryStore("vault"), MemoryStore("files")
         self.ledgers = MemoryLedgers("ledgers", self.clock)
         self.owners = _owners()
@@ -80,7 +91,7 @@ class Mess:
         self._declare()
         self._strangers()
         self._live()
-        self._untouched = {kind: self._shuffled(kind) for kind in ("corp", "saas", "cloud", "saas key", "cloud key")}
+        self._untouched = {kind: self._shuffled(kind) for kind in ("corp", "saas", "slow", "saas key", "cloud key")}
 
     @property
     def stack(self) -> Stack:
@@ -101,15 +112,13 @@ class Mess:
         every = [item for target in self.targets for item in target.objects.values()]
         return len(every) + sum(len(item.secrets) for item in every if item.holder)
 
-    def up(self) -> None:
-        """Run the embedded door as a person would, and see that it failed at nothing."""
-        stack = self.stack
-        opened = Opened(stack, self.owners, check(stack, self.owners))
+    def up(self, *names: str) -> None:
+        """Run the embedded door as a person would, for all or for these, and see that it failed at nothing."""
+        opened = Opened(self.stack, self.owners, ())
         reader = opened.session("reader")
-        planned = preview(opened, reader)
+        planned = preview(opened, reader, names)
         results = carry_out(opened, reader, planned, "up", 1)
-        failed = [result for result in results if result.outcome in BAD]
-        assert failed == []
+        assert [result for result in results if result.outcome in BAD] == []
         assert planned.failures == ()
 
     def session(self) -> Session:
@@ -147,18 +156,29 @@ class Mess:
         return self._untouched[kind].pop()
 
     def _shuffled(self, kind: str) -> list[str]:
+        """Return those of one kind that were rotated by no run yet, in an order of the seed's."""
         target, _, key = kind.partition(" ")
-        wanted = ApiKey if key else M2MClient
-        names = [n for n, d in self.declared.items() if isinstance(d, wanted) and d.target.name == target]
-        plain = [n for n in names if isinstance(d := self.declared[n], wanted) and d.rotation is QUARTERLY]
-        self.chance.shuffle(plain)
-        return plain
+        target, schedule = ("saas", HALF_YEARLY) if kind == "slow" else (target, QUARTERLY)
+        wanted = [
+            name
+            for name, declared in self.declared.items()
+            if isinstance(declared, ApiKey if key else M2MClient)
+            and (declared.target.name, declared.rotation) == (target, schedule)
+        ]
+        self.chance.shuffle(wanted)
+        return wanted
 
     def name(self, what: str) -> str:
         return f"{what}-{self._names.pop()}"
 
     def declare(self, *declarations: Declaration) -> None:
         self.declared |= {declared.name: declared for declared in declarations}
+
+    def change(self, name: str, **fields: object) -> None:
+        """Declare something of a credential otherwise."""
+        declared = self.declared[name]
+        assert isinstance(declared, (M2MClient, ApiKey))
+        self.declared[name] = replace(declared, **fields)  # type: ignore[arg-type]
 
     def _declare(self) -> None:
         self.billing = ResourceServer(
@@ -173,18 +193,12 @@ class Mess:
             audience="https://orders.example.com",
             scopes={"orders:read": "Read orders", "orders:write": "Create orders"},
         )
-        self.stock = ResourceServer(
-            "stock-api", target=self.cloud, audience="https://stock.example.com", scopes={"stock:read": "Read stock"}
-        )
-        self.declare(self.billing, self.orders, self.stock)
-        for server, scope, count in (
-            (self.billing, "invoices:read", 90),
-            (self.orders, "orders:read", 40),
-            (self.stock, "stock:read", 30),
-        ):
+        self.declare(self.billing, self.orders)
+        for server, scope, count in ((self.billing, "invoices:read", 100), (self.orders, "orders:read", 50)):
             self.declare(*(self._client(server, scope, number) for number in range(count)))
+        self.declare(self._client(self.orders, "orders:read", 0, "partner-interface"))
         self.declare(*(self._key("saas", f"org-{number % 20:02}", number) for number in range(60)))
-        self.declare(*(self._key("cloud", f"user-{number:02}", number) for number in range(30)))
+        self.declare(*(self._key("cloud", f"user-{number:02}", number) for number in range(40)))
         self.declare(
             Governed(
                 "customer-keys",
@@ -198,8 +212,9 @@ class Mess:
             )
         )
 
-    def _client(self, server: ResourceServer, scope: str, number: int) -> M2MClient:
-        name = self.name("job")
+    def _client(self, server: ResourceServer, scope: str, number: int, name: str = "") -> M2MClient:
+        name = name or self.name("job")
+        rotations = {0: MONTHLY, 1: HALF_YEARLY}
         return M2MClient(
             name,
             target=server.target,
@@ -211,7 +226,7 @@ class Mess:
             token_lifetime="10m",
             runbook="https://wiki.example.com/jobs",
             reviewed=START.date(),
-            rotation=MONTHLY if number % 10 == 0 else QUARTERLY,
+            rotation=rotations.get(number % 10, QUARTERLY),
             deliver_to=(self.vault, self.files)[number % 2].path(f"apps/{name}"),
         )
 
@@ -231,11 +246,7 @@ class Mess:
             runbook="https://wiki.example.com/keys",
             reviewed=START.date(),
             expires=START.date() + timedelta(days=500),
-            classification=PermanentException(
-                justification="the partner has no OAuth",
-                risk_accepted_by="security",
-                review_by=START.date() + timedelta(days=150),
-            ),
+            classification=EXCEPTION if home is self.cloud else MOVING,
             rotation=MONTHLY if number % 10 == 0 else QUARTERLY,
             deliver_to=self.vault.path(f"apps/{name}"),
         )
@@ -250,7 +261,6 @@ class Mess:
         for number in range(20):
             self.key(self.saas, f"org-{number:02}", self.name("legacy"), "orders:read")
             self.key(self.cloud, self.name("robot"), self.name("AKIA"))
-            self.client(self.cloud, self.name("staging"), mark=f"{NEIGHBOUR}/stock-{number}")
         for target, names in ((self.corp, "web-*"), (self.saas, "legacy-*"), (self.cloud, "AKIA-*")):
             self.allow(target, names)
 
@@ -277,14 +287,14 @@ class Mess:
     def key(self, target: MemoryTarget, holder: str, name: str, *scopes: str) -> MemorySecret:
         """Make a key of a holder as somebody else would."""
         item = target.objects.get(holder) or target.hold(holder)
-        named = name if target.key_capabilities is NAMED_KEYS else None
-        made = MemorySecret(name, f"value-of-{name}", "key", self.clock.now, named, self.clock.now)
+        made = MemorySecret(name, f"value-of-{name}", "key", self.clock.now, name, self.clock.now)
         made.scopes = frozenset(scopes) or None
         item.secrets.append(made)
         return made
 
     def _live(self) -> None:
         """Six weeks: some secrets are replaced, and all are used."""
+        assert check(self.stack, self.owners, self.clock.now) == ()
         self.up()
         for days in (30, 8, 4):
             self.clock.advance(days * DAY)
