@@ -10,19 +10,22 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from keysteward import Allowed, ApiKey, Governed, M2MClient, ResourceServer, RotationSchedule, Stack
+from keysteward.cli.looking import look
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import preview
 from keysteward.cli.running import carry_out
 from keysteward.core.checking import check
+from keysteward.core.drift import Drift, drift
+from keysteward.core.findings import Kind
 from keysteward.core.ledger import Ledger, dump_ledger, load_ledger
 from keysteward.core.models import Declaration, PermanentException, Transitional
 from keysteward.core.observed import Mark, Settings
 from keysteward.core.owners import Consumer, Owner, Owners
 from keysteward.core.ports import Capabilities
 from keysteward.core.snapshot import ledger_key
-from keysteward.providers.session import Session
 from keysteward.report.results import BAD
 from keysteward.testing.memory import START, Clock, MemoryLedgers, MemoryObject, MemorySecret, MemoryStore, MemoryTarget
 
@@ -70,6 +73,13 @@ EXCEPTION = PermanentException(
 MOVING = Transitional(migrate_to="partner-interface", by=START.date() + 400 * DAY)
 
 
+class Expected(NamedTuple):
+    """A finding, by its kind and what it is about."""
+
+    kind: Kind
+    subject: str
+
+
 @dataclass
 class Mess:
     """The company. `declared`, `allowed` and `owners` may be changed before `stack` is asked for."""
@@ -99,6 +109,16 @@ class Mess:
         return Stack(STACK, self.owners, self.ledgers, list(self.declared.values()), allowed=tuple(self.allowed))
 
     @property
+    def neighbours(self) -> set[Expected]:
+        """What any look tells, as notes: clients that carry the mark of a stack that is run elsewhere."""
+        return {
+            Expected(Kind.ELSEWHERE, f"{target.name}: {item.client_id}")
+            for target in self.targets
+            for item in target.objects.values()
+            if item.mark is not None and item.mark.identity.startswith(f"{NEIGHBOUR}/")
+        }
+
+    @property
     def targets(self) -> tuple[MemoryTarget, ...]:
         return (self.corp, self.saas, self.cloud)
 
@@ -121,12 +141,10 @@ class Mess:
         assert [result for result in results if result.outcome in BAD] == []
         assert planned.failures == ()
 
-    def session(self) -> Session:
-        """A new process that looks at it."""
-        stack = self.stack
-        session = Session(stack.identity, stack.ledgers, access="reader", specs=stack.specs, limit=stack.limit)
-        session.add_ports(stack.targets, stack.stores)
-        return session
+    def look(self) -> Drift:
+        """Look at everything, in a new process with the reader's rights."""
+        opened = Opened(self.stack, self.owners, ())
+        return drift(look(opened, opened.session("reader")))
 
     def ledger(self, name: str) -> Ledger:
         stored = self.ledgers.read(ledger_key(f"{STACK}/{name}"))

@@ -6,25 +6,17 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import NamedTuple
 
-from mess import DAY, STACK, Mess
+from mess import DAY, STACK, Expected, Mess
 
 from keysteward.core.findings import Kind
 from keysteward.core.heartbeat import heartbeat_key
 from keysteward.core.ledger import Blocked, age
+from keysteward.core.models import M2MClient, PermanentException
 from keysteward.core.observed import ObservedScope
 from keysteward.core.owners import UNASSIGNED, Consumer, Owner
 from keysteward.core.ports import StageEntry
 from keysteward.testing.memory import MemoryObject, MemorySecret, material
-
-
-class Expected(NamedTuple):
-    """A finding, by its kind and what it is about."""
-
-    kind: Kind
-    subject: str
-
 
 Plant = Callable[[Mess], Expected]
 
@@ -84,7 +76,51 @@ def a_client_deleted_in_the_console(mess: Mess) -> Expected:
 def a_key_deleted_in_the_console(mess: Mess) -> Expected:
     name = mess.pick("saas key")
     mess.held(name).secrets.remove(mess.secret(name))
+    return Expected(Kind.ENDED_ELSEWHERE, _about(name))
+
+
+def a_user_deleted_with_its_key(mess: Mess) -> Expected:
+    name = mess.pick("cloud key")
+    del mess.cloud.objects[mess.held(name).remote_id]
     return Expected(Kind.MISSING, _about(name))
+
+
+def a_declaration_that_no_run_carried_out(mess: Mess) -> Expected:
+    name = mess.name("new")
+    pattern = mess.declared[mess.pick("corp")]
+    assert isinstance(pattern, M2MClient)
+    mess.declare(replace(pattern, name=name, deliver_to=mess.vault.path(f"apps/{name}")))
+    return Expected(Kind.MISSING, _about(name))
+
+
+def a_login_client_that_nobody_declared(mess: Mess) -> Expected:
+    mess.client(mess.corp, "dashboard", grants="authorization_code")
+    return Expected(Kind.UNMANAGED, "corp: dashboard")
+
+
+def a_key_named_as_one_of_ours(mess: Mess) -> Expected:
+    name = mess.pick("saas key")
+    mess.key(mess.saas, "org-11", "id-of-a-copy", "orders:read").name = f"{_about(name)} 9 nonce-of-a-copy"
+    return Expected(Kind.COPIED_MARK, _about(name))
+
+
+def a_key_pair_exchanged_under_its_name(mess: Mess) -> Expected:
+    """Somebody put a key of theirs in place of ours, and called it the same."""
+    name = mess.pick("corp")
+    mess.secret(name).canonical = "the thumbprint of another key"
+    return Expected(Kind.EXTRA_SECRET, _about(name))
+
+
+def a_mark_taken_away(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    mess.held(name).mark = None
+    return Expected(Kind.CHANGED, _about(name))
+
+
+def a_scope_described_otherwise(mess: Mess) -> Expected:
+    scope = mess.saas.scopes["orders:write"]
+    mess.saas.scopes["orders:write"] = replace(scope, description="Everything")
+    return Expected(Kind.CHANGED, _about("orders-api"))
 
 
 def a_scope_added_in_the_console(mess: Mess) -> Expected:
@@ -181,7 +217,22 @@ def a_document_of_nobody(mess: Mess) -> Expected:
     entry = StageEntry(_about("forgotten"), 3, "k:forgotten", "nonce-of-forgotten")
     mess.vault.documents["apps/forgotten"] = {"current": (entry, material("forgotten"), "about"), "previous": None}
     mess.vault.owners["apps/forgotten"] = _about("forgotten")
-    return Expected(Kind.STRAY_DELIVERY, "vault: apps/forgotten")
+    return Expected(Kind.STRAY_DELIVERY, "vault:apps/forgotten")
+
+
+def a_document_copied_for_somebody_else(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    store = mess.vault if f"apps/{name}" in mess.vault.documents else mess.files
+    store.documents["apps/copied"] = dict(store.documents[f"apps/{name}"])
+    store.owners["apps/copied"] = _about(name)
+    return Expected(Kind.SHARED_SECRET, _about(name))
+
+
+def an_exception_past_its_review(mess: Mess) -> Expected:
+    name = mess.pick("cloud key")
+    past = PermanentException(justification="no OAuth", risk_accepted_by="security", review_by=mess.today - DAY)
+    mess.change(name, classification=past)
+    return Expected(Kind.NOT_RENEWED, _about(name))
 
 
 def our_key_at_another_holder(mess: Mess) -> Expected:
@@ -254,7 +305,7 @@ def a_customers_key_beyond_the_ceiling(mess: Mess) -> Expected:
 def an_allowance_that_is_over(mess: Mess) -> Expected:
     """It is over with nothing left that it allowed."""
     mess.allow(mess.corp, "moved-away-*", days=-1)
-    return Expected(Kind.ALLOWANCE_OVER, "corp: moved-away-*")
+    return Expected(Kind.ALLOWANCE_OVER, "corp: allowed")
 
 
 def no_run_for_ten_days(mess: Mess) -> Expected:
@@ -263,3 +314,50 @@ def no_run_for_ten_days(mess: Mess) -> Expected:
     document["at"] = (mess.clock.now - timedelta(days=10)).isoformat()
     mess.ledgers.documents[heartbeat_key(STACK)] = (json.dumps(document), version)
     return Expected(Kind.NO_RUN, STACK)
+
+
+PLANTS: tuple[Plant, ...] = (
+    a_client_that_nobody_uses,
+    a_key_that_was_never_used,
+    a_secret_ended_in_an_incident,
+    an_owner_who_left,
+    a_consumer_that_was_retired,
+    an_import_that_nobody_took,
+    an_unmanaged_client,
+    an_unmanaged_key,
+    an_unmanaged_key_of_a_user,
+    a_client_of_another_stack,
+    a_client_with_our_mark_in_no_ledger,
+    a_copy_of_our_client,
+    a_declaration_removed_and_nothing_ended,
+    a_client_deleted_in_the_console,
+    a_key_deleted_in_the_console,
+    a_user_deleted_with_its_key,
+    a_declaration_that_no_run_carried_out,
+    a_login_client_that_nobody_declared,
+    a_key_named_as_one_of_ours,
+    a_key_pair_exchanged_under_its_name,
+    a_mark_taken_away,
+    a_scope_described_otherwise,
+    a_document_copied_for_somebody_else,
+    an_exception_past_its_review,
+    a_scope_added_in_the_console,
+    a_login_switched_on_in_the_console,
+    longer_tokens,
+    a_client_disabled_in_the_console,
+    a_second_secret_on_our_client,
+    a_second_key_on_our_client,
+    a_scope_nobody_declares,
+    a_rotation_that_never_came,
+    an_end_in_three_weeks,
+    a_credential_that_is_blocked,
+    a_secret_that_may_be_an_orphan,
+    a_document_deleted_in_the_store,
+    a_document_of_nobody,
+    our_key_at_another_holder,
+    a_review_that_is_due,
+    a_customers_key_beyond_the_ceiling,
+    an_allowance_that_is_over,
+    no_run_for_ten_days,
+)
+"""All of them, in an order in which they can all be planted: a run notes what was used, and that there was a run."""
