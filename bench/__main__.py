@@ -1,6 +1,7 @@
 """`make bench`: measures the numbers to reach, prints a table and writes build/bench.json. Slow is not a failure.
 
-FULL=1 measures the large sizes too.
+FULL=1 measures the large sizes too. Where `tofu` is on PATH, and BENCH_TOFU_PROVIDERS names the folder that holds the
+Keycloak provider's program, one look at the real Keycloak is compared with OpenTofu's: see opentofu.py.
 """
 
 from __future__ import annotations

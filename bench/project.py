@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
 import sys
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from timing import Took, timed
+
 BENCH = Path(__file__).parent
-TIMEOUT_SECONDS = 1800
 
 FLOOR = "from floor import declare\n\ndeclare()\n"
 OURS = "from company import Company\nfrom keysteward import deploy\n\ndeploy(Company.from_environment().stack())\n"
-
-
-@dataclass(frozen=True)
-class Took:
-    """What one command took: seconds on the wall, and of processor time over all its processes."""
-
-    wall: float
-    cpu: float
 
 
 class PulumiFailed(Exception):
@@ -61,19 +50,8 @@ class Project:
 
     def run(self, *arguments: str) -> Took:
         """Run one command. Raises PulumiFailed with its output when it fails."""
-        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        done = subprocess.run(  # noqa: S603 - the bench's own commands
-            ["pulumi", *arguments, "--non-interactive", "--color", "never"],  # noqa: S607 - whichever is on PATH
-            cwd=self.folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-        wall = time.monotonic() - began
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        if done.returncode != 0:
-            raise PulumiFailed(f"$ pulumi {' '.join(arguments)}\n{done.stdout}{done.stderr}")
-        return Took(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        command = ["pulumi", *arguments, "--non-interactive", "--color", "never"]
+        done = timed(command, self.folder, self._environment)
+        if done.code != 0:
+            raise PulumiFailed(f"$ pulumi {' '.join(arguments)}\n{done.output}")
+        return done.took

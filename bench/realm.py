@@ -12,6 +12,7 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import TypedDict
 
+import opentofu
 from company import Company, Tally, create, open_runner, preview
 from counting import LIST, HttpCalls
 from measurement import Measurement, Results, versions
@@ -61,7 +62,7 @@ def on_stand_in(results: Results, sizes: Sequence[int]) -> None:
 
 
 def on_keycloak(results: Results, sizes: Sequence[int]) -> None:
-    """Measure on a real Keycloak, where Java and Maven are."""
+    """Measure on a real Keycloak, where Java and Maven are; the largest size against OpenTofu, where that is."""
     name, target = "preview and creation", "Keycloak"
     missing = missing_prerequisites()
     if missing:
@@ -72,6 +73,8 @@ def on_keycloak(results: Results, sizes: Sequence[int]) -> None:
             make_realm(server.url)
             place = Place(f"Keycloak {server.version}", server.url, versions(keycloak=server.version))
             _grow(results, place, folder, sizes)
+            largest = Company(server.url, folder, sizes[-1])
+            opentofu.measure(results, largest, place.target, {"keycloak": server.version})
     except KeycloakStartError as error:
         results.skip(name, target, str(error).splitlines()[0])
 

@@ -1,0 +1,363 @@
+"""Troubles, planted one by one: each damages a `Mess` and says which findings a look must then show, and no others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from mess import DAY, STACK, Expected, Mess
+
+from keysteward.core.findings import Kind
+from keysteward.core.heartbeat import heartbeat_key
+from keysteward.core.ledger import Blocked, age
+from keysteward.core.models import M2MClient, PermanentException
+from keysteward.core.observed import ObservedScope
+from keysteward.core.owners import UNASSIGNED, Consumer, Owner
+from keysteward.core.ports import StageEntry
+from keysteward.testing.memory import MemoryObject, MemorySecret, material
+
+Plant = Callable[[Mess], Expected]
+
+
+def _about(name: str) -> str:
+    return f"{STACK}/{name}"
+
+
+def _settings(item: MemoryObject, **fields: object) -> None:
+    item.settings = replace(item.settings, **fields)  # type: ignore[arg-type]
+
+
+def an_unmanaged_client(mess: Mess) -> Expected:
+    mess.client(mess.corp, "quick-test")
+    return Expected(Kind.UNMANAGED, "corp: quick-test")
+
+
+def an_unmanaged_key(mess: Mess) -> Expected:
+    mess.key(mess.saas, "org-07", "left-over", "orders:read")
+    return Expected(Kind.UNMANAGED, "saas: left-over")
+
+
+def an_unmanaged_key_of_a_user(mess: Mess) -> Expected:
+    mess.key(mess.cloud, "intern", "AKIB-9")
+    return Expected(Kind.UNMANAGED, "cloud: AKIB-9")
+
+
+def a_client_of_another_stack(mess: Mess) -> Expected:
+    mess.client(mess.corp, "probe", mark="acme/lab/probe")
+    return Expected(Kind.ELSEWHERE, "corp: probe")
+
+
+def a_client_with_our_mark_in_no_ledger(mess: Mess) -> Expected:
+    mess.client(mess.corp, "ghost", mark=_about("ghost"))
+    return Expected(Kind.UNRECORDED, _about("ghost"))
+
+
+def a_copy_of_our_client(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    mark = mess.held(name).mark
+    mess.client(mess.corp, "copy").mark = mark
+    return Expected(Kind.COPIED_MARK, _about(name))
+
+
+def a_declaration_removed_and_nothing_ended(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    del mess.declared[name]
+    return Expected(Kind.UNDECLARED, _about(name))
+
+
+def a_client_deleted_in_the_console(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    del mess.corp.objects[mess.held(name).remote_id]
+    return Expected(Kind.MISSING, _about(name))
+
+
+def a_key_deleted_in_the_console(mess: Mess) -> Expected:
+    name = mess.pick("saas key")
+    mess.held(name).secrets.remove(mess.secret(name))
+    return Expected(Kind.ENDED_ELSEWHERE, _about(name))
+
+
+def a_user_deleted_with_its_key(mess: Mess) -> Expected:
+    name = mess.pick("cloud key")
+    del mess.cloud.objects[mess.held(name).remote_id]
+    return Expected(Kind.MISSING, _about(name))
+
+
+def a_declaration_that_no_run_carried_out(mess: Mess) -> Expected:
+    name = mess.name("new")
+    pattern = mess.declared[mess.pick("corp")]
+    assert isinstance(pattern, M2MClient)
+    mess.declare(replace(pattern, name=name, deliver_to=mess.vault.path(f"apps/{name}")))
+    return Expected(Kind.MISSING, _about(name))
+
+
+def a_login_client_that_nobody_declared(mess: Mess) -> Expected:
+    mess.client(mess.corp, "dashboard", grants="authorization_code")
+    return Expected(Kind.UNMANAGED, "corp: dashboard")
+
+
+def a_key_named_as_one_of_ours(mess: Mess) -> Expected:
+    name = mess.pick("saas key")
+    mess.key(mess.saas, "org-11", "id-of-a-copy", "orders:read").name = f"{_about(name)} 9 nonce-of-a-copy"
+    return Expected(Kind.COPIED_MARK, _about(name))
+
+
+def a_key_pair_exchanged_under_its_name(mess: Mess) -> Expected:
+    """Somebody put a key of theirs in place of ours, and called it the same."""
+    name = mess.pick("corp")
+    mess.secret(name).canonical = "the thumbprint of another key"
+    return Expected(Kind.EXTRA_SECRET, _about(name))
+
+
+def a_mark_taken_away(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    mess.held(name).mark = None
+    return Expected(Kind.CHANGED, _about(name))
+
+
+def a_scope_described_otherwise(mess: Mess) -> Expected:
+    scope = mess.saas.scopes["orders:write"]
+    mess.saas.scopes["orders:write"] = replace(scope, description="Everything")
+    return Expected(Kind.CHANGED, _about("orders-api"))
+
+
+def a_scope_added_in_the_console(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    item = mess.held(name)
+    _settings(item, scopes=item.settings.scopes | {"invoices:write"})
+    return Expected(Kind.CHANGED, _about(name))
+
+
+def a_login_switched_on_in_the_console(mess: Mess) -> Expected:
+    name = mess.pick("saas")
+    item = mess.held(name)
+    _settings(item, grants=item.settings.grants | {"authorization_code"})
+    return Expected(Kind.CHANGED, _about(name))
+
+
+def longer_tokens(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    _settings(mess.held(name), token_lifetime=86_400)
+    return Expected(Kind.CHANGED, _about(name))
+
+
+def a_client_disabled_in_the_console(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    mess.held(name).enabled = False
+    return Expected(Kind.DISABLED_ELSEWHERE, _about(name))
+
+
+def a_second_secret_on_our_client(mess: Mess) -> Expected:
+    name = mess.pick("saas")
+    now = mess.clock.now
+    mess.held(name).secrets.append(MemorySecret("made-by-hand", "by-hand", "key", now, last_used=now))
+    return Expected(Kind.EXTRA_SECRET, _about(name))
+
+
+def a_second_key_on_our_client(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    mess.held(name).secrets.append(MemorySecret("kid-of-another", "public", "key", mess.clock.now))
+    return Expected(Kind.EXTRA_SECRET, _about(name))
+
+
+def a_scope_nobody_declares(mess: Mess) -> Expected:
+    mess.corp.scopes["payments:admin"] = ObservedScope("scope-x", "payments:admin", "All payments")
+    return Expected(Kind.UNDECLARED_SCOPE, "corp: payments:admin")
+
+
+def a_rotation_that_never_came(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    mess.rewrite(name, age(mess.ledger(name), 120 * DAY))
+    return Expected(Kind.OVERDUE, _about(name))
+
+
+def an_end_in_three_weeks(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    mess.change(name, expires=mess.today + 20 * DAY)
+    return Expected(Kind.EXPIRING, _about(name))
+
+
+def a_credential_that_is_blocked(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    digest = mess.stack.specs[_about(name)].digest()
+    blocked = Blocked("two generations in a row did not work: the audience is missing", digest, mess.clock.now)
+    mess.rewrite(name, replace(mess.ledger(name), blocked=blocked))
+    return Expected(Kind.BLOCKED, _about(name))
+
+
+def a_secret_that_may_be_an_orphan(mess: Mess) -> Expected:
+    name = mess.pick("saas")
+    now = mess.clock.now
+    mess.held(name).secrets.append(MemorySecret("orphan", "orphan", "key", now, last_used=now))
+    ledger = mess.ledger(name)
+    assert ledger.current is not None
+    mess.rewrite(name, ledger.with_generation(ledger.current.number, suspects=("orphan",)))
+    return Expected(Kind.SUSPECT, _about(name))
+
+
+def a_secret_ended_in_an_incident(mess: Mess) -> Expected:
+    """Deleted at the target, and found to be gone by a run."""
+    name = mess.pick("saas")
+    mess.held(name).secrets.clear()
+    mess.up(name)
+    return Expected(Kind.ENDED_ELSEWHERE, _about(name))
+
+
+def a_document_deleted_in_the_store(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    for store in (mess.vault, mess.files):
+        store.documents.pop(f"apps/{name}", None)
+        store.owners.pop(f"apps/{name}", None)
+    return Expected(Kind.UNDELIVERED, _about(name))
+
+
+def a_document_of_nobody(mess: Mess) -> Expected:
+    entry = StageEntry(_about("forgotten"), 3, "k:forgotten", "nonce-of-forgotten")
+    mess.vault.documents["apps/forgotten"] = {"current": (entry, material("forgotten"), "about"), "previous": None}
+    mess.vault.owners["apps/forgotten"] = _about("forgotten")
+    return Expected(Kind.STRAY_DELIVERY, "vault:apps/forgotten")
+
+
+def a_document_copied_for_somebody_else(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    store = mess.vault if f"apps/{name}" in mess.vault.documents else mess.files
+    store.documents["apps/copied"] = dict(store.documents[f"apps/{name}"])
+    store.owners["apps/copied"] = _about(name)
+    return Expected(Kind.SHARED_SECRET, _about(name))
+
+
+def an_exception_past_its_review(mess: Mess) -> Expected:
+    name = mess.pick("cloud key")
+    past = PermanentException(justification="no OAuth", risk_accepted_by="security", review_by=mess.today - DAY)
+    mess.change(name, classification=past)
+    return Expected(Kind.NOT_RENEWED, _about(name))
+
+
+def our_key_at_another_holder(mess: Mess) -> Expected:
+    """The same value under a key that is known and left alone."""
+    name = mess.pick("cloud key")
+    mess.key(mess.cloud, mess.name("robot"), mess.name("AKIA")).value = mess.secret(name).value
+    return Expected(Kind.SHARED_SECRET, _about(name))
+
+
+def an_owner_who_left(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    _with_person(mess, Owner(contact="person@example.com"))
+    mess.change(name, owner="person-1")
+    mess.up(name)
+    _with_person(mess, Owner(contact="person@example.com", state="gone"))
+    return Expected(Kind.OWNER_GONE, _about(name))
+
+
+def _with_person(mess: Mess, owner: Owner) -> None:
+    mess.owners = mess.owners.model_copy(update={"people": {"person-1": owner}})
+
+
+def a_consumer_that_was_retired(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    _with_mainframe(mess, Consumer(contact="host@example.com"))
+    mess.change(name, consumer="mainframe")
+    mess.up(name)
+    _with_mainframe(mess, Consumer(contact="host@example.com", state="retired"))
+    return Expected(Kind.CONSUMER_GONE, _about(name))
+
+
+def _with_mainframe(mess: Mess, consumer: Consumer) -> None:
+    mess.owners = mess.owners.model_copy(update={"consumers": {**mess.owners.consumers, "mainframe": consumer}})
+
+
+def an_import_that_nobody_took(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    mess.owners = mess.owners.model_copy(update={"unassigned_until": mess.today + 30 * DAY})
+    mess.change(name, owner=UNASSIGNED)
+    mess.up(name)
+    return Expected(Kind.UNASSIGNED, _about(name))
+
+
+def a_review_that_is_due(mess: Mess) -> Expected:
+    name = mess.pick("cloud key")
+    mess.change(name, reviewed=mess.today - 200 * DAY)
+    return Expected(Kind.REVIEW_OVERDUE, _about(name))
+
+
+def a_client_that_nobody_uses(mess: Mess) -> Expected:
+    """Its secret is current for 172 days, of which it was used in the first 22."""
+    name = mess.pick("slow")
+    mess.rewrite(name, age(mess.ledger(name), 130 * DAY))
+    mess.secret(name).last_used = mess.clock.now - 150 * DAY
+    return Expected(Kind.UNUSED, _about(name))
+
+
+def a_key_that_was_never_used(mess: Mess) -> Expected:
+    name = mess.pick("saas key")
+    mess.rewrite(name, age(mess.ledger(name), 35 * DAY))
+    mess.secret(name).last_used = None
+    return Expected(Kind.UNUSED, _about(name))
+
+
+def a_customers_key_beyond_the_ceiling(mess: Mess) -> Expected:
+    mess.key(mess.saas, "org-03", "customer-admin", "orders:write")
+    return Expected(Kind.GOVERNED, _about("customer-keys"))
+
+
+def an_allowance_that_is_over(mess: Mess) -> Expected:
+    """It is over with nothing left that it allowed."""
+    mess.allow(mess.corp, "moved-away-*", days=-1)
+    return Expected(Kind.ALLOWANCE_OVER, "corp: allowed")
+
+
+def no_run_for_ten_days(mess: Mess) -> Expected:
+    text, version = mess.ledgers.documents[heartbeat_key(STACK)]
+    document = json.loads(text)
+    document["at"] = (mess.clock.now - timedelta(days=10)).isoformat()
+    mess.ledgers.documents[heartbeat_key(STACK)] = (json.dumps(document), version)
+    return Expected(Kind.NO_RUN, STACK)
+
+
+PLANTS: tuple[Plant, ...] = (
+    a_client_that_nobody_uses,
+    a_key_that_was_never_used,
+    a_secret_ended_in_an_incident,
+    an_owner_who_left,
+    a_consumer_that_was_retired,
+    an_import_that_nobody_took,
+    an_unmanaged_client,
+    an_unmanaged_key,
+    an_unmanaged_key_of_a_user,
+    a_client_of_another_stack,
+    a_client_with_our_mark_in_no_ledger,
+    a_copy_of_our_client,
+    a_declaration_removed_and_nothing_ended,
+    a_client_deleted_in_the_console,
+    a_key_deleted_in_the_console,
+    a_user_deleted_with_its_key,
+    a_declaration_that_no_run_carried_out,
+    a_login_client_that_nobody_declared,
+    a_key_named_as_one_of_ours,
+    a_key_pair_exchanged_under_its_name,
+    a_mark_taken_away,
+    a_scope_described_otherwise,
+    a_document_copied_for_somebody_else,
+    an_exception_past_its_review,
+    a_scope_added_in_the_console,
+    a_login_switched_on_in_the_console,
+    longer_tokens,
+    a_client_disabled_in_the_console,
+    a_second_secret_on_our_client,
+    a_second_key_on_our_client,
+    a_scope_nobody_declares,
+    a_rotation_that_never_came,
+    an_end_in_three_weeks,
+    a_credential_that_is_blocked,
+    a_secret_that_may_be_an_orphan,
+    a_document_deleted_in_the_store,
+    a_document_of_nobody,
+    our_key_at_another_holder,
+    a_review_that_is_due,
+    a_customers_key_beyond_the_ceiling,
+    an_allowance_that_is_over,
+    no_run_for_ten_days,
+)
+"""All of them, in an order in which they can all be planted: a run notes what was used, and that there was a run."""
