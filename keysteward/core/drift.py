@@ -10,8 +10,7 @@ from keysteward.core.diff import METHOD, Difference, differences
 from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.inventory import Coverage, Standing
-from keysteward.core.ledger import Ledger, ObjectRecord
-from keysteward.core.making import shown
+from keysteward.core.ledger import Generation, Ledger, ObjectRecord
 from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.policy import outranked
 from keysteward.core.ports import Strategy
@@ -200,13 +199,20 @@ def _unaccounted(
 ) -> Iterator[ObservedSecret]:
     """Yield what is on a client beside the secrets of its generations, where the target shows enough to tell."""
     generations = [g for g in ledger.generations if g.object == record.key]
-    known = {secret for g in generations if (secret := shown(found, g)) is not None}
     suspects = {s for g in generations for s in g.suspects}
     for secret in found.secrets:
         tells = secret.fingerprint is not None or (secret.slot == "key" and any(g.id for g in generations))
         over = secret.expires_at is not None and secret.expires_at <= now
-        if tells and not over and secret not in known and secret.id not in suspects:
+        known = secret.id in suspects or any(_is(g, secret) for g in generations)
+        if tells and not over and not known:
             yield secret
+
+
+def _is(generation: Generation, secret: ObservedSecret) -> bool:
+    """Say whether a secret is that of a generation: by its value where both are known, for an id can be taken over."""
+    if secret.fingerprint is not None and generation.fingerprint is not None:
+        return secret.fingerprint == generation.fingerprint
+    return secret.slot == "key" and secret.id == generation.id
 
 
 def _secret_words(secret: ObservedSecret) -> str:
