@@ -3,7 +3,7 @@
 import os
 from datetime import date
 
-from keysteward import ApiKey, Bootstrap, M2MClient, ResourceServer, RotationSchedule, Stack, Transitional
+from keysteward import Allowed, ApiKey, Bootstrap, M2MClient, ResourceServer, RotationSchedule, Stack, Transitional
 from keysteward.providers.aws import Iam
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.vault import Vault
@@ -58,6 +58,15 @@ stack = Stack(
     "acme/demo",
     owners="stacks/owners.yaml",
     ledgers=secrets.ledgers("keysteward"),
+    allowed=[
+        Allowed(
+            ["keysteward-reader", "keysteward-runner"],
+            target=corp,
+            owner="team-platform",
+            reason="keysteward's own access; set up with the realm",
+            until=last_day,
+        )
+    ],
     declarations=[
         billing,
         orders,

@@ -17,6 +17,7 @@ from keysteward.cli import (
     audit,
     deliver,
     doctor,
+    drift,
     hold,
     lift,
     mv,
@@ -118,6 +119,7 @@ app.command("preview")(preview.command)
 app.command("up")(up.command)
 app.command("rotate")(rotate.command)
 app.command("show")(show.command)
+app.command("drift")(drift.command)
 app.command("revoke")(revoke.command)
 app.command("lift")(lift.command)
 app.command("offboard")(offboard.command)

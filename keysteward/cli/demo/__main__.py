@@ -11,12 +11,14 @@ from typing import Annotated, Literal
 import typer
 from rich.panel import Panel
 
+from keysteward.cli import drift
 from keysteward.cli.demo.doors import CommandFailed, Door, open_door
-from keysteward.cli.demo.place import Place, on_keycloak, on_sandbox
+from keysteward.cli.demo.place import Place, make_client, on_keycloak, on_sandbox
 from keysteward.cli.demo.story import EXPORTER, MAILER, PARTNER, Story, StoryBroken, console
 from keysteward.cli.whose import FOUND
 from keysteward.sandbox.keycloak_server import KeycloakStartError, missing_prerequisites
 
+STRANGER = "quick-export-test"
 GET_PULUMI = "https://www.pulumi.com/docs/install/"
 
 
@@ -58,6 +60,8 @@ def tell(place: Place, door: Door) -> None:
     story.chapter("8. Nothing is due any more, and no secret was left behind")
     story.command(story.door.preview)
     story.search_for_secrets()
+    _a_stranger(story)
+    _a_review(story)
 
 
 def _two_kinds(story: Story) -> None:
@@ -94,6 +98,20 @@ def _a_leak(story: Story) -> None:
     story.note("the leaked one is refused; the application reads its document again:")
     story.refused(MAILER, leaked)
     story.applications_read()
+
+
+def _a_stranger(story: Story) -> None:
+    story.chapter("9. Somebody makes a client at the identity provider's console: the nightly job finds it")
+    story.keysteward("drift", "--fail-on", "error")
+    make_client(story.place, STRANGER)
+    story.note(f"{STRANGER} was made at the console:")
+    story.keysteward("drift", good=(drift.FOUND,))
+
+
+def _a_review(story: Story) -> None:
+    story.chapter("10. A pull request lets the exporter write invoices too: what its reviewer sees")
+    with story.pull_request(EXPORTER, '["invoices:read"]', '["invoices:read", "invoices:write"]'):
+        story.keysteward("review", "--base", "main")
 
 
 def main(

@@ -169,6 +169,18 @@ def _as_master(place: Place, method: str, path: str, document: object = None, **
     return answer
 
 
+def make_client(place: Place, client_id: str) -> None:
+    """Make a client as somebody would at the console: with a secret, a service account and every scope."""
+    body = {
+        "clientId": client_id,
+        "publicClient": False,
+        "serviceAccountsEnabled": True,
+        "standardFlowEnabled": False,
+        "fullScopeAllowed": True,
+    }
+    _as_master(place, "POST", f"/{REALM}/clients", body)
+
+
 def _administrator(place: Place, client_id: str, roles: tuple[str, ...]) -> str:
     """Make a service account with some roles of `realm-management`; returns "client_id:secret"."""
     secret = secrets.token_urlsafe(16)

@@ -86,6 +86,28 @@ class Story:
         yield leaked
         path.unlink()
 
+    @contextmanager
+    def pull_request(self, name: str, old: str, new: str) -> Iterator[None]:
+        """Commit the project as it is, and a change to one declaration on a branch; show the change."""
+        file = self.door.folder / "stacks" / "demo.py"
+        before = file.read_text(encoding="utf-8")
+        head, found, rest = before.partition(f'"{name}"')
+        if not found or old not in rest:
+            raise StoryBroken(f"{name} is not declared as the story says")
+        self._git("init", "--quiet", "--initial-branch", "main")
+        self._git("add", "stacks")
+        self._git("commit", "--quiet", "--message", "Declared")
+        self._git("switch", "--quiet", "--create", "more-for-the-exporter")
+        file.write_text(head + found + rest.replace(old, new, 1), encoding="utf-8")
+        self._git("commit", "--quiet", "--all", "--message", f"Let {name} do more")
+        console.print(self._git("diff", "--unified=0", "main", "--", "stacks").strip().splitlines()[-1], markup=False)
+        yield
+        file.write_text(before, encoding="utf-8")
+
+    def _git(self, *words: str) -> str:
+        identity = ("-c", "user.name=demo", "-c", "user.email=demo@example.com", "-c", "commit.gpgsign=false")
+        return self.door.run(("git", *identity, *words))
+
     def refused(self, name: str, held: Credential) -> None:
         """Use a credential that must not work any more."""
         self.say(name, held, self.use(held), works=False)

@@ -1,0 +1,96 @@
+"""`keysteward drift`: what exists and is not declared, and whatever differs, is late, unused or without owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keysteward.cli.loading import StackOption
+from keysteward.cli.looking import look
+from keysteward.cli.opening import open_stack
+from keysteward.cli.places import places_of
+from keysteward.cli.terminal import say, show
+from keysteward.core.drift import Drift, drift
+from keysteward.core.errors import KeystewardError
+from keysteward.core.findings import Severity
+from keysteward.report.drift import drift_json, drift_lines, drift_markdown, drift_text, summary
+from keysteward.report.sarif import Places, drift_sarif
+
+FOUND = 2
+"""Exit code when there are findings at or above `--fail-on`."""
+
+
+class FailOn(StrEnum):
+    """The least severity that fails the command."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+    NONE = "none"
+
+
+class Format(StrEnum):
+    """How it is written."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    SARIF = "sarif"
+
+
+TEXTS: Mapping[Format, Callable[[Drift, Places], str]] = {
+    Format.TERMINAL: drift_text,
+    Format.JSON: drift_json,
+    Format.MARKDOWN: drift_markdown,
+    Format.SARIF: drift_sarif,
+}
+
+
+def command(
+    *,
+    stack: StackOption = None,
+    form: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.TERMINAL,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file; say only what it comes to.")
+    ] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option("--fail-on", help=f"Exit with {FOUND} when something is as bad as this, or worse.")
+    ] = FailOn.WARNING,
+) -> None:
+    """Show what exists and is not declared, and whatever differs, is late, unused or without owner.
+
+    Reads all targets and stores of the stack in bulk, and its ledgers, with the reader's credentials. Nothing is
+    changed. With --format sarif the findings that have a place in the repository are written for code scanning.
+
+    Exit code 0: clean; 2: something is as bad as --fail-on, or worse; 1: an error, such as a target that cannot be
+    read. What the others show is shown all the same.
+    """
+    form = Format.JSON if as_json else form
+    opened = open_stack(stack, strict=False)
+    found = drift(look(opened, opened.session("reader")))
+    places = places_of(opened, stack)
+    if output is not None:
+        _write(output, TEXTS[form](found, places))
+        say(f"{output}: {summary(found)}")
+    elif form is Format.TERMINAL:
+        show(drift_lines(found, places))
+    else:
+        typer.echo(TEXTS[form](found, places), nl=False)
+    for failure in found.failures:
+        say(f"error: {failure}")
+    if found.failures:
+        raise typer.Exit(1)
+    if fail_on is not FailOn.NONE and found.at_or_above(Severity(fail_on.value)):
+        raise typer.Exit(FOUND)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise KeystewardError(f"--output: {path} cannot be written ({error.strerror})") from None

@@ -1,0 +1,132 @@
+"""`keysteward drift`: what a nightly job sees, in every format, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+from cli_project import OWNERS, Project
+
+from keysteward import Allowed, Owners
+from keysteward.core.errors import Unavailable
+from keysteward.core.observed import Settings
+from keysteward.testing.memory import MemoryObject
+
+NAME = "billing-exporter"
+
+
+@pytest.fixture
+def settled(project: Project) -> Project:
+    """All that is declared was issued, and nothing else is there."""
+    client = project.client(access={project.api: ["invoices:read"]}, consumer="warehouse-etl")
+    project.declare(project.api, client)
+    assert project.run("up", "--yes").code == 0
+    return project
+
+
+def stranger(project: Project, name: str, **fields: object) -> None:
+    """Somebody makes a client at the console."""
+    made = MemoryObject(f"id-{name}", name, Settings("client_secret", **fields), None)  # type: ignore[arg-type]
+    project.target.objects[made.remote_id] = made
+
+
+def kinds(project: Project, *options: str) -> list[tuple[str, str]]:
+    shown = json.loads(project.run("drift", "--json", *options).out)
+    return [(finding["kind"], finding["subject"]) for finding in shown["findings"]]
+
+
+def test_a_stack_in_order_is_clean(settled: Project) -> None:
+    shown = settled.run("drift")
+    assert (shown.code, shown.err) == (0, "")
+    assert "Nothing drifted; 100 % of 1 credential declared or governed." in shown.out
+
+
+def test_a_client_made_at_the_console_is_found(settled: Project) -> None:
+    stranger(settled, "quick-test")
+    shown = settled.run("drift")
+    assert shown.code == 2
+    assert "quick-test: unmanaged: client 'quick-test' is not declared" in shown.out
+    assert "→ declare it (keysteward import corp), allow it until a day, or end it at the target" in shown.out
+    assert "50 % of 2 credentials declared or governed" in shown.out
+    assert settled.run("drift", "--fail-on", "error").code == 0
+    assert settled.run("drift", "--fail-on", "none").code == 0
+
+
+def test_what_is_knowingly_left_alone_is_none_until_its_day(settled: Project) -> None:
+    stranger(settled, "legacy-etl")
+    ends = date(2026, 2, 1)
+    left = Allowed("legacy-*", target=settled.target, owner="team-billing", reason="goes with the old ERP", until=ends)
+    settled.declare(*settled.stack.declarations, allowed=[left], heartbeat="365d")
+    assert settled.run("drift").code == 0
+    settled.pass_time(days=27)
+    assert kinds(settled) == [("unmanaged", "corp: legacy-etl"), ("allowance over", "corp: allowed")][::-1]
+    assert "the allowance for legacy-* ended on 2026-02-01 (goes with the old ERP)" in settled.run("drift").out
+
+
+def test_a_target_that_does_not_answer_is_an_error_and_hides_nothing(settled: Project) -> None:
+    def down(operation: str) -> None:
+        if operation == "observe":
+            raise Unavailable("corp does not answer", target="corp")
+
+    settled.target.before = down
+    settled.pass_time(days=30)
+    shown = settled.run("drift")
+    assert shown.code == 1
+    assert "error: corp does not answer" in shown.err
+    assert "no run: the last run was on 2026-01-05" in shown.out
+    document = json.loads(settled.run("drift", "--json").out)
+    assert (document["complete"], document["clean"]) == (False, False)
+    assert 'executionSuccessful": false' in settled.run("drift", "--format", "sarif").out
+
+
+def test_a_store_that_does_not_answer_is_an_error(settled: Project) -> None:
+    def down(_operation: str) -> None:
+        raise Unavailable("secrets does not answer")
+
+    settled.store.before = down
+    shown = settled.run("drift")
+    assert (shown.code, "error: secrets does not answer" in shown.err) == (1, True)
+    assert "unknown" not in shown.out
+
+
+def test_an_owner_who_is_gone_is_found_and_stops_only_what_writes(settled: Project) -> None:
+    settled.owners = Owners(teams={**OWNERS.teams, "team-billing": {"contact": "b@example.com", "state": "gone"}})
+    settled.declare(*settled.stack.declarations)
+    shown = settled.run("drift")
+    assert shown.code == 2
+    assert "owner gone: owner: 'team-billing' is gone, and nobody answers in their place" in shown.out
+    assert "keysteward offboard OWNER --to OTHER" in shown.out
+    assert settled.run("up", "--yes").code == 1
+
+
+def test_findings_stand_beside_the_source(settled: Project, tmp_path: Path) -> None:
+    (tmp_path / "stacks" / "demo.py").write_text(
+        f'from project_in_memory import stack\n\nlist(("{NAME}",))\nprint_nothing = str("{NAME}")\n', encoding="utf-8"
+    )
+    settled.pass_time(days=120)
+    where = tmp_path / "drift.sarif"
+    shown = settled.run("drift", "--format", "sarif", "--output", str(where))
+    assert shown.out == ""
+    assert f"{where}: " in shown.err
+    (run,) = json.loads(where.read_text(encoding="utf-8"))["runs"]
+    found = {result["ruleId"]: result["locations"][0]["physicalLocation"] for result in run["results"]}
+    assert found["overdue"]["artifactLocation"]["uri"] == "stacks/demo.py"
+    assert found["overdue"]["region"]["startLine"] == 4
+
+
+def test_markdown_is_for_one_issue(settled: Project) -> None:
+    stranger(settled, "x](https://evil.example) @everyone <script>")
+    text = settled.run("drift", "--format", "markdown").out
+    assert text.startswith("<!-- keysteward drift -->\n")
+    outside_of_code = re.sub(r"`[^`\n]*`", "", text)
+    assert not [words for words in ("<script>", "](https:", "@everyone") if words in outside_of_code]
+
+
+def test_drift_writes_nothing(settled: Project) -> None:
+    before = (dict(settled.ledgers.documents), list(settled.target.calls))
+    settled.run("drift")
+    assert settled.ledgers.documents == before[0]
+    assert settled.target.calls[len(before[1]) :] == ["observe"]
