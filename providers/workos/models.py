@@ -198,4 +198,4 @@ class Permission(_Representation):
 
     def observed(self, audience: str) -> ObservedScope:
         """Return it as a scope; every token of the environment is for the one audience."""
-        return ObservedScope(self.id, self.slug, without_mark(self.description), audience, self.mark)
+        return ObservedScope(self.id, self.slug, without_mark(self.description), audience, self.mark, self.system)
