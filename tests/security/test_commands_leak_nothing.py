@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import onlooker
 import pytest
 from canary import (
     READER_SECRET,
@@ -267,6 +268,39 @@ def by_itself(story: Story) -> None:
 
 
 # ---- the onlookers themselves
+
+
+@pytest.mark.usefixtures("onlookers")
+@pytest.mark.parametrize("by_name", [False, True])
+@pytest.mark.parametrize("call", ["remove", "unlink", "rename", "replace"])
+def test_a_file_is_seen_before_it_is_gone(call: str, by_name: bool, evidence: Evidence, tmp_path: Path) -> None:
+    path = tmp_path / "for-a-while"
+    path.write_text(RUNNER_SECRET)
+    words = {"path": path} if call in {"remove", "unlink"} else {"src": path, "dst": tmp_path / "after"}
+    if by_name:
+        getattr(os, call)(**words)
+    else:
+        getattr(os, call)(*words.values())
+    assert not path.exists()
+    assert f"{path}\n{RUNNER_SECRET}".encode() in evidence.of("file for a while")
+
+
+def test_who_looks_away_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "addaudithook", lambda _hook: pytest.fail("an audit hook cannot be taken away"))
+    before = (sys.audit, os.remove, os.unlink, os.rename, os.replace, {*os.supports_dir_fd})
+    seen: list[str] = []
+    onlooker.look(lambda where, _content: seen.append(where))
+    assert os.unlink in os.supports_dir_fd
+    path = tmp_path / "for-a-while"
+    path.touch()
+    path.unlink()
+    assert seen == ["file for a while"]
+    onlooker.look_away()
+    assert before == (sys.audit, os.remove, os.unlink, os.rename, os.replace, os.supports_dir_fd)
+    path.touch()
+    path.unlink()
+    subprocess.run([sys.executable, "-c", ""], check=True)
+    assert seen == ["file for a while"]
 
 
 def test_a_planted_canary_is_found_in_every_new_kind_of_place(
