@@ -1,13 +1,15 @@
-"""One look at all clients of a realm: ours against a plan of OpenTofu, with the Keycloak provider, without changes.
+"""One look at all clients of a realm: `keysteward drift` against a plan of OpenTofu with the Keycloak provider.
 
 OpenTofu is used as it is found: `tofu` on PATH, and the provider's program (`terraform-provider-keycloak*`) in the
 folder that BENCH_TOFU_PROVIDERS names; where one of them is not there, nothing is measured. The clients are those that
-keysteward has made, imported as they stand. Each is one resource and nothing more: no scopes, no keys. Both sides are
-whole commands, from their start to their end, and of each the better one of two counts.
+keysteward has made, imported as they stand, so that the plan changes nothing. There, each is one resource and nothing
+more: no scopes, no keys; here, its ledger and its document in the store are looked at too. Both sides are whole
+commands, from their start to their end, and of each the better one of two counts.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -16,11 +18,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from company import ADMINISTRATOR, REALM, Company
+from company import ADMINISTRATOR, REALM, Company, session
 from measurement import Measurement, Results, versions
+from project import BENCH
 from timing import Took, timed
 
 from keysteward.core.errors import KeystewardError
+from keysteward.core.findings import Kind
 
 PROVIDERS = "BENCH_TOFU_PROVIDERS"
 PROGRAM = "terraform-provider-keycloak*"
@@ -30,7 +34,11 @@ FROM = 1_000
 """The goal is one for so many clients and more: with a few, both commands do little more than start."""
 
 ROUNDS = 2
-LOOKING = Path(__file__).with_name("looking.py")
+MOST_SHOWN = 2_000
+"""Characters of what a command wrote, when it did not do what was expected."""
+
+DRIFT = ("drift", "--stack", "bench", "--format", "json", "--fail-on", "none")
+STACK = "from company import Company\n\nstack = Company.from_environment().stack()\n"
 
 SETTINGS = """\
 provider_installation {{
@@ -92,7 +100,9 @@ def measure(results: Results, company: Company, target: str, used: Mapping[str, 
         configuration.take_in()
         theirs = _better(configuration.plan)
         about = versions(**used, opentofu=configuration.version(), provider=_provider())
-    ours = _better(lambda: look(company))
+        look = Look(Path(folder) / "ours", company)
+        look.write()
+        ours = _better(look.run)
     goal = RATIO if company.clients >= FROM else None
     ratio = theirs.wall / ours.wall
     results.add(
@@ -104,12 +114,30 @@ def measure(results: Results, company: Company, target: str, used: Mapping[str, 
     )
 
 
-def look(company: Company) -> Took:
-    """Run our side once. Raises KeystewardError when it does not show every client: then nothing was measured."""
-    done = timed([sys.executable, str(LOOKING)], LOOKING.parent, {**os.environ, **company.environment})
-    if done.code != 0 or done.output.strip() != str(company.clients):
-        raise KeystewardError(f"the look did not show {company.clients} clients: {done.output.strip()}")
-    return done.took
+@dataclass(frozen=True)
+class Look:
+    """A folder with the company's stack, on which `keysteward drift` is run."""
+
+    folder: Path
+    company: Company
+
+    def write(self) -> None:
+        """Write the stack's module, and the heartbeat of the run that made its clients."""
+        session(self.company.stack(), "runner").heartbeat("up", "done")
+        (self.folder / "stacks").mkdir(parents=True)
+        (self.folder / "stacks" / "bench.py").write_text(STACK, encoding="utf-8")
+
+    def run(self) -> Took:
+        """Look once. Raises KeystewardError when not every client is seen as it is declared: nothing was measured."""
+        environment = {**os.environ, **self.company.environment, "PYTHONPATH": str(BENCH)}
+        done = timed([str(Path(sys.executable).with_name("keysteward")), *DRIFT], self.folder, environment)
+        seen = json.loads(done.output) if done.code == 0 else {}
+        drifted = [each for each in seen.get("findings", ()) if each["kind"] != Kind.POLICY]
+        declared = sum(each["declared"] for each in seen.get("coverage", ()))
+        if drifted or declared != self.company.clients:
+            shown = (done.output + done.errors)[-MOST_SHOWN:]
+            raise KeystewardError(f"drift does not show {self.company.clients} declared clients and no more\n{shown}")
+        return done.took
 
 
 def _better(run: Callable[[], Took]) -> Took:
@@ -171,7 +199,9 @@ class Configuration:
         command = ["tofu", *arguments, "-input=false", "-no-color"]
         done = timed(command, self.folder, self._environment())
         if done.code != 0 or words not in done.output:
-            raise KeystewardError(f"$ tofu {' '.join(arguments)}: not {words!r}\n{done.output[-2_000:]}")
+            raise KeystewardError(
+                f"$ tofu {' '.join(arguments)}: not {words!r}\n{(done.output + done.errors)[-2_000:]}"
+            )
         return done.took
 
     def _environment(self) -> dict[str, str]:

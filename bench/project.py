@@ -53,5 +53,5 @@ class Project:
         command = ["pulumi", *arguments, "--non-interactive", "--color", "never"]
         done = timed(command, self.folder, self._environment)
         if done.code != 0:
-            raise PulumiFailed(f"$ pulumi {' '.join(arguments)}\n{done.output}")
+            raise PulumiFailed(f"$ pulumi {' '.join(arguments)}\n{done.output}{done.errors}")
         return done.took

@@ -22,11 +22,12 @@ class Took:
 
 @dataclass(frozen=True)
 class Done:
-    """One command that ended: what it took, its exit code, and what it wrote to both of its outputs."""
+    """One command that ended: what it took, its exit code, and what it wrote to its two outputs."""
 
     took: Took
     code: int
     output: str = field(repr=False)
+    errors: str = field(repr=False)
 
 
 def timed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Done:
@@ -45,4 +46,4 @@ def timed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) 
     wall = time.monotonic() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Done(Took(wall, cpu), done.returncode, done.stdout + done.stderr)
+    return Done(Took(wall, cpu), done.returncode, done.stdout, done.stderr)

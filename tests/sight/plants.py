@@ -316,6 +316,20 @@ def no_run_for_ten_days(mess: Mess) -> Expected:
     return Expected(Kind.NO_RUN, STACK)
 
 
+def an_allowance_that_ends_today_with_all_it_allowed(mess: Mess) -> tuple[Expected, ...]:
+    mess.allow(mess.corp, "pilot-*", days=0)
+    mess.client(mess.corp, "pilot-1")
+    return Expected(Kind.ALLOWANCE_OVER, "corp: allowed"), Expected(Kind.UNMANAGED, "corp: pilot-1")
+
+
+def a_holder_that_has_no_room_for_another(mess: Mess) -> tuple[Expected, ...]:
+    """Five secrets at the most, four of them made by hand."""
+    name = mess.pick("saas")
+    item, now = mess.held(name), mess.clock.now
+    item.secrets += [MemorySecret(f"hand-{n}", f"by-hand-{n}", "key", now, last_used=now) for n in range(4)]
+    return Expected(Kind.CAP_FILLED, _about(name)), *[Expected(Kind.EXTRA_SECRET, _about(name))] * 4
+
+
 PLANTS: tuple[Plant, ...] = (
     a_client_that_nobody_uses,
     a_key_that_was_never_used,
@@ -361,3 +375,9 @@ PLANTS: tuple[Plant, ...] = (
     no_run_for_ten_days,
 )
 """All of them, in an order in which they can all be planted: a run notes what was used, and that there was a run."""
+
+SEVERAL: tuple[Callable[[Mess], tuple[Expected, ...]], ...] = (
+    an_allowance_that_ends_today_with_all_it_allowed,
+    a_holder_that_has_no_room_for_another,
+)
+"""Troubles that are several findings each."""
