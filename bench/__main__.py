@@ -37,7 +37,7 @@ def main() -> None:
     console.print("WorkOS stand-in ...")
     environment.on_stand_in(results)
     console.print("Keycloak stand-in ...")
-    realm.on_stand_in(results, (300, 1_000, 3_000))
+    realm.on_stand_in(results, (300, 1_000, 3_000, 10_000) if full else (300, 1_000, 3_000))
     console.print("Keycloak ...")
     realm.on_keycloak(results, (300, 1_000) if full else (300,))
     console.print("Pulumi ...")

@@ -9,22 +9,19 @@ commands, from their start to their end, and of each the better one of two count
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from company import ADMINISTRATOR, REALM, Company, session
+from company import ADMINISTRATOR, REALM, Company
 from measurement import Measurement, Results, versions
-from project import BENCH
+from sight import Look
 from timing import Took, timed
 
 from keysteward.core.errors import KeystewardError
-from keysteward.core.findings import Kind
 
 PROVIDERS = "BENCH_TOFU_PROVIDERS"
 PROGRAM = "terraform-provider-keycloak*"
@@ -34,12 +31,6 @@ FROM = 1_000
 """The goal is one for so many clients and more: with a few, both commands do little more than start."""
 
 ROUNDS = 2
-MOST_SHOWN = 2_000
-"""Characters of what a command wrote, when it did not do what was expected."""
-
-DRIFT = ("drift", "--stack", "bench", "--format", "json", "--fail-on", "none")
-STACK = "from company import Company\n\nstack = Company.from_environment().stack()\n"
-
 SETTINGS = """\
 provider_installation {{
   dev_overrides {{
@@ -112,32 +103,6 @@ def measure(results: Results, company: Company, target: str, used: Mapping[str, 
         Measurement(f"{name}: ours, processor time", ours.cpu, "s", target, versions=about),
         Measurement(f"{name}: OpenTofu's plan, processor time", theirs.cpu, "s", target, versions=about),
     )
-
-
-@dataclass(frozen=True)
-class Look:
-    """A folder with the company's stack, on which `keysteward drift` is run."""
-
-    folder: Path
-    company: Company
-
-    def write(self) -> None:
-        """Write the stack's module, and the heartbeat of the run that made its clients."""
-        session(self.company.stack(), "runner").heartbeat("up", "done")
-        (self.folder / "stacks").mkdir(parents=True)
-        (self.folder / "stacks" / "bench.py").write_text(STACK, encoding="utf-8")
-
-    def run(self) -> Took:
-        """Look once. Raises KeystewardError when not every client is seen as it is declared: nothing was measured."""
-        environment = {**os.environ, **self.company.environment, "PYTHONPATH": str(BENCH)}
-        done = timed([str(Path(sys.executable).with_name("keysteward")), *DRIFT], self.folder, environment)
-        seen = json.loads(done.output) if done.code == 0 else {}
-        drifted = [each for each in seen.get("findings", ()) if each["kind"] != Kind.POLICY]
-        declared = sum(each["declared"] for each in seen.get("coverage", ()))
-        if drifted or declared != self.company.clients:
-            shown = (done.output + done.errors)[-MOST_SHOWN:]
-            raise KeystewardError(f"drift does not show {self.company.clients} declared clients and no more\n{shown}")
-        return done.took
 
 
 def _better(run: Callable[[], Took]) -> Took:

@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from typing import TypedDict
 
 import opentofu
+import sight
 from company import Company, Tally, create, open_runner, preview
 from counting import LIST, HttpCalls
 from measurement import Measurement, Results, versions
@@ -90,6 +91,7 @@ def _grow(results: Results, place: Place, folder: str, sizes: Sequence[int]) -> 
             stack = company.stack()
             create(open_runner(stack), stack.specs.values(), lambda: 0)
         _preview(results, place, company)
+        sight.measure(results, company, place.target, place.versions, place.heard)
 
 
 def _creation(results: Results, place: Place, company: Company) -> None:
