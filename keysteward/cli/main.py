@@ -26,6 +26,7 @@ from keysteward.cli import (
     rebuild,
     reissue,
     resolve,
+    review,
     revoke,
     rollback,
     rotate,
@@ -132,6 +133,7 @@ app.command("rollback")(rollback.command)
 app.command("rebuild")(rebuild.command)
 app.command("mv")(mv.command)
 app.command("whose", context_settings={"ignore_unknown_options": True})(whose.command)
+app.command("review")(review.command)
 app.command("rules")(rules.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)
