@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import site
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 _NAMES: Final = frozenset(
@@ -21,6 +23,26 @@ _FAMILIES: Final = ("LC_", "XDG_", "GIT_", "PYTHON")
 def environment() -> dict[str, str]:
     """Return the part of our environment that a child gets."""
     return {name: value for name, value in os.environ.items() if name in _NAMES or name.startswith(_FAMILIES)}
+
+
+_BARE: Final = frozenset(
+    {
+        *("PATH", "LANG", "TZ", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
+        *("SYSTEMROOT", "PATHEXT", "COMSPEC"),
+    }
+)
+_BARE_FAMILIES: Final = ("LC_", "PYTHON")
+
+
+def bare_environment(home: Path) -> dict[str, str]:
+    """Return the environment of a Python program that nobody has reviewed: no credential, and an empty home.
+
+    Git's variables are left out as well, since they can carry a header with a token; packages that are installed for
+    the user are found by their path.
+    """
+    kept = {n: value for n, value in os.environ.items() if n in _BARE or n.startswith(_BARE_FAMILIES)}
+    named = {"HOME": str(home), "USERPROFILE": str(home), "PYTHONUSERBASE": site.getuserbase()}
+    return {**kept, **named, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
 
 
 @contextmanager

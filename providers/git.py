@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
-from keysteward.core.errors import KeystewardError, Unavailable
+from keysteward.core.errors import DeclarationError, KeystewardError, Unavailable
 from keysteward.providers import children
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -19,6 +22,20 @@ APPROVED_BY: Final = ("Approved-by", "Reviewed-by")
 DECLARING: Final = ("stacks", "modules")
 """Folders in which a new file, too, is a change of the declarations."""
 
+CHECKOUT_SECONDS: Final = 120.0
+"""How long a checkout of the base may take."""
+
+_INERT: Final = tuple(
+    word
+    for setting in ("core.hooksPath=/dev/null", "protocol.allow=never", "submodule.recurse=false")
+    for word in ("-c", setting)
+)
+"""Settings with which git runs no hook and reaches for no server."""
+
+_VERBS: Final = frozenset({"worktree"})
+"""Commands that come after settings."""
+
+_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 _QUIET: Final = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
@@ -35,6 +52,70 @@ def revision(root: Path) -> str | None:
     changed = _ask(root, "status", "--porcelain", "--untracked-files=no", "--", ".")
     new = _ask(root, "ls-files", "--others", "--exclude-standard", "--", *DECLARING)
     return commit if changed == "" and new == "" else f"{commit}+dirty"
+
+
+def base_commit(root: Path, ref: str) -> str:
+    """Return the commit from which HEAD departed from a ref, or the ref's own where they have none in common.
+
+    Raises DeclarationError for a ref that is not here, with what to fetch where the clone is cut short.
+    """
+    if _ask(root, "rev-parse", "--git-dir") is None:
+        raise DeclarationError(f"--base: {root} is in no git repository, so that there is no base to compare with")
+    shallow = _ask(root, "rev-parse", "--is-shallow-repository") == "true"
+    commit = _commit(root, ref)
+    if commit is None:
+        fetch = f"; this clone is shallow, so first run: git fetch --unshallow origin {_branch(ref)}" if shallow else ""
+        raise DeclarationError(f"--base: {ref!r} is no commit of the repository at {root}; correct the name{fetch}")
+    common = _ask(root, "merge-base", commit, "HEAD")
+    if common is None and shallow:
+        raise DeclarationError(
+            f"--base: this clone is shallow, and does not reach back to where HEAD departed from {ref!r}; "
+            "run: git fetch --unshallow (in GitHub Actions: fetch-depth: 0; in GitLab CI: GIT_DEPTH: 0)"
+        )
+    return common if common is not None and _COMMIT.fullmatch(common) else commit
+
+
+def _commit(root: Path, ref: str) -> str | None:
+    if not ref or not ref.isprintable():
+        return None
+    found = _ask(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    return found if found is not None and _COMMIT.fullmatch(found) else None
+
+
+def _branch(ref: str) -> str:
+    """Return what a ref that is not here is called where it is fetched from."""
+    name = ref.removeprefix("refs/remotes/").removeprefix("refs/heads/").removeprefix("origin/")
+    return name if _BRANCH.fullmatch(name) else "BRANCH"
+
+
+@contextmanager
+def checked_out(root: Path, commit: str) -> Iterator[Path]:
+    """Check a commit out into a temporary folder; yields where the project's folder is in it, and removes all of it.
+
+    Nothing of the repository runs: no hook, no filter, no monitor, and nothing is fetched. Raises Unavailable.
+    """
+    inside = _git(root, "rev-parse", "--show-prefix").strip()
+    with TemporaryDirectory(prefix="keysteward-base-", ignore_cleanup_errors=True) as temporary:
+        place = Path(temporary, "base")
+        quiet = (*_INERT, *_no_filters(root))
+        try:
+            _git(root, *quiet, "worktree", "add", "--quiet", "--detach", str(place), commit, patience=CHECKOUT_SECONDS)
+            yield place / inside
+        finally:
+            _ask(root, *_INERT, "worktree", "remove", "--force", "--force", str(place))
+
+
+def _no_filters(root: Path) -> list[str]:
+    """Return the options that switch off every filter of the configuration: each is a program that would be run."""
+    listed = _ask(root, "config", "--name-only", "--get-regexp", r"^filter\..*\.(smudge|process|clean|required)$") or ""
+    switched = (f"{name}={'false' if name.endswith('.required') else ''}" for name in listed.splitlines())
+    return [word for setting in switched for word in ("-c", setting)]
+
+
+def top(root: Path) -> Path | None:
+    """Return the folder of the repository that a folder is in; None for none."""
+    found = _ask(root, "rev-parse", "--show-toplevel")
+    return Path(found) if found else None
 
 
 def user_email(root: Path) -> str | None:
@@ -78,7 +159,7 @@ def _ask(root: Path, *words: str) -> str | None:
         return None
 
 
-def _git(root: Path, *words: str, more: dict[str, str] | None = None) -> str:
+def _git(root: Path, *words: str, more: dict[str, str] | None = None, patience: float = TIMEOUT_SECONDS) -> str:
     program = shutil.which("git")
     if program is None:
         raise Unavailable("git is not installed here; install it, or do without notes and approvals")
@@ -86,10 +167,11 @@ def _git(root: Path, *words: str, more: dict[str, str] | None = None) -> str:
     environment = {**children.environment(), **_QUIET, **(more or {})}
     try:
         done = subprocess.run(  # noqa: S603 - the program found on PATH; what comes from outside is checked above
-            command, capture_output=True, check=False, timeout=TIMEOUT_SECONDS, env=environment
+            command, capture_output=True, check=False, timeout=patience, env=environment
         )
     except (OSError, subprocess.TimeoutExpired):
         done = None
     if done is None or done.returncode != 0:
-        raise Unavailable(f"git {words[0]} failed in {root}; run it by hand to see why")
+        verb = next((word for word in words if word in _VERBS), words[0])
+        raise Unavailable(f"git {verb} failed in {root}; run it by hand to see why")
     return done.stdout.decode("utf-8", "replace")

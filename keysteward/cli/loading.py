@@ -32,6 +32,15 @@ StackOption = Annotated[
 
 def load_stack(name: str | None) -> Stack:
     """Import the stack of that name, or the only one there is. Raises DeclarationError with one sentence."""
+    stack = exported(name)
+    if not isinstance(stack, Stack):
+        what = "exports no stack" if stack is None else f"exports a {type(stack).__name__} as stack"
+        raise DeclarationError(f"module {module_name(name, Path.cwd())} {what}; write: stack = Stack(...)")
+    return stack
+
+
+def exported(name: str | None) -> object:
+    """Return what a stack's module exports as its stack, None for nothing. Raises DeclarationError."""
     root = Path.cwd()
     module = module_name(name, root)
     if str(root) not in sys.path[:1]:
@@ -44,11 +53,7 @@ def load_stack(name: str | None) -> Stack:
         raise _in_module(error, root) from None
     except Exception as error:  # noqa: BLE001 - a stack is a program: anything may be wrong in it
         raise _in_module(error, root) from None
-    stack = getattr(loaded, "stack", None)
-    if not isinstance(stack, Stack):
-        what = "exports no stack" if stack is None else f"exports a {type(stack).__name__} as stack"
-        raise DeclarationError(f"module {module} {what}; write: stack = Stack(...)")
-    return stack
+    return getattr(loaded, "stack", None)
 
 
 def stack_names(root: Path) -> list[str]:

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 import keysteward
 from keysteward.cli import (
     audit,
+    codeowners,
     deliver,
     doctor,
     drift,
@@ -27,6 +28,7 @@ from keysteward.cli import (
     rebuild,
     reissue,
     resolve,
+    review,
     revoke,
     rollback,
     rotate,
@@ -134,6 +136,8 @@ app.command("rollback")(rollback.command)
 app.command("rebuild")(rebuild.command)
 app.command("mv")(mv.command)
 app.command("whose", context_settings={"ignore_unknown_options": True})(whose.command)
+app.command("review")(review.command)
+app.command("codeowners")(codeowners.command)
 app.command("rules")(rules.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)

@@ -15,6 +15,18 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 UNASSIGNED = "UNASSIGNED"
 """The owner of what was imported and has none yet: a finding until `unassigned_until`, then an error."""
 
+HANDLE = r"@{1,2}[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)*"
+"""A user, a team or a role at a forge: "@jo", "@acme/billing", "@@maintainer" (GitLab)."""
+
+MAIL = r"[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+
+Forge = Annotated[
+    str,
+    Field(
+        pattern=rf"^(?:{HANDLE}|{MAIL})$",
+        description='Name at the forge, for CODEOWNERS: "@acme/billing", or a mail address known there.',
+    ),
+]
 Contact = Annotated[str, Field(min_length=3, description="Where to reach them: a mail address, a channel, a page.")]
 
 
@@ -22,7 +34,8 @@ class Owner(BaseModel):
     """One team or person who answers for credentials.
 
     `state` is "active", "leaving" on the day in `leaves`, from which on it counts as gone, or "gone". `deputy` is the
-    name of the team or person who answers in their place once they are gone.
+    name of the team or person who answers in their place once they are gone. `forge` is their name where pull requests
+    are approved.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +44,7 @@ class Owner(BaseModel):
     state: Literal["active", "leaving", "gone"] = "active"
     leaves: date | None = None
     deputy: str | None = Field(default=None, description="The team or person of this file who answers afterwards.")
+    forge: Forge | None = None
 
     @model_validator(mode="after")
     def _dated(self) -> Self:
@@ -73,7 +87,8 @@ class Owners(BaseModel):
     """The owners file: `teams`, `people` and `consumers` by name.
 
     Without `consumers` a declaration may name any; with it, those that are listed. Credentials may have the owner
-    UNASSIGNED until the day in `unassigned_until`.
+    UNASSIGNED until the day in `unassigned_until`. `security` is the team or person who approves API keys and
+    exceptions beside their owners.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +97,7 @@ class Owners(BaseModel):
     people: Mapping[str, Owner] = Field(default_factory=dict)
     consumers: Mapping[str, Consumer] = Field(default_factory=dict)
     unassigned_until: date | None = None
+    security: str | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -106,6 +122,9 @@ class Owners(BaseModel):
         for name, consumer in self.consumers.items():
             if consumer.owner is not None and self.find(consumer.owner) is None:
                 yield f"the owner of consumer {name!r}, {consumer.owner!r}, is not in this file"
+        approver = self.find(self.security) if self.security is not None else None
+        if self.security is not None and (approver is None or approver.state == "gone"):
+            yield f"security, {self.security!r}, must be an active team or person of this file"
 
     def find(self, name: str) -> Owner | None:
         """Return the team or person of that name."""

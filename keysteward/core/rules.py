@@ -16,7 +16,8 @@ from keysteward.core.spec import Spec
 class KindRules:
     """The defaults for one kind. Durations are the longest allowed; `longest_life` None: it need not expire.
 
-    `owner_leaves` and `approvers` are for people; the first is what the other checks and commands do.
+    `owner_leaves` is for people: what the other checks and commands do. `security_approves` says that the owner's word
+    is not enough.
     """
 
     kind: str
@@ -25,7 +26,12 @@ class KindRules:
     longest_life: timedelta | None
     review_every: timedelta
     owner_leaves: str
-    approvers: str
+    security_approves: bool = False
+
+    @property
+    def approvers(self) -> str:
+        """Return in words who approves a change."""
+        return "the owner and security" if self.security_approves else "the owner"
 
     @property
     def longest_age(self) -> timedelta:
@@ -40,7 +46,6 @@ CLIENT_RULES = KindRules(
     longest_life=None,
     review_every=timedelta(days=365),
     owner_leaves="an error before any call: hand it over, or `keysteward offboard` revokes it",
-    approvers="the owner",
 )
 KEY_RULES = KindRules(
     kind="API key",
@@ -49,7 +54,7 @@ KEY_RULES = KindRules(
     longest_life=timedelta(days=730),
     review_every=timedelta(days=180),
     owner_leaves="an error before any call: `keysteward offboard` revokes it, or hand it over and rotate it at once",
-    approvers="the owner and security",
+    security_approves=True,
 )
 
 

@@ -26,6 +26,10 @@ from keysteward.core.spec import ServerSpec, Spec, server_spec_of, spec_of
 IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
 
 
+HEARTBEAT = timedelta(days=7)
+"""A stack to which no run came for longer is a finding, unless it says otherwise."""
+
+
 @dataclass(frozen=True)
 class Limit:
     """The blast radius: a run that would end more than `count` credentials *and* more than `share` of them stops."""
@@ -63,7 +67,7 @@ class Stack:
     limit: Limit = field(default_factory=Limit)
     levels: Mapping[str, Level] = field(default_factory=dict)
     allowed: Sequence[Allowed] = ()
-    heartbeat: timedelta | str = timedelta(days=7)
+    heartbeat: timedelta | str = HEARTBEAT
 
     def __post_init__(self) -> None:
         if not IDENTITY.fullmatch(self.identity):

@@ -23,8 +23,10 @@ _HARMLESS = frozenset(" ,.;:'\"()/-=?")
 """Punctuation that means nothing within a line, to Markdown, HTML or a forge."""
 
 _LINKS = re.compile(r"(?i)(?<=www)(?=\.)|(?<=\bgh)(?=-\d)")
-_CALLING = re.compile(r"([@#!%~$&^:])(?=\S)")
-"""What a forge reads as somebody or something when a name follows: @team, #1, !2, %milestone, ~label, $3, &4, ^5."""
+_CALLING = re.compile(r"([@#!%~$&^](?=\S)|:(?=//|[\w+-]+:))")
+"""What a forge reads as somebody or something when a name follows: @team, #1, !2, %milestone, ~label, $3, &4, ^5,
+:rocket:, ://.
+"""
 
 _NOT_IN_CODE = frozenset("`|\\")
 """What would end code in a line, or a cell."""

@@ -1,0 +1,156 @@
+"""`keysteward codeowners`: who approves a change of which file, from declarations and owners file. Needs no secret."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keysteward.cli.declarations import find_owners, project_files
+from keysteward.cli.loading import FOLDER, exported, load_stack, module_name, stack_names
+from keysteward.cli.review import StacksOption
+from keysteward.cli.terminal import say, show
+from keysteward.core.codeowners import DEFAULT, PLACES, Forge, Held, Listing, listing, merged, overruling
+from keysteward.core.errors import DeclarationError, Unavailable
+from keysteward.core.owners import Owners
+from keysteward.core.stack import Stack
+from keysteward.providers import git
+from keysteward.providers.owners import owners_of
+from keysteward.report.plain import line
+
+OUT_OF_DATE = 2
+"""Exit code of `--check` when the file is not what would be written."""
+
+
+def command(
+    *,
+    stack: StacksOption = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help=f"Write nothing; exit with {OUT_OF_DATE} and a diff when the file is out of date."
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="The file. Default: the one the forge reads, .github/CODEOWNERS if none is there.",
+        ),
+    ] = None,
+    forge: Annotated[Forge, typer.Option("--format", help="Whose syntax.")] = "github",
+) -> None:
+    """Write who approves a change of each file that declares credentials, from the owners file, into CODEOWNERS.
+
+    What stands outside of the two comments of keysteward is left as it is.
+
+    Exit code 0: written, or up to date; 1: an error; 2: with --check, out of date.
+    """
+    root = Path.cwd()
+    top = git.top(root) or root
+    path = output or _where(top, forge)
+    made = _listing(root, top, path, stack or ())[forge]
+    for problem in made.problems:
+        say(f"warning: {problem}")
+    text = _read(path)
+    wanted = merged(text, made.lines)
+    for overrules in overruling(wanted):
+        say(f"warning: {overrules.split()[0]} stands after the part of keysteward, and counts where both name a file")
+    shown = path.relative_to(root) if path.is_relative_to(root) else path
+    if check:
+        _compare(text, wanted, str(shown))
+    elif wanted == text:
+        show([line(f"{shown} is up to date")])
+    else:
+        _write(path, wanted)
+        show([line(f"{shown} is written")])
+
+
+def _where(top: Path, forge: Forge) -> Path:
+    there = (top / place for place in PLACES[forge] if (top / place).is_file())
+    return next(there, top / DEFAULT[forge])
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError):
+        raise DeclarationError(
+            f"{path} cannot be read as text; correct it, or name another file with --output"
+        ) from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written ({error.strerror}); name another file with --output") from None
+
+
+def _compare(text: str, wanted: str, name: str) -> None:
+    if text == wanted:
+        show([line(f"{name} is up to date")])
+        return
+    diff = difflib.unified_diff(text.splitlines(), wanted.splitlines(), name, f"{name} (as it should be)", lineterm="")
+    show(line(one) for one in diff)
+    say(f"{name} is out of date; run: keysteward codeowners")
+    raise typer.Exit(OUT_OF_DATE)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """One stack, its owners and its module."""
+
+    stack: Stack
+    owners: Owners
+    module: str
+
+
+def _listing(root: Path, top: Path, path: Path, stacks: Sequence[str]) -> dict[Forge, Listing]:
+    loaded = list(_load(root, stacks))
+    if not loaded:
+        raise DeclarationError(f"{root / FOLDER} holds no stack; go to the project's folder")
+    files = {one.stack.owners for one in loaded if isinstance(one.stack.owners, str)}
+    if len({one.owners.model_dump_json() for one in loaded}) > 1:
+        raise DeclarationError(f"the stacks have different owners files ({', '.join(sorted(files))}); name one --stack")
+    held = [held for one in loaded for held in _held(root, top, one)]
+    folders = [_inside(top, root / FOLDER)]
+    kept = [_inside(top, root / file) for file in sorted(files)] + [_inside(top, path)]
+    return listing(held, folders, [name for name in kept if name], loaded[0].owners, datetime.now(UTC).date())
+
+
+def _load(root: Path, stacks: Sequence[str]) -> Iterator[_Loaded]:
+    for name in stacks or stack_names(root):
+        if stacks or exported(name) is not None:
+            stack = load_stack(name)
+            yield _Loaded(stack, owners_of(stack), module_name(name, root))
+
+
+def _held(root: Path, top: Path, loaded: _Loaded) -> Iterator[Held]:
+    """Yield each credential with the file that declares it; what no file names is its stack's module's."""
+    others = {root / FOLDER / f"{name}.py" for name in stack_names(root)}
+    files = project_files(root, loaded.module)
+    files = [files[0], *(file for file in files[1:] if file not in {other.resolve() for other in others})]
+    specs = loaded.stack.specs
+    for declared, spec in zip(loaded.stack.credentials, specs.values(), strict=True):
+        place = find_owners(files, [spec.name], spec.owner)[0]
+        path = _inside(top, place.file)
+        if path:
+            yield Held(spec, path, waived=bool(declared.waivers))
+
+
+def _inside(top: Path, path: Path) -> str:
+    """Return a path as the repository names it; "" for one outside of it."""
+    place, folder = path.absolute(), top.absolute()
+    if not place.is_relative_to(folder):
+        place, folder = path.resolve(), top.resolve()
+    return place.relative_to(folder).as_posix() if place.is_relative_to(folder) else ""

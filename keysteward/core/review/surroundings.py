@@ -1,0 +1,177 @@
+"""What becomes of what is around the credentials of a stack: APIs, sets, allowances, ports, levels. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from keysteward.core.policy import RULES
+from keysteward.core.review.form import AllowedForm, Form, PortForm, SetForm
+from keysteward.core.review.found import Found, changed, listed, longer_or_shorter, more_or_less
+from keysteward.core.review.sorts import OPPOSITES, Sort
+from keysteward.core.spec import ServerSpec
+
+LEVELS = ("off", "note", "warning", "error")
+
+Pairs = Iterator[tuple[str, Found]]
+"""What it is about, and what was found."""
+
+
+def surroundings(before: Form, after: Form, now: datetime) -> Pairs:
+    """Yield what differs around the credentials, with what it is about."""
+    yield from _servers(before, after)
+    yield from _sets(before, after)
+    yield from _left_alone(before, after, now)
+    yield from _stack(before, after)
+    yield from ((f"{after.identity}: {name}", found) for name, found in _ports(before, after))
+    yield from ((f"{after.identity}: {name}", found) for name, found in _rules(before, after))
+
+
+def _servers(before: Form, after: Form) -> Pairs:
+    moved = {new.name: old for new in after.servers.values() for old in new.previously if old in before.servers}
+    for name in sorted({*before.servers, *after.servers} - set(moved.values())):
+        old, new = before.servers.get(moved.get(name, name)), after.servers.get(name)
+        yield from ((f"{after.identity}/{name}", found) for found in _server(old, new))
+
+
+def _server(old: ServerSpec | None, new: ServerSpec | None) -> Iterator[Found]:
+    if new is None and old is not None:
+        words = f"API removed: its scopes {listed(old.scopes)} go from {old.target} once no client has them"
+        yield Found(Sort.SERVER_REMOVED, words)
+    elif new is not None and old is None:
+        adopts = ", which exists there and is taken over" if new.adopt else ""
+        words = f"API added at {new.target} for {new.audience}{adopts}, with scopes {listed(new.scopes)}"
+        yield Found(Sort.SERVER_ADDED, words)
+    elif new is not None and old is not None:
+        if old.name != new.name:
+            yield Found(Sort.RENAMED, f"renamed from {old.name}")
+        yield from changed(Sort.SERVER_CHANGED, "target", old.target, new.target)
+        yield from changed(Sort.SERVER_CHANGED, "audience", old.audience, new.audience)
+        yield from more_or_less(Sort.SERVER_SCOPES_MORE, "scopes", old.scopes, new.scopes)
+        if new.adopt and not old.adopt:
+            yield Found(Sort.ADOPTS, f"adopt: what exists at {new.target} is taken over")
+        for scope in sorted({*old.scopes} & {*new.scopes}):
+            what = f"description of {scope}"
+            yield from changed(Sort.PURPOSE_CHANGED, what, old.scopes[scope], new.scopes[scope])
+
+
+def _sets(before: Form, after: Form) -> Pairs:
+    for name in sorted({*before.governed, *after.governed}):
+        old, new = before.governed.get(name), after.governed.get(name)
+        yield from ((f"{after.identity}/{name}", found) for found in _set(old, new))
+
+
+def _set(old: SetForm | None, new: SetForm | None) -> Iterator[Found]:
+    if new is None and old is not None:
+        yield Found(
+            Sort.SET_REMOVED, f"nobody counts or judges these keys at {old.target} any more", people=(old.owner,)
+        )
+    elif new is not None and old is None:
+        yield Found(Sort.SET_ADDED, f"keys that others make at {new.target} are counted and judged")
+    elif new is not None and old is not None:
+        yield from _set_changes(old, new)
+
+
+def _set_changes(old: SetForm, new: SetForm) -> Iterator[Found]:
+    for what in ("target", "holders", "holder_kind", "keys"):
+        yield from changed(Sort.SET_CHANGED, what, getattr(old, what), getattr(new, what))
+    ceilings = [s.ceiling for s in (old, new)]
+    if old.ceiling is not None and new.ceiling is not None:
+        yield from more_or_less(Sort.CEILING_RAISED, "ceiling", old.ceiling, new.ceiling)
+    elif ceilings[0] != ceilings[1]:
+        yield Found(
+            Sort.CEILING_RAISED if new.ceiling is None else Sort.CEILING_LOWERED,
+            f"ceiling: {'no limit' if new.ceiling is None else listed(new.ceiling)} "
+            f"(was {'no limit' if old.ceiling is None else listed(old.ceiling)})",
+        )
+    yield from longer_or_shorter(Sort.CEILING_RAISED, "max_age", old.max_age, new.max_age, endless="no limit")
+    yield from longer_or_shorter(Sort.CEILING_RAISED, "max_count", old.max_count, new.max_count, endless="no limit")
+    if old.owner != new.owner:
+        words = f"owner: {new.owner} (was {old.owner}): both have to agree"
+        yield Found(Sort.OWNER_CHANGED, words, people=(old.owner, new.owner))
+    yield from changed(Sort.PURPOSE_CHANGED, "purpose", old.purpose, new.purpose)
+
+
+def _left_alone(before: Form, after: Form, now: datetime) -> Pairs:
+    """Yield what becomes of each name that is left alone; an entry that is over leaves nothing alone."""
+    today = now.date()
+    old, new = ({(a.target, name): a for a in form.allowed for name in a.names} for form in (before, after))
+    for key in sorted({*old, *new}):
+        was, becomes = old.get(key), new.get(key)
+        subject = f"{key[0]}: {key[1]}"
+        if becomes is None and was is not None:
+            yield subject, Found(Sort.ALLOWED_LESS, f"it is not left alone any more (was until {was.until})")
+        elif becomes is not None and was is None:
+            yield subject, Found(Sort.ALLOWED, f"it is left alone {_entry(becomes)}", becomes.until, (becomes.owner,))
+        elif becomes is not None and was is not None and was != becomes:
+            sort = Sort.ALLOWED if becomes.until >= was.until or was.until <= today else Sort.ALLOWED_LESS
+            words = f"it is left alone {_entry(becomes)} (was {_entry(was)})"
+            if (was.until, was.owner, was.reason) != (becomes.until, becomes.owner, becomes.reason):
+                yield subject, Found(sort, words, becomes.until, (was.owner, becomes.owner))
+
+
+def _entry(allowed: AllowedForm) -> str:
+    return f"until {allowed.until} for {allowed.owner}: {allowed.reason}"
+
+
+def _stack(before: Form, after: Form) -> Pairs:
+    found: list[Found] = []
+    if before.identity != after.identity:
+        words = "; whatever the old one issued is neither rotated nor ended by the new one"
+        found += changed(Sort.IDENTITY_CHANGED, "identity", before.identity, after.identity, words)
+    found += changed(Sort.APPROVER_CHANGED, "owners file", before.owners_file, after.owners_file)
+    found += longer_or_shorter(Sort.LIMIT_LOOSENED, "limit.count", before.limit_count, after.limit_count)
+    shares = [round(form.limit_share * 100, 2) for form in (before, after)]
+    found += longer_or_shorter(Sort.LIMIT_LOOSENED, "limit.share (%)", *shares)
+    found += longer_or_shorter(Sort.HEARTBEAT_SLOWER, "heartbeat", before.heartbeat, after.heartbeat)
+    yield from ((after.identity, one) for one in found)
+
+
+def _ports(before: Form, after: Form) -> Pairs:
+    """Yield what differs in targets and stores that are on both sides; new ones show by what uses them."""
+    for name in sorted({*before.ports} & {*after.ports}):
+        old, new = before.ports[name], after.ports[name]
+        yield from ((name, found) for found in changed(Sort.PORT_CHANGED, "its class", old.kind, new.kind))
+        yield from ((name, found) for found in _settings(old, new))
+
+
+def _settings(old: PortForm, new: PortForm) -> Iterator[Found]:
+    for setting in sorted({*old.settings, *new.settings}):
+        pair = (old.settings.get(setting), new.settings.get(setting))
+        yield from changed(
+            Sort.PORT_CHANGED, setting, *pair, ": whoever answers there gets the credentials it refers to"
+        )
+
+
+def _rules(before: Form, after: Form) -> Pairs:
+    for number in sorted({*before.levels, *after.levels}):
+        pair = [form.levels.get(number) for form in (before, after)]
+        for kind, (was, becomes) in _by_kind(number, pair[0], pair[1]).items():
+            if was != becomes:
+                less = LEVELS.index(becomes) < LEVELS.index(was)
+                sort = Sort.LEVEL_LOWERED if less else Sort.LEVEL_RAISED
+                yield f"rule {number}", Found(sort, f"{kind}: {becomes} (was {was})", rule=number)
+                break
+    for name in sorted({*before.rules, *after.rules}):
+        old, new = before.rules.get(name), after.rules.get(name)
+        if old is None or new is None:
+            sort = Sort.RULE_ADDED if old is None else OPPOSITES[Sort.RULE_ADDED]
+            yield f"rule {name}", Found(sort, "a rule of its own " + ("is added" if old is None else "is gone"))
+        elif old != new:
+            yield f"rule {name}", Found(Sort.RULE_CHANGED, "a rule of its own was edited")
+
+
+def _by_kind(number: str, before: str | None, after: str | None) -> Mapping[str, tuple[str, str]]:
+    """Return what a rule counts as before and after, for each kind that it applies to."""
+    rule = RULES.get(number)
+    kinds = {"API keys": rule.key, "M2M clients": rule.client} if rule is not None else {}
+    return {
+        kind: (before or str(severity), after or str(severity))
+        for kind, severity in kinds.items()
+        if severity is not None
+    }
+
+
+def subjects(form: Form) -> Mapping[str, str]:
+    """Return who owns what is no credential: governed sets by identity."""
+    return {f"{form.identity}/{name}": governed.owner for name, governed in form.governed.items()}
