@@ -139,6 +139,7 @@ class _Process:
                 first = session.stack not in self._beaten
                 self._beaten.add(session.stack)
             if first:
+                session.note_usage()
                 session.heartbeat(command, outcome, {outcome: 1}, door="pulumi")
 
     def sweep(self, session: Session, targets: Iterable[str]) -> None:

@@ -351,7 +351,6 @@ class Session:
         Beside it the last use that was seen is noted. That it cannot be written is a warning in the log: what the run
         did is done.
         """
-        self.note_usage()
         try:
             self._beat(Heartbeat(self.ledgers.now(), self.runner, door, command, outcome, counts or {}))
         except KeystewardError as error:
@@ -372,12 +371,14 @@ class Session:
         """Return the last use of clients and keys as earlier runs saw it."""
         return read_usage(stored.document for stored in self.ledgers.list(usage_prefix(self.stack)).values())
 
-    def note_usage(self) -> None:
-        """Note the last use that the targets of this run show, where it is later than what was noted.
+    def note_usage(self, seen_by: Snapshot | None = None) -> None:
+        """Note the last use that targets show, where it is later than what was noted.
 
-        Only what was listed anyway is noted. That it cannot be written is a warning in the log.
+        Only what was listed anyway is noted: by this session, or by the one that planned. That it cannot be written is
+        a warning in the log.
         """
-        seen = [day for name in self.snapshot.listed for day in seen_days(name, self.snapshot.objects(name))]
+        snapshot = seen_by or self.snapshot
+        seen = [day for name in snapshot.listed for day in seen_days(name, snapshot.objects(name))]
         try:
             for shard, days in later(self.usage(), seen).items() if seen else ():
                 self._note_days(f"{usage_prefix(self.stack)}{shard}", days)

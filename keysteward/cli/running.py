@@ -186,7 +186,8 @@ def carry_out(
 ) -> list[RunResult]:
     """Run what a preview of the reader's session shows, with progress and Ctrl-C; returns what became of it.
 
-    What a run that died left for the audit log is moved there, and the heartbeat is written, also when nothing is due.
+    What a run that died left for the audit log is moved there, and what was seen of last use and the heartbeat are
+    written, also when nothing is due.
     """
     with Display(sum(1 for item in planned.items if item.due)) as display, Interrupt(display) as interrupt:
         run = Run(opened, planned, display, interrupt, parallel, reader.extent, digest)
@@ -194,6 +195,7 @@ def carry_out(
         results = run.go() if running else []
     if not running and reader.waiting:
         move_entries(run.session)
+    run.session.note_usage(reader.snapshot)
     heartbeat(run.session, command, exit_code(planned, results), results)
     return results
 

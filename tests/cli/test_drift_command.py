@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -130,3 +130,18 @@ def test_drift_writes_nothing(settled: Project) -> None:
     settled.run("drift")
     assert settled.ledgers.documents == before[0]
     assert settled.target.calls[len(before[1]) :] == ["observe"]
+
+
+def test_last_use_is_kept_when_the_target_has_forgotten_it(settled: Project) -> None:
+    (client,) = settled.target.objects.values()
+    client.secrets[0].last_used = settled.clock.now + timedelta(days=60)
+    settled.pass_time(days=60)
+    settled.run("rotate", "--due", "--yes")
+    client.secrets[0].last_used = None
+    settled.pass_time(days=28)
+    settled.run("hold", NAME, "--until", "2026-12-01", "--reason", "a freeze")
+    settled.pass_time(days=10)
+    assert ("unused", f"acme/demo/{NAME}") not in kinds(settled)
+    settled.pass_time(days=60)
+    assert ("unused", f"acme/demo/{NAME}") in kinds(settled)
+    assert "last used 98 days ago" in settled.run("drift").out
