@@ -39,10 +39,12 @@ class Look:
     company: Company
 
     def write(self) -> None:
-        """Write the stack's module, and the heartbeat of the run that made its clients."""
+        """Write the stack's module, in a package before any other of that name, and the heartbeat of its run."""
         session(self.company.stack(), "runner").heartbeat("up", "done")
-        (self.folder / "stacks").mkdir(parents=True)
-        (self.folder / "stacks" / "bench.py").write_text(STACK, encoding="utf-8")
+        package = self.folder / "stacks"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "bench.py").write_text(STACK, encoding="utf-8")
 
     def run(self) -> Took:
         """Look once. Raises KeystewardError when not every client is seen as it is declared: nothing was measured."""
