@@ -53,7 +53,7 @@ def removed(before: Declared, now: datetime) -> Iterator[Found]:
         first = "removing it before its decommissioning is over" if spec.decommission else "without decommission="
         yield Found(
             Sort.ENDS,
-            f"removed {first}: `pulumi up`, or `keysteward up --prune`, ends it at {spec.target}, and {who} stops "
+            f"removed {first}: the next pulumi up, or keysteward up --prune, ends it at {spec.target}, and {who} stops "
             f"working at once; declare decommission= with a date first, and remove it {DECOMMISSION_GRACE.days} days "
             "after that",
         )
