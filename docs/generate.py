@@ -456,8 +456,8 @@ the declaration and the field, and comes before any call.
 
 {limit}
 
-The owners file is YAML with `teams` and `people`; each name has a `contact` and a `state` (`active`, the default, or
-`gone`):
+The [owners file](owners.md) is YAML with `teams` and `people`; each name has a `contact`, and may have a state, a
+deputy and a name at the forge:
 
 ```yaml
 teams:

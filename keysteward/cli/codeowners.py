@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,11 +109,11 @@ def _compare(text: str, wanted: str, name: str) -> None:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """One stack, its owners and its module."""
+    """One stack, its owners, and the files of the project that were loaded with it, its own module first."""
 
     stack: Stack
     owners: Owners
-    module: str
+    files: list[Path]
 
 
 def _listing(root: Path, top: Path, path: Path, stacks: Sequence[str]) -> dict[Forge, Listing]:
@@ -122,27 +123,26 @@ def _listing(root: Path, top: Path, path: Path, stacks: Sequence[str]) -> dict[F
     files = {one.stack.owners for one in loaded if isinstance(one.stack.owners, str)}
     if len({one.owners.model_dump_json() for one in loaded}) > 1:
         raise DeclarationError(f"the stacks have different owners files ({', '.join(sorted(files))}); name one --stack")
-    held = [held for one in loaded for held in _held(root, top, one)]
+    held = [held for one in loaded for held in _held(top, one)]
     folders = [_inside(top, root / FOLDER)]
     kept = [_inside(top, root / file) for file in sorted(files)] + [_inside(top, path)]
     return listing(held, folders, [name for name in kept if name], loaded[0].owners, datetime.now(UTC).date())
 
 
 def _load(root: Path, stacks: Sequence[str]) -> Iterator[_Loaded]:
+    """Load one stack after the other, each as the only one: a name means what it means there."""
     for name in stacks or stack_names(root):
         if stacks or exported(name) is not None:
             stack = load_stack(name)
-            yield _Loaded(stack, owners_of(stack), module_name(name, root))
+            yield _Loaded(stack, owners_of(stack), project_files(root, module_name(name, root)))
+        for module in [m for m in sys.modules if m.partition(".")[0] == FOLDER]:
+            del sys.modules[module]
 
 
-def _held(root: Path, top: Path, loaded: _Loaded) -> Iterator[Held]:
+def _held(top: Path, loaded: _Loaded) -> Iterator[Held]:
     """Yield each credential with the file that declares it; what no file names is its stack's module's."""
-    others = {root / FOLDER / f"{name}.py" for name in stack_names(root)}
-    files = project_files(root, loaded.module)
-    files = [files[0], *(file for file in files[1:] if file not in {other.resolve() for other in others})]
-    specs = loaded.stack.specs
-    for declared, spec in zip(loaded.stack.credentials, specs.values(), strict=True):
-        place = find_owners(files, [spec.name], spec.owner)[0]
+    for declared, spec in zip(loaded.stack.credentials, loaded.stack.specs.values(), strict=True):
+        place = find_owners(loaded.files, [spec.name], spec.owner)[0]
         path = _inside(top, place.file)
         if path:
             yield Held(spec, path, waived=bool(declared.waivers))

@@ -106,18 +106,16 @@ def listing(
     handles = _Handles(owners, today)
     security = handles.security()
     files = _files(held, handles)
-    made: dict[Forge, Listing] = {}
-    general = [_line(f"{folder}/", (security,)) for folder in folders] if security else []
+    guarded = sorted({_nameable(path, handles) for path in kept}) if security else []
+    general = [_nameable(f"{folder}/", handles) for folder in folders] if security else []
     asked = {path: _union(names, security) for path, (names, _) in files.items()}
-    strict = sorted({*(path for path, (_, strict) in files.items() if strict), *kept})
-    plain = [_line(path, asked[path]) for path in sorted(files)]
-    github = [_line(path, (security,) if security and path in strict else asked[path]) for path in sorted(files)]
-    guarded = [_line(path, (security,)) for path in kept] if security else []
-    made["github"] = _listing([*general, *github, *guarded], handles)
-    sections = ["[keysteward owners]", *general, *plain]
-    sections += ["[keysteward security]", *(_line(path, (security,)) for path in strict)] if security else []
-    made["gitlab"] = _listing(sections, handles)
-    return made
+    strict = {*(path for path, (_, strict) in files.items() if strict and security), *guarded}
+    by_default = [_line(path, (security,)) for path in general if path not in {*files, *strict}]
+    owned = [_line(path, asked[path]) for path in sorted(files)]
+    single = [_line(path, (security,) if path in strict else asked[path]) for path in sorted({*files, *strict})]
+    sections = ["[keysteward owners]", *by_default, *owned]
+    sections += ["[keysteward security]", *(_line(path, (security,)) for path in sorted(strict))] if strict else []
+    return {"github": _listing([*by_default, *single], handles), "gitlab": _listing(sections, handles)}
 
 
 def _files(held: Iterable[Held], handles: _Handles) -> dict[str, tuple[list[str | None], bool]]:

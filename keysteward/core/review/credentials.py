@@ -53,7 +53,7 @@ def removed(before: Declared, now: datetime) -> Iterator[Found]:
         first = "removing it before its decommissioning is over" if spec.decommission else "without decommission="
         yield Found(
             Sort.ENDS,
-            f"removed {first}: `pulumi up`, or `keysteward up --prune`, ends it at {spec.target}, and {who} stops "
+            f"removed {first}: the next pulumi up, or keysteward up --prune, ends it at {spec.target}, and {who} stops "
             f"working at once; declare decommission= with a date first, and remove it {DECOMMISSION_GRACE.days} days "
             "after that",
         )
@@ -223,12 +223,11 @@ def _adopts(old: Spec | None, new: Spec) -> Iterator[Found]:
 def _moved(old: Spec, new: Spec, now: datetime) -> Iterator[Found]:
     where = "holder" if new.kind == "ApiKey" else "client_id"
     named = (old.client_id_given or new.client_id_given or old.name == new.name) and old.kind == new.kind
-    pairs = [("target", old.target, new.target), ("token_url", old.token_url, new.token_url)]
+    pairs = [("target", old.target, new.target)]
     pairs += [(where, old.client_id, new.client_id)] if named else []
-    beside = _beside(new, now)
     for what, was, becomes in pairs:
-        for found in changed(Sort.MOVED, what, was, becomes, beside if what != "token_url" else ""):
-            yield replace(found, until=_until(new, now).date() if what != "token_url" else None)
+        for found in changed(Sort.MOVED, what, was, becomes, _beside(new, now)):
+            yield replace(found, until=_until(new, now).date())
     yield from changed(Sort.ENVIRONMENT_CHANGED, "environment", old.environment, new.environment)
 
 

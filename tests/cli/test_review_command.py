@@ -1,0 +1,461 @@
+"""A pull request is reviewed without a secret: what it changes shows, and neither side runs with a credential."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+from repository import KEY, MORE, STACK, Repository
+
+from keysteward.cli import reading, sides
+from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.review import WEIGHTS, Change, Review, Risk, Sort
+from keysteward.report.review import LONGEST_COMMENT, MARKER, Comment, review_markdown
+
+DOCS = Path(__file__).parents[2] / "docs"
+SECRET = "s3cr3t-of-the-runner"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    return made_in(tmp_path / "repository", monkeypatch)
+
+
+def made_in(top: Path, monkeypatch: pytest.MonkeyPatch, folder: str = "") -> Repository:
+    temporary = top.parent / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delenv("KEYSTEWARD_STACK", raising=False)
+    repository = Repository(top, folder)
+    monkeypatch.chdir(repository.root)
+    return repository
+
+
+def left_over(repository: Repository) -> list[str]:
+    """Return what is still there of a run: worktrees and temporary folders."""
+    temporary = repository.top.parent / "temporary"
+    return repository.worktrees()[1:] + [path.name for path in temporary.iterdir()]
+
+
+def rows(markdown: str) -> list[list[str]]:
+    lines = [line for line in markdown.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def test_nothing_changed(repository: Repository) -> None:
+    shown = repository.run("review", "--base", "main")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.startswith(f"{MARKER}\n### keysteward review: no credential changes\n")
+    assert left_over(repository) == []
+
+
+def test_a_widened_scope_and_a_new_key_are_shown_the_worst_first(repository: Repository) -> None:
+    repository.git("switch", "--quiet", "--create", "more")
+    repository.change('access={api: ["read"]}', 'access={api: ["read", "write"]}')
+    repository.change(MORE, KEY)
+    repository.change('overlap="7d"', 'overlap="5d"')
+    repository.commit("More")
+    shown = repository.run("review", "--base", "main")
+    assert shown.code == 0
+    assert shown.out.startswith(f"{MARKER}\n### keysteward review: 2 high, 1 medium, 1 low\n")
+    assert [(row[0], row[1], row[3], row[4]) for row in rows(shown.out)] == [
+        ("**high**", "`exporter`", "KS016", "`billing`"),
+        ("**high**", "`partner`", "KS023", "`orders`, `sec`"),
+        ("medium", "`partner`", "KS023", "`orders`, `sec`"),
+        ("low", "`exporter`", "KS012", "`billing`"),
+    ]
+    assert "access: write added" in shown.out
+    assert "Approval needed from: `billing`, `orders`, `sec`." in shown.out
+    assert "KS016 No wildcard and no administrator's scopes" in shown.out
+    assert "#### New findings: " in shown.out
+    assert left_over(repository) == []
+
+
+def test_the_json_says_the_same(repository: Repository) -> None:
+    repository.change('access={api: ["read"]}', 'access={api: ["read", "write"]}')
+    shown = repository.run("review", "--base", "main", "--json")
+    document = json.loads(shown.out)
+    assert document["format"] == 1
+    assert document["base"] == repository.git("rev-parse", "main")
+    assert document["stacks"] == ["acme/prod"]
+    assert document["summary"] == {"high": 1, "medium": 0, "low": 0}
+    assert document["changes"] == [
+        {
+            "sort": "scopes added",
+            "risk": "high",
+            "subject": "acme/prod/exporter",
+            "message": "access: write added",
+            "rule": "KS016",
+            "approvers": ["billing"],
+            "until": None,
+        }
+    ]
+    assert document["new_findings"] == document["gone_findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "codes"),
+    [
+        ('access={api: ["read"]}', 'access={api: ["read", "write"]}', (2, 2, 0)),
+        ('consumer="warehouse"', 'consumer="warehouse", token_lifetime="10m"', (0, 0, 0)),
+        ('every="90d"', 'every="120d"', (0, 2, 0)),
+    ],
+    ids=["high", "low", "medium"],
+)
+def test_a_gate_closes_at_its_risk(repository: Repository, old: str, new: str, codes: tuple[int, ...]) -> None:
+    repository.change(old, new)
+    gates = ("high", "medium", "none")
+    assert tuple(repository.run("review", "--base", "main", "--fail-on", gate).code for gate in gates) == codes
+
+
+def test_what_main_has_since_is_not_undone_by_the_branch(repository: Repository) -> None:
+    repository.git("switch", "--quiet", "--create", "mine")
+    repository.change('every="90d"', 'every="60d"')
+    repository.commit("Mine")
+    repository.git("switch", "--quiet", "main")
+    repository.change(MORE, 'client("other"),')
+    repository.commit("Theirs")
+    repository.git("switch", "--quiet", "mine")
+    shown = repository.run("review", "--base", "main", "--json")
+    assert [change["sort"] for change in json.loads(shown.out)["changes"]] == ["rotated more often"]
+
+
+def test_a_new_stack_is_all_added_and_one_that_goes_is_told(repository: Repository) -> None:
+    repository.write("stacks/test.py", STACK.replace("acme/prod", "acme/test"))
+    document = json.loads(repository.run("review", "--base", "main", "--json").out)
+    assert [c["sort"] for c in document["changes"]] == ["stack added", "added", "API added"]
+    assert document["stacks"] == ["acme/prod", "acme/test"]
+    one = json.loads(repository.run("review", "--base", "main", "--stack", "demo", "--json").out)
+    assert one["changes"] == []
+    repository.commit("A second stack")
+    (repository.root / "stacks" / "test.py").unlink()
+    gone = json.loads(repository.run("review", "--base", "main", "--json").out)
+    assert [(c["sort"], c["subject"]) for c in gone["changes"]] == [("stack removed", "acme/test")]
+
+
+def test_a_module_that_exports_no_stack_is_none_unless_it_is_named(repository: Repository) -> None:
+    repository.write("stacks/shared.py", "EVERY = '90d'\n")
+    assert repository.run("review", "--base", "main").code == 0
+    named = repository.run("review", "--base", "main", "--stack", "shared")
+    assert named.code == 1
+    assert (
+        named.err == "error: the head: stack shared: module stacks.shared exports no stack; write: stack = Stack(...)\n"
+    )
+
+
+def test_each_side_has_its_own_modules(repository: Repository) -> None:
+    repository.write("stacks/shared.py", "EVERY = '90d'\n")
+    repository.change("from datetime import date", "from datetime import date\nfrom stacks.shared import EVERY")
+    repository.change('every="90d"', "every=EVERY")
+    repository.commit("Shared")
+    repository.write("stacks/shared.py", "EVERY = '30d'\n")
+    document = json.loads(repository.run("review", "--base", "main", "--json").out)
+    assert [c["message"] for c in document["changes"]] == ["rotation.every: 30d (was 90d)"]
+
+
+def test_a_project_in_a_folder_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = made_in(tmp_path / "repository", monkeypatch, "infra/keys")
+    repository.change('every="90d"', 'every="30d"')
+    document = json.loads(repository.run("review", "--base", "main", "--json").out)
+    assert [c["sort"] for c in document["changes"]] == ["rotated more often"]
+    assert left_over(repository) == []
+
+
+def test_an_owner_who_leaves_is_shown_with_what_that_touches(repository: Repository) -> None:
+    repository.change("contact: billing@example.com,", "contact: billing@example.com, state: gone,", "owners.yaml")
+    shown = repository.run("review", "--base", "main")
+    assert rows(shown.out)[0][1] == "`owner billing`"
+    assert "it touches exporter" in shown.out
+    assert "- **error** (KS002, `exporter`)" in shown.out
+
+
+BAD_HEADS = {
+    "syntax": ("stack = \n", "the head: stack demo: stacks/demo.py, line 1: SyntaxError: invalid syntax"),
+    "environment": (
+        "import os\nstack = os.environ['URL']\n",
+        "the head: stack demo: stacks/demo.py, line 2: KeyError: 'URL'",
+    ),
+    "exit": ("raise SystemExit(0)\n", "the head: stack demo: the stack ends the process when it is loaded"),
+    "hard exit": ("import os\nos._exit(0)\n", "the head: the process that reads it ended without an answer"),
+    "garbage": (
+        "import atexit, sys\natexit.register(lambda: open(sys.argv[1], 'w').write('[1]'))\n" + STACK,
+        "the head: the process that reads it ended without an answer",
+    ),
+    "another answer": (
+        'import atexit, sys\nother = \'{"stacks": {"demo": {"form": 1}}}\'\n'
+        "atexit.register(lambda: open(sys.argv[1], 'w').write(other))\n" + STACK,
+        "the head: what the process that reads it answered is no stack",
+    ),
+    "no owners": (STACK.replace("owners.yaml", "nobody.yaml"), "the head: stack demo: owners file"),
+    "a rule that fails": (
+        STACK.replace('"acme/prod",', '"acme/prod", rules=[lambda stack: 1 / 0],'),
+        "the head: stack demo: ZeroDivisionError when it is checked",
+    ),
+    "a mistake": (STACK.replace('["read"]', '["delete"]'), "M2MClient 'exporter': access: 'api' does not offer delete"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_HEADS)
+def test_a_head_that_does_not_load_is_one_sentence(repository: Repository, bad: str) -> None:
+    text, sentence = BAD_HEADS[bad]
+    repository.write("stacks/demo.py", text)
+    shown = repository.run("review", "--base", "main")
+    assert (shown.code, shown.out) == (1, "")
+    assert sentence in shown.err
+    assert len(shown.err.splitlines()) == 1
+    assert left_over(repository) == []
+
+
+def test_a_base_that_does_not_load_is_one_sentence(repository: Repository) -> None:
+    repository.write("stacks/demo.py", "stack = \n")
+    repository.commit("Broken")
+    repository.write("stacks/demo.py", STACK)
+    shown = repository.run("review", "--base", "main")
+    assert (shown.code, shown.out) == (1, "")
+    assert shown.err == "error: the base (main): stack demo: stacks/demo.py, line 1: SyntaxError: invalid syntax\n"
+    assert left_over(repository) == []
+
+
+def test_a_side_that_takes_too_long_is_ended(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sides, "PATIENCE_SECONDS", 3.0)
+    repository.write("stacks/demo.py", "import time\nwhile True:\n    time.sleep(1)\n")
+    shown = repository.run("review", "--base", "main")
+    assert (shown.code, shown.out) == (1, "")
+    assert "the head: it does not load within 3 seconds" in shown.err
+    assert left_over(repository) == []
+
+
+@pytest.mark.parametrize("ref", ["nowhere", "--output=/tmp/x", "", "main\nother", "HEAD:owners.yaml", "@{-9}"])
+def test_a_base_that_is_not_there_is_one_sentence(repository: Repository, ref: str) -> None:
+    shown = repository.run("review", f"--base={ref}")
+    assert (shown.code, shown.out) == (1, "")
+    assert "is no commit of the repository" in shown.err
+    assert len(shown.err.splitlines()) == 1
+
+
+def test_a_folder_without_git_is_one_sentence(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    shown = repository.run("review", "--base", "main")
+    assert shown.code == 1
+    assert "is in no git repository" in shown.err
+
+
+def test_a_stack_that_neither_side_has_is_one_sentence(repository: Repository) -> None:
+    assert "there is no stack 'other' on either side" in repository.run("review", "--base", "main", "-s", "other").err
+    assert "is not the name of a module" in repository.run("review", "--base", "main", "-s", "../x").err
+
+
+def test_a_shallow_clone_says_what_to_fetch(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.git("switch", "--quiet", "--create", "mine")
+    repository.change('every="90d"', 'every="30d"')
+    repository.commit("Mine")
+    clone = tmp_path / "clone"
+    repository.git("clone", "--quiet", "--depth=1", "--branch=mine", f"file://{repository.top}", str(clone))
+    monkeypatch.chdir(clone)
+    missing = repository.run("review", "--base", "origin/main")
+    assert missing.code == 1
+    assert "this clone is shallow, so first run: git fetch --unshallow origin main" in missing.err
+    repository.git("-C", str(clone), "fetch", "--quiet", "--depth=1", "origin", "main:refs/remotes/origin/main")
+    repository.git("-C", str(clone), "checkout", "--quiet", "--orphan", "rootless")
+    cut = repository.run("review", "--base", "origin/main")
+    assert cut.code == 1
+    assert "fetch-depth: 0" in cut.err
+    repository.git("-C", str(clone), "checkout", "--quiet", "--force", "mine")
+    repository.git("-C", str(clone), "fetch", "--quiet", "--unshallow", "origin")
+    assert repository.run("review", "--base", "origin/main").code == 0
+
+
+def test_neither_side_sees_a_credential(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = f"""import json, os, sys
+with open({str(tmp_path / "seen")!r}, "a") as file:
+    file.write(json.dumps([dict(os.environ), sys.argv]) + chr(10))
+"""
+    repository.write("stacks/demo.py", look + STACK)
+    repository.commit("Curious")
+    names = ("KEYCLOAK_ADMIN", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "GIT_CONFIG_VALUE_0", "XDG_CONFIG_HOME", "HOME")
+    for name in names:
+        monkeypatch.setenv(name, SECRET)
+    assert repository.run("review", "--base", "main").code == 0
+    seen = (tmp_path / "seen").read_text(encoding="utf-8")
+    assert len(seen.splitlines()) == 2
+    assert SECRET not in seen
+    for line in seen.splitlines():
+        environment = json.loads(line)[0]
+        assert set(names) & set(environment) == {"HOME"}
+        assert not Path(environment["HOME"]).exists()
+
+
+def test_nothing_of_the_repository_runs(repository: Repository, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    hook = repository.top / ".git" / "hooks" / "post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {ran}\n", encoding="utf-8")
+    hook.chmod(0o755)
+    repository.write(".gitattributes", "*.py filter=evil\n")
+    repository.git("config", "filter.evil.clean", "cat")
+    repository.git("config", "filter.evil.smudge", f"touch {ran}; cat")
+    repository.git("config", "filter.evil.required", "true")
+    repository.git("config", "core.fsmonitor", f"touch {ran}")
+    repository.git("-c", "core.fsmonitor=false", "add", "--all")
+    repository.git("-c", "core.fsmonitor=false", "commit", "--quiet", "-m", "Filtered")
+    ran.unlink(missing_ok=True)
+    assert repository.run("review", "--base", "main").code == 0
+    assert not ran.exists()
+
+
+def test_what_a_stack_prints_does_not_reach_the_comment(repository: Repository) -> None:
+    noise = "import sys\nprint('<b>noise</b>')\nprint('noise', file=sys.stderr)\n"
+    repository.write("stacks/demo.py", noise + STACK)
+    shown = repository.run("review", "--base", "main")
+    assert "noise" not in shown.out + shown.err
+    assert shown.out.startswith(MARKER)
+
+
+def test_ctrl_c_leaves_nothing_behind(repository: Repository, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    wait = f"import os, time\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(300)\n"
+    repository.write("stacks/demo.py", wait)
+    repository.commit("Waits")
+    command = [sys.executable, "-c", "from keysteward.cli.main import app; app()", "review", "--base", "main"]
+    running = subprocess.Popen(command, cwd=repository.root, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(repository.worktrees()) == 2
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert (running.returncode, said) == (130, "interrupted\n")
+    assert left_over(repository) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+NASTY = (
+    "<img src=x onerror=alert(1)> @acme/security [x](https://evil.example) ![](https://evil.example/p) | `a` \\n/merge"
+)
+
+
+def test_who_writes_a_purpose_or_names_a_holder_formats_nothing(repository: Repository) -> None:
+    repository.change(
+        MORE, f'client("nasty", consumer="warehouse", purpose="{NASTY}"),\n        ' + KEY.replace("org-1", NASTY)
+    )
+    repository.commit("Nasty")
+    repository.change("onerror=alert(1)", "onerror=alert(2)")
+    repository.change("onerror=alert(1)", "onerror=alert(2)")
+    shown = repository.run("review", "--base", "main").out
+    assert len(rows(shown)) == 2
+    assert shown.count("alert(2)") == 2
+    shown += repository.run("review", "--base", "main~1").out
+    markdown = re.sub(r"`[^`\n]+`", "", shown)
+    markdown = re.sub(r"<code>[^<\n]*</code>", "", markdown)
+    assert re.findall(r"<(?!br>|sub>|/sub>|!-- keysteward review -->)", markdown) == []
+    assert not re.search(r"@\w|\]\(|https?://|!\[", markdown)
+    assert [line for line in shown.splitlines() if line.startswith("/")] == []
+    assert {len(row) for row in rows(shown)} == {5}
+
+
+def test_with_read_rights_it_says_what_the_next_run_would_do(repository: Repository) -> None:
+    repository.change('access={api: ["read"]}', 'access={api: ["read", "write"]}')
+    shown = repository.run("review", "--base", "main", "--live")
+    assert shown.code == 0
+    told = shown.out.split("#### What the next run would do\n")[1]
+    assert "- `exporter`: create; &#35;&#8203;1 create client exporter; issue generation 1" in told
+    assert "`api`" not in told
+    document = json.loads(repository.run("review", "--base", "main", "--live", "--json").out)
+    assert [plan["identity"] for plan in document["live"]["plans"]] == ["acme/prod/exporter"]
+    same = repository.run("review", "--base", "HEAD", "--live", "--stack", "demo")
+    assert same.code == 0
+
+
+def many(count: int) -> tuple[Change, ...]:
+    made = []
+    for number in range(count):
+        risk = list(Risk)[number % 3]
+        message = f"access: scope-{number} added; " + "it may do more than before " * 8
+        made.append(Change(Sort.SCOPES_MORE, risk, f"acme/prod/job-{number:05}", message, "KS016", ("billing",)))
+    return tuple(sorted(made, key=lambda change: change.order))
+
+
+def test_a_comment_is_no_longer_than_a_forge_takes_and_says_what_it_left_out() -> None:
+    findings = tuple(Finding(Kind.POLICY, Severity.NOTE, f"acme/prod/job-{n}", "ж" * 200) for n in range(900))
+    made = Review(many(900), findings)
+    text = review_markdown(Comment(made, "main", "c" * 40, ("acme/prod",)))
+    assert len(text.encode()) <= LONGEST_COMMENT
+    assert text.startswith(MARKER)
+    shown = rows(text)
+    assert len(shown) > 100
+    assert [row[0] for row in shown] == ["**high**"] * len(shown)
+    assert f"**{300 - len(shown)} high, 300 medium, 300 low left out, since a comment is no longer.**" in text
+    assert "901 more lines left out" in text
+    assert "keysteward review --base main" in text
+
+
+def test_a_comment_that_fits_leaves_nothing_out() -> None:
+    text = review_markdown(Comment(Review(many(90)), "main", "c" * 40, ("acme/prod",)))
+    assert "left out" not in text
+    assert len(rows(text)) == 90
+
+
+def test_a_day_until_which_something_wider_stays_valid_is_in_the_json(repository: Repository) -> None:
+    repository.change(MORE, KEY.replace('["read"]', '["read", "write"]'))
+    repository.commit("A key")
+    repository.change('access={api: ["read", "write"]}', 'access={api: ["read"]}')
+    (change,) = json.loads(repository.run("review", "--base", "main", "--json").out)["changes"]
+    assert change["sort"] == "scopes removed"
+    assert date.fromisoformat(change["until"]) > date(2026, 1, 1)
+
+
+def test_a_rule_of_ones_own_that_is_edited_shows(repository: Repository) -> None:
+    repository.change("stack = Stack(", "def ours(stack):\n    return []\n\n\nstack = Stack(")
+    repository.change('owners="owners.yaml",', 'owners="owners.yaml", rules=[ours],')
+    repository.commit("A rule")
+    repository.change("    return []", "    return ()")
+    document = json.loads(repository.run("review", "--base", "main", "--json").out)
+    assert [(c["sort"], c["approvers"]) for c in document["changes"]] == [("own rule changed", ["sec"])]
+
+
+def test_one_stack_is_read_as_the_process_reads_it(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "answer.json"
+    request = {"now": "2026-12-01T00:00:00+00:00", "stacks": ["demo", "other"], "named": False}
+    monkeypatch.setattr(sys, "argv", ["reading", str(file)])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(request)))
+    for name in [n for n in sys.modules if n.split(".")[0] == "stacks"]:
+        monkeypatch.delitem(sys.modules, name)
+    reading.main()
+    told = json.loads(file.read_text(encoding="utf-8"))["stacks"]
+    assert told["other"] == {}
+    assert told["demo"]["form"]["identity"] == "acme/prod"
+    assert repository.root.is_dir()
+
+
+def test_the_page_lists_every_sort_of_change_with_its_risk_and_rule() -> None:
+    page = (DOCS / "review.md").read_text(encoding="utf-8")
+    wrong = []
+    for sort, weight in WEIGHTS.items():
+        risk = str(weight.client) if weight.client is weight.key else f"{weight.client}; key: {weight.key}"
+        rule = weight.rule if weight.key_rule in {"", weight.rule} else f"{weight.rule}; key: {weight.key_rule}"
+        security = "yes" if weight.security else ""
+        if f"| {sort} | {risk} | {rule} | {security} |" not in page:
+            wrong.append(f"| {sort} | {risk} | {rule} | {security} |")
+    assert wrong == []
