@@ -96,7 +96,7 @@ ks002 = rule(
     "KS002",
     "The owner is still there, or has a deputy",
     reason="What belonged to somebody who left is what attackers find: nobody would notice its use.",
-    breaks="`owner` is `gone`, or past the day in `leaves`, and following `deputy` from one to the next leads to nobody.",
+    breaks="`owner` is `gone`, or past the day in `leaves`, and `deputy`, from one to the next, leads to nobody.",
     mend="name an active owner (keysteward offboard OWNER --to OTHER does it for all of theirs), "
     "or let offboard revoke it",
     client=Severity.ERROR,
@@ -180,7 +180,8 @@ def ks007(case: Case) -> Iterable[str]:
     "KS008",
     "The consumer is still there",
     reason="What a retired system used works for whoever finds it in its backups.",
-    breaks=f"`consumer` is `retired`, past the day in `retires`, or within {LEAVING_NOTICE.days} days of it.",
+    breaks=f"`consumer` is `retired`, past the day in `retires`, or within {LEAVING_NOTICE.days} days of it, and no "
+    "`decommission` is given.",
     mend="write decommission= with a date, or name the consumer that uses it now",
     client=Severity.WARNING,
     key=Severity.WARNING,

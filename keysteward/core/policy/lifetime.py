@@ -85,7 +85,7 @@ def _longest(case: Case, name: str, given: timedelta, longest: timedelta) -> Ite
     "KS013",
     "Old and new are both valid for a while",
     reason="A rotation that breaks its consumer is a rotation that will be put off.",
-    breaks="`rotation.overlap` is 0. Of a `ClientSecret` whose target holds one secret this says nothing: there is no choice.",
+    breaks="`rotation.overlap` is 0; except of a `ClientSecret` whose target holds one secret: there is no choice.",
     mend="give rotation.overlap; where the target holds one secret, choose a key pair or alternate_clients",
     client=Severity.NOTE,
     key=Severity.WARNING,
@@ -239,7 +239,8 @@ def ks028(case: Case) -> Iterable[str]:
     "KS030",
     "It is used",
     reason="What nobody uses can only be misused.",
-    breaks=f"The target shows use, and none for {_both(CLIENT_SILENCE, KEY_SILENCE)}. A rotation is no use.",
+    breaks=f"The target shows use, and none for {_both(CLIENT_SILENCE, KEY_SILENCE)}. A rotation is no "
+    "use. With `decommission` it is on its way already.",
     mend="find out whether its consumer is gone; then write decommission= with a date, or remove it",
     client=Severity.WARNING,
     key=Severity.WARNING,
@@ -251,7 +252,7 @@ def ks030(case: Case) -> Iterable[str]:
     """Unused."""
     life = case.life
     heard = None if life is None or not life.shows_use else life.last_used or life.begun or life.since
-    if life is None or heard is None:
+    if life is None or heard is None or case.spec.decommission is not None:
         return
     longest, silent = KEY_SILENCE if case.spec.key else CLIENT_SILENCE, case.now - heard
     if silent > longest:

@@ -60,9 +60,9 @@ def ks017(case: Case) -> Iterable[str]:
     "KS018",
     "Each consumer has a credential of its own",
     reason="What several use cannot be ended for one of them, and no log says who it was.",
-    breaks="`consumer` reads like a list and the owners file does not list it as one consumer, or `deliver_to` has places "
-    "of different paths. (One path in several stores is one consumer's.)",
-    mend="declare one for each of them; a consumer that is one all the same is listed under consumers in the owners file",
+    breaks="`consumer` reads like a list and is not listed in the owners file, or `deliver_to` has places of different "
+    "paths. (One path in several stores is one consumer's.)",
+    mend="declare one for each of them; or if it is one all the same, list it under consumers in the owners file",
     client=Severity.NOTE,
     key=Severity.WARNING,
     owasp=("NHI9",),
@@ -116,8 +116,8 @@ def ks019(case: Case) -> Iterable[str]:
     "KS020",
     "Production shares nothing with what is not production",
     reason="A test system is easier to get into, and here it leads on into production.",
-    breaks="A credential of another environment has an audience, or a holder of API keys, that one of production has at "
-    "the same target.",
+    breaks="A credential of another environment has an audience, or a holder of API keys, that one of production has "
+    "at the same target.",
     mend="give the other environment an API, or a holder, of its own",
     client=Severity.WARNING,
     key=Severity.WARNING,
@@ -135,7 +135,7 @@ def ks020(case: Case) -> Iterable[str]:
     "KS021",
     "It is delivered in its own environment",
     reason="A production secret in a place of a test system is readable by whoever tests.",
-    breaks="A part of a place's path, its ending, or its store says another environment than `environment`. The part that "
+    breaks="A part of a place's path, its ending, or its store says another than `environment`. A part that "
     "is its own name says nothing.",
     mend="correct the place, or the environment",
     client=Severity.WARNING,
@@ -170,7 +170,7 @@ def ks022(case: Case) -> Iterable[str]:
     "KS023",
     "No standing key where there is something better",
     reason="An API key is itself what every call carries; a token is over in minutes.",
-    breaks="An `ApiKey` that is neither `Transitional` nor `Bootstrap` is at a target that has M2M clients or federation.",
+    breaks="An `ApiKey`, neither `Transitional` nor `Bootstrap`, is at a target that has M2M clients or federation.",
     mend="declare the client that takes over and make the key Transitional (keysteward.modules.partner_key)",
     client=None,
     key=Severity.NOTE,

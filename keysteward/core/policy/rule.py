@@ -121,7 +121,7 @@ class Rule:
         return self.key if spec.key else self.client
 
 
-def rule(  # noqa: PLR0913 - a rule is written down with all of its words
+def rule(
     number: str,
     title: str,
     *,

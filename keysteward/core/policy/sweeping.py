@@ -58,7 +58,7 @@ TABLE = (
     ),
     Sweep("Auth0", ("create:client_grants", "update:client_grants"), "the right to give itself any scope"),
     Sweep("AWS", ("administratoraccess", "poweruseraccess", "iamfullaccess"), "nearly all of an account"),
-    Sweep("Microsoft", (".default",), "all that was ever consented to"),
+    Sweep("Microsoft", (".default", "*/.default"), "all that was ever consented to"),
     Sweep(
         "Microsoft",
         (

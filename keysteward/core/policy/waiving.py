@@ -31,7 +31,8 @@ def ks031(case: Case) -> Iterable[str]:
         if waiver.until <= case.today:
             yield f"waivers: the one for {waiver.rule} ended on {waiver.until} ({waiver.reason})"
         elif until is not None and until - case.now > every:
-            yield f"waivers: the one for {waiver.rule} is until {waiver.until}; the rule is {show_duration(every)} at most"
+            longest = show_duration(every)
+            yield f"waivers: the one for {waiver.rule} is until {waiver.until}; the rule is {longest} at most"
 
 
 def standing(case: Case, broken: Rule) -> Waiver | None:
