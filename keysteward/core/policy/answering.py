@@ -185,7 +185,7 @@ def ks007(case: Case) -> Iterable[str]:
     mend="write decommission= with a date, or name the consumer that uses it now",
     client=Severity.WARNING,
     key=Severity.WARNING,
-    owasp=("NHI1",),
+    owasp=("NHI1", "NHI3"),
     kind=Kind.CONSUMER_GONE,
 )
 def ks008(case: Case) -> Iterable[str]:

@@ -22,7 +22,7 @@ _SEVERAL = 2
     "KS016",
     "No wildcard and no administrator's scopes",
     reason="Whoever has a machine's secret has all that it may do, at any hour and unseen.",
-    breaks="A scope of `access` or `optional_access` is in the table below.",
+    breaks="A scope of `access` or `optional_access` has a wildcard, or is one that docs/rules.md lists as sweeping.",
     mend="name the scopes that its consumer uses",
     client=Severity.WARNING,
     key=Severity.WARNING,
@@ -65,7 +65,7 @@ def ks017(case: Case) -> Iterable[str]:
     mend="declare one for each of them; or if it is one all the same, list it under consumers in the owners file",
     client=Severity.NOTE,
     key=Severity.WARNING,
-    owasp=("NHI9",),
+    owasp=("NHI3", "NHI9"),
 )
 def ks018(case: Case) -> Iterable[str]:
     """Consumers."""
@@ -140,7 +140,7 @@ def ks020(case: Case) -> Iterable[str]:
     mend="correct the place, or the environment",
     client=Severity.WARNING,
     key=Severity.WARNING,
-    owasp=("NHI8",),
+    owasp=("NHI2", "NHI8"),
 )
 def ks021(case: Case) -> Iterable[str]:
     """Delivered elsewhere."""
@@ -158,7 +158,7 @@ def ks021(case: Case) -> Iterable[str]:
     mend='write auth_method="private_key_jwt"; the change is a rotation with overlap',
     client=Severity.NOTE,
     key=None,
-    owasp=("NHI4",),
+    owasp=("NHI2", "NHI4"),
 )
 def ks022(case: Case) -> Iterable[str]:
     """Key pair."""
@@ -174,7 +174,7 @@ def ks022(case: Case) -> Iterable[str]:
     mend="declare the client that takes over and make the key Transitional (keysteward.modules.partner_key)",
     client=None,
     key=Severity.NOTE,
-    owasp=("NHI4", "NHI7"),
+    owasp=("NHI4", "NHI6", "NHI7"),
 )
 def ks023(case: Case) -> Iterable[str]:
     """Standing key."""
