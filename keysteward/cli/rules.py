@@ -25,8 +25,7 @@ def command(
 ) -> None:
     """Show the rules of the two kinds, M2M clients and API keys (treated more strictly), and the numbered ones.
 
-    With --stack: as that stack sets their levels, and its waivers. What breaks a rule shows in every preview; see
-    docs/rules.md.
+    With --stack: as that stack sets their levels, and its waivers. See docs/rules.md.
 
     Exit code 0: shown; 1: the stack does not load.
     """

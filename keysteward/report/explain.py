@@ -37,7 +37,7 @@ def near_rules(asked: str) -> list[Rule]:
     if digits is not None:
         wanted = int(digits.group())
         return sorted(sorted(RULES.values(), key=lambda rule: abs(int(rule.number[2:]) - wanted))[:NEAR], key=_number)
-    words = set(re.findall(r"[a-z]{4,}", asked.casefold()))
+    words = set(re.findall(r"[a-z]{5,}", asked.casefold()))
     spoken = [rule for rule in RULES.values() if any(w in f"{rule.title} {rule.breaks}".casefold() for w in words)]
     return spoken[:NEAR]
 

@@ -17,10 +17,10 @@ RULES_HEAD = """\
 
 {notice}
 
-Every declaration is held against these rules in `keysteward preview`, `keysteward up`, `keysteward drift` and
-`keysteward review`, and by `pulumi preview` and `pulumi up`. An **error** stops a run before any call, by either door;
-a warning or a note stops nothing. What a rule counts as depends on the kind, "-" means that it does not apply. Reading
-is never stopped.
+Every declaration is held against these rules. What a rule counts as depends on the kind, "-" means that it does not
+apply. An **error** stops `keysteward up` and `preview`, and `pulumi up` and `preview`, before any call; a **warning**
+shows in both previews and stops nothing; a **note** shows in `keysteward show`, `keysteward drift` and
+`keysteward review`, which are never stopped.
 
 - **Levels**: `Stack(..., levels={{"KS016": "error"}})` sets what a rule counts as in a stack: `off`, `note`, `warning`
   or `error`. `keysteward rules --stack NAME` shows what counts there.

@@ -1,4 +1,4 @@
-"""`keysteward rules`, `keysteward explain`, and the embedded door: what breaks a mandatory rule stops it before any call."""
+"""`keysteward rules` and `explain`, and the embedded door, which a broken mandatory rule stops before any call."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cli_project import Answer, Project
 from keysteward import Waiver
 from keysteward.core.policy import RULES
 
+DIFFERS = 2
 TODAY = datetime.now(UTC).date()
 """Of the checks before any call, which go by this machine's day."""
 
@@ -165,11 +166,14 @@ def test_a_raised_rule_stops_the_door_and_a_waiver_opens_it_again(project: Proje
     assert project.target.calls == []
     waived = waiver("KS006")
     project.declare(project.client(consumer=None, waivers=[waived]), levels={"KS006": "error"})
-    done = project.run("up", "--yes")
-    assert done.code == 0
-    words = f"consumer: nobody is named who uses it (waived until {waived.until} by security: A migration)"
-    assert words in done.out + done.err + project.run("preview").out
+    assert project.run("up", "--yes").code == 0
     assert project.states() == ["1 current"]
+    words = f"consumer: nobody is named who uses it (waived until {waived.until} by security: A migration)"
+    assert words in project.run("show", "billing-exporter").out
+    found = json.loads(project.run("drift", "--json").out)["findings"]
+    assert [(f["rule"], f["severity"], f["message"]) for f in found if f["rule"] == "KS006"] == [
+        ("KS006", "note", words)
+    ]
 
 
 def test_what_breaks_a_rule_stops_no_command_that_only_shows(project: Project) -> None:
@@ -179,4 +183,8 @@ def test_what_breaks_a_rule_stops_no_command_that_only_shows(project: Project) -
     assert project.run("preview").code == 1
     looked = project.run("show", "billing-exporter")
     assert looked.code == 0
-    assert "billing-exporter" in looked.out
+    drift = project.run("drift")
+    assert drift.code == DIFFERS
+    gone = "owner: 'jo' is gone, and nobody answers in their place"
+    assert gone in looked.out
+    assert gone in drift.out
