@@ -1,5 +1,5 @@
 # ruff: noqa: INP001, S106 - a script beside the pages it writes; a token's lifetime is no password
-"""Writes docs/declaration.md and docs/targets.md from the code: types, defaults, errors, capabilities are read off it.
+"""Writes the pages that are read off the code: types, defaults, errors, capabilities, rules, frameworks.
 
 Run it with `make docs`. A test fails when a page is not what this writes, or when a field has no words here.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from keysteward import (
+    Allowed,
     ApiKey,
     Bootstrap,
     ClientSecret,
@@ -44,10 +45,12 @@ from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.manual import Manual, Probe
 from keysteward.providers.workos import WorkOS
+from keysteward.report.policy_pages import frameworks_page, rules_page
 from keysteward.report.rules import rules_rows
 from keysteward.testing.memory import Clock, MemoryTarget
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
+WAIVED_UNTIL: Final = date(2027, 3, 31)
 
 HERE: Final = Path(__file__).parent
 NOTICE: Final = "<!-- Written by docs/generate.py; change the code or that file, then run `make docs`. -->"
@@ -138,9 +141,16 @@ def governed(**fields: Any) -> Governed:  # noqa: ANN401 - forwarded
     return Governed("customer-keys", **{**given, **fields})
 
 
-def waiver(rule: str) -> Waiver:
-    """Return a waiver of a rule."""
-    return Waiver(rule, reason="A migration is under way", approved_by="security", until=date(2027, 3, 31))
+def waiver(rule: str, **fields: Any) -> Waiver:  # noqa: ANN401 - forwarded
+    """Return a sound waiver of a rule with some fields changed."""
+    given = {"reason": "A migration is under way", "approved_by": "security", "until": WAIVED_UNTIL}
+    return Waiver(rule, **{**given, **fields})
+
+
+def allowed(**fields: Any) -> Allowed:  # noqa: ANN401 - forwarded
+    """Return a sound allowance with some fields changed."""
+    given = {"names": "legacy-*", "target": CORP, "owner": "team-billing", "reason": "Ends with the old shop"}
+    return Allowed(**{**given, "until": date(2027, 3, 31), **fields})
 
 
 def stack(*declarations: Any, **fields: Any) -> Stack:  # noqa: ANN401 - forwarded
@@ -404,10 +414,39 @@ STACK: Final[Mapping[str, Words]] = {
         "error",
         wrong=lambda: stack(client(), levels={"KS999": "error"}),
     ),
-    "allowed": Words("what is knowingly left alone at its targets, each `Allowed` entry until a day"),
+    "allowed": Words(
+        "what is knowingly left alone at its targets, each `Allowed` entry until a day",
+        wrong=lambda: stack(allowed=[allowed(owner="team-x")]),
+    ),
     "heartbeat": Words("when no run came by for longer, drift reports it", "duration"),
     "limit": Words(
         "the blast radius: what would end more than `count` credentials and more than `share` of them stops"
+    ),
+}
+
+WAIVER: Final[Mapping[str, Words]] = {
+    "rule": Words("the number of a [rule](rules.md) that is not mandatory", wrong=lambda: waiver("wildcards")),
+    "reason": Words("why it may be broken", wrong=lambda: waiver("KS016", reason="")),
+    "approved_by": Words("who approved it", wrong=lambda: waiver("KS016", approved_by="")),
+    "until": Words(
+        "from this day on the rule counts again, and the waiver is a finding",
+        "day",
+        lambda: waiver("KS016", until="next spring"),
+    ),
+}
+
+ALLOWED: Final[Mapping[str, Words]] = {
+    "names": Words(
+        "shell patterns over client_ids, remote ids, ids and names of keys, and names of scopes",
+        wrong=lambda: Allowed(target=CORP, owner="team-billing", reason="-", until=date(2027, 3, 31)),
+    ),
+    "target": Words("where it is"),
+    "owner": Words("who answers for leaving it alone", wrong=lambda: stack(allowed=[allowed(owner="team-old")])),
+    "reason": Words("why it is left alone", wrong=lambda: allowed(reason="")),
+    "until": Words(
+        "from this day on what it names is a finding again, and so is the entry",
+        "day",
+        lambda: allowed(until="next spring"),
     ),
 }
 
@@ -456,12 +495,22 @@ the declaration and the field, and comes before any call.
 
 {limit}
 
+`Allowed`: what exists at a target and is left alone on purpose, neither declared nor governed.
+
+{allowed}
+
 The [owners file](owners.md) is YAML with `teams` and `people`; each name has a `contact`, and may have a state, a
 deputy and a name at the forge:
 
 ```yaml
+unassigned_until: 2027-03-31
 teams:
   team-billing: {{contact: billing@example.com}}
+people:
+  jo: {{contact: jo@example.com, state: leaving, leaves: 2027-01-31, deputy: team-billing}}
+consumers:
+  warehouse-etl: {{contact: "#warehouse", owner: team-billing}}
+  partner-acme: {{contact: it@acme.example.com, kind: partner, state: retiring, retires: 2027-06-30}}
 ```
 
 ## RotationSchedule
@@ -479,6 +528,10 @@ An API as OAuth 2.0 knows it. A client depends on those it uses.
 Fields of `M2MClient`, `ClientSecret`, `ApiKey` and `ManualKey` alike.
 
 {credential}
+
+`Waiver`: one rule that this credential may break until a day. Its findings become notes that say so.
+
+{waiver}
 
 ## M2MClient
 
@@ -528,8 +581,9 @@ Keys that others make, as an organization's own customers do: counted, judged an
 
 ## Rules of the two kinds
 
-M2M clients get short-lived tokens; an API key is itself what every call carries, and is treated more strictly. What
-breaks a rule is a note in every preview; `keysteward rules` prints this table.
+M2M clients get short-lived tokens; an API key is itself what every call carries, and is treated more strictly.
+`keysteward rules` prints this table. These limits, and what else is judged, are held by the numbered rules:
+[rules.md](rules.md) says for each why, what breaks it, what it counts as and how it is waived.
 
 {rules}
 
@@ -561,6 +615,7 @@ TYPES: Final[Mapping[str, str]] = {
     "Mapping[str, str]": "mapping of text to text",
     "Method": '`"client_secret"` or `"private_key_jwt"`',
     "Name": "text",
+    "Annotated[str, Field(pattern='^KS[0-9]{3}$')]": "text",
     "Names": "text, or list of text",
     "RotationSchedule": "`RotationSchedule`",
     "Sequence[Allowed]": "list of `Allowed`",
@@ -726,6 +781,8 @@ def declaration() -> str:
             (Delivery, _all(Delivery), DELIVERY),
             (Webhook, _all(Webhook), WEBHOOK),
             (Limit, _all(Limit), LIMIT),
+            (Waiver, _all(Waiver), WAIVER),
+            (Allowed, _all(Allowed), ALLOWED),
         )
         if set(names) != set(words)
     }
@@ -734,6 +791,8 @@ def declaration() -> str:
     tables = {
         "stack": _table(Stack, STACK, _all(Stack)),
         "limit": _table(Limit, LIMIT, _all(Limit)),
+        "allowed": _table(Allowed, ALLOWED, _all(Allowed)),
+        "waiver": _table(Waiver, WAIVER, _all(Waiver)),
         "schedule": _table(RotationSchedule, SCHEDULE, _all(RotationSchedule)),
         "server": _table(ResourceServer, SERVER, _all(ResourceServer)),
         "credential": _table(base, CREDENTIAL, shared),
@@ -853,6 +912,8 @@ def _summary(name: str, what: str, can: Capabilities) -> str:
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "declaration.md": declaration,
     "targets.md": targets,
+    "rules.md": lambda: rules_page(NOTICE, WAIVED_UNTIL),
+    "frameworks.md": lambda: frameworks_page(NOTICE),
     "../README.md": readme,
 }
 

@@ -168,4 +168,5 @@ def _life(world: World, ledger: Ledger, usage: Usage) -> Life:
             times += [s.last_used for s in found.secrets if not record.holder or s.id in ids]
         times.append(usage.last(record.target, record.remote_id or record.client_id))
         times += [usage.last(record.target, i) for i in ids if i is not None]
-    return Life(since, max((t for t in times if t is not None), default=None), shows)
+    begun = min((g.current_since for g in ledger.generations if g.current_since is not None), default=None)
+    return Life(since, max((t for t in times if t is not None), default=None), shows, begun)

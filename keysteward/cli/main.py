@@ -19,6 +19,7 @@ from keysteward.cli import (
     deliver,
     doctor,
     drift,
+    explain,
     hold,
     lift,
     mv,
@@ -139,6 +140,7 @@ app.command("whose", context_settings={"ignore_unknown_options": True})(whose.co
 app.command("review")(review.command)
 app.command("codeowners")(codeowners.command)
 app.command("rules")(rules.command)
+app.command("explain")(explain.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)
 app.add_typer(audit.app, name="audit")

@@ -1,26 +1,47 @@
-"""`keysteward rules`: the two kinds of credentials side by side, with the rules of each. Reads nothing."""
+"""`keysteward rules`: the two kinds of credentials side by side, and the numbered rules. Reads a stack when asked."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
+from keysteward.cli.loading import StackOption, load_stack
 from keysteward.cli.terminal import show, show_json
-from keysteward.report.rules import rules_json, rules_lines
+from keysteward.core.errors import DeclarationError
+from keysteward.core.policy import mistakes
+from keysteward.core.stack import Stack
+from keysteward.report.rules import numbered_lines, rules_json, rules_lines, waiver_lines
 
 
 def command(
+    stack: StackOption = None,
     *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document (format 1) in place of text.")
     ] = False,
 ) -> None:
-    """Show the rules of the two kinds: M2M clients, and API keys, which are treated more strictly.
+    """Show the rules of the two kinds, M2M clients and API keys (treated more strictly), and the numbered ones.
 
-    What breaks a rule is a note in every preview; see docs/declaration.md.
+    With --stack: as that stack sets their levels, and its waivers. See docs/rules.md.
+
+    Exit code 0: shown; 1: the stack does not load.
     """
+    loaded, today = None if stack is None else _loaded(stack), datetime.now(UTC).date()
     if as_json:
-        show_json(rules_json())
-    else:
-        show(rules_lines())
+        show_json(rules_json(loaded, today))
+        return
+    show([*rules_lines(), Text(), *numbered_lines(loaded)])
+    if loaded is not None:
+        show([Text(), *waiver_lines(loaded, today)])
+
+
+def _loaded(name: str) -> Stack:
+    """Load a stack whose levels and waivers can be meant. Raises DeclarationError."""
+    stack = load_stack(name)
+    wrong = list(mistakes(stack))
+    if wrong:
+        raise DeclarationError("\n".join(wrong))
+    return stack

@@ -64,6 +64,7 @@ def _sentences(kind: str, name: object, error: ValidationError) -> list[str]:
             "missing_keyword_only_argument": "is required",
             "unexpected_keyword_argument": "is not a field of this declaration",
             "string_too_short": "must not be empty",
+            "string_pattern_mismatch": "write the number of a rule, such as KS016",
             **dict.fromkeys(_DATE_PROBLEMS, "is not a date; write for example date(2027, 1, 31)"),
         }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         sentences.append(f"{subject}: {where}: {text}" if where and where != "0" else f"{subject}: {text}")

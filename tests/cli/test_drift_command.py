@@ -98,7 +98,7 @@ def test_an_owner_who_is_gone_is_found_and_stops_only_what_writes(settled: Proje
     shown = settled.run("drift")
     assert shown.code == 2
     assert "owner gone: owner: 'team-billing' is gone, and nobody answers in their place" in shown.out
-    assert "keysteward offboard OWNER --to OTHER" in shown.out
+    assert "keysteward offboard team-billing --to OTHER" in shown.out
     assert settled.run("up", "--yes").code == 1
 
 

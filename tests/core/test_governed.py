@@ -102,6 +102,6 @@ def test_a_governed_set_needs_an_owner_and_a_target_with_keys() -> None:
     )
     made = Company(MINTING, keys=NAMED_KEYS)
     assert refused("nobody") == (
-        "Governed 'customers': owner: 'nobody' is not in the owners file; add the team or person to the owners file, "
-        "or correct the name"
+        "Governed 'customers': owner: 'nobody' is not in the owners file (it lists team-billing); add the team "
+        "or person to the owners file, or correct the name"
     )

@@ -2,81 +2,72 @@
 
 Each rule counts as a note, a warning or an error by the kind of credential; a stack can set another level for a rule,
 and a declaration can waive one for a time. An error that is not waived stops both doors before any call, if it can be
-seen without one.
+seen without one. Mandatory rules (not `waivable`) can be neither waived nor lowered.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
+from typing import get_args
 
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.models import Waiver
 from keysteward.core.owners import Owners
-from keysteward.core.policy import answering, lifetime, reach
+from keysteward.core.policy import answering, lifetime, reach, waiving
 from keysteward.core.policy.rule import Around, Case, Life, Rule
-from keysteward.core.stack import Stack
+from keysteward.core.stack import Level, Stack
 
-__all__ = ["RULES", "WAIVER_OVER", "Case", "Life", "Rule", "judge", "judge_sets", "mistakes", "stopping"]
+__all__ = ["RULES", "Case", "Life", "Rule", "judge", "judge_sets", "level_of", "mistakes", "outranked", "stopping"]
 
+_ALL = (*answering.RULES, *lifetime.RULES, *reach.RULES, waiving.ks031)
+_PLACEHOLDER = re.compile(r"\b(?:NAME|OWNER|OTHER)\b")
 
-def _waiver_over(case: Case) -> Iterable[str]:
-    for waiver in case.declared.waivers:
-        if waiver.until <= case.now.date():
-            yield f"waivers: the one for {waiver.rule} ended on {waiver.until} ({waiver.reason})"
-
-
-WAIVER_OVER = Rule(
-    "KS031",
-    "No waiver is over",
-    "A waiver that outlives its day is how an exception becomes the rule.",
-    "mend what it was for and remove it, or have it approved again with a new day",
-    Severity.WARNING,
-    Severity.WARNING,
-    (),
-    _waiver_over,
-    waivable=False,
-)
-
-RULES: Mapping[str, Rule] = {
-    rule.number: rule
-    for rule in sorted((*answering.RULES, *lifetime.RULES, *reach.RULES, WAIVER_OVER), key=lambda rule: rule.number)
-}
+RULES: Mapping[str, Rule] = {rule.number: rule for rule in sorted(_ALL, key=lambda rule: rule.number)}
 """All rules by number."""
+
+_LEVELS: tuple[str, ...] = get_args(Level)
 
 
 def mistakes(stack: Stack) -> Iterator[str]:
-    """Yield a sentence for each level and waiver that names a rule which is not there, or may not be waived."""
-    for number in stack.levels:
+    """Yield a sentence for each level and waiver that cannot be meant: of no rule, or of one that is mandatory."""
+    subject = f"Stack {stack.identity!r}: levels"
+    for number, level in stack.levels.items():
         if number not in RULES:
-            yield f"Stack {stack.identity!r}: levels: {number!r} is no rule; keysteward rules lists them"
+            yield f"{subject}: {number!r} is no rule; keysteward rules lists them"
+        elif level not in _LEVELS:
+            yield f"{subject}: {number} must be one of {', '.join(_LEVELS)}"
+        elif not RULES[number].waivable and _lowers(level, RULES[number]):
+            yield f"{subject}: {number} is mandatory and cannot be lowered to {level}: {RULES[number].reason}"
     for declared in stack.credentials:
         for waiver in declared.waivers:
-            subject = f"{type(declared).__name__} {declared.name!r}: waivers: {waiver.rule}"
-            if waiver.rule not in RULES:
-                yield f"{subject} is no rule; keysteward rules lists them"
+            subject = f"{type(declared).__name__} {declared.name!r}: waivers"
+            given: object = waiver
+            if not isinstance(given, Waiver):
+                yield f'{subject}: write Waiver("KS016", reason=..., approved_by=..., until=...) for each'
+            elif waiver.rule not in RULES:
+                yield f"{subject}: {waiver.rule} is no rule; keysteward rules lists them"
             elif not RULES[waiver.rule].waivable:
-                yield f"{subject} cannot be waived: {RULES[waiver.rule].reason}"
+                yield f"{subject}: {waiver.rule} is mandatory and cannot be waived: {RULES[waiver.rule].reason}"
+
+
+def _lowers(level: str, rule: Rule) -> bool:
+    return any(_LEVELS.index(level) < _LEVELS.index(given) for given in (rule.client, rule.key) if given is not None)
+
+
+def level_of(rule: Rule, stack: Stack, given: Severity | None) -> Severity | None:
+    """Return what breaking a rule counts as in a stack, where `given` is what it counts as by itself.
+
+    None: not at all, since it does not apply to that kind, or the stack says "off".
+    """
+    level = stack.levels.get(rule.number, given)
+    return None if given is None or level is None or level == "off" else Severity(level)
 
 
 def judge(stack: Stack, owners: Owners, now: datetime, lives: Mapping[str, Life] | None = None) -> tuple[Finding, ...]:
     """Hold every credential of a stack against the rules; `lives` by identity, for those that need a look."""
     return tuple(finding for case in cases(stack, owners, now, lives or {}) for finding in judge_one(case))
-
-
-def judge_sets(stack: Stack, owners: Owners, now: datetime) -> Iterator[Finding]:
-    """Hold the owners of governed sets and allowances against the rules that concern owners."""
-    given = [(f"{stack.identity}/{g.name}", g.owner) for g in stack.governed]
-    given += [(f"{a.target.name}: {', '.join(a.names)}", a.owner) for a in stack.allowed]
-    for subject, name in given:
-        owner = owners.find(name)
-        rule = RULES["KS001" if owner is None else "KS002"]
-        level = Severity(stack.levels.get(rule.number, "error")) if stack.levels.get(rule.number) != "off" else None
-        if level is None or (owner is not None and not owner.gone(now.date())):
-            continue
-        words = "is not in the owners file" if owner is None else "is gone"
-        yield Finding(rule.kind, level, subject, f"owner: {name!r} {words}", rule.mend, rule.number)
 
 
 def cases(stack: Stack, owners: Owners, now: datetime, lives: Mapping[str, Life]) -> Iterator[Case]:
@@ -89,27 +80,33 @@ def cases(stack: Stack, owners: Owners, now: datetime, lives: Mapping[str, Life]
 def judge_one(case: Case) -> Iterator[Finding]:
     """Hold one credential against the rules."""
     for rule in RULES.values():
-        level = case.stack.levels.get(rule.number)
-        severity = Severity(level) if level not in {None, "off"} else rule.severity(case.spec)
-        if severity is None or level == "off" or rule.severity(case.spec) is None:
+        severity = level_of(rule, case.stack, rule.severity(case.spec))
+        if severity is None:
             continue
-        waiver = _waiver(case, rule)
+        waiver = waiving.standing(case, rule)
         for message in rule.check(case):
-            found = Finding(rule.kind, severity, case.spec.identity, message, rule.mend, rule.number)
-            yield found if waiver is None else waived(found, waiver)
+            found = Finding(rule.kind, severity, case.spec.identity, message, _mend(rule, case), rule.number)
+            yield found if waiver is None else waiving.waived(found, waiver)
 
 
-def _waiver(case: Case, rule: Rule) -> Waiver | None:
-    """Return the waiver of this rule that still stands."""
-    today = case.now.date()
-    given = (w for w in case.declared.waivers if w.rule == rule.number and w.until > today)
-    return next(given, None) if rule.waivable else None
+def _mend(rule: Rule, case: Case) -> str:
+    """Return what to do about one credential: names in place of NAME, OWNER, and OTHER where there is a deputy."""
+    deputy = case.owners.deputy_of(case.spec.owner, case.now.date())
+    other = deputy if deputy not in {None, case.spec.owner} else "OTHER"
+    names = {"NAME": case.spec.name, "OWNER": case.spec.owner, "OTHER": other or "OTHER"}
+    return _PLACEHOLDER.sub(lambda found: names[found[0]], rule.mend)
 
 
-def waived(finding: Finding, waiver: Waiver) -> Finding:
-    """Return a finding as a note that says until when it is waived, by whom and why."""
-    words = f"{finding.message} (waived until {waiver.until} by {waiver.approved_by}: {waiver.reason})"
-    return replace(finding, severity=Severity.NOTE, message=words, waived=True)
+def judge_sets(stack: Stack, owners: Owners, now: datetime) -> Iterator[Finding]:
+    """Hold the owners of governed sets and allowances against the rules that concern owners."""
+    given = [(f"{stack.identity}/{g.name}", g.owner) for g in stack.governed]
+    given += [(f"{a.target.name}: {', '.join(a.names)}", a.owner) for a in stack.allowed]
+    for subject, owner in given:
+        for number, check in answering.OF_OWNERS.items():
+            rule = RULES[number]
+            severity = level_of(rule, stack, rule.key)
+            for message in check(owner, owners, now.date()) if severity is not None else ():
+                yield Finding(rule.kind, severity or Severity.ERROR, subject, message, rule.mend, number)
 
 
 def stopping(findings: Iterable[Finding]) -> tuple[Finding, ...]:

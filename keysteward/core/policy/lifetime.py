@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from keysteward.core.findings import Kind, Severity
-from keysteward.core.policy.rule import Case, Rule
+from keysteward.core.policy.rule import Case, Rule, rule
+from keysteward.core.ports import Strategy
+from keysteward.core.rules import CLIENT_RULES, KEY_RULES
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import midnight
 
@@ -17,19 +19,59 @@ CLIENT_SILENCE = timedelta(days=90)
 KEY_SILENCE = timedelta(days=60)
 """So long unused a credential is a finding: nobody would miss it, but whoever finds it."""
 
+CLOCKS_APART = timedelta(days=1)
+"""A day that is further ahead than this is no day of a review: somewhere on earth it is today."""
 
-def _life(case: Case) -> Iterable[str]:
+
+def _both(client: timedelta, key: timedelta) -> str:
+    return f"{show_duration(client)} (M2M client) or {show_duration(key)} (API key)"
+
+
+@rule(
+    "KS010",
+    "An API key has a last day that can be seen from here",
+    reason="A date ten years away is no expiry.",
+    breaks=f"`expires` is more than {show_duration(KEY_RULES.longest_life or timedelta())} away.",
+    mend="give an earlier date; a commit can extend it when it comes near",
+    client=None,
+    key=Severity.WARNING,
+    owasp=("NHI7",),
+)
+def ks010(case: Case) -> Iterable[str]:
+    """Life."""
     spec, longest = case.spec, case.limits.longest_life
     if spec.expires is not None and longest is not None and spec.expires - case.now > longest:
         rule = f"an {case.limits.kind} lives {show_duration(longest)} at most"
         yield f"expires: it ends on {spec.expires:%Y-%m-%d}; {rule}"
 
 
-def _interval(case: Case) -> Iterable[str]:
+@rule(
+    "KS011",
+    "Secrets are replaced often enough",
+    reason="The longer a secret lives, the more places hold it, and the longer a leak stays useful.",
+    breaks=f"`rotation.every` is longer than {_both(CLIENT_RULES.longest_interval, KEY_RULES.longest_interval)}.",
+    mend="shorten rotation.every",
+    client=Severity.NOTE,
+    key=Severity.WARNING,
+    owasp=("NHI7",),
+)
+def ks011(case: Case) -> Iterable[str]:
+    """Interval."""
     yield from _longest(case, "rotation.every", case.spec.every, case.limits.longest_interval)
 
 
-def _overlap(case: Case) -> Iterable[str]:
+@rule(
+    "KS012",
+    "Old and new are not both valid for long",
+    reason="In an overlap a leaked old secret works on; consumers need days to follow, not months.",
+    breaks=f"`rotation.overlap` is longer than {_both(CLIENT_RULES.longest_overlap, KEY_RULES.longest_overlap)}.",
+    mend="shorten rotation.overlap",
+    client=Severity.NOTE,
+    key=Severity.WARNING,
+    owasp=("NHI7",),
+)
+def ks012(case: Case) -> Iterable[str]:
+    """Overlap."""
     yield from _longest(case, "rotation.overlap", case.spec.overlap, case.limits.longest_overlap)
 
 
@@ -39,12 +81,36 @@ def _longest(case: Case, name: str, given: timedelta, longest: timedelta) -> Ite
         yield f"{name}: it is {show_duration(given)}, {rule}"
 
 
-def _no_overlap(case: Case) -> Iterable[str]:
-    if not case.spec.overlap:
+@rule(
+    "KS013",
+    "Old and new are both valid for a while",
+    reason="A rotation that breaks its consumer is a rotation that will be put off.",
+    breaks="`rotation.overlap` is 0; except of a `ClientSecret` whose target holds one secret: there is no choice.",
+    mend="give rotation.overlap; where the target holds one secret, choose a key pair or alternate_clients",
+    client=Severity.NOTE,
+    key=Severity.WARNING,
+    owasp=("NHI7",),
+)
+def ks013(case: Case) -> Iterable[str]:
+    """No overlap."""
+    no_choice = case.spec.kind == "ClientSecret" and case.spec.strategy is Strategy.GAP
+    if not case.spec.overlap and not no_choice:
         yield "rotation.overlap: it is 0, so that each rotation breaks whoever has not read the new secret yet"
 
 
-def _age(case: Case) -> Iterable[str]:
+@rule(
+    "KS014",
+    "No secret is older than the interval and overlap of its kind",
+    reason="A declared interval is a promise; the age of the secret shows whether it is kept.",
+    breaks=f"The present secret is older than {_both(CLIENT_RULES.longest_age, KEY_RULES.longest_age)}.",
+    mend="see why its rotation waits (keysteward show NAME), then run keysteward up",
+    client=Severity.WARNING,
+    key=Severity.WARNING,
+    owasp=("NHI7",),
+    live=True,
+)
+def ks014(case: Case) -> Iterable[str]:
+    """Age."""
     since = case.life.since if case.life is not None else None
     longest = case.limits.longest_age
     if since is not None and case.now - since > longest:
@@ -52,26 +118,72 @@ def _age(case: Case) -> Iterable[str]:
         yield f"its secret is {days} days old; for an {case.limits.kind} the rule is {show_duration(longest)} at most"
 
 
-def _token(case: Case) -> Iterable[str]:
+@rule(
+    "KS015",
+    "Access tokens are short-lived",
+    reason="A token cannot be taken back at most issuers: its lifetime is how long a leaked one works.",
+    breaks=f"`token_lifetime` is longer than {show_duration(LONGEST_TOKEN)}. The target's own default is not seen.",
+    mend="shorten token_lifetime; a client asks for a new token when it needs one",
+    client=Severity.WARNING,
+    key=None,
+    owasp=("NHI7",),
+)
+def ks015(case: Case) -> Iterable[str]:
+    """Token."""
     lifetime = case.spec.token_lifetime
     if lifetime is not None and lifetime > LONGEST_TOKEN.total_seconds():
         given = show_duration(timedelta(seconds=lifetime))
         yield f"token_lifetime: its tokens live {given}; the rule is {show_duration(LONGEST_TOKEN)} at most"
 
 
-def _transition(case: Case) -> Iterable[str]:
+@rule(
+    "KS024",
+    "A transitional key ends on its day",
+    reason="A migration without an end leaves both ways in open.",
+    breaks="`Transitional(by=...)` is past, and the key is still declared.",
+    mend="finish the migration and remove the key, or move the day in a reviewed commit",
+    client=None,
+    key=Severity.WARNING,
+    owasp=("NHI4", "NHI7"),
+    kind=Kind.NOT_RENEWED,
+)
+def ks024(case: Case) -> Iterable[str]:
+    """Transition."""
     spec = case.spec
     if spec.classification == "transitional" and spec.renewed_until is not None and spec.lapsed(case.now):
         yield f"classification: its consumer was to use client {spec.migrates_to} by {spec.renewed_until:%Y-%m-%d}"
 
 
-def _exception(case: Case) -> Iterable[str]:
+@rule(
+    "KS025",
+    "An exception is reviewed by its day",
+    reason="Whoever accepted the risk accepted it until then.",
+    breaks="`PermanentException(review_by=...)` is past.",
+    mend="have it reviewed, and renew review_by in a commit",
+    client=None,
+    key=Severity.WARNING,
+    owasp=("NHI4", "NHI7"),
+    kind=Kind.NOT_RENEWED,
+)
+def ks025(case: Case) -> Iterable[str]:
+    """Exception over."""
     spec = case.spec
     if spec.classification == "permanent exception" and spec.renewed_until is not None and spec.lapsed(case.now):
         yield f"classification: its exception was to be reviewed by {spec.renewed_until:%Y-%m-%d}"
 
 
-def _exception_far(case: Case) -> Iterable[str]:
+@rule(
+    "KS026",
+    "An exception is reviewed as often as the key",
+    reason="An exception that is looked at once in five years is the rule.",
+    breaks=f"`PermanentException(review_by=...)` is more than {show_duration(KEY_RULES.review_every)} away.",
+    mend="give an earlier review_by",
+    client=None,
+    key=Severity.WARNING,
+    owasp=("NHI4", "NHI7"),
+)
+def ks026(case: Case) -> Iterable[str]:
+    """Exception far."""
     spec, every = case.spec, case.limits.review_every
     until = spec.renewed_until if spec.classification == "permanent exception" else None
     if until is not None and until - case.now > every:
@@ -81,159 +193,84 @@ def _exception_far(case: Case) -> Iterable[str]:
         )
 
 
-def _review(case: Case) -> Iterable[str]:
+@rule(
+    "KS027",
+    "The last review is not too long ago",
+    reason="Consumers go, scopes pile up: only somebody who looks sees it.",
+    breaks=f"`reviewed` is more than {_both(CLIENT_RULES.review_every, KEY_RULES.review_every)} ago, or still to come.",
+    mend="see whether it is still needed as it is, then renew reviewed (keysteward attest NAME) in a commit",
+    client=Severity.WARNING,
+    key=Severity.WARNING,
+    owasp=("NHI1", "NHI5"),
+    kind=Kind.REVIEW_OVERDUE,
+)
+def ks027(case: Case) -> Iterable[str]:
+    """Review."""
     reviewed, every = midnight(case.spec.reviewed), case.limits.review_every
-    if reviewed is not None and case.now - reviewed > every:
+    if reviewed is None:
+        return
+    if case.now - reviewed > every:
         yield (
             f"reviewed: the last review was on {reviewed:%Y-%m-%d}, and an {case.limits.kind} is reviewed every "
             f"{show_duration(every)}"
         )
+    elif reviewed - case.now > CLOCKS_APART:
+        yield f"reviewed: {reviewed:%Y-%m-%d} is still to come; a review is noted once it was made"
 
 
-def _never_reviewed(case: Case) -> Iterable[str]:
+@rule(
+    "KS028",
+    "A review is noted",
+    reason="A key that was never reviewed was approved once, by whoever needed it.",
+    breaks="`reviewed` is not given.",
+    mend="see whether it is needed as it is, then note it: keysteward attest NAME",
+    client=None,
+    key=Severity.NOTE,
+    owasp=("NHI1", "NHI5"),
+)
+def ks028(case: Case) -> Iterable[str]:
+    """Never reviewed."""
     if case.spec.reviewed is None:
-        yield f"reviewed: no review is noted; an {case.limits.kind} is reviewed every " + show_duration(
-            case.limits.review_every
-        )
+        every = show_duration(case.limits.review_every)
+        yield f"reviewed: no review is noted; an {case.limits.kind} is reviewed every {every}"
 
 
-def _unused(case: Case) -> Iterable[str]:
+@rule(
+    "KS030",
+    "It is used",
+    reason="What nobody uses can only be misused.",
+    breaks=f"The target shows use, and none for {_both(CLIENT_SILENCE, KEY_SILENCE)}. A rotation is no "
+    "use. With `decommission` it is on its way already.",
+    mend="find out whether its consumer is gone; then write decommission= with a date, or remove it",
+    client=Severity.WARNING,
+    key=Severity.WARNING,
+    owasp=("NHI1",),
+    kind=Kind.UNUSED,
+    live=True,
+)
+def ks030(case: Case) -> Iterable[str]:
+    """Unused."""
     life = case.life
-    if life is None or not life.shows_use or life.since is None:
+    heard = None if life is None or not life.shows_use else life.last_used or life.begun or life.since
+    if life is None or heard is None or case.spec.decommission is not None:
         return
-    longest = KEY_SILENCE if case.spec.key else CLIENT_SILENCE
-    heard = max(filter(None, (life.last_used,)), default=None)
-    silent = case.now - max(heard or life.since, life.since)
+    longest, silent = KEY_SILENCE if case.spec.key else CLIENT_SILENCE, case.now - heard
     if silent > longest:
-        when = f"last used {silent.days} days ago" if heard and heard >= life.since else "not used since it was issued"
-        yield f"{when}, {silent.days} days; the rule is {show_duration(longest)} at most"
+        what = "it was last used" if life.last_used else "it was never seen in use since it was issued,"
+        yield f"{what} {silent.days} days ago; the rule is {show_duration(longest)} at most"
 
 
-RULES = (
-    Rule(
-        "KS010",
-        "An API key has a last day that can be seen from here",
-        "A date ten years away is no expiry.",
-        "give an earlier date; a commit can extend it when it comes near",
-        Severity.NOTE,
-        Severity.WARNING,
-        ("NHI7:2025",),
-        _life,
-    ),
-    Rule(
-        "KS011",
-        "Secrets are replaced often enough",
-        "The longer a secret lives, the more places hold it, and the longer a leak stays useful.",
-        "shorten rotation.every",
-        Severity.NOTE,
-        Severity.WARNING,
-        ("NHI7:2025",),
-        _interval,
-    ),
-    Rule(
-        "KS012",
-        "Old and new are not both valid for long",
-        "In an overlap a leaked old secret works on; consumers need days to follow, not months.",
-        "shorten rotation.overlap",
-        Severity.NOTE,
-        Severity.WARNING,
-        ("NHI7:2025",),
-        _overlap,
-    ),
-    Rule(
-        "KS013",
-        "Old and new are both valid for a while",
-        "A rotation that breaks its consumer is a rotation that will be put off.",
-        "give rotation.overlap; where the target holds one secret, choose a key pair or alternate_clients",
-        Severity.NOTE,
-        Severity.WARNING,
-        ("NHI7:2025",),
-        _no_overlap,
-    ),
-    Rule(
-        "KS014",
-        "No secret is older than its interval and overlap allow",
-        "A declared interval is a promise; the age of the secret shows whether it is kept.",
-        "see why its rotation waits (keysteward show NAME), then run keysteward up",
-        Severity.WARNING,
-        Severity.WARNING,
-        ("NHI7:2025",),
-        _age,
-        live=True,
-    ),
-    Rule(
-        "KS015",
-        "Access tokens are short-lived",
-        "A token cannot be taken back at most issuers: its lifetime is how long a leaked one works.",
-        "shorten token_lifetime; a client asks for a new token when it needs one",
-        Severity.WARNING,
-        None,
-        ("NHI7:2025",),
-        _token,
-    ),
-    Rule(
-        "KS024",
-        "A transitional key ends on its day",
-        "A migration without an end leaves both ways in open.",
-        "finish the migration and remove the key, or move the day in a reviewed commit",
-        None,
-        Severity.WARNING,
-        ("NHI4:2025", "NHI7:2025"),
-        _transition,
-        kind=Kind.NOT_RENEWED,
-    ),
-    Rule(
-        "KS025",
-        "An exception is reviewed by its day",
-        "Whoever accepted the risk accepted it until then.",
-        "have it reviewed, and renew review_by in a commit",
-        None,
-        Severity.WARNING,
-        ("NHI4:2025", "NHI7:2025"),
-        _exception,
-        kind=Kind.NOT_RENEWED,
-    ),
-    Rule(
-        "KS026",
-        "An exception is reviewed as often as the key",
-        "An exception that is looked at once in five years is the rule.",
-        "give an earlier review_by",
-        None,
-        Severity.WARNING,
-        ("NHI4:2025", "NHI7:2025"),
-        _exception_far,
-    ),
-    Rule(
-        "KS027",
-        "The last review is not too long ago",
-        "Consumers go, scopes pile up: only somebody who looks sees it.",
-        "see whether it is still needed as it is, then renew reviewed (keysteward attest NAME) in a commit",
-        Severity.WARNING,
-        Severity.WARNING,
-        ("NHI1:2025", "NHI5:2025"),
-        _review,
-        kind=Kind.REVIEW_OVERDUE,
-    ),
-    Rule(
-        "KS028",
-        "A review is noted",
-        "A key that was never reviewed was approved once, by whoever needed it.",
-        "see whether it is needed as it is, then note it: keysteward attest NAME",
-        None,
-        Severity.NOTE,
-        ("NHI1:2025", "NHI5:2025"),
-        _never_reviewed,
-    ),
-    Rule(
-        "KS030",
-        "It is used",
-        "What nobody uses can only be misused.",
-        "find out whether its consumer is gone; then write decommission= with a date, or remove it",
-        Severity.WARNING,
-        Severity.WARNING,
-        ("NHI1:2025",),
-        _unused,
-        kind=Kind.UNUSED,
-        live=True,
-    ),
+RULES: tuple[Rule, ...] = (
+    ks010,
+    ks011,
+    ks012,
+    ks013,
+    ks014,
+    ks015,
+    ks024,
+    ks025,
+    ks026,
+    ks027,
+    ks028,
+    ks030,
 )

@@ -3,45 +3,51 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from keysteward.core.findings import Severity
+from keysteward.core.ledger import Place
 from keysteward.core.models import ApiKey, M2MClient
-from keysteward.core.policy.rule import PRODUCTION, Case, Rule
+from keysteward.core.policy.environments import PRODUCTION, differs, said
+from keysteward.core.policy.rule import Case, Rule, rule, shared
+from keysteward.core.policy.sweeping import sweeping
 
-ADMIN_WORDS = frozenset({"admin", "administrator", "root", "superuser", "sudo", "owner", "everything", "all"})
-"""Words in a scope that stand for every right there is."""
-
-ENVIRONMENTS: Mapping[str, str] = {
-    **dict.fromkeys(PRODUCTION, "production"),
-    **dict.fromkeys(("staging", "stage", "preprod"), "staging"),
-    **dict.fromkeys(("development", "dev"), "development"),
-    **dict.fromkeys(("test", "testing", "qa"), "test"),
-    **dict.fromkeys(("sandbox", "demo"), "demo"),
-}
-"""Words by which names and paths say an environment."""
-
-_WORDS = re.compile(r"[A-Za-z0-9]+|\*")
-_SEVERAL = re.compile(r"[,;&+]|\band\b", re.IGNORECASE)
+_BETWEEN = re.compile(r"\s*([,;])\s*|\s+(?:and|&|\+)\s+", re.IGNORECASE)
+_COMPANY = re.compile(r"(?:ag|co|corp|gmbh|inc|llc|ltd|plc|sa|se)\.?", re.IGNORECASE)
+_SYSTEM = re.compile(r"\S*[-_0-9]\S*")
+_SEVERAL = 2
 
 
-def sweeping(scope: str) -> bool:
-    """Say whether a scope is a wildcard or an administrator's."""
-    words = [word.casefold() for word in _WORDS.findall(scope)]
-    return "*" in words or bool(ADMIN_WORDS.intersection(words))
-
-
-def _environment(word: str) -> str:
-    return ENVIRONMENTS.get(word.casefold(), word.casefold())
-
-
-def _scopes(case: Case) -> Iterable[str]:
+@rule(
+    "KS016",
+    "No wildcard and no administrator's scopes",
+    reason="Whoever has a machine's secret has all that it may do, at any hour and unseen.",
+    breaks="A scope of `access` or `optional_access` has a wildcard, or is one that docs/rules.md lists as sweeping.",
+    mend="name the scopes that its consumer uses",
+    client=Severity.WARNING,
+    key=Severity.WARNING,
+    owasp=("NHI5",),
+)
+def ks016(case: Case) -> Iterable[str]:
+    """Sweeping scopes."""
     for scope in sorted(case.spec.scopes | case.spec.optional_scopes):
-        if sweeping(scope):
-            yield f"access: scope {scope!r} is a wildcard or an administrator's"
+        what = sweeping(scope, [server.audience for server in case.stack.servers])
+        if what is not None:
+            yield f"access: scope {scope!r} is {what}"
 
 
-def _audience(case: Case) -> Iterable[str]:
+@rule(
+    "KS017",
+    "It is said for which API it is",
+    reason="A token without an audience of its own is accepted by whoever does not look.",
+    breaks="Neither `access` nor `optional_access` names a scope, at a target whose scopes can be declared.",
+    mend="declare the API as a ResourceServer, and write access=",
+    client=Severity.NOTE,
+    key=Severity.NOTE,
+    owasp=("NHI5", "NHI4"),
+)
+def ks017(case: Case) -> Iterable[str]:
+    """Audience."""
     declared = case.declared
     if not isinstance(declared, (M2MClient, ApiKey)) or "catalogue" in case.can.lacks:
         return
@@ -50,50 +56,128 @@ def _audience(case: Case) -> Iterable[str]:
         yield "access: it names no resource server, so that nothing says for whom its tokens are"
 
 
-def _consumers(case: Case) -> Iterable[str]:
-    if case.spec.consumer and _SEVERAL.search(case.spec.consumer):
-        yield f"consumer: {case.spec.consumer!r} reads like more than one"
-    if len(case.spec.places) > 1:
-        yield f"deliver_to: it is delivered to {len(case.spec.places)} places: {', '.join(case.spec.delivery)}"
+@rule(
+    "KS018",
+    "Each consumer has a credential of its own",
+    reason="What several use cannot be ended for one of them, and no log says who it was.",
+    breaks="`consumer` reads like a list and is not listed in the owners file, or `deliver_to` has places of different "
+    "paths. (One path in several stores is one consumer's.)",
+    mend="declare one for each of them; or if it is one all the same, list it under consumers in the owners file",
+    client=Severity.NOTE,
+    key=Severity.WARNING,
+    owasp=("NHI3", "NHI9"),
+)
+def ks018(case: Case) -> Iterable[str]:
+    """Consumers."""
+    consumer = case.spec.consumer
+    if consumer and consumer not in case.owners.consumers and _list_of(consumer):
+        yield f"consumer: {consumer!r} reads like more than one"
+    paths = sorted({place.path for place in case.spec.places})
+    if len(paths) > 1:
+        yield f"deliver_to: it is delivered to {len(paths)} places: {', '.join(paths)}"
 
 
-def _said(text: str, known: frozenset[str]) -> set[str]:
-    return {_environment(word) for word in _WORDS.findall(text) if _environment(word) in known}
+def _list_of(consumer: str) -> bool:
+    """Say whether a consumer reads like several: single words in a list, or names of systems with "and" between.
+
+    "Search and Discovery", "Marks & Spencer" and "Acme, Inc." are one.
+    """
+    pieces = [piece for piece in _BETWEEN.split(consumer) if piece]
+    names = [piece.strip() for piece in pieces if piece not in {",", ";"} and not _COMPANY.fullmatch(piece.strip())]
+    if len(names) < _SEVERAL or any(" " in name for name in names):
+        return False
+    return len(pieces) > len(names) or any(_SYSTEM.fullmatch(name) for name in names)
 
 
-def _known(case: Case) -> frozenset[str]:
-    return frozenset({*ENVIRONMENTS.values(), *(_environment(name) for name in case.around.environments)})
+def _said(case: Case, place: Place) -> set[str]:
+    """Return the environments that a place says by its store and its path."""
+    own = (case.spec.name, case.spec.client_id, case.spec.consumer or "")
+    return said((place.store, *place.path.split("/")), case.around.environments, own)
 
 
-def _environments(case: Case) -> Iterable[str]:
-    known = _known(case)
-    said = {word for place in case.spec.places for word in _said(place.path, known)}
-    if len(said) > 1:
-        yield f"deliver_to: its places are of {', '.join(sorted(said))}"
+@rule(
+    "KS019",
+    "Each environment has a credential of its own",
+    reason="What works in two environments carries the weaker one's protection into the other.",
+    breaks="The places of `deliver_to` say different environments.",
+    mend="declare one for each of them",
+    client=Severity.WARNING,
+    key=Severity.WARNING,
+    owasp=("NHI8", "NHI9"),
+)
+def ks019(case: Case) -> Iterable[str]:
+    """Environments."""
+    found = sorted({environment for place in case.spec.places for environment in _said(case, place)})
+    if any(differs(found[0], other) for other in found[1:]):
+        yield f"deliver_to: its places are of {', '.join(found)}"
 
 
-def _other_environment(case: Case) -> Iterable[str]:
-    known, own = _known(case), _environment(case.spec.environment)
-    for place in case.spec.places:
-        others = _said(place.path, known) - {own}
-        if others:
-            yield f"deliver_to: {place.key} is of {', '.join(sorted(others))}, and the credential of {own}"
-
-
-def _shared_with_production(case: Case) -> Iterable[str]:
-    used = (*case.spec.audiences, *((case.spec.client_id,) if case.spec.kind == "ApiKey" else ()))
-    for what in used if not case.production else ():
+@rule(
+    "KS020",
+    "Production shares nothing with what is not production",
+    reason="A test system is easier to get into, and here it leads on into production.",
+    breaks="A credential of another environment has an audience, or a holder of API keys, that one of production has "
+    "at the same target.",
+    mend="give the other environment an API, or a holder, of its own",
+    client=Severity.WARNING,
+    key=Severity.WARNING,
+    owasp=("NHI8",),
+)
+def ks020(case: Case) -> Iterable[str]:
+    """Shared with production."""
+    for what in shared(case.spec) if case.environment != PRODUCTION else ():
         other = case.around.production.get((case.spec.target, what))
         if other is not None:
             yield f"access: {what!r} is also what {other} of production uses"
 
 
-def _key_pair(case: Case) -> Iterable[str]:
+@rule(
+    "KS021",
+    "It is delivered in its own environment",
+    reason="A production secret in a place of a test system is readable by whoever tests.",
+    breaks="A part of a place's path, its ending, or its store says another than `environment`. A part that "
+    "is its own name says nothing.",
+    mend="correct the place, or the environment",
+    client=Severity.WARNING,
+    key=Severity.WARNING,
+    owasp=("NHI2", "NHI8"),
+)
+def ks021(case: Case) -> Iterable[str]:
+    """Delivered elsewhere."""
+    for place in case.spec.places:
+        others = sorted(word for word in _said(case, place) if differs(word, case.environment))
+        if others:
+            yield f"deliver_to: {place.key} is of {', '.join(others)}, and the credential of {case.environment}"
+
+
+@rule(
+    "KS022",
+    "A key pair in place of a secret, where that is offered",
+    reason="A private key is never sent, so that neither the identity provider nor a log can leak it.",
+    breaks='An `M2MClient` has `auth_method="client_secret"`, and its target takes key pairs.',
+    mend='write auth_method="private_key_jwt"; the change is a rotation with overlap',
+    client=Severity.NOTE,
+    key=None,
+    owasp=("NHI2", "NHI4"),
+)
+def ks022(case: Case) -> Iterable[str]:
+    """Key pair."""
     if case.spec.method == "client_secret" and "private_key_jwt" in case.can.methods and not case.spec.external:
         yield f"auth_method: it uses a secret, and target {case.spec.target} takes key pairs, which never travel"
 
 
-def _client(case: Case) -> Iterable[str]:
+@rule(
+    "KS023",
+    "No standing key where there is something better",
+    reason="An API key is itself what every call carries; a token is over in minutes.",
+    breaks="An `ApiKey`, neither `Transitional` nor `Bootstrap`, is at a target that has M2M clients or federation.",
+    mend="declare the client that takes over and make the key Transitional (keysteward.modules.partner_key)",
+    client=None,
+    key=Severity.NOTE,
+    owasp=("NHI4", "NHI6", "NHI7"),
+)
+def ks023(case: Case) -> Iterable[str]:
+    """Standing key."""
     if case.spec.classification in {"transitional", "bootstrap"}:
         return
     if case.declared.target.capabilities.methods and not case.can.by_hand:
@@ -102,100 +186,20 @@ def _client(case: Case) -> Iterable[str]:
         yield f"kind: it is an API key, and target {case.spec.target} has {case.can.federation}"
 
 
-def _runbook(case: Case) -> Iterable[str]:
-    if case.production and not case.spec.runbook:
+@rule(
+    "KS029",
+    "A production key has a runbook",
+    reason="Whoever is woken by its leak must not have to find out what breaks when it ends.",
+    breaks="`runbook` is not given, for a key of production.",
+    mend="write runbook= with the address of the page",
+    client=None,
+    key=Severity.WARNING,
+    owasp=("NHI1", "NHI2"),
+)
+def ks029(case: Case) -> Iterable[str]:
+    """Runbook."""
+    if case.environment == PRODUCTION and not case.spec.runbook:
         yield "runbook: there is none, and it is a production key"
 
 
-RULES = (
-    Rule(
-        "KS016",
-        "No wildcard and no administrator's scopes",
-        "Whoever has a machine's secret has all that it may do, at any hour and unseen.",
-        "name the scopes that its consumer uses",
-        Severity.WARNING,
-        Severity.WARNING,
-        ("NHI5:2025",),
-        _scopes,
-    ),
-    Rule(
-        "KS017",
-        "It is said for which API it is",
-        "A token without an audience of its own is accepted by whoever does not look.",
-        "declare the API as a ResourceServer, and write access=",
-        Severity.NOTE,
-        Severity.NOTE,
-        ("NHI5:2025", "NHI4:2025"),
-        _audience,
-    ),
-    Rule(
-        "KS018",
-        "Each consumer has a credential of its own",
-        "What several use cannot be ended for one of them, and no log says who it was.",
-        "declare one for each of them",
-        Severity.NOTE,
-        Severity.WARNING,
-        ("NHI9:2025",),
-        _consumers,
-    ),
-    Rule(
-        "KS019",
-        "Each environment has a credential of its own",
-        "What works in two environments carries the weaker one's protection into the other.",
-        "declare one for each of them",
-        Severity.WARNING,
-        Severity.WARNING,
-        ("NHI8:2025", "NHI9:2025"),
-        _environments,
-    ),
-    Rule(
-        "KS020",
-        "Production shares nothing with what is not production",
-        "A test system is easier to get into, and here it leads on into production.",
-        "give the other environment an API, or a holder, of its own",
-        Severity.WARNING,
-        Severity.WARNING,
-        ("NHI8:2025",),
-        _shared_with_production,
-    ),
-    Rule(
-        "KS021",
-        "It is delivered in its own environment",
-        "A production secret in a place of a test system is readable by whoever tests.",
-        "correct the place, or the environment",
-        Severity.WARNING,
-        Severity.WARNING,
-        ("NHI8:2025",),
-        _other_environment,
-    ),
-    Rule(
-        "KS022",
-        "A key pair in place of a secret, where that is offered",
-        "A private key is never sent, so that neither the identity provider nor a log can leak it.",
-        'write auth_method="private_key_jwt"; the change is a rotation with overlap',
-        Severity.NOTE,
-        None,
-        ("NHI4:2025",),
-        _key_pair,
-    ),
-    Rule(
-        "KS023",
-        "No standing key where there is something better",
-        "An API key is itself what every call carries; a token is over in minutes.",
-        "declare the client that takes over and make the key Transitional (keysteward.modules.partner_key)",
-        None,
-        Severity.NOTE,
-        ("NHI4:2025", "NHI7:2025"),
-        _client,
-    ),
-    Rule(
-        "KS029",
-        "A production key has a runbook",
-        "Whoever is woken by its leak must not have to find out what breaks when it ends.",
-        "write runbook= with the address of the page",
-        None,
-        Severity.WARNING,
-        ("NHI1:2025", "NHI2:2025"),
-        _runbook,
-    ),
-)
+RULES: tuple[Rule, ...] = (ks016, ks017, ks018, ks019, ks020, ks021, ks022, ks023, ks029)

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.models import Secret
 from keysteward.core.owners import Owners
+from keysteward.core.policy.environments import PRODUCTION, environment_of
 from keysteward.core.ports import Capabilities
 from keysteward.core.rules import KindRules, rules_for
 from keysteward.core.spec import Spec, capabilities_of
 from keysteward.core.stack import Stack
-
-PRODUCTION = frozenset({"production", "prod", "live"})
-"""Words for the environment whose credentials are judged more strictly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
     """What ledger and target tell of a credential's present secret, beside its declaration.
 
-    `since` is when it became current, `last_used` when it or its client was last used (None: never seen), and
-    `shows_use` says that the target shows use at all.
+    `since` is when it became current, `last_used` when it or its client was last used (None: never seen), `shows_use`
+    says that the target shows use at all, and `begun` is when the credential's first secret became current.
     """
 
     since: datetime | None = None
     last_used: datetime | None = None
     shows_use: bool = False
+    begun: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,14 @@ class Around:
         """Gather it from a stack."""
         used: dict[tuple[str, str], str] = {}
         for spec in stack.specs.values():
-            shared = (*spec.audiences, *((spec.client_id,) if spec.kind == "ApiKey" else ()))
-            for what in shared if spec.environment.casefold() in PRODUCTION else ():
+            for what in shared(spec) if environment_of(spec.environment) == PRODUCTION else ():
                 used.setdefault((spec.target, what), spec.name)
         return cls(frozenset(spec.environment for spec in stack.specs.values()), used)
+
+
+def shared(spec: Spec) -> tuple[str, ...]:
+    """Return what a credential may share with others at its target: audiences, and the holder of an API key."""
+    return (*spec.audiences, *((spec.client_id,) if spec.kind == "ApiKey" else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,11 @@ class Case:
     life: Life | None = None
 
     @property
+    def today(self) -> date:
+        """Return the day, in UTC."""
+        return self.now.date()
+
+    @property
     def limits(self) -> KindRules:
         """Return the limits of its kind."""
         return rules_for(self.spec)
@@ -76,28 +84,34 @@ class Case:
         return capabilities_of(self.declared.target, self.spec.kind)
 
     @property
-    def production(self) -> bool:
-        """Say whether it is for production."""
-        return self.spec.environment.casefold() in PRODUCTION
+    def environment(self) -> str:
+        """Return which environment it is for."""
+        return environment_of(self.spec.environment)
+
+
+Check = Callable[[Case], Iterable[str]]
+"""Yields a sentence, beginning with the field, for each way in which a case breaks a rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. `client` and `key` are what breaking it counts as for each kind, None where it does not apply.
 
-    `title` is how it should be, `reason` why, `mend` what to do. `check` yields a sentence for each way in which a case
-    breaks it. `owasp` are the risks of the OWASP Non-Human Identities Top 10 (2025) that it answers. `live` says that
-    it needs to see ledger and target, so that it cannot stop a run before its first call.
+    `title` is how it should be, `reason` why, `breaks` what breaks it, `mend` what to do. `owasp` are the risks of the
+    OWASP Non-Human Identities Top 10 (2025) that it answers. `live` says that it needs to see ledger and target, so
+    that it cannot stop a run before its first call. One that is not `waivable` is mandatory: no waiver excuses it, and
+    no level lowers it.
     """
 
     number: str
     title: str
     reason: str
+    breaks: str
     mend: str
     client: Severity | None
     key: Severity | None
     owasp: tuple[str, ...]
-    check: Callable[[Case], Iterable[str]]
+    check: Check
     kind: Kind = Kind.POLICY
     live: bool = False
     waivable: bool = True
@@ -105,3 +119,25 @@ class Rule:
     def severity(self, spec: Spec) -> Severity | None:
         """Return what breaking it counts as for a credential, unless its stack says otherwise."""
         return self.key if spec.key else self.client
+
+
+def rule(
+    number: str,
+    title: str,
+    *,
+    reason: str,
+    breaks: str,
+    mend: str,
+    client: Severity | None,
+    key: Severity | None,
+    owasp: tuple[str, ...],
+    kind: Kind = Kind.POLICY,
+    live: bool = False,
+    waivable: bool = True,
+) -> Callable[[Check], Rule]:
+    """Make the check below it a numbered rule."""
+
+    def made(check: Check) -> Rule:
+        return Rule(number, title, reason, breaks, mend, client, key, owasp, check, kind, live, waivable)
+
+    return made

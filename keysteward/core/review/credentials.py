@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keysteward.core.ledger import Place
-from keysteward.core.policy.reach import sweeping
+from keysteward.core.policy.sweeping import sweeping
 from keysteward.core.review.form import Declared, WaiverForm
 from keysteward.core.review.found import Found, changed, listed, longer_or_shorter, more_or_less, shown, switched
 from keysteward.core.review.sorts import Sort

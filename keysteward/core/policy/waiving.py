@@ -1,0 +1,47 @@
+"""Waivers: a rule that a credential may break until a day, and the rule that they end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from keysteward.core.findings import Finding, Severity
+from keysteward.core.models import Waiver
+from keysteward.core.policy.rule import Case, Rule, rule
+from keysteward.core.schedule import show_duration
+from keysteward.core.spec import midnight
+
+
+@rule(
+    "KS031",
+    "No waiver is over, and none is for ever",
+    reason="A waiver that outlives its day is how an exception becomes the rule.",
+    breaks="`until` of a waiver is past, or further away than the review interval of its kind.",
+    mend="mend what it was for and remove it, or have it approved again with a new day before the next review",
+    client=Severity.WARNING,
+    key=Severity.WARNING,
+    owasp=("NHI1", "NHI5"),
+    waivable=False,
+)
+def ks031(case: Case) -> Iterable[str]:
+    """Waivers end."""
+    every = case.limits.review_every
+    for waiver in case.declared.waivers:
+        until = midnight(waiver.until)
+        if waiver.until <= case.today:
+            yield f"waivers: the one for {waiver.rule} ended on {waiver.until} ({waiver.reason})"
+        elif until is not None and until - case.now > every:
+            longest = show_duration(every)
+            yield f"waivers: the one for {waiver.rule} is until {waiver.until}; the rule is {longest} at most"
+
+
+def standing(case: Case, broken: Rule) -> Waiver | None:
+    """Return the waiver of a rule that still stands."""
+    given = (w for w in case.declared.waivers if w.rule == broken.number and w.until > case.today)
+    return next(given, None) if broken.waivable else None
+
+
+def waived(finding: Finding, waiver: Waiver) -> Finding:
+    """Return a finding as a note that says until when it is waived, by whom and why."""
+    words = f"{finding.message} (waived until {waiver.until} by {waiver.approved_by}: {waiver.reason})"
+    return replace(finding, severity=Severity.NOTE, message=words, waived=True)
