@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keysteward.core.ledger import Place
-from keysteward.core.policy.reach import sweeping
+from keysteward.core.policy.sweeping import sweeping
 from keysteward.core.review.form import Declared, WaiverForm
 from keysteward.core.review.found import Found, changed, listed, longer_or_shorter, more_or_less, shown, switched
 from keysteward.core.review.sorts import Sort
@@ -94,7 +94,7 @@ def _beside(spec: Spec, now: datetime) -> str:
 
 
 def _sweeping(before: frozenset[str], spec: Spec) -> Iterator[Found]:
-    wide = [s for s in sorted((spec.scopes | spec.optional_scopes) - before) if sweeping(s)]
+    wide = [s for s in sorted((spec.scopes | spec.optional_scopes) - before) if sweeping(s, spec.audiences)]
     if wide:
         yield Found(Sort.SWEEPING, f"access: {listed(wide)} is a wildcard or an administrator's")
 
