@@ -37,7 +37,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 WRONG: dict[str, tuple[Callable[[Office], object], str]] = {
     "owner unknown": (
         lambda o: o.up(o.stack(o.billing, o.client(owner="team-x"))),
-        "M2MClient 'exporter': owner: 'team-x' is not in the owners file (it lists team-billing); add or correct it",
+        "M2MClient 'exporter': owner: 'team-x' is not in the owners file (it lists team-billing); add the team or person to",
     ),
     "owner gone": (
         lambda o: o.up(
@@ -47,7 +47,7 @@ WRONG: dict[str, tuple[Callable[[Office], object], str]] = {
                 owners=Owners.model_validate({"teams": {"team-billing": {"contact": "a@b.c", "state": "gone"}}}),
             )
         ),
-        "M2MClient 'exporter': owner: 'team-billing' is gone; name an active owner",
+        "M2MClient 'exporter': owner: 'team-billing' is gone, and nobody answers in their place; name an active owner",
     ),
     "owner missing": (
         lambda o: M2MClient(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from keysteward.core.findings import Severity
 from keysteward.core.ledger import Place
-from keysteward.core.models import ApiKey, M2MClient
+from keysteward.core.models import ApiKey, M2MClient, ResourceServer
 from keysteward.core.policy.environments import PRODUCTION, differs, said
 from keysteward.core.policy.rule import Case, Rule, rule, shared
 from keysteward.core.policy.sweeping import sweeping
@@ -30,8 +30,9 @@ _SEVERAL = 2
 )
 def ks016(case: Case) -> Iterable[str]:
     """Sweeping scopes."""
+    audiences = sorted({server.audience for server, _ in _granted(case)})
     for scope in sorted(case.spec.scopes | case.spec.optional_scopes):
-        what = sweeping(scope, [server.audience for server in case.stack.servers])
+        what = sweeping(scope, audiences)
         if what is not None:
             yield f"access: scope {scope!r} is {what}"
 
@@ -48,11 +49,8 @@ def ks016(case: Case) -> Iterable[str]:
 )
 def ks017(case: Case) -> Iterable[str]:
     """Audience."""
-    declared = case.declared
-    if not isinstance(declared, (M2MClient, ApiKey)) or "catalogue" in case.can.lacks:
-        return
-    on_request = declared.optional_access if isinstance(declared, M2MClient) else {}
-    if not any(scopes for scopes in (*declared.access.values(), *on_request.values())):
+    takes = isinstance(case.declared, (M2MClient, ApiKey)) and "catalogue" not in case.can.lacks
+    if takes and not any(scopes for _, scopes in _granted(case)):
         yield "access: it names no resource server, so that nothing says for whom its tokens are"
 
 
@@ -75,6 +73,15 @@ def ks018(case: Case) -> Iterable[str]:
     paths = sorted({place.path for place in case.spec.places})
     if len(paths) > 1:
         yield f"deliver_to: it is delivered to {len(paths)} places: {', '.join(paths)}"
+
+
+def _granted(case: Case) -> list[tuple[ResourceServer, Sequence[str]]]:
+    """Return what its declaration grants, always and on request."""
+    declared = case.declared
+    if not isinstance(declared, (M2MClient, ApiKey)):
+        return []
+    on_request = declared.optional_access if isinstance(declared, M2MClient) else {}
+    return [*declared.access.items(), *on_request.items()]
 
 
 def _list_of(consumer: str) -> bool:

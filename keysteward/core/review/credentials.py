@@ -94,7 +94,7 @@ def _beside(spec: Spec, now: datetime) -> str:
 
 
 def _sweeping(before: frozenset[str], spec: Spec) -> Iterator[Found]:
-    wide = [s for s in sorted((spec.scopes | spec.optional_scopes) - before) if sweeping(s)]
+    wide = [s for s in sorted((spec.scopes | spec.optional_scopes) - before) if sweeping(s, spec.audiences)]
     if wide:
         yield Found(Sort.SWEEPING, f"access: {listed(wide)} is a wildcard or an administrator's")
 
