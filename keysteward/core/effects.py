@@ -262,7 +262,21 @@ def _secret_of(w: World, generation: Generation, out: Outcome) -> ObservedSecret
     identifier = out.secret_id or generation.id or slot
     fingerprint = out.fingerprint or generation.fingerprint
     scopes = w.spec.scopes if w.spec is not None and w.spec.key else None
-    return ObservedSecret(identifier, slot, fingerprint, created_at=out.at, name=name, scopes=scopes)
+    return ObservedSecret(
+        identifier,
+        slot,
+        fingerprint,
+        created_at=out.at,
+        expires_at=_expiry(w, generation),
+        name=name,
+        scopes=scopes,
+    )
+
+
+def _expiry(w: World, generation: Generation) -> datetime | None:
+    """Return the day by which a target ends a new key by itself: what it is told and cannot change later."""
+    can = w.can(_ledger(w).object_of(generation)) if w.spec is not None and w.spec.key else None
+    return w.spec.expires if w.spec is not None and can is not None and "expires" in can.immutable else None
 
 
 def _fence(w: World, step: Step, out: Outcome) -> World:
