@@ -6,10 +6,11 @@ A run passes what really happened as an `Outcome`; a preview passes what is expe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from keysteward.core.adoption import adopted_nonce, age_of, entered
+from keysteward.core.changing import replace
 from keysteward.core.holders import enabled_keys, narrowed, switched, switched_off
 from keysteward.core.ledger import (
     RELEASED,

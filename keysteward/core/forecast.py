@@ -10,21 +10,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keysteward.core.brake import ends
+from keysteward.core.changing import replace
+from keysteward.core.effects import action_for
 from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.ledger import State
 from keysteward.core.making import shown
-from keysteward.core.moving import INSTANT, Turns, moving
-from keysteward.core.planner import Played, play
-from keysteward.core.ports import Strategy
+from keysteward.core.moving import INSTANT, Turns, moving, still
+from keysteward.core.planner import Played, decide, play
+from keysteward.core.ports import Action, Strategy
 from keysteward.core.reconciler import LONGEST_WAIT
 from keysteward.core.schedule import parse_window
-from keysteward.core.steps import Do, Step
+from keysteward.core.steps import Do, Problem, Step, Wait
 from keysteward.core.world import View, World
 
 MOST_WAITS = 5
@@ -108,7 +110,7 @@ def forecast(world: World, runs: Runs) -> Outlook:
         ahead.arrive(at)
         if at >= runs.first:
             ahead.run()
-        following = ahead.look(acting=at >= runs.first)
+        following = ahead.after_run() if at >= runs.first else ahead.without_run()
         if following is None:
             break
         at = following
@@ -123,6 +125,7 @@ class _Ahead:
         self.world = world
         self.runs = runs
         self.outlook = Outlook(world.identity)
+        self.turns = Turns(world.now)
         self.known: frozenset[tuple[Kind, str]] = frozenset()
         self.told: set[str] = set()
         self.count = 0
@@ -130,7 +133,8 @@ class _Ahead:
 
     def arrive(self, at: datetime) -> None:
         """Let time pass; what targets end by themselves meanwhile ends."""
-        before, self.world = self.world.now, passed(self.world, at, f"forecast {self.count}")
+        before = self.world.now
+        self._set(passed(self.world, at, f"forecast {self.count}"))
         self.count += 1
         ledger = self.world.ledger
         for generation in ledger.generations if ledger is not None else ():
@@ -140,12 +144,30 @@ class _Ahead:
                 words = f"generation {generation.number} ends at {generation.target} by a day of its own"
                 self._tell(What.EXPIRED, words, generation.number, generation.target, at=secret.expires_at)
 
+    def _set(self, world: World) -> None:
+        """Be at another moment: its clocks, moving on, are made once."""
+        self.world = world
+        self.turns = Turns(world.now)
+        self.moving = _moved(world, self.turns)
+
+    def _seen(self, world: World) -> World:
+        """Return a world of the present moment with all its clocks moving on."""
+        return replace(world, now=self.moving.now, views=self.moving.views)
+
+    def ask(self, world: World) -> Step | Wait | Problem | None:
+        """Ask the planner with a moving now, which learns when its answer changes."""
+        self.turns.forget()
+        decision = decide(self._seen(world))
+        if isinstance(decision, Step) and decision.until is not None:
+            return replace(decision, until=still(decision.until))
+        return decision
+
     def run(self) -> None:
         """Play what a run does now, with the waits that a run waits out."""
         opened = self.world.ledger is not None and self.world.ledger.closed is None
         start, steps = self.world, list[Step]()
         for _ in range(MOST_WAITS):
-            played = play(self.world)
+            played = play(self.world, self.ask)
             self.world = played.after
             steps += played.steps
             self._note(played)
@@ -153,36 +175,33 @@ class _Ahead:
             if wait is None or wait.until - _target_now(self.world) > LONGEST_WAIT:
                 break
             pause = max(wait.until - _target_now(self.world), timedelta()) + timedelta(seconds=1)
-            self.world = passed(self.world, self.world.now + pause, self.world.me.runner)
+            self._set(passed(self.world, self.world.now + pause, self.world.me.runner))
         else:
-            self._once(What.BLOCKED, f"still waits after {MOST_WAITS} waits: {wait.why if wait is not None else ''}")
+            self._once(What.BLOCKED, f"it still waits after {MOST_WAITS} waits of one run")
         if ends(start, steps, self.world):
             self.outlook.endings.append(start.now)
         if not opened and self.world.ledger is not None and self.outlook.opened is None:
             self.outlook.opened = start.now
 
-    def look(self, *, acting: bool) -> datetime | None:
-        """Ask with a moving now what a person would be told, and when the answer changes; returns when to look next."""
-        if self.lost:
-            return None
-        turns = Turns(self.world.now)
-        seen = _moved(self.world, turns)
-        played = play(seen)
-        if not acting:
-            for step in played.steps:
-                if step.headline and step.words not in self.told:
-                    self._once(What.MISSED, step.words, step.generation)
-        self._heard(examine(seen))
-        if acting:
-            return self._next_run(turns)
-        moments = [self.runs.first if self.runs.first <= self.runs.end else None, turns.soonest]
-        if turns.unclear:
+    def after_run(self) -> datetime | None:
+        """Hear what a person would be told after a run; returns the next run that may find something to do or say."""
+        self._heard(examine(self._seen(self.world)))
+        return None if self.lost else self._next_run()
+
+    def without_run(self) -> datetime | None:
+        """Tell what is due and not done, and what a person would be told; returns when that changes, or runs begin."""
+        for step in play(self._seen(self.world)).steps:
+            if step.headline:
+                self._once(What.MISSED, step.words, step.generation)
+        self._heard(examine(self._seen(self.world)))
+        moments = [self.runs.first if self.runs.first <= self.runs.end else None, self.turns.soonest]
+        if self.turns.unclear:
             moments.append(self.world.now + self.runs.every)
         return min((m for m in moments if m is not None), default=None)
 
-    def _next_run(self, turns: Turns) -> datetime | None:
+    def _next_run(self) -> datetime | None:
         """Return the next run that may find something else: after what turns, or inside a maintenance window."""
-        following = self.runs.at_or_after(self.world.now + INSTANT)
+        turns, following = self.turns, self.runs.at_or_after(self.world.now + INSTANT)
         if turns.unclear:
             return following
         last = self.runs.at_or_after(turns.soonest) if turns.soonest is not None else None
@@ -318,7 +337,6 @@ _ALWAYS_WRITES = frozenset(
         Do.CREATE,
         Do.SHIFT,
         Do.RESTORE,
-        Do.ISSUE,
         Do.RESUME,
         Do.SUSPEND,
         Do.DELETE,
@@ -328,15 +346,19 @@ _ALWAYS_WRITES = frozenset(
 
 
 def _writes(world: World, step: Step) -> bool:
-    """Say whether a step writes to its target. What is not there any more is ended without a call."""
+    """Say whether a step writes to its target: what is there already is not issued, and what is gone not ended."""
     if step.do in _ALWAYS_WRITES:
         return True
     ledger = world.ledger
-    if step.do is not Do.END or ledger is None or step.generation is None:
+    if step.do not in {Do.ISSUE, Do.END} or ledger is None or step.generation is None:
         return False
     generation = ledger.generation(step.generation)
     record = ledger.object_of(generation)
     found = world.object(record)
+    if step.do is Do.ISSUE and action_for(generation) is Action.MINT:
+        return True
+    if step.do is Do.ISSUE:
+        return found is not None and found.secret(generation.fingerprint) is None
     if record.holder:
         return generation.id is not None
     if found is None:

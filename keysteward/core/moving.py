@@ -28,6 +28,10 @@ class Turns:
     zoned: bool = False
     unclear: bool = False
 
+    def forget(self) -> None:
+        """Begin anew, for another question at the same moment."""
+        self.soonest, self.zoned, self.unclear = None, False, False
+
     def note(self, ahead: timedelta, *, after: bool) -> None:
         """Note a comparison that turns `ahead` from now, or just after that; one that has turned is no news."""
         ahead = ahead + INSTANT if after else ahead
@@ -83,18 +87,18 @@ class Moving(datetime):
 
     def __rsub__(self, other: datetime) -> timedelta:
         """Return the shrinking time until a moment."""
-        return _span(datetime.__sub__(_still(other), _still(self)), self.turns, growing=False)
+        return _span(datetime.__sub__(still(other), still(self)), self.turns, growing=False)
 
     def astimezone(self, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
         """Return local time, which is not followed."""
         self.turns.zoned = True
-        return _still(self).astimezone(tz)
+        return still(self).astimezone(tz)
 
     def date(self) -> date:
         """Return the day; turns at its end."""
         day = datetime.date(self)
         midnight = datetime.combine(day, time(), tzinfo=self.tzinfo) + timedelta(days=1)
-        self.turns.note(midnight - _still(self), after=False)
+        self.turns.note(midnight - still(self), after=False)
         return day
 
 
@@ -173,7 +177,7 @@ def _span(length: timedelta, turns: Turns, *, growing: bool) -> Span:
     return made
 
 
-def _still(at: datetime) -> datetime:
+def still(at: datetime) -> datetime:
     """Return a moment as a plain datetime."""
     return datetime(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, at.tzinfo)
 

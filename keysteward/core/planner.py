@@ -78,12 +78,13 @@ def plan_from(world: World, played: Played) -> Plan:
     return Plan(world.identity, tuple(played.steps), examine(ahead), played.wait, played.problem, next_due(ahead))
 
 
-def play(world: World) -> Played:
-    """Play on paper everything that is due now."""
+def play(world: World, ask: Callable[[World], Step | Wait | Problem | None] | None = None) -> Played:
+    """Play on paper everything that is due now. `ask` puts the question to `decide`, where it is to be put otherwise."""
+    ask = decide if ask is None else ask
     steps: list[Step] = []
     worlds = [world]
     while len(steps) < LONGEST_PLAN:
-        decision = decide(worlds[-1])
+        decision = ask(worlds[-1])
         if isinstance(decision, Step):
             steps.append(decision)
             worlds.append(predict(worlds[-1], decision))
@@ -183,9 +184,11 @@ def _resume(w: World) -> Decision:
     if w.spec is None or ledger is None or ledger.closed:
         return None
     for record in ledger.objects:
+        if not record.suspended or record.deleted:
+            continue
         found = w.object(record)
         used = any(g.object == record.key and g.state in IN_USE for g in ledger.generations)
-        if not used or not record.suspended or record.deleted or found is None:
+        if not used or found is None:
             continue
         if not resumable(record, found):
             continue
