@@ -15,8 +15,10 @@ from typer.core import TyperGroup
 import keysteward
 from keysteward.cli import (
     audit,
+    calendar,
     deliver,
     doctor,
+    forecast,
     hold,
     lift,
     mv,
@@ -118,6 +120,8 @@ app.command("preview")(preview.command)
 app.command("up")(up.command)
 app.command("rotate")(rotate.command)
 app.command("show")(show.command)
+app.command("calendar")(calendar.command)
+app.command("forecast")(forecast.command)
 app.command("revoke")(revoke.command)
 app.command("lift")(lift.command)
 app.command("offboard")(offboard.command)

@@ -10,6 +10,7 @@ from keysteward.cli.opening import Opened
 from keysteward.core.brake import ends, must_be_allowed
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.forecast import Outlook, Runs, forecast
 from keysteward.core.governed import GovernedSet, judge_set
 from keysteward.core.holders import read_name
 from keysteward.core.ledger import RELEASED
@@ -126,6 +127,17 @@ def preview_lifecycle(opened: Opened, session: Session, names: Iterable[str] = (
         failures=failures.told,
         unapplied=changed,
     )
+
+
+def forecast_all(
+    opened: Opened, session: Session, wanted: frozenset[str] | None, runs: Runs
+) -> tuple[tuple[Outlook, ...], tuple[Failure, ...]]:
+    """Run the planner ahead over the declared credentials asked for; one that cannot be looked at is a failure."""
+    failures = _Failures()
+    outlooks = failures.try_each(
+        _chosen(opened.stack.specs, (), wanted), lambda i, spec: forecast(session.snapshot.world(i, spec), runs)
+    )
+    return tuple(outlooks), failures.told
 
 
 def _unapplied(session: Session, item: CredentialPlan) -> bool:

@@ -218,7 +218,7 @@ def kill_secrets(draw: st.DrawFn, company: Story) -> None:
                 secret.expires_at = company.clock.now + after * DAY
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(stories(), st.sampled_from([6, 24, 60]), st.sampled_from([0, 1, 14]), st.integers(5, 40))
 def test_a_forecast_names_what_the_runs_then_do_and_when(
     company: Story, hours: int, idle_days: int, count: int
