@@ -19,7 +19,6 @@ from keysteward.core.observed import ObservedObject
 from keysteward.core.planner import plan, plan_from, play
 from keysteward.core.policy import outranked
 from keysteward.core.spec import ServerSpec, Spec
-from keysteward.core.steps import Plan
 from keysteward.core.world import Extent, World
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Failure, Preview, ServerItem

@@ -31,7 +31,7 @@ def _slots(cls: type[Any]) -> tuple[_Slot, ...]:
 def replace(value: _T, /, **changes: Any) -> _T:  # noqa: ANN401 - of the fields' types
     """Return a copy with these fields changed. Raises TypeError for a name that is no field."""
     cls = value.__class__
-    slots = _slots(cls)
+    slots = _slots(cls)  # type: ignore[arg-type]  # a class is hashable
     if not slots:
         return dataclasses.replace(value, **changes)  # type: ignore[type-var]
     made = object.__new__(cls)

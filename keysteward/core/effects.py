@@ -122,7 +122,7 @@ def _object_changed(w: World, step: Step, **changes: bool | Mark | None) -> Worl
     found = w.object(record)
     if found is None:
         return w
-    return replace(w, found=_see(w, record, replace(found, **changes)))  # type: ignore[arg-type]
+    return replace(w, found=_see(w, record, replace(found, **changes)))
 
 
 def _record_of(w: World, step: Step) -> ObjectRecord:

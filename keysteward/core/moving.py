@@ -50,7 +50,7 @@ class Moving(datetime):
 
     def _ahead(self, other: datetime, *, after: bool) -> None:
         if not isinstance(other, Moving):
-            self.turns.note(datetime.__rsub__(self, other), after=after)  # type: ignore[operator]
+            self.turns.note(datetime.__sub__(other, self), after=after)
 
     def __lt__(self, other: datetime) -> bool:  # type: ignore[override]
         """Compare; turns when this reaches the other."""
@@ -72,13 +72,13 @@ class Moving(datetime):
         self._ahead(other, after=True)
         return datetime.__gt__(self, other)
 
-    def __add__(self, other: timedelta) -> Moving:  # type: ignore[override]
+    def __add__(self, other: timedelta) -> Moving:
         """Return what is later by a fixed duration and moves as well."""
         return moving(datetime.__add__(self, other), self.turns)
 
-    __radd__ = __add__  # type: ignore[assignment]
+    __radd__ = __add__
 
-    def __sub__(self, other: Any) -> Any:  # type: ignore[override]  # noqa: ANN401 - a moment or a span, as datetime
+    def __sub__(self, other: Any) -> Any:  # noqa: ANN401 - a moment or a span, as datetime
         """Return the growing time since a moment, or what is earlier by a fixed duration."""
         if isinstance(other, timedelta):
             return moving(datetime.__sub__(self, other), self.turns)
@@ -184,4 +184,6 @@ def still(at: datetime) -> datetime:
 
 def _length(span: timedelta) -> timedelta:
     """Return a span as a plain timedelta."""
-    return timedelta(seconds=span.seconds, microseconds=span.microseconds) + timedelta(days=timedelta.days.__get__(span))
+    return timedelta(seconds=span.seconds, microseconds=span.microseconds) + timedelta(
+        days=timedelta.days.__get__(span)
+    )

@@ -79,7 +79,7 @@ def plan_from(world: World, played: Played) -> Plan:
 
 
 def play(world: World, ask: Callable[[World], Step | Wait | Problem | None] | None = None) -> Played:
-    """Play on paper everything that is due now. `ask` puts the question to `decide`, where it is to be put otherwise."""
+    """Play on paper everything that is due now. `ask` puts the questions to `decide`, where not as they are."""
     ask = decide if ask is None else ask
     steps: list[Step] = []
     worlds = [world]

@@ -84,8 +84,8 @@ class Forecast:
             runs = f"`keysteward up` runs every {every}, the first time {when(self.runs.first)}"
         return (
             f"{runs}.",
-            "Every run succeeds; declarations stay as they are, no person does anything, and secrets are used by "
-            "nobody who does not use them now.",
+            "Every run succeeds, declarations stay as they are, and no person does anything.",
+            "A use that shows now is the last one: nobody uses a secret again once there is another.",
             "Resource servers are left out, and keys that share a holder do not see each other's room there.",
         )
 
@@ -241,7 +241,9 @@ def _gone_lines(gone: Gone) -> Iterable[Text]:
     if gone.credentials:
         to = f"hand them over: keysteward offboard {gone.owner} --to {gone.deputy}" if gone.deputy else ""
         end = f"revoke them: keysteward offboard {gone.owner} --revoke"
-        yield line(("    → ", "dim"), f"{to}; or {end}" if to else f"nobody stands in; {end}, or hand them over with --to")
+        yield line(
+            ("    → ", "dim"), f"{to}; or {end}" if to else f"nobody stands in; {end}, or hand them over with --to"
+        )
     for sentence in gone.refused:
         yield line("  ", ("✗", "bold red"), " every run stops before its first call: ", sentence)
 
@@ -254,8 +256,8 @@ def _stop_lines(forecast: Forecast) -> Iterable[Text]:
         yield line(
             "  ",
             ("✗", "bold red"),
-            f" the run of {when(stop.at)} is stopped by the limit of {limit}: it would leave {stop.ending} of {stop.of} "
-            f"credentials without a working secret ({_some(stop.names, 5)}){rest}",
+            f" the run of {when(stop.at)} is stopped by the limit of {limit}: it would leave {stop.ending} of "
+            f"{stop.of} credentials without a working secret ({_some(stop.names, 5)}){rest}",
         )
         yield line(("    → ", "dim"), "until a person allows it; what comes later is told as if that had been done")
 
@@ -325,5 +327,3 @@ def _counts(events: Counter[What], days: Counter[str]) -> dict[str, Any]:
 def _busiest_json(days: Counter[str]) -> dict[str, Any] | None:
     busiest = _busiest(days)
     return None if busiest is None else {"day": busiest[0], "writes": busiest[1]}
-
-

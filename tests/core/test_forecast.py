@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from keysteward.core.errors import KeystewardError, OutcomeUnknown
 from keysteward.core.forecast import Outlook, Runs, What, forecast
-from keysteward.core.ledger import Held, Ledger, Origin, Revoked, State, Suspended, dump_ledger
+from keysteward.core.ledger import Held, Origin, Revoked, State, Suspended, dump_ledger
 from keysteward.core.models import RotationSchedule
 from keysteward.core.ports import Capabilities
 
@@ -108,7 +108,7 @@ def compare(company: Company, runs: Runs) -> Outlook:
     return outlook
 
 
-def edit(company: Company, **changes: Any) -> None:
+def edit(company: Company, **changes: Any) -> None:  # noqa: ANN401 - fields of Ledger
     ledger = company.ledger()
     company.ledgers.write(f"ledgers/{NAME}", dump_ledger(replace(ledger, **changes)), ledger.version)
 
@@ -135,7 +135,7 @@ class Story(Company):
 
     told: list[str] = field(default_factory=list)
 
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: ANN401 - hypothesis's printer
         printer.text("; ".join(self.told))
 
 
@@ -176,7 +176,9 @@ def stories(draw: st.DrawFn) -> Story:
 
 def disturb(draw: st.DrawFn, company: Story) -> None:
     """Do something to it that is still to be dealt with when the forecast is made, or nothing."""
-    what = draw(st.sampled_from(["", "", "", "kill", "lost", "held", "reissue", "back", "stop", "revoke", "dead", "off"]))
+    what = draw(
+        st.sampled_from(["", "", "", "kill", "lost", "held", "reissue", "back", "stop", "revoke", "dead", "off"])
+    )
     if what in {"kill", "lost"}:
         company.pass_time(days=draw(st.sampled_from([0, 30, 95])))
         company.told.append(f"run at {company.clock.now:%d.%m. %H:%M} struck: {what}")
