@@ -58,7 +58,7 @@ def command(
 
     Exit code 0: shown; 1: an error.
     """
-    opened = open_stack(stack)
+    opened = open_stack(stack, strict=False)
     session = opened.session("reader")
     at = session.snapshot.at
     begin = first.replace(tzinfo=UTC) if first is not None else None

@@ -16,7 +16,7 @@ from keysteward.cli.terminal import console, show, show_json
 from keysteward.core.errors import DeclarationError
 from keysteward.core.forecast import Runs
 from keysteward.core.schedule import parse_duration
-from keysteward.core.whatif import stops, suppose_gone
+from keysteward.core.whatif import halt, stops, suppose_gone
 from keysteward.providers.session import Session
 from keysteward.report.forecast import By, Forecast, forecast_json, forecast_lines
 
@@ -63,19 +63,20 @@ def command(
     cadence, away = _duration("--every", every), _duration("--no-runs", no_runs)
     if cadence < SHORTEST_CADENCE:
         raise DeclarationError("--every: runs more often than once a minute are not forecast")
-    opened = open_stack(stack)
+    opened = open_stack(stack, strict=False)
     session = opened.session("reader")
-    begin = session.snapshot.at
-    gone = suppose_gone(opened.stack, opened.owners, owner_gone, begin.date()) if owner_gone is not None else None
+    begin, owners, gone = session.snapshot.at, opened.owners, None
     end = begin + timedelta(days=days)
-    refused = gone is not None and bool(gone.refused)
-    first = end + cadence if refused else begin + away
+    if owner_gone is not None:
+        owners, gone = suppose_gone(opened.stack, owners, owner_gone, begin.date())
+    halted = halt(opened.stack, owners, begin, end)
+    runs = Runs(begin, begin + away, cadence, end, halted.at if halted is not None else None)
     with console(stderr=True).status("Looking ahead ..."):
-        made = _forecast(opened, session, names or [], Runs(begin, first, cadence, end))
+        made = _forecast(opened, session, names or [], runs)
     share = opened.stack.limit.share if limit is None else limit
     bound = replace(opened.stack.limit, share=share)
     ledgers = sum(1 for ledger in session.snapshot.ledgers.values() if ledger.closed is None)
-    made = replace(made, gone=gone, limit=bound, stops=stops(made.outlooks, bound, ledgers))
+    made = replace(made, gone=gone, halt=halted, limit=bound, stops=stops(made.outlooks, bound, ledgers))
     if as_json:
         show_json(forecast_json(made, by))
     else:

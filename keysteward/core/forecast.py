@@ -73,13 +73,18 @@ class Writes:
 class Runs:
     """When runs happen: the first at `first`, then one each `every`, as far as `end`; the forecast starts at `begin`.
 
-    A `first` after `end` means that none happens.
+    From `halted` on none does anything (None: all do).
     """
 
     begin: datetime
     first: datetime
     every: timedelta
     end: datetime
+    halted: datetime | None = None
+
+    def act(self, moment: datetime) -> bool:
+        """Say whether what happens at a moment at which somebody looks is a run."""
+        return self.first <= moment and (self.halted is None or moment < self.halted)
 
     def at_or_after(self, moment: datetime) -> datetime:
         """Return when the first run happens that is not before a moment."""
@@ -108,9 +113,9 @@ def forecast(world: World, runs: Runs) -> Outlook:
     at = runs.begin
     while at <= runs.end:
         ahead.arrive(at)
-        if at >= runs.first:
+        if runs.act(at):
             ahead.run()
-        following = ahead.after_run() if at >= runs.first else ahead.without_run()
+        following = ahead.after_run() if runs.act(at) else ahead.without_run()
         if following is None:
             break
         at = following
@@ -186,7 +191,10 @@ class _Ahead:
     def after_run(self) -> datetime | None:
         """Hear what a person would be told after a run; returns the next run that may find something to do or say."""
         self._heard(examine(self._seen(self.world)))
-        return None if self.lost else self._next_run()
+        following, halted = self._next_run(), self.runs.halted
+        if self.lost or following is None:
+            return None
+        return following if halted is None else min(following, halted)
 
     def without_run(self) -> datetime | None:
         """Tell what is due and not done, and what a person would be told; returns when that changes, or runs begin."""
@@ -194,7 +202,8 @@ class _Ahead:
             if step.headline:
                 self._once(What.MISSED, step.words, step.generation)
         self._heard(examine(self._seen(self.world)))
-        moments = [self.runs.first if self.runs.first <= self.runs.end else None, self.turns.soonest]
+        begins = self.runs.act(self.runs.first) and self.world.now < self.runs.first
+        moments = [self.runs.first if begins else None, self.turns.soonest]
         if self.turns.unclear:
             moments.append(self.world.now + self.runs.every)
         return min((m for m in moments if m is not None), default=None)
@@ -280,8 +289,6 @@ _MEANINGS: dict[Kind, What] = {
     Kind.NOT_RENEWED: What.PERSON,
     Kind.RETIREMENT_WAITS: What.PERSON,
     Kind.SUSPECT: What.PERSON,
-    Kind.OWNER_GONE: What.PERSON,
-    Kind.CONSUMER_GONE: What.PERSON,
 }
 
 

@@ -94,22 +94,63 @@ class Moving(datetime):
         self.turns.zoned = True
         return still(self).astimezone(tz)
 
-    def date(self) -> date:
-        """Return the day; turns at its end."""
-        day = datetime.date(self)
-        midnight = datetime.combine(day, time(), tzinfo=self.tzinfo) + timedelta(days=1)
-        self.turns.note(midnight - still(self), after=False)
+    def date(self) -> Day:
+        """Return the day, whose comparisons with others turn at midnight."""
+        day = Day(self.year, self.month, self.day)
+        day.turns, day.of = self.turns, still(self)
         return day
+
+    def __format__(self, form: str) -> str:
+        """Write it, which is not followed."""
+        self.turns.unclear = True
+        return still(self).__format__(form)
 
 
 def _unclear(operation: Callable[..., Any]) -> Any:  # noqa: ANN401 - whatever timedelta has
-    """Return an operation of a span whose result is not followed, which is noted."""
+    """Return an operation of a span or a day whose result is not followed, which is noted."""
 
-    def noted(self: Span, *others: object) -> Any:  # noqa: ANN401 - whatever timedelta returns
+    def noted(self: Span | Day, *others: object) -> Any:  # noqa: ANN401 - whatever timedelta returns
         self.turns.unclear = True
         return operation(self, *others)
 
     return noted
+
+
+class Day(date):
+    """The day of a moving moment, in the moment's own zone."""
+
+    __slots__ = ("of", "turns")
+    of: datetime
+    turns: Turns
+
+    def _ahead(self, other: date, *, days: int) -> None:
+        """Note that this turns at the beginning of another day, or so many days later."""
+        if not isinstance(other, Day):
+            begins = datetime.combine(other, time(), tzinfo=self.of.tzinfo) + timedelta(days=days)
+            self.turns.note(begins - self.of, after=False)
+
+    def __lt__(self, other: date) -> bool:
+        """Compare; turns when the other day begins."""
+        self._ahead(other, days=0)
+        return date.__lt__(self, other)
+
+    def __ge__(self, other: date) -> bool:
+        """Compare; turns when the other day begins."""
+        self._ahead(other, days=0)
+        return date.__ge__(self, other)
+
+    def __le__(self, other: date) -> bool:
+        """Compare; turns when the other day is over."""
+        self._ahead(other, days=1)
+        return date.__le__(self, other)
+
+    def __gt__(self, other: date) -> bool:
+        """Compare; turns when the other day is over."""
+        self._ahead(other, days=1)
+        return date.__gt__(self, other)
+
+    __add__ = __radd__ = _unclear(date.__add__)
+    __sub__ = _unclear(date.__sub__)
 
 
 class Span(timedelta):

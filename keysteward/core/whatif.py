@@ -1,17 +1,22 @@
-"""What a forecast is asked to suppose: that an owner is gone, and that the limit on endings is another. Pure."""
+"""What a forecast supposes of a whole stack: an owner who is gone, a rule that stops runs, a limit on endings. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from pydantic import ValidationError
 
+from keysteward.core.brake import DAY
+from keysteward.core.checking import sentence_of
 from keysteward.core.errors import DeclarationError
+from keysteward.core.findings import Finding
 from keysteward.core.forecast import Outlook
+from keysteward.core.moving import Turns, moving
 from keysteward.core.owners import Owner, Owners
-from keysteward.core.stack import Limit, Stack, check
+from keysteward.core.policy import cases, judge_one, judge_sets, may_stop, stopping
+from keysteward.core.stack import Limit, Stack
 
 
 def as_if_gone(owners: Owners, name: str) -> Owners:
@@ -30,31 +35,55 @@ def as_if_gone(owners: Owners, name: str) -> Owners:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """What it means that an owner is gone: who answers then, for what, and what refuses every run (nothing: none).
-
-    Credentials are those of the owner, by name. `deputy` None: nobody stands in, so that they are to be revoked.
-    """
+    """An owner who is taken to be gone: who answers then (None: nobody), and for which credentials, by name."""
 
     owner: str
     deputy: str | None
     credentials: tuple[str, ...]
-    refused: tuple[str, ...]
 
 
-def suppose_gone(stack: Stack, owners: Owners, name: str, on: date) -> Gone:
-    """Hold the stack against its owners without one of them, as every command does before its first call."""
-    gone = as_if_gone(owners, name)
-    refused: list[str] = []
-    try:
-        Owners.model_validate(gone.model_dump())
-    except ValidationError as error:
-        refused += [problem["msg"].removeprefix("Value error, ") for problem in error.errors(include_url=False)]
-    try:
-        check(stack, gone)
-    except DeclarationError as error:
-        refused += str(error).splitlines()
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """From when on every run stops before its first call, and why: the sentences that it would say then."""
+
+    at: datetime
+    sentences: tuple[str, ...]
+
+
+def suppose_gone(stack: Stack, owners: Owners, name: str, on: date) -> tuple[Owners, Gone]:
+    """Return the owners without one of them, and whom that leaves. Raises DeclarationError for an unknown name."""
+    supposed = as_if_gone(owners, name)
     mine = tuple(sorted(spec.name for spec in stack.specs.values() if spec.owner == name))
-    return Gone(name, gone.deputy_of(name, on), mine, tuple(refused))
+    return supposed, Gone(name, supposed.deputy_of(name, on), mine)
+
+
+def halt(stack: Stack, owners: Owners, begin: datetime, end: datetime) -> Halt | None:
+    """Return from when on a rule stops every run of a stack, if it stays as it is; None when none does by `end`."""
+    try:
+        Owners.model_validate(owners.model_dump())
+    except ValidationError as error:
+        wrong = [problem["msg"].removeprefix("Value error, ") for problem in error.errors(include_url=False)]
+        return Halt(begin, tuple(f"owners file: {sentence}" for sentence in wrong))
+    rules = may_stop(stack)
+    found: dict[datetime, list[Finding]] = {}
+
+    def look(judged: Callable[[datetime], Iterable[Finding]]) -> None:
+        at: datetime | None = begin
+        while at is not None and at <= end:
+            turns = Turns(at)
+            broken = stopping(judged(moving(at, turns)))
+            if broken:
+                found.setdefault(at, []).extend(broken)
+                return
+            at = at + DAY if turns.unclear else turns.soonest
+
+    for case in cases(stack, owners, begin, {}):
+        look(lambda now, case=case: judge_one(replace(case, now=now), rules))  # type: ignore[misc]
+    look(lambda now: judge_sets(stack, owners, now))
+    if not found:
+        return None
+    at = min(found)
+    return Halt(at, tuple(sentence_of(finding, stack) for finding in found[at]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ JSON (`format: 1`): `format`, `stack`, `from`, `until` (ISO 8601), `runs` (`firs
 null), `periods[]` (`period`: "2026-03", "2026-W10" or "2026-03-02", the counts, `writes`, `busiest`), `targets[]`
 (`name`, `writes`, `busiest`, `days[]` (`day`, `writes`)), `events[]` (`at`, `name`, `identity`, `what`, `words`,
 `generation` or null, `target` or null), `limit` (`count`, `share`), `stops[]` (`at`, `ending`, `of`, `names[]`,
-`held_up`): runs that the limit would stop, `owner_gone` (`owner`, `deputy` or null, `credentials[]`, `refused[]`) or
-null, `undeclared[]` (names), `failures[]` (`message`, `names[]`): what could not be looked at.
+`held_up`): runs that the limit would stop, `halt` (`at`, `sentences[]`): from when on a rule stops every run, or null,
+`owner_gone` (`owner`, `deputy` or null, `credentials[]`) or null, `undeclared[]` (names), `failures[]` (`message`, `names[]`): what could not be looked at.
 
 `what` is issued, retired, suspended, changed, expired, missed, late, blocked, person needed or waits.
 """
@@ -26,13 +26,16 @@ from rich.text import Text
 from keysteward.core.forecast import Event, Outlook, Runs, What
 from keysteward.core.schedule import show_duration
 from keysteward.core.stack import Limit
-from keysteward.core.whatif import Gone, Stop
+from keysteward.core.whatif import Gone, Halt, Stop
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT, Failure, when
 
 By = Literal["day", "week", "month"]
 
 _FORMS: dict[By, str] = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
+
+_SENTENCES = 5
+"""So many of the sentences that stop a run are shown."""
 
 STYLES: dict[What, str] = {
     What.ISSUED: "green",
@@ -58,6 +61,7 @@ class Forecast:
     limit: Limit
     stops: tuple[Stop, ...] = ()
     gone: Gone | None = None
+    halt: Halt | None = None
     undeclared: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
 
@@ -68,15 +72,15 @@ class Forecast:
 
     @property
     def idle(self) -> bool:
-        """Say whether no run happens in all that time."""
-        return self.runs.first > self.runs.end
+        """Say whether no run does anything in all that time."""
+        return self.runs.first > self.runs.end or not self.runs.act(self.runs.first)
 
     @property
     def assumptions(self) -> tuple[str, ...]:
         """Return what the forecast takes for granted, in sentences."""
         every = show_duration(self.runs.every)
         if self.idle:
-            runs = "no run happens in all that time"
+            runs = "no run does anything in all that time"
         elif self.runs.first > self.runs.begin:
             away = show_duration(self.runs.first - self.runs.begin)
             runs = f"no run happens for {away}; then `keysteward up` runs every {every}, first {when(self.runs.first)}"
@@ -153,6 +157,9 @@ def forecast_lines(forecast: Forecast, by: By, *, events: int, names: bool) -> I
     if forecast.gone is not None:
         yield Text()
         yield from _gone_lines(forecast.gone)
+    if forecast.halt is not None:
+        yield Text()
+        yield from _halt_lines(forecast.halt)
     counted = _periods(forecast, by)
     if counted:
         yield Text()
@@ -244,8 +251,14 @@ def _gone_lines(gone: Gone) -> Iterable[Text]:
         yield line(
             ("    → ", "dim"), f"{to}; or {end}" if to else f"nobody stands in; {end}, or hand them over with --to"
         )
-    for sentence in gone.refused:
-        yield line("  ", ("✗", "bold red"), " every run stops before its first call: ", sentence)
+
+
+def _halt_lines(halt: Halt) -> Iterable[Text]:
+    yield line("  ", ("✗", "bold red"), f" from {when(halt.at)} on every run stops before its first call:")
+    for sentence in halt.sentences[:_SENTENCES]:
+        yield line(("    · ", "dim"), sentence)
+    if len(halt.sentences) > _SENTENCES:
+        yield line((f"    and {len(halt.sentences) - _SENTENCES} more", "dim"))
 
 
 def _stop_lines(forecast: Forecast) -> Iterable[Text]:
@@ -313,10 +326,15 @@ def forecast_json(forecast: Forecast, by: By) -> dict[str, Any]:
         ],
         "limit": asdict(forecast.limit),
         "stops": [{**asdict(stop), "at": stop.at.isoformat(), "names": list(stop.names)} for stop in forecast.stops],
+        "halt": None if forecast.halt is None else _halt_json(forecast.halt),
         "owner_gone": None if forecast.gone is None else asdict(forecast.gone),
         "undeclared": list(forecast.undeclared),
         "failures": [{"message": f.message, "names": list(f.names)} for f in forecast.failures],
     }
+
+
+def _halt_json(halt: Halt) -> dict[str, Any]:
+    return {"at": halt.at.isoformat(), "sentences": list(halt.sentences)}
 
 
 def _counts(events: Counter[What], days: Counter[str]) -> dict[str, Any]:

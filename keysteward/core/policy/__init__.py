@@ -86,9 +86,16 @@ def cases(stack: Stack, owners: Owners, now: datetime, lives: Mapping[str, Life]
         yield Case(declared, spec, stack, around, owners, now, lives.get(spec.identity))
 
 
-def judge_one(case: Case) -> Iterator[Finding]:
-    """Hold one credential against the rules."""
-    for rule in RULES.values():
+def may_stop(stack: Stack) -> tuple[Rule, ...]:
+    """Return the rules that can stop a run of this stack before its first call."""
+    levels = stack.levels
+    given = ((rule, levels.get(rule.number)) for rule in RULES.values() if not rule.live)
+    return tuple(r for r, level in given if level == "error" or (level is None and Severity.ERROR in {r.client, r.key}))
+
+
+def judge_one(case: Case, rules: Iterable[Rule] | None = None) -> Iterator[Finding]:
+    """Hold one credential against the rules, or against these."""
+    for rule in RULES.values() if rules is None else rules:
         level = case.stack.levels.get(rule.number)
         severity = Severity(level) if level not in {None, "off"} else rule.severity(case.spec)
         if severity is None or level == "off" or rule.severity(case.spec) is None:
