@@ -23,6 +23,9 @@ from keysteward.report.forecast import By, Forecast, forecast_json, forecast_lin
 LONGEST = 3650
 """Days ahead: nobody plans longer."""
 
+A_RUN = timedelta(minutes=1)
+"""So long a run is taken to last until it has done what is due for a credential."""
+
 SHORTEST_CADENCE = timedelta(minutes=1)
 
 Names = Annotated[
@@ -70,7 +73,7 @@ def command(
     if owner_gone is not None:
         owners, gone = suppose_gone(opened.stack, owners, owner_gone, begin.date())
     halted = halt(opened.stack, owners, begin, end)
-    runs = Runs(begin, begin + away, cadence, end, halted.at if halted is not None else None)
+    runs = Runs(begin, begin + away, cadence, end, halted.at if halted is not None else None, min(A_RUN, cadence / 2))
     with console(stderr=True).status("Looking ahead ..."):
         made = _forecast(opened, session, names or [], runs)
     share = opened.stack.limit.share if limit is None else limit

@@ -73,7 +73,8 @@ class Writes:
 class Runs:
     """When runs happen: the first at `first`, then one each `every`, as far as `end`; the forecast starts at `begin`.
 
-    From `halted` on none does anything (None: all do).
+    From `halted` on none does anything (None: all do). What a run does it records when it has run for `lasts`: an
+    overlap of 7 days is not over yet when the run comes that began 7 days later.
     """
 
     begin: datetime
@@ -81,6 +82,7 @@ class Runs:
     every: timedelta
     end: datetime
     halted: datetime | None = None
+    lasts: timedelta = timedelta()
 
     def act(self, moment: datetime) -> bool:
         """Say whether what happens at a moment at which somebody looks is a run."""
@@ -131,6 +133,7 @@ class _Ahead:
         self.runs = runs
         self.outlook = Outlook(world.identity)
         self.turns = Turns(world.now)
+        self.at = world.now
         self.known: frozenset[tuple[Kind, str]] = frozenset()
         self.told: set[str] = set()
         self.count = 0
@@ -138,7 +141,7 @@ class _Ahead:
 
     def arrive(self, at: datetime) -> None:
         """Let time pass; what targets end by themselves meanwhile ends."""
-        before = self.world.now
+        before, self.at = self.world.now, at
         self._set(passed(self.world, at, f"forecast {self.count}"))
         self.count += 1
         ledger = self.world.ledger
@@ -170,6 +173,8 @@ class _Ahead:
     def run(self) -> None:
         """Play what a run does now, with the waits that a run waits out."""
         opened = self.world.ledger is not None and self.world.ledger.closed is None
+        if self.runs.lasts and isinstance(decide(self.world), Step):
+            self._set(passed(self.world, self.at + self.runs.lasts, self.world.me.runner))
         start, steps = self.world, list[Step]()
         for _ in range(MOST_WAITS):
             played = play(self.world, self.ask)
@@ -184,9 +189,9 @@ class _Ahead:
         else:
             self._once(What.BLOCKED, f"it still waits after {MOST_WAITS} waits of one run")
         if ends(start, steps, self.world):
-            self.outlook.endings.append(start.now)
+            self.outlook.endings.append(self.at)
         if not opened and self.world.ledger is not None and self.outlook.opened is None:
-            self.outlook.opened = start.now
+            self.outlook.opened = self.at
 
     def after_run(self) -> datetime | None:
         """Hear what a person would be told after a run; returns the next run that may find something to do or say."""
@@ -198,8 +203,11 @@ class _Ahead:
 
     def without_run(self) -> datetime | None:
         """Tell what is due and not done, and what a person would be told; returns when that changes, or runs begin."""
-        for step in play(self._seen(self.world)).steps:
-            if step.headline:
+        steps = play(self._seen(self.world)).steps
+        made = {step.generation for step in steps if step.do is Do.BEGIN}
+        for step in steps:
+            follows = step.do is Do.NOTIFY or (step.do is Do.PROMOTE and step.generation in made)
+            if step.headline and not follows:
                 self._once(What.MISSED, step.words, step.generation)
         self._heard(examine(self._seen(self.world)))
         begins = self.runs.act(self.runs.first) and self.world.now < self.runs.first
@@ -236,8 +244,7 @@ class _Ahead:
                 begun[step.generation] = step.words
             for what, words in _happens(world, step, begun):
                 self._tell(what, words, step.generation, target)
-        at = self.world.now
-        self.outlook.writes += [Writes(at, target, count) for target, count in sorted(writes.items())]
+        self.outlook.writes += [Writes(self.at, target, count) for target, count in sorted(writes.items())]
         if played.problem is not None:
             self._once(What.BLOCKED, played.problem.message)
         if played.cut:
@@ -269,8 +276,7 @@ class _Ahead:
         *,
         at: datetime | None = None,
     ) -> None:
-        when = at if at is not None else self.world.now
-        self.outlook.events.append(Event(when, self.world.identity, what, words, generation, target))
+        self.outlook.events.append(Event(self.at if at is None else at, self.world.identity, what, words, generation, target))
 
 
 DATED = frozenset({Kind.OVERDUE, Kind.NEW_VALUE_DUE, Kind.EXPIRING})

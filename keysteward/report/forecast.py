@@ -6,7 +6,8 @@ null), `periods[]` (`period`: "2026-03", "2026-W10" or "2026-03-02", the counts,
 (`name`, `writes`, `busiest`, `days[]` (`day`, `writes`)), `events[]` (`at`, `name`, `identity`, `what`, `words`,
 `generation` or null, `target` or null), `limit` (`count`, `share`), `stops[]` (`at`, `ending`, `of`, `names[]`,
 `held_up`): runs that the limit would stop, `halt` (`at`, `sentences[]`): from when on a rule stops every run, or null,
-`owner_gone` (`owner`, `deputy` or null, `credentials[]`) or null, `undeclared[]` (names), `failures[]` (`message`, `names[]`): what could not be looked at.
+`owner_gone` (`owner`, `deputy` or null, `credentials[]`) or null, `undeclared[]` (names), `failures[]` (`message`,
+`names[]`): what could not be looked at.
 
 `what` is issued, retired, suspended, changed, expired, missed, late, blocked, person needed or waits.
 """
