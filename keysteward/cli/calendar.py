@@ -76,7 +76,8 @@ def command(
     elif ics is None:
         show(calendar_lines(made))
     else:
-        say(f"{len(made.entries)} dates written to {ics}")
+        count = len(made.entries)
+        say(f"{count} {'date' if count == 1 else 'dates'} written to {ics}")
 
 
 def _entries(opened: Opened, session: Session) -> Iterator[Entry]:

@@ -276,7 +276,8 @@ class _Ahead:
         *,
         at: datetime | None = None,
     ) -> None:
-        self.outlook.events.append(Event(self.at if at is None else at, self.world.identity, what, words, generation, target))
+        when = self.at if at is None else at
+        self.outlook.events.append(Event(when, self.world.identity, what, words, generation, target))
 
 
 DATED = frozenset({Kind.OVERDUE, Kind.NEW_VALUE_DUE, Kind.EXPIRING})
