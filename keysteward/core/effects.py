@@ -21,6 +21,7 @@ from keysteward.core.ledger import (
     State,
 )
 from keysteward.core.making import comes_back_to, held_anywhere, shown, strategy_for
+from keysteward.core.moving import still
 from keysteward.core.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
 from keysteward.core.ports import Action, Strategy
 from keysteward.core.spec import Spec
@@ -58,7 +59,7 @@ def predict(world: World, step: Step) -> World:
     name = step.generation if step.generation is not None else step.object
     asked = world.ledger is not None and world.ledger.rollback == step.generation
     expected = Outcome(
-        at=world.now,
+        at=still(world.now),
         good=step.do is not Do.CHECK or asked,
         nonce=f"planned-{name}",
         incarnation="planned",

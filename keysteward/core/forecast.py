@@ -27,7 +27,7 @@ from keysteward.core.ports import Action, Strategy
 from keysteward.core.reconciler import LONGEST_WAIT
 from keysteward.core.schedule import parse_window
 from keysteward.core.steps import Do, Problem, Step, Wait
-from keysteward.core.world import View, World
+from keysteward.core.world import Self, View, World
 
 MOST_WAITS = 5
 """So many waits within one run are played; a run that waits more often is not sound."""
@@ -132,18 +132,21 @@ class _Ahead:
         self.world = world
         self.runs = runs
         self.outlook = Outlook(world.identity)
+        self.began, self.views = world.now, world.views
+        self.at = self.now = world.now
         self.turns = Turns(world.now)
-        self.at = world.now
         self.known: frozenset[tuple[Kind, str]] = frozenset()
         self.told: set[str] = set()
         self.count = 0
         self.lost = False
 
     def arrive(self, at: datetime) -> None:
-        """Let time pass; what targets end by themselves meanwhile ends."""
-        before, self.at = self.world.now, at
-        self._set(passed(self.world, at, f"forecast {self.count}"))
+        """Be another process at a later moment; what targets end by themselves meanwhile has ended."""
+        before, self.at = self.now, at
         self.count += 1
+        me = self.world.me
+        self.world = replace(self.world, me=Self(f"forecast {self.count}", me.extent))
+        self._pass(at)
         ledger = self.world.ledger
         for generation in ledger.generations if ledger is not None else ():
             found = self.world.object(ledger.object_of(generation)) if ledger is not None and generation.live else None
@@ -152,20 +155,16 @@ class _Ahead:
                 words = f"generation {generation.number} ends at {generation.target} by a day of its own"
                 self._tell(What.EXPIRED, words, generation.number, generation.target, at=secret.expires_at)
 
-    def _set(self, world: World) -> None:
-        """Be at another moment: its clocks, moving on, are made once."""
-        self.world = world
-        self.turns = Turns(world.now)
-        self.moving = _moved(world, self.turns)
-
-    def _seen(self, world: World) -> World:
-        """Return a world of the present moment with all its clocks moving on."""
-        return replace(world, now=self.moving.now, views=self.moving.views)
+    def _pass(self, at: datetime) -> None:
+        """Let time pass in this process; all clocks are set, and move on while the planner is asked."""
+        self.now, self.turns, by = at, Turns(at), at - self.began
+        views = {name: _later(view, by, self.turns) for name, view in self.views.items()}
+        self.world = replace(self.world, now=moving(at, self.turns), views=views)
 
     def ask(self, world: World) -> Step | Wait | Problem | None:
-        """Ask the planner with a moving now, which learns when its answer changes."""
+        """Ask the planner anew, with a moving now, which learns when its answer changes."""
         self.turns.forget()
-        decision = decide(self._seen(world))
+        decision = decide(world)
         if isinstance(decision, Step) and decision.until is not None:
             return replace(decision, until=still(decision.until))
         return decision
@@ -174,7 +173,7 @@ class _Ahead:
         """Play what a run does now, with the waits that a run waits out."""
         opened = self.world.ledger is not None and self.world.ledger.closed is None
         if self.runs.lasts and isinstance(decide(self.world), Step):
-            self._set(passed(self.world, self.at + self.runs.lasts, self.world.me.runner))
+            self._pass(self.at + self.runs.lasts)
         start, steps = self.world, list[Step]()
         for _ in range(MOST_WAITS):
             played = play(self.world, self.ask)
@@ -182,10 +181,9 @@ class _Ahead:
             steps += played.steps
             self._note(played)
             wait = played.wait
-            if wait is None or wait.until - _target_now(self.world) > LONGEST_WAIT:
+            if wait is None or self._pause(wait) > LONGEST_WAIT:
                 break
-            pause = max(wait.until - _target_now(self.world), timedelta()) + timedelta(seconds=1)
-            self._set(passed(self.world, self.world.now + pause, self.world.me.runner))
+            self._pass(self.now + max(self._pause(wait), timedelta()) + timedelta(seconds=1))
         else:
             self._once(What.BLOCKED, f"it still waits after {MOST_WAITS} waits of one run")
         if ends(start, steps, self.world):
@@ -195,7 +193,7 @@ class _Ahead:
 
     def after_run(self) -> datetime | None:
         """Hear what a person would be told after a run; returns the next run that may find something to do or say."""
-        self._heard(examine(self._seen(self.world)))
+        self._heard(examine(self.world))
         following, halted = self._next_run(), self.runs.halted
         if self.lost or following is None:
             return None
@@ -203,22 +201,22 @@ class _Ahead:
 
     def without_run(self) -> datetime | None:
         """Tell what is due and not done, and what a person would be told; returns when that changes, or runs begin."""
-        steps = play(self._seen(self.world)).steps
+        steps = play(self.world).steps
         made = {step.generation for step in steps if step.do is Do.BEGIN}
         for step in steps:
             follows = step.do is Do.NOTIFY or (step.do is Do.PROMOTE and step.generation in made)
             if step.headline and not follows:
                 self._once(What.MISSED, step.words, step.generation)
-        self._heard(examine(self._seen(self.world)))
-        begins = self.runs.act(self.runs.first) and self.world.now < self.runs.first
+        self._heard(examine(self.world))
+        begins = self.runs.act(self.runs.first) and self.now < self.runs.first
         moments = [self.runs.first if begins else None, self.turns.soonest]
         if self.turns.unclear:
-            moments.append(self.world.now + self.runs.every)
+            moments.append(self.now + self.runs.every)
         return min((m for m in moments if m is not None), default=None)
 
     def _next_run(self) -> datetime | None:
         """Return the next run that may find something else: after what turns, or inside a maintenance window."""
-        turns, following = self.turns, self.runs.at_or_after(self.world.now + INSTANT)
+        turns, following = self.turns, self.runs.at_or_after(self.now + INSTANT)
         if turns.unclear:
             return following
         last = self.runs.at_or_after(turns.soonest) if turns.soonest is not None else None
@@ -250,7 +248,7 @@ class _Ahead:
         if played.cut:
             self.lost = True
             self._once(What.BLOCKED, f"its plan does not come to an end; its last step is: {played.steps[-1].words}")
-        if played.wait is not None and played.wait.until - _target_now(self.world) > LONGEST_WAIT:
+        if played.wait is not None and self._pause(played.wait) > LONGEST_WAIT:
             self._once(What.WAITS, f"waits until {played.wait.until:%Y-%m-%d %H:%M} UTC: {played.wait.why}")
 
     def _heard(self, findings: tuple[Finding, ...]) -> None:
@@ -261,6 +259,14 @@ class _Ahead:
             if key not in self.known and what is not None:
                 self._tell(what, finding.message)
         self.known = frozenset(heard)
+
+    def _pause(self, wait: Wait) -> timedelta:
+        """Return how long a run would wait, by the clock of the target that it waits for."""
+        ledger = self.world.ledger
+        generation = ledger.unfinished if ledger is not None else None
+        view = self.views.get(generation.target) if generation is not None else None
+        skew = view.clock - view.taken_at if view is not None and view.clock is not None else timedelta()
+        return wait.until - (self.now + skew)
 
     def _once(self, what: What, words: str, generation: int | None = None) -> None:
         if words not in self.told:
@@ -309,38 +315,12 @@ def _means(world: World, finding: Finding) -> What | None:
     return _MEANINGS.get(finding.kind)
 
 
-def passed(world: World, at: datetime, runner: str) -> World:
-    """Return the world as another process would see it later, when nobody but the clock did anything."""
-    by = at - world.now
-    me = replace(world.me, runner=runner) if runner == world.me.runner else type(world.me)(runner, world.me.extent)
-    return replace(world, now=at, me=me, views={name: _later(view, by) for name, view in world.views.items()})
-
-
-def _later(view: View, by: timedelta) -> View:
-    clock = None if view.clock is None else view.clock + by
-    return replace(view, started_at=view.started_at + by, taken_at=view.taken_at + by, clock=clock)
-
-
-def _moved(world: World, turns: Turns) -> World:
-    """Return the same world with all its clocks moving on."""
-    views = {
-        name: replace(
-            view,
-            started_at=moving(view.started_at, turns),
-            taken_at=moving(view.taken_at, turns),
-            clock=None if view.clock is None else moving(view.clock, turns),
-        )
-        for name, view in world.views.items()
-    }
-    return replace(world, now=moving(world.now, turns), views=views)
-
-
-def _target_now(world: World) -> datetime:
-    """Return the time in the clock of the target that is waited for."""
-    generation = world.ledger.unfinished if world.ledger is not None else None
-    view = world.views.get(generation.target) if generation is not None else None
-    skew = view.clock - view.taken_at if view is not None and view.clock is not None else timedelta()
-    return world.now + skew
+def _later(view: View, by: timedelta, turns: Turns) -> View:
+    """Return what another process sees later, when nobody but the clock did anything."""
+    clock = None if view.clock is None else moving(view.clock + by, turns)
+    return replace(
+        view, started_at=moving(view.started_at + by, turns), taken_at=moving(view.taken_at + by, turns), clock=clock
+    )
 
 
 _ALWAYS_WRITES = frozenset(

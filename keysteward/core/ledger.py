@@ -300,7 +300,11 @@ class Ledger:
 
     def object_of(self, generation: Generation) -> ObjectRecord:
         """Return the object that carries this generation's secret."""
-        return self.object(generation.object)
+        key = generation.object
+        for record in self.objects:
+            if record.key == key:
+                return record
+        raise KeyError(key)
 
     def shares_object(self, generation: Generation) -> bool:
         """Say whether another generation that may work lives on the same object."""

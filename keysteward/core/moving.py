@@ -220,6 +220,8 @@ def _span(length: timedelta, turns: Turns, *, growing: bool) -> Span:
 
 def still(at: datetime) -> datetime:
     """Return a moment as a plain datetime."""
+    if type(at) is datetime:
+        return at
     return datetime(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, at.tzinfo)
 
 

@@ -319,7 +319,11 @@ def _revived(w: World) -> Decision:
     ledger = w.ledger
     if ledger is None or ledger.closed:
         return None
-    return next((step for g in ledger.generations if (step := retiring.came_back(w, ledger, g)) is not None), None)
+    for generation in ledger.generations:
+        step = retiring.came_back(w, ledger, generation) if generation.state is State.RETIRED else None
+        if step is not None:
+            return step
+    return None
 
 
 def _retiring(w: World) -> Decision:
