@@ -10,33 +10,40 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
-_Slot = tuple[str, Callable[[Any], Any], Callable[[Any, Any], None]]
+_Setter = Callable[[Any, Any], None]
 
 
 @cache
-def _slots(cls: type[Any]) -> tuple[_Slot, ...]:
-    """Return name, getter and setter of each field of a class all of whose fields are slots; else nothing."""
-    if hasattr(cls, "__post_init__") or "__slots__" not in vars(cls):
-        return ()
-    members = [(field.name, vars(cls).get(field.name)) for field in dataclasses.fields(cls)]
-    if any(member is None for _, member in members):
-        return ()
-    return tuple((name, member.__get__, member.__set__) for name, member in members if member is not None)
+def _slots(cls: type[Any]) -> tuple[Callable[[Any], tuple[Any, ...]], dict[str, _Setter], tuple[_Setter, ...]] | None:
+    """Return what reads all fields of a class and what sets each; None where a field is no slot, or there is but one.
+
+    (`attrgetter` returns a tuple of several only.)
+    """
+    names = [field.name for field in dataclasses.fields(cls)]
+    members = [vars(cls).get(name) for name in names]
+    if hasattr(cls, "__post_init__") or "__slots__" not in vars(cls) or None in members or len(names) == 1:
+        return None
+    setters = {name: member.__set__ for name, member in zip(names, members, strict=True) if member is not None}
+    return attrgetter(*names), setters, tuple(setters.values())
 
 
 def replace(value: _T, /, **changes: Any) -> _T:  # noqa: ANN401 - of the fields' types
     """Return a copy with these fields changed. Raises TypeError for a name that is no field."""
     cls = value.__class__
     slots = _slots(cls)  # type: ignore[arg-type]  # a class is hashable
-    if not slots:
+    if slots is None:
         return dataclasses.replace(value, **changes)  # type: ignore[type-var]
+    read, by_name, setters = slots
     made = object.__new__(cls)
-    for name, get, put in slots:
-        put(made, changes.pop(name) if name in changes else get(value))
-    if changes:
-        raise TypeError(f"{cls.__name__} has no field {next(iter(changes))!r}")
+    for put, kept in zip(setters, read(value), strict=True):
+        put(made, kept)
+    for name, given in changes.items():
+        if name not in by_name:
+            raise TypeError(f"{cls.__name__} has no field {name!r}")
+        by_name[name](made, given)
     return made

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
+from typing import Final
 
 from keysteward.core.brake import ends
 from keysteward.core.changing import replace
@@ -125,6 +126,15 @@ def forecast(world: World, runs: Runs) -> Outlook:
     return ahead.outlook
 
 
+class Ask(Enum):
+    """That the planner is yet to be asked."""
+
+    NOW = "now"
+
+
+ASK: Final = Ask.NOW
+
+
 class _Ahead:
     """One credential on its way: the world as it is by then, and what was told already."""
 
@@ -139,14 +149,13 @@ class _Ahead:
         self.told: set[str] = set()
         self.count = 0
         self.lost = False
+        self.first: Step | Wait | Problem | Ask | None = ASK
 
     def arrive(self, at: datetime) -> None:
         """Be another process at a later moment; what targets end by themselves meanwhile has ended."""
         before, self.at = self.now, at
         self.count += 1
-        me = self.world.me
-        self.world = replace(self.world, me=Self(f"forecast {self.count}", me.extent))
-        self._pass(at)
+        self._pass(at, Self(f"forecast {self.count}", self.world.me.extent))
         ledger = self.world.ledger
         for generation in ledger.generations if ledger is not None else ():
             found = self.world.object(ledger.object_of(generation)) if ledger is not None and generation.live else None
@@ -155,14 +164,20 @@ class _Ahead:
                 words = f"generation {generation.number} ends at {generation.target} by a day of its own"
                 self._tell(What.EXPIRED, words, generation.number, generation.target, at=secret.expires_at)
 
-    def _pass(self, at: datetime) -> None:
-        """Let time pass in this process; all clocks are set, and move on while the planner is asked."""
+    def _pass(self, at: datetime, me: Self) -> None:
+        """Let time pass; all clocks are set, and move on while the planner is asked."""
         self.now, self.turns, by = at, Turns(at), at - self.began
         views = {name: _later(view, by, self.turns) for name, view in self.views.items()}
-        self.world = replace(self.world, now=moving(at, self.turns), views=views)
+        self.world = replace(self.world, now=moving(at, self.turns), views=views, me=me)
 
     def ask(self, world: World) -> Step | Wait | Problem | None:
-        """Ask the planner anew, with a moving now, which learns when its answer changes."""
+        """Ask the planner anew, with a moving now, which learns when its answer changes.
+
+        What was asked to know whether there is something to do is not asked twice.
+        """
+        if self.first is not ASK:
+            decision, self.first = self.first, ASK
+            return decision
         self.turns.forget()
         decision = decide(world)
         if isinstance(decision, Step) and decision.until is not None:
@@ -172,8 +187,9 @@ class _Ahead:
     def run(self) -> None:
         """Play what a run does now, with the waits that a run waits out."""
         opened = self.world.ledger is not None and self.world.ledger.closed is None
-        if self.runs.lasts and isinstance(decide(self.world), Step):
-            self._pass(self.at + self.runs.lasts)
+        self.first = self.ask(self.world)
+        if isinstance(self.first, Step) and self.runs.lasts:
+            self._pass(self.at + self.runs.lasts, self.world.me)
         start, steps = self.world, list[Step]()
         for _ in range(MOST_WAITS):
             played = play(self.world, self.ask)
@@ -183,7 +199,8 @@ class _Ahead:
             wait = played.wait
             if wait is None or self._pause(wait) > LONGEST_WAIT:
                 break
-            self._pass(self.now + max(self._pause(wait), timedelta()) + timedelta(seconds=1))
+            pause = max(self._pause(wait), timedelta()) + timedelta(seconds=1)
+            self._pass(self.now + pause, self.world.me)
         else:
             self._once(What.BLOCKED, f"it still waits after {MOST_WAITS} waits of one run")
         if ends(start, steps, self.world):

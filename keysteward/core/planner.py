@@ -319,8 +319,11 @@ def _revived(w: World) -> Decision:
     ledger = w.ledger
     if ledger is None or ledger.closed:
         return None
+    seen = {name for found in w.found for secret in found.object.secrets for name in (secret.id, secret.fingerprint)}
     for generation in ledger.generations:
-        step = retiring.came_back(w, ledger, generation) if generation.state is State.RETIRED else None
+        if generation.state is not State.RETIRED or not (generation.id in seen or generation.fingerprint in seen):
+            continue
+        step = retiring.came_back(w, ledger, generation)
         if step is not None:
             return step
     return None

@@ -38,6 +38,8 @@ def unrecorded(w: World) -> tuple[Found, ...]:
 
 def copies(w: World) -> tuple[Found, ...]:
     """Return the objects that carry this credential's mark and are not its: copies, or what nothing names any more."""
+    if not _strange(w):
+        return ()
     entered = _named_once(w).values()
     return tuple(sorted((found for found in _strange(w) if found not in entered), key=_age))
 
@@ -125,7 +127,7 @@ def behind(w: World) -> str | None:
         return None
     following = ledger.next if ledger is not None else 1
     promised = [g.number for g in ledger.generations if g.state in _PROMISED] if ledger is not None else []
-    for key, entry, staged in _entries(w):
+    for key, entry, staged in _entries(w) if _unknown(w, following, promised) else ():
         if entry.generation >= following or (entry.generation in promised and not staged):
             return f"{key} holds generation {entry.generation}, of which its ledger does not know"
     for target, holder, secret, number in _named_keys(w):
@@ -135,6 +137,18 @@ def behind(w: World) -> str | None:
         for found in unrecorded(w):
             return f"client {found.object.client_id!r} at target {found.target} carries its mark and is in no ledger"
     return None
+
+
+def _unknown(w: World, following: int, promised: list[int]) -> bool:
+    """Say whether any place holds a generation that the ledger may not know, whosever it is: mostly none does."""
+    for held in w.delivered.values():
+        for entry in (held.current, held.previous):
+            if entry is not None and (entry.generation >= following or entry.generation in promised):
+                return True
+        for entry in held.staged:
+            if entry.generation >= following:
+                return True
+    return False
 
 
 def _named_keys(w: World) -> Iterator[tuple[str, str, ObservedSecret, int]]:
