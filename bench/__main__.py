@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+import ahead
 import bridge
 import environment
 import planner
@@ -32,6 +33,8 @@ def main() -> None:
     logging.getLogger("keysteward").setLevel(logging.ERROR)
     console.print("Planner ...")
     planner.measure(results)
+    console.print("A year ahead ...")
+    ahead.measure(results, full=full)
     console.print("Known secrets in a log ...")
     tracing.measure(results)
     console.print("WorkOS stand-in ...")

@@ -15,11 +15,13 @@ from typer.core import TyperGroup
 import keysteward
 from keysteward.cli import (
     audit,
+    calendar,
     codeowners,
     deliver,
     doctor,
     drift,
     explain,
+    forecast,
     hold,
     lift,
     mv,
@@ -123,6 +125,8 @@ app.command("up")(up.command)
 app.command("rotate")(rotate.command)
 app.command("show")(show.command)
 app.command("drift")(drift.command)
+app.command("calendar")(calendar.command)
+app.command("forecast")(forecast.command)
 app.command("revoke")(revoke.command)
 app.command("lift")(lift.command)
 app.command("offboard")(offboard.command)

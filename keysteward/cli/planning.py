@@ -7,19 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from keysteward.cli.opening import Opened
-from keysteward.core.brake import must_be_allowed
-from keysteward.core.effects import predict
+from keysteward.core.brake import ends, must_be_allowed
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.forecast import Outlook, Runs, forecast
 from keysteward.core.governed import GovernedSet, judge_set
-from keysteward.core.holders import is_off, read_name
+from keysteward.core.holders import read_name
 from keysteward.core.ledger import RELEASED
 from keysteward.core.models import Governed
 from keysteward.core.observed import ObservedObject
-from keysteward.core.planner import plan
+from keysteward.core.planner import plan, plan_from, play
 from keysteward.core.policy import outranked
 from keysteward.core.spec import ServerSpec, Spec
-from keysteward.core.steps import Do, Plan
 from keysteward.core.world import Extent, World
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Failure, Preview, ServerItem
@@ -27,9 +26,6 @@ from keysteward.report.plan import CredentialPlan, Failure, Preview, ServerItem
 _Spec = TypeVar("_Spec", Spec, ServerSpec)
 _Asked = TypeVar("_Asked")
 _Item = TypeVar("_Item")
-
-_TAKING = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE})
-"""Steps after which a secret does not work any more."""
 
 
 @dataclass
@@ -132,6 +128,17 @@ def preview_lifecycle(opened: Opened, session: Session, names: Iterable[str] = (
     )
 
 
+def forecast_all(
+    opened: Opened, session: Session, wanted: frozenset[str] | None, runs: Runs
+) -> tuple[tuple[Outlook, ...], tuple[Failure, ...]]:
+    """Run the planner ahead over the declared credentials asked for; one that cannot be looked at is a failure."""
+    failures = _Failures()
+    outlooks = failures.try_each(
+        _chosen(opened.stack.specs, (), wanted), lambda i, spec: forecast(session.snapshot.world(i, spec), runs)
+    )
+    return tuple(outlooks), failures.told
+
+
 def _unapplied(session: Session, item: CredentialPlan) -> bool:
     """Say whether a plan of everything has steps that one of the lifecycle leaves out."""
     world = session.snapshot.world(item.identity, item.spec)
@@ -197,31 +204,11 @@ def plan_credential(session: Session, identity: str, spec: Spec | None) -> Crede
 
 def plan_of(world: World) -> CredentialPlan:
     """Plan one world, and say whether the plan ends the credential."""
-    made = plan(world)
+    played = play(world)
+    made = plan_from(world, played)
     word = must_be_allowed(world, world.now) if world.spec is None else None
-    return CredentialPlan(world.identity, made, world.spec, world.ledger, _ends(world, made), word)
-
-
-def _ends(world: World, made: Plan) -> bool:
-    """Say whether something works before the plan and nothing after it, by a step that takes it away."""
-    if not any(step.do in _TAKING for step in made.steps) or not _works(world):
-        return False
-    ahead = world
-    for step in made.steps:
-        ahead = predict(ahead, step)
-    return not _works(ahead)
-
-
-def _works(world: World) -> bool:
-    ledger = world.ledger
-    if ledger is None:
-        return False
-    for generation in ledger.generations:
-        record = ledger.object_of(generation)
-        found = world.object(record)
-        if generation.live and found is not None and not is_off(record, found, generation):
-            return True
-    return False
+    ended = ends(world, played.steps, played.after)
+    return CredentialPlan(world.identity, made, world.spec, world.ledger, ended, word)
 
 
 def findings_of(item: CredentialPlan, *, prune: bool = False) -> tuple[Finding, ...]:

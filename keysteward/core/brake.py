@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from keysteward.core.holders import ours
+from keysteward.core.holders import is_off, ours
 from keysteward.core.ledger import Ledger
 from keysteward.core.spec import DECOMMISSION_GRACE
 from keysteward.core.stack import Limit
+from keysteward.core.steps import Do, Step
 from keysteward.core.world import World
 
 DAY = timedelta(hours=24)
 ALLOW_ENDING = "KEYSTEWARD_ALLOW_ENDING"
+
+
+_TAKING = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE})
+"""Steps after which a secret does not work any more."""
+
+
+def ends(before: World, steps: Iterable[Step], after: World) -> bool:
+    """Say whether something works before these steps and nothing after them, by one that takes it away."""
+    return any(step.do in _TAKING for step in steps) and works(before) and not works(after)
+
+
+def works(world: World) -> bool:
+    """Say whether a target shows an enabled secret of a generation that lives."""
+    ledger = world.ledger
+    if ledger is None:
+        return False
+    for generation in ledger.generations:
+        record = ledger.object_of(generation)
+        found = world.object(record)
+        if generation.live and found is not None and not is_off(record, found, generation):
+            return True
+    return False
 
 
 def must_be_allowed(w: World, now: datetime) -> str | None:

@@ -48,11 +48,11 @@ def check(stack: Stack, owners: Owners, now: datetime, *, strict: bool = True) -
     findings += [finding for rule in stack.rules for finding in rule(stack)]
     stops = stopping(findings)
     if strict and stops:
-        raise DeclarationError("\n".join(_sentence(finding, stack) for finding in stops))
+        raise DeclarationError("\n".join(sentence_of(finding, stack) for finding in stops))
     return tuple(findings)
 
 
-def _sentence(finding: Finding, stack: Stack) -> str:
+def sentence_of(finding: Finding, stack: Stack) -> str:
     """Write what stops a stack as a sentence that begins with the declaration."""
     declared = {f"{stack.identity}/{d.name}": _subject(d) for d in stack.declarations}
     subject = declared.get(finding.subject, finding.subject) if finding.rule else finding.subject

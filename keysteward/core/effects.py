@@ -6,10 +6,11 @@ A run passes what really happened as an `Outcome`; a preview passes what is expe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from keysteward.core.adoption import adopted_nonce, age_of, entered
+from keysteward.core.changing import replace
 from keysteward.core.holders import enabled_keys, narrowed, switched, switched_off
 from keysteward.core.ledger import (
     RELEASED,
@@ -20,6 +21,7 @@ from keysteward.core.ledger import (
     State,
 )
 from keysteward.core.making import comes_back_to, held_anywhere, shown, strategy_for
+from keysteward.core.moving import still
 from keysteward.core.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
 from keysteward.core.ports import Action, Strategy
 from keysteward.core.spec import Spec
@@ -57,7 +59,7 @@ def predict(world: World, step: Step) -> World:
     name = step.generation if step.generation is not None else step.object
     asked = world.ledger is not None and world.ledger.rollback == step.generation
     expected = Outcome(
-        at=world.now,
+        at=still(world.now),
         good=step.do is not Do.CHECK or asked,
         nonce=f"planned-{name}",
         incarnation="planned",
@@ -121,7 +123,7 @@ def _object_changed(w: World, step: Step, **changes: bool | Mark | None) -> Worl
     found = w.object(record)
     if found is None:
         return w
-    return replace(w, found=_see(w, record, replace(found, **changes)))  # type: ignore[arg-type]
+    return replace(w, found=_see(w, record, replace(found, **changes)))
 
 
 def _record_of(w: World, step: Step) -> ObjectRecord:
@@ -262,7 +264,21 @@ def _secret_of(w: World, generation: Generation, out: Outcome) -> ObservedSecret
     identifier = out.secret_id or generation.id or slot
     fingerprint = out.fingerprint or generation.fingerprint
     scopes = w.spec.scopes if w.spec is not None and w.spec.key else None
-    return ObservedSecret(identifier, slot, fingerprint, created_at=out.at, name=name, scopes=scopes)
+    return ObservedSecret(
+        identifier,
+        slot,
+        fingerprint,
+        created_at=out.at,
+        expires_at=_expiry(w, generation),
+        name=name,
+        scopes=scopes,
+    )
+
+
+def _expiry(w: World, generation: Generation) -> datetime | None:
+    """Return the day by which a target ends a new key by itself: what it is told and cannot change later."""
+    can = w.can(_ledger(w).object_of(generation)) if w.spec is not None and w.spec.key else None
+    return w.spec.expires if w.spec is not None and can is not None and "expires" in can.immutable else None
 
 
 def _fence(w: World, step: Step, out: Outcome) -> World:

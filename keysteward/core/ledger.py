@@ -7,13 +7,14 @@ that a preview, a run and a simulation go through the same transitions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from keysteward.core.changing import replace
 from keysteward.core.errors import Damaged
 from keysteward.core.evidence import Entry
 from keysteward.core.ports import Strategy
@@ -299,7 +300,11 @@ class Ledger:
 
     def object_of(self, generation: Generation) -> ObjectRecord:
         """Return the object that carries this generation's secret."""
-        return self.object(generation.object)
+        key = generation.object
+        for record in self.objects:
+            if record.key == key:
+                return record
+        raise KeyError(key)
 
     def shares_object(self, generation: Generation) -> bool:
         """Say whether another generation that may work lives on the same object."""
@@ -318,16 +323,16 @@ class Ledger:
                 return place
         raise KeyError(key)
 
-    def with_generation(self, number: int, **changes: Any) -> Ledger:  # noqa: ANN401 - forwarded to dataclasses.replace
+    def with_generation(self, number: int, **changes: Any) -> Ledger:  # noqa: ANN401 - forwarded to changed
         """Return the ledger with one generation changed."""
         return replace(
             self,
-            generations=tuple(replace(g, **changes) if g.number == number else g for g in self.generations),
+            generations=tuple([replace(g, **changes) if g.number == number else g for g in self.generations]),
         )
 
-    def with_object(self, key: int, **changes: Any) -> Ledger:  # noqa: ANN401 - forwarded to dataclasses.replace
+    def with_object(self, key: int, **changes: Any) -> Ledger:  # noqa: ANN401 - forwarded to changed
         """Return the ledger with one object record changed."""
-        return replace(self, objects=tuple(replace(o, **changes) if o.key == key else o for o in self.objects))
+        return replace(self, objects=tuple([replace(o, **changes) if o.key == key else o for o in self.objects]))
 
     def with_places(self, places: Iterable[Place]) -> Ledger:
         """Return the ledger that also remembers these places; what it knew of them is replaced."""

@@ -8,6 +8,7 @@ step, a wait, a problem, NOTHING (stop here) or None (the next rule decides).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -49,22 +50,51 @@ SLOT_STRATEGIES = frozenset({Strategy.ROTATED_SLOT, Strategy.ALTERNATE})
 
 def plan(world: World) -> Plan:
     """Plan one credential: the steps that are due now, what waits or stops it, findings, and the next due time."""
-    steps: list[Step] = []
+    return plan_from(world, play(world))
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The steps that are due now, and the world before each of them and after the last.
+
+    `cut` says that more would have come: see LONGEST_PLAN.
+    """
+
+    steps: list[Step]
+    worlds: list[World]
     wait: Wait | None = None
     problem: Problem | None = None
-    ahead = world
+    cut: bool = False
+
+    @property
+    def after(self) -> World:
+        """Return the world after the last step."""
+        return self.worlds[-1]
+
+
+def plan_from(world: World, played: Played) -> Plan:
+    """Return the plan of a world that was played."""
+    ahead = played.after
+    return Plan(world.identity, tuple(played.steps), examine(ahead), played.wait, played.problem, next_due(ahead))
+
+
+def play(world: World, ask: Callable[[World], Step | Wait | Problem | None] | None = None) -> Played:
+    """Play on paper everything that is due now. `ask` puts the questions to `decide`, where not as they are."""
+    ask = decide if ask is None else ask
+    steps: list[Step] = []
+    worlds = [world]
     while len(steps) < LONGEST_PLAN:
-        decision = decide(ahead)
+        decision = ask(worlds[-1])
         if isinstance(decision, Step):
             steps.append(decision)
-            ahead = predict(ahead, decision)
-            continue
-        if isinstance(decision, Wait):
-            wait = decision
-        if isinstance(decision, Problem):
-            problem = decision
-        break
-    return Plan(world.identity, tuple(steps), examine(ahead), wait, problem, next_due(ahead))
+            worlds.append(predict(worlds[-1], decision))
+        elif isinstance(decision, Wait):
+            return Played(steps, worlds, wait=decision)
+        elif isinstance(decision, Problem):
+            return Played(steps, worlds, problem=decision)
+        else:
+            return Played(steps, worlds)
+    return Played(steps, worlds, cut=True)
 
 
 def decide(world: World) -> Step | Wait | Problem | None:
@@ -154,9 +184,11 @@ def _resume(w: World) -> Decision:
     if w.spec is None or ledger is None or ledger.closed:
         return None
     for record in ledger.objects:
+        if not record.suspended or record.deleted:
+            continue
         found = w.object(record)
         used = any(g.object == record.key and g.state in IN_USE for g in ledger.generations)
-        if not used or not record.suspended or record.deleted or found is None:
+        if not used or found is None:
             continue
         if not resumable(record, found):
             continue
@@ -287,7 +319,14 @@ def _revived(w: World) -> Decision:
     ledger = w.ledger
     if ledger is None or ledger.closed:
         return None
-    return next((step for g in ledger.generations if (step := retiring.came_back(w, ledger, g)) is not None), None)
+    seen = {name for found in w.found for secret in found.object.secrets for name in (secret.id, secret.fingerprint)}
+    for generation in ledger.generations:
+        if generation.state is not State.RETIRED or not (generation.id in seen or generation.fingerprint in seen):
+            continue
+        step = retiring.came_back(w, ledger, generation)
+        if step is not None:
+            return step
+    return None
 
 
 def _retiring(w: World) -> Decision:
@@ -544,11 +583,16 @@ def _unapplied(w: World, spec: Spec, ledger: Ledger | None) -> Decision:
     return None
 
 
+def ending(spec: Spec, at: datetime) -> bool:
+    """Say whether a declaration lets nothing new begin at a moment: it ends, or its classification lapsed."""
+    if spec.decommission is not None or (spec.expires is not None and at + spec.overlap >= spec.expires):
+        return True
+    return spec.lapsed(at)
+
+
 def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
     """Say whether no new generation may begin, whatever is due."""
-    if spec.decommission is not None or (spec.expires is not None and w.now + spec.overlap >= spec.expires):
-        return True
-    if spec.lapsed(w.now):
+    if ending(spec, w.now):
         return True
     if ledger is None or ledger.closed is not None:
         return False

@@ -38,6 +38,8 @@ def unrecorded(w: World) -> tuple[Found, ...]:
 
 def copies(w: World) -> tuple[Found, ...]:
     """Return the objects that carry this credential's mark and are not its: copies, or what nothing names any more."""
+    if not _strange(w):
+        return ()
     entered = _named_once(w).values()
     return tuple(sorted((found for found in _strange(w) if found not in entered), key=_age))
 
@@ -123,18 +125,30 @@ def behind(w: World) -> str | None:
     ledger = w.ledger
     if ledger is None and w.spec is None:
         return None
-    for key, entry, staged in _entries(w):
-        known = None if ledger is None else next((g for g in ledger.generations if g.number == entry.generation), None)
-        promised = known is not None and known.state in _PROMISED and not staged
-        if entry.generation >= (ledger.next if ledger is not None else 1) or promised:
+    following = ledger.next if ledger is not None else 1
+    promised = [g.number for g in ledger.generations if g.state in _PROMISED] if ledger is not None else []
+    for key, entry, staged in _entries(w) if _unknown(w, following, promised) else ():
+        if entry.generation >= following or (entry.generation in promised and not staged):
             return f"{key} holds generation {entry.generation}, of which its ledger does not know"
     for target, holder, secret, number in _named_keys(w):
-        if number >= (ledger.next if ledger is not None else 1):
+        if number >= following:
             return f"key {secret.id} of {holder} at target {target} is generation {number}, of which no ledger knows"
     if w.spec is not None and (ledger is None or ledger.closed is not None):
         for found in unrecorded(w):
             return f"client {found.object.client_id!r} at target {found.target} carries its mark and is in no ledger"
     return None
+
+
+def _unknown(w: World, following: int, promised: list[int]) -> bool:
+    """Say whether any place holds a generation that the ledger may not know, whosever it is: mostly none does."""
+    for held in w.delivered.values():
+        for entry in (held.current, held.previous):
+            if entry is not None and (entry.generation >= following or entry.generation in promised):
+                return True
+        for entry in held.staged:
+            if entry.generation >= following:
+                return True
+    return False
 
 
 def _named_keys(w: World) -> Iterator[tuple[str, str, ObservedSecret, int]]:
@@ -143,6 +157,8 @@ def _named_keys(w: World) -> Iterator[tuple[str, str, ObservedSecret, int]]:
     A name alone gives no right, for anybody can write one: it counts together with the nonce of an attempt that a
     delivered document or the ledger knows, and where a document names a key of that attempt by its id, only that key.
     """
+    if not any(found.object.holder for found in w.found):
+        return
     ids = {e.nonce: e.remote_id for _, e, _ in _entries(w)}
     if w.ledger is not None:
         ids = {**{g.nonce: g.id for g in w.ledger.generations}, **ids}
@@ -162,6 +178,8 @@ def _keys_named_so(w: World) -> Iterator[tuple[str, str, ObservedSecret, KeyName
 
 def copied_names(w: World) -> Iterator[tuple[str, str, ObservedSecret]]:
     """Yield the keys that are named as this credential's and that nothing else knows, with target and holder."""
+    if not any(found.object.holder for found in w.found):
+        return
     known: set[tuple[str, str | None]] = {(target, secret.id) for target, _, secret, _ in _named_keys(w)}
     if w.ledger is not None:
         known |= {(g.target, g.id) for g in w.ledger.generations}

@@ -227,14 +227,15 @@ def revoke(w: World, stop: _Stop) -> Step | Wait | _Stop | None:
 
 def came_back(w: World, ledger: Ledger, generation: Generation) -> Step | None:
     """End again what came back from the dead: a retired secret that a restored target shows once more."""
-    record = ledger.object_of(generation)
-    view, can, found = w.views.get(record.target), w.can(record), w.object(record)
     if generation.state is not State.RETIRED or generation.evidence == RELEASED:
         return None
-    if view is None or can is None or found is None or not found.enabled:
-        return None
+    record = ledger.object_of(generation)
+    found = w.object(record)
     disabled_anyway = generation.strategy is Strategy.ALTERNATE and not record.deleted
-    if disabled_anyway or shown(found, generation) is None:
+    if found is None or not found.enabled or disabled_anyway or shown(found, generation) is None:
+        return None
+    view, can = w.views.get(record.target), w.can(record)
+    if view is None or can is None:
         return None
     if not proves_presence(view, can, generation):
         return None

@@ -123,11 +123,13 @@ def spread(identity: str, every: timedelta) -> timedelta:
 
 
 def due_at(identity: str, since: datetime, every: timedelta, windows: tuple[str, ...]) -> datetime:
-    """Return when the next rotation is due: since + every - spread, moved back to the last window start before it."""
+    """Return when the next rotation is due: since + every - spread, moved back to the last window start before it.
+
+    Not to one before the present secret began: where no window opens in between, it is due when its interval says.
+    """
     due = since + every - spread(identity, every)
-    if not windows:
-        return due
-    return max(since, *(parse_window(text).latest_start(due) for text in windows))
+    starts = (parse_window(text).latest_start(due) for text in windows)
+    return max((start for start in starts if start > since), default=due)
 
 
 def may_begin(at: datetime, due: datetime, every: timedelta, windows: tuple[str, ...]) -> bool:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -130,10 +131,7 @@ class Spec:
     @property
     def description(self) -> str:
         """Return what a person at the target's console reads: purpose, owner and identity, shortened to fit."""
-        whose = f" (owner: {self.owner}; declared as {self.identity})"
-        room = max(LONGEST_DESCRIPTION - len(whose), 0)
-        purpose = self.purpose if len(self.purpose) <= room else self.purpose[: max(room - 1, 0)] + "…"
-        return (purpose + whose)[:LONGEST_DESCRIPTION]
+        return _description(self.purpose, self.owner, self.identity)
 
     def settings(self, method: str | None = None) -> Settings:
         """Return the settings the client must have, for its own or another of its methods."""
@@ -153,8 +151,26 @@ class Spec:
 
     def document_digest(self, client_id: str, method: str) -> str:
         """Return a digest of the public fields of the delivered document."""
-        parts = (self.identity, client_id, method, self.token_url, *self.audiences, "", *sorted(self.scopes))
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        return _document_digest(self.identity, client_id, method, self.token_url, self.audiences, self.scopes)
+
+
+@lru_cache(maxsize=4096)
+def _document_digest(*facts: str | tuple[str, ...] | frozenset[str]) -> str:
+    parts: list[str] = []
+    for fact in facts:
+        if isinstance(fact, str):
+            parts.append(fact)
+        else:
+            parts += [*fact, ""] if isinstance(fact, tuple) else sorted(fact)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=4096)
+def _description(purpose: str, owner: str, identity: str) -> str:
+    whose = f" (owner: {owner}; declared as {identity})"
+    room = max(LONGEST_DESCRIPTION - len(whose), 0)
+    shortened = purpose if len(purpose) <= room else purpose[: max(room - 1, 0)] + "…"
+    return (shortened + whose)[:LONGEST_DESCRIPTION]
 
 
 def _digest(value: object) -> str:

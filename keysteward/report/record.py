@@ -24,6 +24,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keysteward.core.dates import scheduled
 from keysteward.core.findings import Finding
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.owners import Owner
@@ -66,24 +67,7 @@ class Record:
     @property
     def coming(self) -> list[tuple[datetime, str]]:
         """Return what is due by schedule, soonest first."""
-        if self.spec is None or self.ledger is None or self.ledger.closed is not None:
-            return []
-        ahead = [
-            (at, f"retire generation {g.number}")
-            for g in self.ledger.in_state(State.PREVIOUS)
-            if (at := retirement_at(self.spec, g)) is not None
-        ]
-        ahead += [
-            (g.ends_at, f"end generation {g.number}")
-            for g in self.ledger.in_state(State.ABANDONED)
-            if g.ends_at is not None
-        ]
-        for at, what in ((self.spec.decommission, "decommissioned"), (self.spec.expires, "expires")):
-            if at is not None:
-                ahead.append((at, what))
-        if self.ledger.current is not None and self.spec.decommission is None:
-            ahead.append((rotation_at(self.spec, self.ledger.current), f"rotate to generation {self.ledger.next}"))
-        return sorted(ahead)
+        return [(coming.at, coming.what) for coming in scheduled(self.spec, self.ledger)]
 
 
 def ends_at(record: Record, generation: Generation) -> datetime | None:

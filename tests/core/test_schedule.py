@@ -79,3 +79,14 @@ def test_a_rotation_is_never_due_late_and_always_gets_its_turn(
     assert may_begin(begin, due, every, given_windows)
     assert due <= begin <= due + every / 10 + timedelta(seconds=1)
     assert not may_begin(due - timedelta(seconds=1), due, every, given_windows)
+
+
+@given(MOMENTS, INTERVALS, st.lists(WINDOWS, max_size=2))
+def test_a_secret_is_never_due_in_the_moment_it_began(since: datetime, every: timedelta, windows: list[str]) -> None:
+    assert due_at("acme/prod/x", since, every, tuple(windows)) > since
+
+
+def test_windows_that_open_less_often_than_it_rotates_move_nothing_back() -> None:
+    sunday = datetime(2026, 1, 18, 2, tzinfo=UTC)
+    due = due_at("acme/prod/x", sunday, timedelta(days=5), ("Sun 02:00-04:00 UTC",))
+    assert sunday + timedelta(days=4) < due <= sunday + timedelta(days=5)

@@ -123,7 +123,7 @@ MUTANTS = (
         (
             (
                 "rebuild.py",
-                "        if entry.generation >= (ledger.next if ledger is not None else 1) or promised:",
+                "        if entry.generation >= following or (entry.generation in promised and not staged):",
                 "        if promised and entry.generation < 0:",
             ),
         ),

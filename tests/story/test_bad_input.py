@@ -37,7 +37,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 WRONG: dict[str, tuple[Callable[[Office], object], str]] = {
     "owner unknown": (
         lambda o: o.up(o.stack(o.billing, o.client(owner="team-x"))),
-        "M2MClient 'exporter': owner: 'team-x' is not in the owners file (it lists team-billing); add the team or person to",
+        "M2MClient 'exporter': owner: 'team-x' is not in the owners file (it lists team-billing); add the team",
     ),
     "owner gone": (
         lambda o: o.up(

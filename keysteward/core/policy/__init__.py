@@ -77,9 +77,15 @@ def cases(stack: Stack, owners: Owners, now: datetime, lives: Mapping[str, Life]
         yield Case(declared, spec, stack, around, owners, now, lives.get(spec.identity))
 
 
-def judge_one(case: Case) -> Iterator[Finding]:
-    """Hold one credential against the rules."""
-    for rule in RULES.values():
+def may_stop(stack: Stack) -> tuple[Rule, ...]:
+    """Return the rules that can stop a run of this stack before its first call."""
+    levels = [(rule, level_of(rule, stack, given)) for rule in RULES.values() for given in (rule.client, rule.key)]
+    return tuple(dict.fromkeys(rule for rule, level in levels if level is Severity.ERROR and not rule.live))
+
+
+def judge_one(case: Case, rules: Iterable[Rule] | None = None) -> Iterator[Finding]:
+    """Hold one credential against the rules, or against these."""
+    for rule in RULES.values() if rules is None else rules:
         severity = level_of(rule, case.stack, rule.severity(case.spec))
         if severity is None:
             continue
