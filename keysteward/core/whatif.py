@@ -64,7 +64,7 @@ def halt(stack: Stack, owners: Owners, begin: datetime, end: datetime) -> Halt |
     except ValidationError as error:
         wrong = [problem["msg"].removeprefix("Value error, ") for problem in error.errors(include_url=False)]
         return Halt(begin, tuple(f"owners file: {sentence}" for sentence in wrong))
-    rules = may_stop(stack)
+    rules = {key: may_stop(stack, key=key) for key in (False, True)}
     found: dict[datetime, list[Finding]] = {}
 
     def look(judged: Callable[[datetime], Iterable[Finding]]) -> None:
@@ -78,7 +78,7 @@ def halt(stack: Stack, owners: Owners, begin: datetime, end: datetime) -> Halt |
             at = at + DAY if turns.unclear else turns.soonest
 
     for case in cases(stack, owners, begin, {}):
-        look(lambda now, case=case: judge_one(replace(case, now=now), rules))  # type: ignore[misc]
+        look(lambda now, case=case: judge_one(replace(case, now=now), rules[case.spec.key]))  # type: ignore[misc]
     look(lambda now: judge_sets(stack, owners, now))
     if not found:
         return None

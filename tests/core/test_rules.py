@@ -636,7 +636,14 @@ def test_sets_and_allowances_have_owners_like_credentials() -> None:
     ):
         found = of_sets(owner)
         assert [(f.subject, f.rule, f.severity) for f in found] == [(subject, rule, severity) for subject in subjects]
+    assert "keysteward offboard team-moved --to team-billing " in of_sets("team-moved")[0].mend
     assert of_sets("team-sold", levels={"KS002": "off"}) == ()
     assert [f.severity for f in of_sets("team-sold", levels={"KS002": "note"})] == [NOTE, NOTE]
     with pytest.raises(DeclarationError, match=r"^corp: legacy-\*: owner: 'team-x' is not in the owners file"):
         scene(client(), allowed=[allowed("team-x")]).checked()
+
+
+def test_what_mends_it_is_a_command_that_a_shell_takes_as_it_is() -> None:
+    owners = Owners(people={"Jo $(id)": Owner(contact="jo@example.com", state="gone")})
+    (finding,) = scene(client(owner="Jo $(id)", consumer="shop"), owners=owners).judged()
+    assert "keysteward offboard 'Jo $(id)' --to OTHER " in finding.mend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keysteward.core.policy.environments import differs, environment_of, said
+from keysteward.core.policy.environments import WORDS, differs, environment_of, said, words_of
 from keysteward.core.policy.sweeping import TABLE, sweeping
 
 SWEEPING = {
@@ -125,19 +125,19 @@ SAID = {
 
 @pytest.mark.parametrize(("path", "environments"), SAID.items())
 def test_a_path_says_an_environment_as_a_part_or_behind_a_name(path: str, environments: set[str]) -> None:
-    assert said(path.split("/"), (), ()) == environments
+    assert said(path.split("/"), WORDS, ()) == environments
 
 
 def test_a_part_that_is_the_credentials_own_name_says_nothing() -> None:
-    assert said(("apps", "load-test"), (), ()) == {"test"}
-    assert said(("apps", "Load-Test"), (), ("load-test",)) == set()
-    assert said(("test", "load-test"), (), ("load-test",)) == {"test"}
+    assert said(("apps", "load-test"), WORDS, ()) == {"test"}
+    assert said(("apps", "Load-Test"), WORDS, ("load-test",)) == set()
+    assert said(("test", "load-test"), WORDS, ("load-test",)) == {"test"}
 
 
 def test_the_environments_that_a_stack_names_are_words_too() -> None:
-    assert said(("eu", "billing"), ("eu", "us"), ()) == {"eu"}
-    assert said(("apps", "billing-us"), ("eu", "us"), ()) == {"us"}
-    assert said(("prod-eu", "billing"), ("prod-eu",), ()) == {"production"}
+    assert said(("eu", "billing"), words_of(("eu", "us")), ()) == {"eu"}
+    assert said(("apps", "billing-us"), words_of(("eu", "us")), ()) == {"us"}
+    assert said(("prod-eu", "billing"), words_of(("prod-eu",)), ()) == {"production"}
 
 
 @pytest.mark.parametrize(

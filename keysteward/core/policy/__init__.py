@@ -8,8 +8,9 @@ seen without one. Mandatory rules (not `waivable`) can be neither waived nor low
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import get_args
 
 from keysteward.core.findings import Finding, Kind, Severity
@@ -21,7 +22,7 @@ from keysteward.core.stack import Level, Stack
 
 __all__ = ["RULES", "Case", "Life", "Rule", "judge", "judge_sets", "level_of", "mistakes", "outranked", "stopping"]
 
-_ALL = (*answering.RULES, *lifetime.RULES, *reach.RULES, waiving.ks031)
+_ALL = (*answering.RULES, *lifetime.RULES, *reach.RULES, *waiving.RULES)
 _PLACEHOLDER = re.compile(r"\b(?:NAME|OWNER|OTHER)\b")
 
 RULES: Mapping[str, Rule] = {rule.number: rule for rule in sorted(_ALL, key=lambda rule: rule.number)}
@@ -67,7 +68,18 @@ def level_of(rule: Rule, stack: Stack, given: Severity | None) -> Severity | Non
 
 def judge(stack: Stack, owners: Owners, now: datetime, lives: Mapping[str, Life] | None = None) -> tuple[Finding, ...]:
     """Hold every credential of a stack against the rules; `lives` by identity, for those that need a look."""
-    return tuple(finding for case in cases(stack, owners, now, lives or {}) for finding in judge_one(case))
+    counts = {key: tuple(counting(stack, key=key)) for key in (False, True)}
+    return tuple(
+        finding for case in cases(stack, owners, now, lives or {}) for finding in judge_one(case, counts[case.spec.key])
+    )
+
+
+def counting(stack: Stack, *, key: bool) -> Iterator[tuple[Rule, Severity]]:
+    """Yield the rules that count for one kind in a stack, each with what breaking it counts as."""
+    for rule in RULES.values():
+        severity = level_of(rule, stack, rule.key if key else rule.client)
+        if severity is not None:
+            yield rule, severity
 
 
 def cases(stack: Stack, owners: Owners, now: datetime, lives: Mapping[str, Life]) -> Iterator[Case]:
@@ -77,42 +89,42 @@ def cases(stack: Stack, owners: Owners, now: datetime, lives: Mapping[str, Life]
         yield Case(declared, spec, stack, around, owners, now, lives.get(spec.identity))
 
 
-def may_stop(stack: Stack) -> tuple[Rule, ...]:
-    """Return the rules that can stop a run of this stack before its first call."""
-    levels = [(rule, level_of(rule, stack, given)) for rule in RULES.values() for given in (rule.client, rule.key)]
-    return tuple(dict.fromkeys(rule for rule, level in levels if level is Severity.ERROR and not rule.live))
+def may_stop(stack: Stack, *, key: bool) -> tuple[tuple[Rule, Severity], ...]:
+    """Return the rules that can stop a run of this stack before its first call, for one kind."""
+    return tuple((rule, s) for rule, s in counting(stack, key=key) if s is Severity.ERROR and not rule.live)
 
 
-def judge_one(case: Case, rules: Iterable[Rule] | None = None) -> Iterator[Finding]:
-    """Hold one credential against the rules, or against these."""
-    for rule in RULES.values() if rules is None else rules:
-        severity = level_of(rule, case.stack, rule.severity(case.spec))
-        if severity is None:
-            continue
-        waiver = waiving.standing(case, rule)
+def judge_one(case: Case, counts: Iterable[tuple[Rule, Severity]]) -> Iterator[Finding]:
+    """Hold one credential against the rules that count for its kind."""
+    for rule, severity in counts:
         for message in rule.check(case):
-            found = Finding(rule.kind, severity, case.spec.identity, message, _mend(rule, case), rule.number)
+            waiver = waiving.standing(case, rule)
+            mend = _mend(rule, case.spec.owner, case.owners, case.today, case.spec.name)
+            found = Finding(rule.kind, severity, case.spec.identity, message, mend, rule.number)
             yield found if waiver is None else waiving.waived(found, waiver)
 
 
-def _mend(rule: Rule, case: Case) -> str:
-    """Return what to do about one credential: names in place of NAME, OWNER, and OTHER where there is a deputy."""
-    deputy = case.owners.deputy_of(case.spec.owner, case.now.date())
-    other = deputy if deputy not in {None, case.spec.owner} else "OTHER"
-    names = {"NAME": case.spec.name, "OWNER": case.spec.owner, "OTHER": other or "OTHER"}
-    return _PLACEHOLDER.sub(lambda found: names[found[0]], rule.mend)
+def _mend(rule: Rule, owner: str, owners: Owners, today: date, name: str = "NAME") -> str:
+    """Return what to do about one credential: names in place of NAME, OWNER, and OTHER where there is a deputy.
+
+    They are quoted as a shell needs it.
+    """
+    deputy = owners.deputy_of(owner, today)
+    other = "OTHER" if deputy is None or deputy == owner else deputy
+    names = {"NAME": name, "OWNER": owner, "OTHER": other}
+    return _PLACEHOLDER.sub(lambda found: shlex.quote(names[found[0]]), rule.mend)
 
 
 def judge_sets(stack: Stack, owners: Owners, now: datetime) -> Iterator[Finding]:
     """Hold the owners of governed sets and allowances against the rules that concern owners."""
     given = [(f"{stack.identity}/{g.name}", g.owner) for g in stack.governed]
     given += [(f"{a.target.name}: {', '.join(a.names)}", a.owner) for a in stack.allowed]
+    counts = [(rule, severity) for rule, severity in counting(stack, key=True) if rule.number in answering.OF_OWNERS]
     for subject, owner in given:
-        for number, check in answering.OF_OWNERS.items():
-            rule = RULES[number]
-            severity = level_of(rule, stack, rule.key)
-            for message in check(owner, owners, now.date()) if severity is not None else ():
-                yield Finding(rule.kind, severity or Severity.ERROR, subject, message, rule.mend, number)
+        for rule, severity in counts:
+            for message in answering.OF_OWNERS[rule.number](owner, owners, now.date()):
+                mend = _mend(rule, owner, owners, now.date())
+                yield Finding(rule.kind, severity, subject, message, mend, rule.number)
 
 
 def stopping(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -26,21 +26,18 @@ def _of_owner(check: OwnerCheck) -> Check:
     return lambda case: check(case.spec.owner, case.owners, case.today)
 
 
-def listed(name: str, owners: Owners, _: date) -> Iterable[str]:
-    """KS001."""
+def _listed(name: str, owners: Owners, _: date) -> Iterable[str]:
     if name != UNASSIGNED and owners.find(name) is None:
         yield f"owner: {name!r} is not in the owners file (it lists {', '.join(owners.names) or 'nobody'})"
 
 
-def gone(name: str, owners: Owners, today: date) -> Iterable[str]:
-    """KS002."""
+def _gone(name: str, owners: Owners, today: date) -> Iterable[str]:
     owner = owners.find(name)
     if owner is not None and owner.gone(today) and owners.deputy_of(name, today) is None:
         yield f"owner: {name!r} is gone, and nobody answers in their place"
 
 
-def leaving(name: str, owners: Owners, today: date) -> Iterable[str]:
-    """KS003."""
+def _leaving(name: str, owners: Owners, today: date) -> Iterable[str]:
     owner = owners.find(name)
     if owner is None:
         return
@@ -52,18 +49,16 @@ def leaving(name: str, owners: Owners, today: date) -> Iterable[str]:
 
 
 def _near(day: date | None, today: date) -> bool:
-    return day is not None and day - today <= LEAVING_NOTICE
+    return day is not None and today >= day - LEAVING_NOTICE
 
 
-def unassigned(name: str, owners: Owners, today: date) -> Iterable[str]:
-    """KS004."""
+def _unassigned(name: str, owners: Owners, today: date) -> Iterable[str]:
     until = owners.unassigned_until
     if name == UNASSIGNED and until is not None and today < until:
         yield f"owner: nobody answers for it yet; it needs an owner until {until}"
 
 
-def unassigned_too_long(name: str, owners: Owners, today: date) -> Iterable[str]:
-    """KS005."""
+def _unassigned_too_long(name: str, owners: Owners, today: date) -> Iterable[str]:
     until = owners.unassigned_until
     if name == UNASSIGNED and until is None:
         yield "owner: nobody answers for it, and the owners file has no unassigned_until"
@@ -72,15 +67,15 @@ def unassigned_too_long(name: str, owners: Owners, today: date) -> Iterable[str]
 
 
 OF_OWNERS: Mapping[str, OwnerCheck] = {
-    "KS001": listed,
-    "KS002": gone,
-    "KS003": leaving,
-    "KS004": unassigned,
-    "KS005": unassigned_too_long,
+    "KS001": _listed,
+    "KS002": _gone,
+    "KS003": _leaving,
+    "KS004": _unassigned,
+    "KS005": _unassigned_too_long,
 }
 """The rules that hold for the owner of a governed set, and of an allowance, as well."""
 
-ks001 = rule(
+_LISTED = rule(
     "KS001",
     "The owner is in the owners file",
     reason="A credential that nobody answers for is neither reviewed, nor rotated with care, nor ended.",
@@ -90,9 +85,9 @@ ks001 = rule(
     key=Severity.ERROR,
     owasp=("NHI1",),
     waivable=False,
-)(_of_owner(listed))
+)(_of_owner(_listed))
 
-ks002 = rule(
+_GONE = rule(
     "KS002",
     "The owner is still there, or has a deputy",
     reason="What belonged to somebody who left is what attackers find: nobody would notice its use.",
@@ -103,9 +98,9 @@ ks002 = rule(
     key=Severity.ERROR,
     owasp=("NHI1",),
     kind=Kind.OWNER_GONE,
-)(_of_owner(gone))
+)(_of_owner(_gone))
 
-ks003 = rule(
+_LEAVING = rule(
     "KS003",
     "The owner stays",
     reason="A hand-over needs time: whoever takes over should hear it from whoever leaves.",
@@ -115,9 +110,9 @@ ks003 = rule(
     key=Severity.WARNING,
     owasp=("NHI1",),
     kind=Kind.OWNER_GONE,
-)(_of_owner(leaving))
+)(_of_owner(_leaving))
 
-ks004 = rule(
+_UNASSIGNED = rule(
     "KS004",
     "An imported credential gets an owner",
     reason="Import takes over what exists; until somebody answers for it, it is only known and not governed.",
@@ -127,9 +122,9 @@ ks004 = rule(
     key=Severity.WARNING,
     owasp=("NHI1",),
     kind=Kind.UNASSIGNED,
-)(_of_owner(unassigned))
+)(_of_owner(_unassigned))
 
-ks005 = rule(
+_UNASSIGNED_TOO_LONG = rule(
     "KS005",
     "Nothing stays without owner beyond its day",
     reason="A date that can pass without consequence is no date.",
@@ -140,7 +135,7 @@ ks005 = rule(
     owasp=("NHI1",),
     kind=Kind.UNASSIGNED,
     waivable=False,
-)(_of_owner(unassigned_too_long))
+)(_of_owner(_unassigned_too_long))
 
 
 @rule(
@@ -153,8 +148,7 @@ ks005 = rule(
     key=Severity.WARNING,
     owasp=("NHI1", "NHI9"),
 )
-def ks006(case: Case) -> Iterable[str]:
-    """Consumer named."""
+def _consumer_named(case: Case) -> Iterable[str]:
     if not case.spec.consumer:
         yield "consumer: nobody is named who uses it"
 
@@ -169,8 +163,7 @@ def ks006(case: Case) -> Iterable[str]:
     key=Severity.WARNING,
     owasp=("NHI1",),
 )
-def ks007(case: Case) -> Iterable[str]:
-    """Consumer listed."""
+def _consumer_listed(case: Case) -> Iterable[str]:
     name = case.spec.consumer
     if name and case.owners.consumers and name not in case.owners.consumers:
         yield f"consumer: {name!r} is not in the owners file"
@@ -188,8 +181,7 @@ def ks007(case: Case) -> Iterable[str]:
     owasp=("NHI1", "NHI3"),
     kind=Kind.CONSUMER_GONE,
 )
-def ks008(case: Case) -> Iterable[str]:
-    """Consumer active."""
+def _consumer_active(case: Case) -> Iterable[str]:
     name = case.spec.consumer
     consumer = case.owners.consumers.get(name) if name else None
     if consumer is None or case.spec.decommission is not None:
@@ -210,8 +202,7 @@ def ks008(case: Case) -> Iterable[str]:
     key=Severity.WARNING,
     owasp=("NHI1", "NHI5"),
 )
-def ks009(case: Case) -> Iterable[str]:
-    """Purpose told."""
+def _purpose(case: Case) -> Iterable[str]:
     purpose, name = case.spec.purpose, case.spec.name
     same = _words(purpose) == _words(name)
     if same or (len(purpose.split()) < FEWEST_WORDS and not _unparted(purpose)):
@@ -227,4 +218,14 @@ def _unparted(text: str) -> bool:
     return sum(unicodedata.category(sign) == "Lo" for sign in text) >= FEWEST_SIGNS
 
 
-RULES: tuple[Rule, ...] = (ks001, ks002, ks003, ks004, ks005, ks006, ks007, ks008, ks009)
+RULES: tuple[Rule, ...] = (
+    _LISTED,
+    _GONE,
+    _LEAVING,
+    _UNASSIGNED,
+    _UNASSIGNED_TOO_LONG,
+    _consumer_named,
+    _consumer_listed,
+    _consumer_active,
+    _purpose,
+)

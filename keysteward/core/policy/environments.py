@@ -38,13 +38,16 @@ def environment_of(declared: str) -> str:
     return WORDS.get(first) or WORDS.get(rest, word)
 
 
-def said(parts: Iterable[str], declared: Iterable[str], names: Iterable[str]) -> set[str]:
-    """Return the environments that the parts of a path say.
+def words_of(declared: Iterable[str]) -> dict[str, str]:
+    """Return the words for environments where these are declared: they count as words too."""
+    return {**{word.casefold(): environment_of(word) for word in declared}, **WORDS}
 
-    `declared` are the environments that the stack's credentials name, which count as words too; a part that is one of
-    `names` says nothing.
+
+def said(parts: Iterable[str], known: Mapping[str, str], names: Iterable[str]) -> set[str]:
+    """Return the environments that the parts of a path say, by the words in `known`.
+
+    A part that is one of `names` says nothing.
     """
-    known = {**{word.casefold(): environment_of(word) for word in declared}, **WORDS}
     own = {name.casefold() for name in names}
     found = (_said(part.casefold(), known) for part in parts if part.casefold() not in own)
     return {environment for environment in found if environment is not None}

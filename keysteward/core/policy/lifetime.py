@@ -37,8 +37,7 @@ def _both(client: timedelta, key: timedelta) -> str:
     key=Severity.WARNING,
     owasp=("NHI7",),
 )
-def ks010(case: Case) -> Iterable[str]:
-    """Life."""
+def _life(case: Case) -> Iterable[str]:
     spec, longest = case.spec, case.limits.longest_life
     if spec.expires is not None and longest is not None and spec.expires - case.now > longest:
         rule = f"an {case.limits.kind} lives {show_duration(longest)} at most"
@@ -55,8 +54,7 @@ def ks010(case: Case) -> Iterable[str]:
     key=Severity.WARNING,
     owasp=("NHI7",),
 )
-def ks011(case: Case) -> Iterable[str]:
-    """Interval."""
+def _interval(case: Case) -> Iterable[str]:
     yield from _longest(case, "rotation.every", case.spec.every, case.limits.longest_interval)
 
 
@@ -70,8 +68,7 @@ def ks011(case: Case) -> Iterable[str]:
     key=Severity.WARNING,
     owasp=("NHI7",),
 )
-def ks012(case: Case) -> Iterable[str]:
-    """Overlap."""
+def _overlap(case: Case) -> Iterable[str]:
     yield from _longest(case, "rotation.overlap", case.spec.overlap, case.limits.longest_overlap)
 
 
@@ -91,8 +88,7 @@ def _longest(case: Case, name: str, given: timedelta, longest: timedelta) -> Ite
     key=Severity.WARNING,
     owasp=("NHI7",),
 )
-def ks013(case: Case) -> Iterable[str]:
-    """No overlap."""
+def _no_overlap(case: Case) -> Iterable[str]:
     no_choice = case.spec.kind == "ClientSecret" and case.spec.strategy is Strategy.GAP
     if not case.spec.overlap and not no_choice:
         yield "rotation.overlap: it is 0, so that each rotation breaks whoever has not read the new secret yet"
@@ -109,8 +105,7 @@ def ks013(case: Case) -> Iterable[str]:
     owasp=("NHI7",),
     live=True,
 )
-def ks014(case: Case) -> Iterable[str]:
-    """Age."""
+def _age(case: Case) -> Iterable[str]:
     since = case.life.since if case.life is not None else None
     longest = case.limits.longest_age
     if since is not None and case.now - since > longest:
@@ -128,8 +123,7 @@ def ks014(case: Case) -> Iterable[str]:
     key=None,
     owasp=("NHI7",),
 )
-def ks015(case: Case) -> Iterable[str]:
-    """Token."""
+def _token(case: Case) -> Iterable[str]:
     lifetime = case.spec.token_lifetime
     if lifetime is not None and lifetime > LONGEST_TOKEN.total_seconds():
         given = show_duration(timedelta(seconds=lifetime))
@@ -147,8 +141,7 @@ def ks015(case: Case) -> Iterable[str]:
     owasp=("NHI4", "NHI7"),
     kind=Kind.NOT_RENEWED,
 )
-def ks024(case: Case) -> Iterable[str]:
-    """Transition."""
+def _transition_over(case: Case) -> Iterable[str]:
     spec = case.spec
     if spec.classification == "transitional" and spec.renewed_until is not None and spec.lapsed(case.now):
         yield f"classification: its consumer was to use client {spec.migrates_to} by {spec.renewed_until:%Y-%m-%d}"
@@ -165,8 +158,7 @@ def ks024(case: Case) -> Iterable[str]:
     owasp=("NHI4", "NHI7"),
     kind=Kind.NOT_RENEWED,
 )
-def ks025(case: Case) -> Iterable[str]:
-    """Exception over."""
+def _exception_over(case: Case) -> Iterable[str]:
     spec = case.spec
     if spec.classification == "permanent exception" and spec.renewed_until is not None and spec.lapsed(case.now):
         yield f"classification: its exception was to be reviewed by {spec.renewed_until:%Y-%m-%d}"
@@ -182,8 +174,7 @@ def ks025(case: Case) -> Iterable[str]:
     key=Severity.WARNING,
     owasp=("NHI4", "NHI7"),
 )
-def ks026(case: Case) -> Iterable[str]:
-    """Exception far."""
+def _exception_far(case: Case) -> Iterable[str]:
     spec, every = case.spec, case.limits.review_every
     until = spec.renewed_until if spec.classification == "permanent exception" else None
     if until is not None and until - case.now > every:
@@ -204,8 +195,7 @@ def ks026(case: Case) -> Iterable[str]:
     owasp=("NHI1", "NHI5"),
     kind=Kind.REVIEW_OVERDUE,
 )
-def ks027(case: Case) -> Iterable[str]:
-    """Review."""
+def _review(case: Case) -> Iterable[str]:
     reviewed, every = midnight(case.spec.reviewed), case.limits.review_every
     if reviewed is None:
         return
@@ -228,8 +218,7 @@ def ks027(case: Case) -> Iterable[str]:
     key=Severity.NOTE,
     owasp=("NHI1", "NHI5"),
 )
-def ks028(case: Case) -> Iterable[str]:
-    """Never reviewed."""
+def _never_reviewed(case: Case) -> Iterable[str]:
     if case.spec.reviewed is None:
         every = show_duration(case.limits.review_every)
         yield f"reviewed: no review is noted; an {case.limits.kind} is reviewed every {every}"
@@ -248,8 +237,7 @@ def ks028(case: Case) -> Iterable[str]:
     kind=Kind.UNUSED,
     live=True,
 )
-def ks030(case: Case) -> Iterable[str]:
-    """Unused."""
+def _unused(case: Case) -> Iterable[str]:
     life = case.life
     heard = None if life is None or not life.shows_use else life.last_used or life.begun or life.since
     if life is None or heard is None or case.spec.decommission is not None:
@@ -261,16 +249,16 @@ def ks030(case: Case) -> Iterable[str]:
 
 
 RULES: tuple[Rule, ...] = (
-    ks010,
-    ks011,
-    ks012,
-    ks013,
-    ks014,
-    ks015,
-    ks024,
-    ks025,
-    ks026,
-    ks027,
-    ks028,
-    ks030,
+    _life,
+    _interval,
+    _overlap,
+    _no_overlap,
+    _age,
+    _token,
+    _transition_over,
+    _exception_over,
+    _exception_far,
+    _review,
+    _never_reviewed,
+    _unused,
 )

@@ -28,8 +28,7 @@ _SEVERAL = 2
     key=Severity.WARNING,
     owasp=("NHI5",),
 )
-def ks016(case: Case) -> Iterable[str]:
-    """Sweeping scopes."""
+def _scopes(case: Case) -> Iterable[str]:
     audiences = sorted({server.audience for server, _ in _granted(case)})
     for scope in sorted(case.spec.scopes | case.spec.optional_scopes):
         what = sweeping(scope, audiences)
@@ -47,8 +46,7 @@ def ks016(case: Case) -> Iterable[str]:
     key=Severity.NOTE,
     owasp=("NHI5", "NHI4"),
 )
-def ks017(case: Case) -> Iterable[str]:
-    """Audience."""
+def _audience(case: Case) -> Iterable[str]:
     takes = isinstance(case.declared, (M2MClient, ApiKey)) and "catalogue" not in case.can.lacks
     if takes and not any(scopes for _, scopes in _granted(case)):
         yield "access: it names no resource server, so that nothing says for whom its tokens are"
@@ -65,8 +63,7 @@ def ks017(case: Case) -> Iterable[str]:
     key=Severity.WARNING,
     owasp=("NHI3", "NHI9"),
 )
-def ks018(case: Case) -> Iterable[str]:
-    """Consumers."""
+def _consumers(case: Case) -> Iterable[str]:
     consumer = case.spec.consumer
     if consumer and consumer not in case.owners.consumers and _list_of(consumer):
         yield f"consumer: {consumer!r} reads like more than one"
@@ -112,8 +109,7 @@ def _said(case: Case, place: Place) -> set[str]:
     key=Severity.WARNING,
     owasp=("NHI8", "NHI9"),
 )
-def ks019(case: Case) -> Iterable[str]:
-    """Environments."""
+def _environments(case: Case) -> Iterable[str]:
     found = sorted({environment for place in case.spec.places for environment in _said(case, place)})
     if any(differs(found[0], other) for other in found[1:]):
         yield f"deliver_to: its places are of {', '.join(found)}"
@@ -130,8 +126,7 @@ def ks019(case: Case) -> Iterable[str]:
     key=Severity.WARNING,
     owasp=("NHI8",),
 )
-def ks020(case: Case) -> Iterable[str]:
-    """Shared with production."""
+def _shared_with_production(case: Case) -> Iterable[str]:
     for what in shared(case.spec) if case.environment != PRODUCTION else ():
         other = case.around.production.get((case.spec.target, what))
         if other is not None:
@@ -149,8 +144,7 @@ def ks020(case: Case) -> Iterable[str]:
     key=Severity.WARNING,
     owasp=("NHI2", "NHI8"),
 )
-def ks021(case: Case) -> Iterable[str]:
-    """Delivered elsewhere."""
+def _other_environment(case: Case) -> Iterable[str]:
     for place in case.spec.places:
         others = sorted(word for word in _said(case, place) if differs(word, case.environment))
         if others:
@@ -167,8 +161,7 @@ def ks021(case: Case) -> Iterable[str]:
     key=None,
     owasp=("NHI2", "NHI4"),
 )
-def ks022(case: Case) -> Iterable[str]:
-    """Key pair."""
+def _key_pair(case: Case) -> Iterable[str]:
     if case.spec.method == "client_secret" and "private_key_jwt" in case.can.methods and not case.spec.external:
         yield f"auth_method: it uses a secret, and target {case.spec.target} takes key pairs, which never travel"
 
@@ -183,8 +176,7 @@ def ks022(case: Case) -> Iterable[str]:
     key=Severity.NOTE,
     owasp=("NHI4", "NHI6", "NHI7"),
 )
-def ks023(case: Case) -> Iterable[str]:
-    """Standing key."""
+def _standing_key(case: Case) -> Iterable[str]:
     if case.spec.classification in {"transitional", "bootstrap"}:
         return
     if case.declared.target.capabilities.methods and not case.can.by_hand:
@@ -203,10 +195,19 @@ def ks023(case: Case) -> Iterable[str]:
     key=Severity.WARNING,
     owasp=("NHI1", "NHI2"),
 )
-def ks029(case: Case) -> Iterable[str]:
-    """Runbook."""
+def _runbook(case: Case) -> Iterable[str]:
     if case.environment == PRODUCTION and not case.spec.runbook:
         yield "runbook: there is none, and it is a production key"
 
 
-RULES: tuple[Rule, ...] = (ks016, ks017, ks018, ks019, ks020, ks021, ks022, ks023, ks029)
+RULES: tuple[Rule, ...] = (
+    _scopes,
+    _audience,
+    _consumers,
+    _environments,
+    _shared_with_production,
+    _other_environment,
+    _key_pair,
+    _standing_key,
+    _runbook,
+)

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.models import Secret
 from keysteward.core.owners import Owners
-from keysteward.core.policy.environments import PRODUCTION, environment_of
+from keysteward.core.policy.environments import PRODUCTION, environment_of, words_of
 from keysteward.core.ports import Capabilities
 from keysteward.core.rules import KindRules, rules_for
 from keysteward.core.spec import Spec, capabilities_of
@@ -34,11 +34,11 @@ class Life:
 class Around:
     """What a stack holds beside one credential, gathered once.
 
-    `environments` are those that its credentials name; `production` says which credential of production uses what, by
-    target and audience, or by target and holder of keys.
+    `environments` are the words for them, with those that its credentials name; `production` says which credential of
+    production uses what, by target and audience, or by target and holder of keys.
     """
 
-    environments: frozenset[str]
+    environments: Mapping[str, str]
     production: Mapping[tuple[str, str], str]
 
     @classmethod
@@ -48,7 +48,7 @@ class Around:
         for spec in stack.specs.values():
             for what in shared(spec) if environment_of(spec.environment) == PRODUCTION else ():
                 used.setdefault((spec.target, what), spec.name)
-        return cls(frozenset(spec.environment for spec in stack.specs.values()), used)
+        return cls(words_of({spec.environment for spec in stack.specs.values()}), used)
 
 
 def shared(spec: Spec) -> tuple[str, ...]:
@@ -115,10 +115,6 @@ class Rule:
     kind: Kind = Kind.POLICY
     live: bool = False
     waivable: bool = True
-
-    def severity(self, spec: Spec) -> Severity | None:
-        """Return what breaking it counts as for a credential, unless its stack says otherwise."""
-        return self.key if spec.key else self.client
 
 
 def rule(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,11 @@ def sweeping(scope: str, audiences: Iterable[str] = ()) -> str | None:
 
     `audiences` are those of its resource servers, which some targets write before the scope's name.
     """
-    name = _name(scope.casefold(), audiences)
+    return _what(_name(scope.casefold(), audiences))
+
+
+@lru_cache(maxsize=4096)
+def _what(name: str) -> str | None:
     if "*" in name:
         return "a wildcard"
     parts = re.split(r"[:/.]", name)

@@ -23,8 +23,7 @@ from keysteward.core.spec import midnight
     owasp=("NHI1", "NHI5"),
     waivable=False,
 )
-def ks031(case: Case) -> Iterable[str]:
-    """Waivers end."""
+def _waivers_end(case: Case) -> Iterable[str]:
     every = case.limits.review_every
     for waiver in case.declared.waivers:
         until = midnight(waiver.until)
@@ -33,6 +32,9 @@ def ks031(case: Case) -> Iterable[str]:
         elif until is not None and until - case.now > every:
             longest = show_duration(every)
             yield f"waivers: the one for {waiver.rule} is until {waiver.until}; the rule is {longest} at most"
+
+
+RULES: tuple[Rule, ...] = (_waivers_end,)
 
 
 def standing(case: Case, broken: Rule) -> Waiver | None:
