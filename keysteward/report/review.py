@@ -38,6 +38,9 @@ _ROOM = 4_000
 _CELL = 600
 """Characters of one sentence."""
 
+_MOST_NAMES = 50
+"""Approvers that are named below the table; all of them stand in it."""
+
 _HEADS = ("risk", "where", "what changes", "rule", "must approve")
 
 
@@ -69,7 +72,7 @@ def review_markdown(made: Comment) -> str:
     room = LONGEST_COMMENT - _ROOM - _size([*lines, *after])
     if told.changes:
         heads = table(_HEADS, ())
-        fits = _fitting([_row(change, stacks) for change in told.changes], room - _size(heads))
+        fits = _fitting((_row(change, stacks) for change in told.changes), room - _size(heads))
         lines += [*heads, *fits, ""]
         left = told.changes[len(fits) :]
         lines += [f"**{_counts(left)} left out, since a comment is no longer.** {_see(made.ref)}", ""] if left else []
@@ -83,7 +86,7 @@ def _size(lines: Iterable[str]) -> int:
     return sum(len(line.encode()) + 1 for line in lines)
 
 
-def _fitting(lines: Sequence[str], room: int) -> list[str]:
+def _fitting(lines: Iterable[str], room: int) -> list[str]:
     """Return as many lines, from the first on, as there is room for."""
     fits: list[str] = []
     for line in lines:
@@ -126,8 +129,9 @@ def _short(subject: str, stacks: tuple[str, ...]) -> str:
 
 
 def _approvals(changes: Iterable[Change]) -> list[str]:
-    names = dict.fromkeys(name for change in changes for name in change.approvers)
-    return [f"Approval needed from: {codes(names)}.", ""] if names else []
+    names = list(dict.fromkeys(name for change in changes for name in change.approvers))
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return [f"Approval needed from: {codes(names[:_MOST_NAMES])}{more}.", ""] if names else []
 
 
 def _rules(changes: Iterable[Change]) -> list[str]:

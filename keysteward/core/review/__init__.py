@@ -238,9 +238,6 @@ def _findings(
         if old is not None and new is not None
         for name, was in _renamed(old, new).items()
     }
-    before = [replace(f, subject=names.get(f.subject, f.subject)) for form in base for f in form.findings]
-    after = [f for form in head for f in form.findings]
-    return (
-        tuple(f for f in dict.fromkeys(after) if f not in set(before)),
-        tuple(f for f in dict.fromkeys(before) if f not in set(after)),
-    )
+    before = dict.fromkeys(replace(f, subject=names.get(f.subject, f.subject)) for form in base for f in form.findings)
+    after = dict.fromkeys(f for form in head for f in form.findings)
+    return tuple(f for f in after if f not in before), tuple(f for f in before if f not in after)
