@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Rejected
-from keysteward.core.forecast import Outlook, Runs, What, forecast
+from keysteward.core.events import What
+from keysteward.core.forecast import Outlook, Runs, forecast
 from keysteward.core.ledger import Held, Origin, Revoked, State, Suspended, dump_ledger
 from keysteward.core.models import RotationSchedule
 from keysteward.core.ports import Capabilities
