@@ -14,7 +14,8 @@ from datetime import timedelta
 
 from planning import CHUNK, EVERY, NOW, worlds
 
-from keysteward.core.forecast import Outlook, Runs, What, forecast
+from keysteward.core.events import What
+from keysteward.core.forecast import Outlook, Runs, forecast
 from keysteward.core.stack import Limit
 from keysteward.core.whatif import stops
 from keysteward.core.world import World

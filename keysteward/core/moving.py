@@ -16,6 +16,10 @@ INSTANT = timedelta(microseconds=1)
 """By so much a strict comparison turns later than one that holds at the moment itself."""
 
 
+FARTHEST = timedelta(days=36_525)
+"""Nobody looks further ahead; a date of a distant century would lead out of the calendar."""
+
+
 @dataclass(slots=True)
 class Turns:
     """What was learned: the soonest moment after `now` at which a comparison comes out otherwise (None: none does).
@@ -35,7 +39,7 @@ class Turns:
     def note(self, ahead: timedelta, *, after: bool) -> None:
         """Note a comparison that turns `ahead` from now, or just after that; one that has turned is no news."""
         ahead = ahead + INSTANT if after else ahead
-        if ahead <= timedelta():
+        if not timedelta() < ahead < FARTHEST:
             return
         moment = self.now + ahead
         if self.soonest is None or moment < self.soonest:

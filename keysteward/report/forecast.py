@@ -24,7 +24,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from keysteward.core.forecast import Event, Outlook, Runs, What
+from keysteward.core.events import Event, What
+from keysteward.core.forecast import Outlook, Runs
 from keysteward.core.schedule import show_duration
 from keysteward.core.stack import Limit
 from keysteward.core.whatif import Gone, Halt, Stop

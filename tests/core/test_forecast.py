@@ -7,15 +7,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from bench_world import ASSIGNING, MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS, Company
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keysteward.core.errors import KeystewardError, OutcomeUnknown
-from keysteward.core.forecast import Outlook, Runs, What, forecast
+from keysteward.core.errors import KeystewardError, OutcomeUnknown, Rejected
+from keysteward.core.events import What
+from keysteward.core.forecast import Outlook, Runs, forecast
 from keysteward.core.ledger import Held, Origin, Revoked, State, Suspended, dump_ledger
 from keysteward.core.models import RotationSchedule
 from keysteward.core.ports import Capabilities
+from keysteward.core.stack import Limit
+from keysteward.core.steps import Do, Step
+from keysteward.core.whatif import stops
 
 DAY = timedelta(days=1)
 NAME = "acme/test/billing"
@@ -223,7 +228,7 @@ def kill_secrets(draw: st.DrawFn, company: Story) -> None:
                 secret.expires_at = company.clock.now + after * DAY
 
 
-@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     stories(), st.sampled_from([6, 24, 60]), st.sampled_from([0, 1, 14]), st.integers(5, 40), st.sampled_from([0, 2])
 )
@@ -233,3 +238,89 @@ def test_a_forecast_names_what_the_runs_then_do_and_when(
     every, now = timedelta(hours=hours), company.clock.now
     first = now + idle_days * DAY
     compare(company, Runs(now, first, every, first + count * every, lasts=timedelta(minutes=minutes)))
+
+
+@pytest.mark.parametrize("kind", [*CLIENTS, *HELD_KEYS])
+def test_a_hundred_days_of_every_strategy(kind: str) -> None:
+    schedule = RotationSchedule(every="30d", overlap="0s" if kind == "gap" else "3d")
+    if kind in CLIENTS:
+        company = Company(CLIENTS[kind][0])
+        company.declare(company.client(rotation=schedule, **CLIENTS[kind][1]))
+    else:
+        company = Company(KEYS, keys=HELD_KEYS[kind])
+        company.declare(company.key(rotation=schedule))
+    now = company.clock.now
+    outlook = compare(company, Runs(now, now, DAY, now + 100 * DAY, lasts=timedelta(minutes=1)))
+    assert [number for _, number in told(outlook, What.ISSUED)] == [1, 2, 3, 4]
+    assert [number for _, number in told(outlook, What.RETIRED)] == [1, 2, 3]
+    assert outlook.opened == now
+    assert outlook.endings == []
+
+
+def test_what_is_blocked_or_held_is_told_and_not_played() -> None:
+    company = Company(STOCK)
+    company.declare(company.client(auth_method="private_key_jwt"))
+    company.up()
+
+    def refuse(operation: str) -> None:
+        if operation.startswith("issue"):
+            raise Rejected("the realm has enough keys")
+
+    company.target.before = refuse
+    company.pass_time(days=90)
+    company.up()
+    now = company.clock.now
+    outlook = ahead_of(company, Runs(now, now, DAY, now + 60 * DAY))
+    assert told(outlook, What.ISSUED) == []
+    assert [e.words for e in outlook.events if e.what is What.BLOCKED] == ["blocked: the realm has enough keys"]
+    assert [e.at.date().isoformat() for e in outlook.events if e.what is What.LATE] == ["2026-04-13"]
+
+    company.target.before = lambda _operation: None
+    edit(company, blocked=None, held=Held(now + 20 * DAY, "freeze"))
+    outlook = compare(company, Runs(now, now, DAY, now + 60 * DAY))
+    assert told(outlook, What.ISSUED) == [(now + 20 * DAY, 3)]
+
+
+def test_a_plan_without_end_ends_the_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    company = Company(STOCK)
+    company.declare(company.client(auth_method="private_key_jwt"))
+    company.up()
+    again = Step(Do.RECORD, "record the changed declaration", headline=True)
+    monkeypatch.setattr("keysteward.core.forecast.decide", lambda _world: again)
+    now = company.clock.now
+    outlook = ahead_of(company, Runs(now, now, DAY, now + 3650 * DAY))
+    [event] = outlook.events
+    assert event.what is What.BLOCKED
+    assert event.words == "its plan does not come to an end; its last step is: record the changed declaration"
+
+
+def test_a_lease_of_another_run_is_waited_for() -> None:
+    company = Company(STOCK)
+    company.declare(company.client(auth_method="private_key_jwt"))
+    strike(company, 6, Killed)
+    assert company.ledger().lease is not None
+    now = company.clock.now
+    outlook = compare(company, Runs(now, now, timedelta(minutes=2), now + timedelta(minutes=20)))
+    assert outlook.events[0].what is What.WAITS
+    assert told(outlook, What.ISSUED) == [(now + timedelta(minutes=6), 1)]
+
+
+def test_the_limit_stops_the_run_that_would_end_too_much() -> None:
+    company = Company(STOCK)
+    day = company.clock.now + 10 * DAY
+    fields: dict[str, Any] = {"auth_method": "private_key_jwt"}
+    company.declare(*(company.client(f"job-{n}", **fields) for n in range(6)))
+    company.up()
+    company.declare(
+        *(company.client(f"job-{n}", decommission=day.date(), **fields) for n in range(4)),
+        *(company.client(f"job-{n}", **fields) for n in (4, 5)),
+    )
+    now = company.clock.now
+    runs = Runs(now, now, DAY, now + 30 * DAY)
+    snapshot = company.reconciler("reader").snapshot
+    outlooks = [forecast(snapshot.world(i, spec), runs) for i, spec in company.specs.items()]
+    [stop] = stops(outlooks, Limit(), 6)
+    assert (stop.at, stop.ending, stop.of) == (day, 4, 6)
+    assert stop.names == ("job-0", "job-1", "job-2", "job-3")
+    assert stops(outlooks, Limit(share=0.7), 6) == ()
+    assert stops(outlooks, Limit(count=4), 6) == ()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keysteward.core.changing import replace
@@ -46,6 +46,7 @@ SPANS = st.timedeltas(timedelta(0), timedelta(days=40))
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
+@settings(deadline=None)
 @given(data=st.data())
 def test_the_answer_stays_until_it_turns(name: str, data: st.DataObject) -> None:
     ask = QUESTIONS[name]
