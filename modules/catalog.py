@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import DeclarationError
 from keysteward.core.models import (
+    NAME,
     Allowed,
     Bootstrap,
     Classification,
@@ -31,7 +32,7 @@ from keysteward.core.models import (
     Waiver,
 )
 from keysteward.core.ports import Store, Target
-from keysteward.modules.catalog_form import FORMS, KINDS, NAME_IN_PATH, DefaultsForm
+from keysteward.modules.catalog_form import FORMS, KINDS, NAME_IN_PATH, NAME_RULE, DefaultsForm
 from keysteward.providers.strict_yaml import Document, read_file
 
 SUFFIXES: Final = (".yaml", ".yml")
@@ -214,6 +215,9 @@ def _entry(
     document: Document, section: str, name: str, given: object, defaults: _Defaults, problems: list[str]
 ) -> Entry | None:
     form = FORMS[section]
+    if not NAME.fullmatch(name):
+        problems.append(Entry(document, section, name, {}).problem(NAME_RULE))
+        return None
     if not isinstance(given, dict):
         problems.append(Entry(document, section, name, {}).problem("must be a mapping of its fields"))
         return None

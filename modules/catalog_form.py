@@ -44,6 +44,7 @@ from keysteward.core.models import (
 )
 from keysteward.core.schedule import parse_duration
 
+NAME_RULE: Final = "use letters, digits and _.- (at most 120, beginning with a letter or digit)"
 NAME_PATTERN: Final = f"^{NAME.pattern}$"
 DAY_PATTERN: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 DURATION_PATTERN: Final = "^([0-9]{1,6}[smhdw])+$"
@@ -74,7 +75,7 @@ def _string(value: object) -> str:
 def _name(value: object) -> str:
     text = _string(value)
     if not NAME.fullmatch(text):
-        raise ValueError("use letters, digits and _.- (at most 120, beginning with a letter or digit)")
+        raise ValueError(NAME_RULE)
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -30,7 +31,7 @@ def owners_of(stack: Stack, root: Path | None = None) -> Owners:
             f"owners file {path} cannot be read ({error.strerror}); correct Stack(owners=...)"
         ) from None
     try:
-        return Owners.model_validate(document.value or {})
+        return Owners.model_validate_json(json.dumps(document.value or {}), strict=True)
     except ValidationError as error:
         sentences = []
         for problem in error.errors(include_url=False, include_input=False):

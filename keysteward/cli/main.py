@@ -31,6 +31,7 @@ from keysteward.cli import (
     rotate,
     rules,
     sandbox,
+    schema,
     show,
     suspend,
     up,
@@ -133,6 +134,7 @@ app.command("rebuild")(rebuild.command)
 app.command("mv")(mv.command)
 app.command("whose", context_settings={"ignore_unknown_options": True})(whose.command)
 app.command("rules")(rules.command)
+app.command("schema")(schema.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)
 app.add_typer(audit.app, name="audit")

@@ -294,8 +294,8 @@ WRONG: dict[str, tuple[str, str]] = {
     "an unknown target": (
         broken("  target: idp", "  target: corp"),
         (
-            "line 3: m2m_clients.billing-exporter: target: 'corp' is no target that the stack gives to this catalog; it "
-            "gives crm, idp"
+            "line 3: m2m_clients.billing-exporter: target: 'corp' is no target that the stack gives to this catalog; "
+            "it gives crm, idp"
         ),
     ),
     "an unknown store": (
