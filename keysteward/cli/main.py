@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 import keysteward
 from keysteward.cli import (
+    attest,
     audit,
     deliver,
     doctor,
@@ -122,6 +123,7 @@ app.command("show")(show.command)
 app.command("revoke")(revoke.command)
 app.command("lift")(lift.command)
 app.command("offboard")(offboard.command)
+app.command("attest")(attest.command)
 app.command("reissue")(reissue.command)
 app.command("deliver")(deliver.command)
 app.command("resolve")(resolve.command)
