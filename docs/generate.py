@@ -7,6 +7,8 @@ Run it with `make docs`. A test fails when a page is not what this writes, or wh
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -40,6 +42,7 @@ from keysteward.core.ports import MANY, Capabilities, Strategy, Target
 from keysteward.core.rules import CLIENT_RULES, KEY_RULES
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import strategy_of
+from keysteward.modules.catalog_schema import catalog_schema, owners_schema
 from keysteward.providers.aws import ApiGateway, Cognito, Iam
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
@@ -394,6 +397,21 @@ GOVERNED: Final[Mapping[str, Words]] = {
     "ceiling": Words("resource server to permissions: all that any of them may be allowed"),
     "max_age": Words("how old one may get", "duration"),
     "max_count": Words("how many there may be", "keys"),
+}
+
+ALLOWED: Final[Mapping[str, Words]] = {
+    "names": Words("shell patterns of client_ids, remote ids, ids and names of keys, and names of scopes"),
+    "target": Words("where they are"),
+    "owner": Words("who answers for leaving them alone"),
+    "reason": Words("why they are left alone"),
+    "until": Words("from this day on each of them is a finding again, and so is the entry", "day"),
+}
+
+WAIVER: Final[Mapping[str, Words]] = {
+    "rule": Words("the number of the rule that it may break", "`KS016`"),
+    "reason": Words("why it may"),
+    "approved_by": Words("who approved it"),
+    "until": Words("from this day on the rule counts again, and the waiver is a finding", "day"),
 }
 
 STACK: Final[Mapping[str, Words]] = {
@@ -777,6 +795,8 @@ def declaration() -> str:
             (PermanentException, _all(PermanentException), PERMANENT),
             (Bootstrap, _all(Bootstrap), BOOTSTRAP),
             (Governed, _all(Governed), GOVERNED),
+            (Allowed, _all(Allowed), ALLOWED),
+            (Waiver, _all(Waiver), WAIVER),
             (Stack, _all(Stack), STACK),
             (Delivery, _all(Delivery), DELIVERY),
             (Webhook, _all(Webhook), WEBHOOK),
@@ -909,7 +929,61 @@ def _summary(name: str, what: str, can: Capabilities) -> str:
     return f"| {name} | {what} | {at_once} | {letters} | {chooser} | {'yes' if can.suspends else 'no'} | {use} |"
 
 
+IN_YAML: Final[Mapping[str, str]] = {
+    "target": "the name of a target that the stack gives to the catalog",
+    "deliver_to": "one or several places: store:path, or a mapping of store and path; {name} stands for the name",
+    "access": "resource server, by name, to scopes that every token or key has",
+    "optional_access": "resource server, by name, to scopes that a token has when it asks for them",
+    "ceiling": "resource server, by name, to permissions: all that any of them may be allowed",
+    "classification": "why it is no M2M client: transitional, permanent_exception or bootstrap, exactly one",
+    "waivers": "the numbered rules that it may break, each with a reason, who approved it, and a last day",
+    "migrate_to": "the name of the M2M client that takes over",
+    "proven_by": "the name of a manual target whose probe proves each key, where its target can prove none",
+}
+"""What is said of a field that is written in another way in a catalog file than in Python."""
+
+FORMS: Final[Mapping[str, Mapping[str, Words]]] = {
+    "ResourceServer": SERVER,
+    "M2MClient": {**CREDENTIAL, **CLIENT},
+    "ClientSecret": {**CREDENTIAL, **SECRET},
+    "ApiKey": {**CREDENTIAL, **API_KEY},
+    "ManualKey": {**CREDENTIAL, **MANUAL},
+    "Governed": GOVERNED,
+    "Allowed": ALLOWED,
+    "RotationSchedule": SCHEDULE,
+    "Waiver": WAIVER,
+    "Transitional": TRANSITIONAL,
+    "PermanentException": PERMANENT,
+    "Bootstrap": BOOTSTRAP,
+    "DeliveryForm": DELIVERY,
+    "WebhookForm": WEBHOOK,
+    "Defaults": {**API_KEY, **CLIENT, **CREDENTIAL},
+}
+
+
+def catalog() -> str:
+    """Return the JSON Schema of a catalog file, with the words of these pages."""
+    words = {
+        form: {name: IN_YAML.get(name, _for_an_editor(said)) for name, said in fields.items()}
+        for form, fields in FORMS.items()
+    }
+    return json.dumps(catalog_schema(words), indent=2) + "\n"
+
+
+def _for_an_editor(said: Words) -> str:
+    """Return the words of a field as plain text, with the values of YAML."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", said.meaning)
+    return text.replace("`True`", "true").replace("`", "")
+
+
+def owners() -> str:
+    """Return the JSON Schema of the owners file."""
+    return json.dumps(owners_schema(), indent=2) + "\n"
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "../keysteward/schemas/catalog.schema.json": catalog,
+    "../keysteward/schemas/owners.schema.json": owners,
     "declaration.md": declaration,
     "targets.md": targets,
     "rules.md": lambda: rules_page(NOTICE, WAIVED_UNTIL),

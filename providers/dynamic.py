@@ -34,6 +34,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from keysteward.core.adoption import wanted
 from keysteward.core.checking import check
 from keysteward.core.diff import differences
 from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
@@ -377,11 +378,12 @@ def observed_spec(world: World, spec: Spec) -> Spec:
     if found is None:
         return spec
     changes: dict[str, Any] = {}
-    for difference in differences(spec.settings(record.method), found.settings):
+    want = wanted(world, spec, record)
+    for difference in differences(want, found.settings):
         if difference.field == "scopes":
-            changes["scopes"] = found.settings.scopes
+            changes["scopes"] = found.settings.scopes - (want.scopes - spec.scopes)
         elif difference.field == "optional scopes":
-            changes["optional_scopes"] = found.settings.optional_scopes
+            changes["optional_scopes"] = found.settings.optional_scopes - (want.optional_scopes - spec.optional_scopes)
         elif difference.field == "token lifetime":
             changes["token_lifetime"] = found.settings.token_lifetime
         elif difference.field == "authentication method":

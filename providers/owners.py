@@ -1,38 +1,41 @@
-"""Reads the owners file (YAML: `teams` and `people`, each with `contact` and `state`)."""
+"""Reads the owners file (YAML: `teams`, `people` and `consumers`, each with `contact` and `state`)."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from keysteward.core.errors import DeclarationError
 from keysteward.core.owners import Owners
 from keysteward.core.stack import Stack
+from keysteward.providers.strict_yaml import read_file
+
+WORDS = {"missing": "is required", "extra_forbidden": "is not a field here; remove or correct it"}
 
 
 def owners_of(stack: Stack, root: Path | None = None) -> Owners:
     """Return a stack's owners, reading its file relative to the project root (default: the working folder).
 
-    Raises DeclarationError that names the file, and the line or field that is wrong.
+    Raises DeclarationError with one sentence for each problem, each naming the file, line and field.
     """
     if isinstance(stack.owners, Owners):
         return stack.owners
     path = (root or Path.cwd()) / stack.owners
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb"):
+            document = read_file(path, f"owners file {path}")
     except OSError as error:
         raise DeclarationError(
             f"owners file {path} cannot be read ({error.strerror}); correct Stack(owners=...)"
         ) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark is not None else ""
-        raise DeclarationError(f"owners file {path}{line} is not YAML; correct it") from None
     try:
-        return Owners.model_validate(document or {})
+        return Owners.model_validate_json(json.dumps(document.value or {}), strict=True)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise DeclarationError(f"owners file {path}: {where}: {problem['msg']}") from None
+        sentences = []
+        for problem in error.errors(include_url=False, include_input=False):
+            where = ".".join(str(part) for part in problem["loc"])
+            text = WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+            sentences.append(f"{document.name}, line {document.line(problem['loc'])}: {where or 'it'}: {text}")
+        raise DeclarationError("\n".join(sentences)) from None

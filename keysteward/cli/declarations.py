@@ -1,35 +1,37 @@
-"""Finds the declaration of a credential in the project's source files and changes its owner, one string and no more."""
+"""Finds declarations in the project's source files, Python and YAML, and changes single values there, no other byte."""
 
 from __future__ import annotations
 
-import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from keysteward.cli import catalog_source, python_source
+from keysteward.cli.places import Edit, Place, Value, relative
 from keysteward.core.errors import DeclarationError
 
-_QUOTES = (b'"', b"'")
+OWNER = "owner"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the owner of one declaration stands; `span` are the bytes of its literal, None where a person must edit.
-
-    `why` says then what stands there in place of a literal; `literal` is what was read there.
-    """
+class Owned:
+    """Where a declaration says who owns it; `edit` is what to change there, None where a person must (`why`)."""
 
     name: str
     file: Path
     line: int
-    span: tuple[int, int] | None = None
     why: str = ""
-    literal: bytes = b""
+    value: Value | None = None
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """Return the characters of the value that can be changed, None where a person must do it."""
+        return self.value.span if self.value is not None and not self.why else None
 
 
 def project_files(root: Path, module: str) -> list[Path]:
-    """Return the files of the project that were loaded with a stack's module: the module first, then what it imports.
+    """Return the files that declare a stack: its module first, what that imports, then its catalog files.
 
     Installed packages are left out, also those in an environment inside the project's folder.
     """
@@ -43,98 +45,98 @@ def project_files(root: Path, module: str) -> list[Path]:
             continue
         if "site-packages" not in path.parts and not any(path.is_relative_to(folder) for folder in outside):
             files[path] = None
-    return list(files)
+    return [*files, *catalog_source.files_named_in(root.resolve(), files)]
 
 
-def find_owners(files: Iterable[Path], names: Iterable[str], owner: str) -> list[Place]:
+def find_places(files: Iterable[Path], names: Iterable[str]) -> Mapping[str, Place]:
+    """Return where each of these names is declared; of a name that stands in several places, the first, `why` says so.
+
+    Names that no file declares literally (they are computed) are left out.
+    """
+    wanted = set(names)
+    found: dict[str, Place] = {}
+    for file in files:
+        read = python_source.places if file.suffix == ".py" else catalog_source.places
+        for place in read(file):
+            if place.name not in wanted:
+                continue
+            first = found.setdefault(place.name, place)
+            if first is not place and not first.why:
+                why = f"{place.file.name}, line {place.line}, declares that name too"
+                found[place.name] = replace(first, why=why)
+    return found
+
+
+def lines_by_identity(root: Path, module: str, identities: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """Return path (relative to the project) and line of each declaration by its identity, where they can be known."""
+    names = {identity.rsplit("/", 1)[-1]: identity for identity in identities}
+    found = find_places(project_files(root, module), names)
+    return {names[name]: (relative(place.file, root), place.line) for name, place in found.items()}
+
+
+def find_owners(files: Iterable[Path], names: Iterable[str], owner: str) -> list[Owned]:
     """Return where each of these credentials says that this is its owner; those not found by name have line 0."""
-    listed = list(files)
-    found: dict[str, list[Place]] = {}
-    for place in (place for file in listed for place in _places(file, owner)):
-        found.setdefault(place.name, []).append(place)
-    unknown = Place("", listed[0] if listed else Path(), 0, why="no declaration says this name in the source")
-    return [_only(found.get(name, [replace(unknown, name=name)])) for name in names]
+    listed, wanted = list(files), list(names)
+    found = find_places(listed, wanted)
+    nowhere = Owned("", listed[0] if listed else Path(), 0, "no declaration says this name in the source")
+    return [_owned(found[name], owner) if name in found else replace(nowhere, name=name) for name in wanted]
 
 
-def _only(places: list[Place]) -> Place:
-    """Return the one place that can be changed; of several none, since the name may mean two things."""
-    sure = [place for place in places if place.span is not None]
-    if len(sure) > 1:
-        why = f"so is {sure[1].file.name}, line {sure[1].line}, under the same name"
-        return replace(sure[0], span=None, why=why)
-    return (sure or places)[0]
+def _owned(place: Place, owner: str) -> Owned:
+    value = place.values.get(OWNER)
+    if value is None:
+        return Owned(place.name, place.file, place.line, "it does not say its owner there")
+    where = Owned(place.name, place.file, value.line, value=value)
+    if place.why:
+        return replace(where, why=place.why)
+    if value.why:
+        return replace(where, why=f"its owner {value.why}")
+    if value.text != owner:
+        return replace(where, why=f"its owner reads {value.text!r} there")
+    return where
 
 
-def _places(file: Path, owner: str) -> Iterator[Place]:
-    """Yield what each call with a literal name says about its owner: `M2MClient("name", ..., owner="...")`."""
-    source = file.read_bytes()
-    try:
-        source.decode("utf-8")
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return
-    starts = _line_starts(source)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        name = _name_of(node)
-        given = next((k.value for k in node.keywords if k.arg == "owner"), None)
-        if name is not None and given is not None:
-            yield _place(name, file, given, source, starts, owner)
-
-
-def _name_of(call: ast.Call) -> str | None:
-    given = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "name"), None)
-    return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else None
-
-
-def _place(name: str, file: Path, given: ast.expr, source: bytes, starts: list[int], owner: str) -> Place:
-    start = starts[given.lineno - 1] + given.col_offset
-    end = starts[(given.end_lineno or given.lineno) - 1] + (given.end_col_offset or given.col_offset)
-    literal = source[start:end]
-    if not isinstance(given, ast.Constant):
-        return Place(name, file, given.lineno, why=f"its owner is {ast.unparse(given)}, no text of its own")
-    if given.value != owner:
-        return Place(name, file, given.lineno, why=f"its owner reads {given.value!r} there")
-    if literal[:1] not in _QUOTES or literal != literal[:1] + owner.encode() + literal[:1]:
-        return Place(name, file, given.lineno, why="its owner is not written as one plain text")
-    return Place(name, file, given.lineno, (start, end), literal=literal)
-
-
-def _line_starts(source: bytes) -> list[int]:
-    """Return where each line begins, by the rule of Python's tokenizer; a byte order mark is no column."""
-    bom = 3 if source.startswith(b"\xef\xbb\xbf") else 0
-    starts, at = [bom], 0
-    for text in source.splitlines(keepends=True):
-        at += len(text)
-        starts.append(at)
-    return starts
-
-
-def change_owners(places: Iterable[Place], owner: str) -> list[Path]:
-    """Write another owner into each of these literals and change no other byte; returns the files that were changed.
+def change_owners(places: Iterable[Owned], owner: str) -> list[Path]:
+    """Write another owner in each of these places and change no other byte; returns the files that were changed.
 
     Raises DeclarationError, before any file is written, where a file was edited since it was read, or where the result
-    would not be the same program otherwise.
+    would not be the same otherwise.
     """
-    by_file: dict[Path, list[tuple[int, int, bytes]]] = {}
-    for place in places:
-        if place.span is not None:
-            by_file.setdefault(place.file, []).append((*place.span, place.literal))
     if not owner.isprintable() or set(owner) & set("\"'\\"):
         raise DeclarationError(f"--to: {owner!r} cannot be written as a plain text; edit the owners by hand")
-    changed: dict[Path, bytes] = {}
-    for file, spans in by_file.items():
-        text = file.read_bytes()
-        for start, end, literal in sorted(spans, reverse=True):
-            if text[start:end] != literal:
-                raise DeclarationError(f"{file} was edited meanwhile; nothing was changed, run again")
-            text = text[: start + 1] + owner.encode() + text[end - 1 :]
-        try:
-            ast.parse(text)
-        except (SyntaxError, ValueError):
-            raise DeclarationError(f"{file} would not be Python any more; edit its owners by hand") from None
-        changed[file] = text
+    edits = {}
+    for place in places:
+        if place.span is not None and place.value is not None:
+            source = python_source.in_quotes if place.file.suffix == ".py" else catalog_source.in_style
+            new = source(place.value, owner)
+            edits[place.file, place.span] = Edit(place.file, place.span, place.value.literal, new, "owner")
+    return change(edits.values())
+
+
+def change(edits: Iterable[Edit]) -> list[Path]:
+    """Carry out edits; returns the files that were changed.
+
+    Raises DeclarationError, before any file is written, where a file was edited since it was read, or where anything
+    else would change.
+    """
+    by_file: dict[Path, list[Edit]] = {}
+    for edit in edits:
+        by_file.setdefault(edit.file, []).append(edit)
+    changed = {file: _changed(file, listed) for file, listed in by_file.items()}
     for file, text in changed.items():
         file.write_bytes(text)
     return list(changed)
+
+
+def _changed(file: Path, edits: Iterable[Edit]) -> bytes:
+    before = text = file.read_bytes()
+    source = python_source if file.suffix == ".py" else catalog_source
+    for edit in sorted(edits, reverse=True):
+        start, end = edit.span
+        if text[start:end] != edit.literal:
+            raise DeclarationError(f"{file} was edited meanwhile; nothing was changed, run again")
+        text = text[:start] + edit.new + text[end:]
+    for field in {edit.field for edit in edits}:
+        if not source.same_but(before, text, field):
+            raise DeclarationError(f"{file} would not say the same any more; nothing was changed, edit it by hand")
+    return text

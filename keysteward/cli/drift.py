@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
+from keysteward.cli.declarations import lines_by_identity, project_files
+from keysteward.cli.loading import StackOption, module_name
 from keysteward.cli.looking import look
-from keysteward.cli.opening import open_stack
-from keysteward.cli.places import places_of
+from keysteward.cli.opening import Opened, open_stack
+from keysteward.cli.places import relative
 from keysteward.cli.terminal import say, show
 from keysteward.core.drift import Drift, drift
 from keysteward.core.errors import KeystewardError
@@ -73,7 +74,7 @@ def command(
     form = Format.JSON if as_json else form
     opened = open_stack(stack, strict=False)
     found = drift(look(opened, opened.session("reader")))
-    places = places_of(opened, stack)
+    places = _places(opened, module_name(stack, Path.cwd()))
     if output is not None:
         _write(output, TEXTS[form](found, places))
         say(f"{output}: {summary(found)}")
@@ -87,6 +88,16 @@ def command(
         raise typer.Exit(1)
     if fail_on is not FailOn.NONE and found.at_or_above(Severity(fail_on.value)):
         raise typer.Exit(FOUND)
+
+
+def _places(opened: Opened, module: str) -> Places:
+    """Return file, relative to the repository, and line by identity; the stack itself is where its module begins."""
+    root = Path.cwd().resolve()
+    top = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
+    found = lines_by_identity(root, module, [opened.identity(d.name) for d in opened.stack.declarations])
+    for file in project_files(root, module)[:1]:
+        found[opened.stack.identity] = (relative(file, root), 1)
+    return {identity: ((root / path).relative_to(top).as_posix(), line) for identity, (path, line) in found.items()}
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 import keysteward
 from keysteward.cli import (
+    attest,
     audit,
     calendar,
     codeowners,
@@ -37,6 +38,7 @@ from keysteward.cli import (
     rotate,
     rules,
     sandbox,
+    schema,
     show,
     suspend,
     up,
@@ -130,6 +132,7 @@ app.command("forecast")(forecast.command)
 app.command("revoke")(revoke.command)
 app.command("lift")(lift.command)
 app.command("offboard")(offboard.command)
+app.command("attest")(attest.command)
 app.command("reissue")(reissue.command)
 app.command("deliver")(deliver.command)
 app.command("resolve")(resolve.command)
@@ -145,6 +148,7 @@ app.command("review")(review.command)
 app.command("codeowners")(codeowners.command)
 app.command("rules")(rules.command)
 app.command("explain")(explain.command)
+app.command("schema")(schema.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)
 app.add_typer(audit.app, name="audit")

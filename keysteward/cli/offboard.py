@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.declarations import Place, change_owners, find_owners, project_files
+from keysteward.cli.declarations import Owned, change_owners, find_owners, project_files
 from keysteward.cli.loading import StackOption, load_stack, module_name
+from keysteward.cli.places import relative
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.revoke import revoke_now
 from keysteward.cli.running import finish
@@ -172,10 +173,8 @@ def _is_active(owners: Owners, name: str) -> bool:
     return known is not None and known.state == "active"
 
 
-def _edit(place: Place) -> Edit:
-    root = Path.cwd().resolve()
-    shown = place.file.relative_to(root) if place.file.is_relative_to(root) else place.file
-    return Edit(place.name, str(shown), place.line, place.why)
+def _edit(place: Owned) -> Edit:
+    return Edit(place.name, relative(place.file, Path.cwd()), place.line, place.why)
 
 
 def _ask_for_new(done: Offboarding, stack: Stack, declared: list[Holding]) -> Offboarding:

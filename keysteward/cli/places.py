@@ -1,51 +1,72 @@
-"""Where each declaration of a stack stands in the repository: for findings that are shown beside the source."""
+"""Where a declaration stands in the source, and what is to be changed there; the same for Python and for YAML."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+from typing import Literal
 
-from keysteward.cli.declarations import project_files
-from keysteward.cli.loading import module_name
-from keysteward.cli.opening import Opened
-from keysteward.report.sarif import Places
-
-
-def places_of(opened: Opened, stack: str | None) -> Places:
-    """Return file, relative to the repository, and line by identity; the stack is where its module begins."""
-    root = Path.cwd()
-    files = project_files(root, module_name(stack, root))
-    top = _top(root)
-    found: dict[str, tuple[str, int]] = {}
-    names = {d.name for d in opened.stack.declarations}
-    for file in files:
-        for name, line in _named(file):
-            if name in names:
-                found.setdefault(opened.identity(name), (_short(file, top), line))
-    if files:
-        found.setdefault(opened.stack.identity, (_short(files[0], top), 1))
-    return found
+Field = Literal["owner", "reviewed"]
+"""The fields that commands change in the source."""
 
 
-def _named(file: Path) -> Iterator[tuple[str, int]]:
-    """Yield each literal first argument of a call, with the call's line."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or not node.args:
-            continue
-        first = node.args[0]
-        if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            yield first.value, node.lineno
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value as it stands in a file: its line, what it says, the bytes of its literal and where they are.
+
+    `why` says what stands there in place of a plain literal, which only a person can change.
+    """
+
+    line: int
+    text: str
+    span: tuple[int, int]
+    literal: bytes
+    why: str = ""
 
 
-def _top(root: Path) -> Path:
-    """Return the folder of the repository that holds the project; the project itself where there is none."""
-    return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """Where a field that is not there can be written: at a byte, between `before` and `after`. `why`: why it cannot."""
+
+    at: int = 0
+    before: str = ""
+    after: str = ""
+    why: str = ""
 
 
-def _short(file: Path, top: Path) -> str:
-    return file.relative_to(top.resolve()).as_posix() if file.is_relative_to(top.resolve()) else file.as_posix()
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one name is declared. `day` is how a date is written there; `why` says why the place is in doubt."""
+
+    name: str
+    file: Path
+    line: int
+    kind: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+    insertion: Insertion = field(default_factory=Insertion)
+    day: str = "{0:%Y-%m-%d}"
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """These bytes of a file become others. `field` is the one field whose values differ afterwards."""
+
+    file: Path
+    span: tuple[int, int]
+    literal: bytes
+    new: bytes
+    field: Field
+
+
+def written(place: Place, day: date) -> str:
+    """Return how a date is written at a place."""
+    return place.day.format(day)
+
+
+def relative(file: Path, root: Path) -> str:
+    """Return a file as it is told: relative to the project where it lies in there."""
+    resolved = root.resolve()
+    return file.relative_to(resolved).as_posix() if file.is_relative_to(resolved) else str(file)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from keysteward.core.ledger import Generation, ObjectRecord, Origin, State
-from keysteward.core.observed import ObservedSecret
+from keysteward.core.observed import ObservedSecret, Settings
 from keysteward.core.ports import Strategy
 from keysteward.core.spec import Spec
+from keysteward.core.world import World
 
 ADOPTED_MARK = "adopted-"
 """What the nonce in the mark of an adopted object begins with: made by others, it is released and never deleted, even
@@ -59,6 +61,31 @@ def entered(
         current_since=at if current else None,
         superseded_at=None if current else at,
     )
+
+
+def wanted(w: World, spec: Spec, record: ObjectRecord) -> Settings:
+    """Return the settings that a client of this declaration must have.
+
+    While a declaration says `adopt`, what it does not speak of stays as it was found: description, grants, safeguards,
+    a token lifetime that is not declared, and scopes that no resource server of the stack has. A second client beside
+    an adopted one gets its scopes and token lifetime, since the consumer moves there; the rest of it is as declared.
+    """
+    declared = spec.settings(record.method)
+    records = w.ledger.objects if w.ledger is not None else ()
+    beside = next((r.kept for r in records if r.kept is not None and r.target == record.target), None)
+    kept = record.kept or beside
+    if kept is None or spec.adopt is None:
+        return declared
+    settings = replace(
+        declared,
+        scopes=declared.scopes | (kept.scopes - declared.optional_scopes - w.catalogue),
+        optional_scopes=declared.optional_scopes | (kept.optional_scopes - declared.scopes - w.catalogue),
+        token_lifetime=kept.token_lifetime if declared.token_lifetime is None else declared.token_lifetime,
+    )
+    if record.kept is None:
+        return settings
+    grants = kept.grants | declared.grants
+    return replace(settings, grants=grants, description=kept.description, safeguards=kept.safeguards)
 
 
 def _strategy(spec: Spec, record: ObjectRecord) -> Strategy:

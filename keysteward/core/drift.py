@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from keysteward.core.adoption import wanted
 from keysteward.core.diff import METHOD, Difference, differences
 from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind, Severity
@@ -127,7 +128,7 @@ def _changed(w: World, planned: Plan) -> Iterator[Finding]:
         if found is None or record.deleted or record.external or record.holder or not living:
             continue
         here = record.target == w.spec.target
-        differing = differences(w.spec.settings(record.method), found.settings) if here else ()
+        differing = differences(wanted(w, w.spec, record), found.settings) if here else ()
         if differing:
             message = f"client {found.client_id!r} at target {record.target} differs from its declaration: "
             mend = "find out who changed it; keysteward up writes what is declared"

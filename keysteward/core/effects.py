@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from keysteward.core.adoption import adopted_nonce, age_of, entered
+from keysteward.core.adoption import adopted_nonce, age_of, entered, wanted
 from keysteward.core.changing import replace
 from keysteward.core.holders import enabled_keys, narrowed, switched, switched_off
 from keysteward.core.ledger import (
@@ -177,7 +177,7 @@ def _update(w: World, step: Step, _out: Outcome) -> World:
     found = w.object(record)
     if found is None:
         return w
-    return replace(w, found=_see(w, record, replace(found, settings=spec.settings(record.method))))
+    return replace(w, found=_see(w, record, replace(found, settings=wanted(w, spec, record))))
 
 
 def _prepare(w: World, step: Step, _out: Outcome) -> World:
@@ -250,7 +250,7 @@ def _create(w: World, step: Step, out: Outcome) -> World:
         remote_id=out.remote_id or "",
         client_id=client_id,
         enabled=True,
-        settings=spec.settings(record.method),
+        settings=wanted(w, spec, record),
         secrets=secrets,
         mark=Mark(w.identity, record.nonce),
         created_at=out.at,

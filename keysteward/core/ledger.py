@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from keysteward.core.changing import replace
 from keysteward.core.errors import Damaged
 from keysteward.core.evidence import Entry
+from keysteward.core.observed import Settings
 from keysteward.core.ports import Strategy
 
 LEDGER_FORMAT = 1
@@ -89,7 +90,8 @@ class ObjectRecord:
 
     `nonce` marks the attempt that creates it; until `remote_id` is known, an object with our mark and this nonce is
     the one we made. `external` objects are managed by somebody else: only their secret is ours. A `holder` is one of
-    them that carries API keys, ours beside those of others; `off` are the ids of those that we have disabled.
+    them that carries API keys, ours beside those of others; `off` are the ids of those that we have disabled. `kept` is
+    what an adopted client was set to when it was adopted.
     """
 
     key: int
@@ -105,6 +107,7 @@ class ObjectRecord:
     suspended: bool = False
     off: tuple[str, ...] = ()
     deleted: bool = False
+    kept: Settings | None = None
 
     @property
     def noun(self) -> str:

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Final
 
 from keysteward.core import making, retiring
+from keysteward.core.adoption import wanted
 from keysteward.core.diff import METHOD, differences, show_differences
 from keysteward.core.effects import predict
 from keysteward.core.examine import examine
@@ -256,6 +257,7 @@ def _adopt(w: World) -> Decision:
         external=spec.external,
         adopted=True,
         marked=spec.external,
+        kept=None if spec.external else found.settings,
     )
     noun = f"the secret of client {found.client_id}" if spec.external else f"client {found.client_id}"
     return Step(Do.ADOPT, f"adopt {noun}", "declared with adopt", object=1, record=record, headline=True)
@@ -407,7 +409,7 @@ def _settings(w: World) -> Decision:
         found = w.object(record)
         if record.key not in busy or record.deleted or record.holder or found is None or record.target != spec.target:
             continue
-        differing = differences(spec.settings(record.method), found.settings)
+        differing = differences(wanted(w, spec, record), found.settings)
         changes = tuple(change for change in differing if change.field != METHOD)
         if changes:
             return Step(

@@ -262,6 +262,7 @@ def _record_for(spec: Spec, found: Found, key: int) -> ObjectRecord:
         remote_id=item.remote_id,
         external=spec.external,
         adopted=marked_as_adopted(nonce) or spec.adopt in {item.client_id, item.remote_id},
+        kept=item.settings if spec.adopt in {item.client_id, item.remote_id} and not spec.external else None,
     )
 
 

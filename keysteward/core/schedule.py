@@ -33,10 +33,13 @@ def parse_duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         duration = value
     elif isinstance(value, str) and _DURATION.fullmatch(value):
-        duration = sum(
-            (timedelta(**{_UNITS[unit]: int(number)}) for number, unit in _PART.findall(value)),
-            start=timedelta(),
-        )
+        try:
+            duration = sum(
+                (timedelta(**{_UNITS[unit]: int(number)}) for number, unit in _PART.findall(value)),
+                start=timedelta(),
+            )
+        except (OverflowError, ValueError):
+            raise ValueError(f"{value[:40]!r} is longer than a duration can be") from None
     else:
         raise ValueError(f'{value!r} is not a duration; write for example "90d", "12h" or "1h30m"')
     if duration < timedelta():

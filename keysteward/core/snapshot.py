@@ -281,7 +281,13 @@ class Snapshot:
             names=frozenset(names),
             successor=self._successor(spec) if spec is not None and spec.silent_for is not None else None,
             claimed_by=self._claimed_by(identity, spec) if spec is not None and spec.key and spec.adopt else None,
+            catalogue=self._catalogue(spec.target) if spec is not None and spec.adopt else frozenset(),
         )
+
+    def _catalogue(self, target: str) -> frozenset[str]:
+        """Return the scopes at a target that resource servers of the stack have, those they dropped too."""
+        known = [s for s in list(self.server_ledgers.values()) if s.target == target and s.closed is None]
+        return frozenset(name for server in known for name in (*server.scopes, *server.dropped))
 
     def _claimed_by(self, identity: str, spec: Spec) -> str | None:
         """Return whose living generation the key is that a declaration adopts, if another credential's."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from keysteward.core.adoption import wanted
 from keysteward.core.effects import Outcome, action_for
 from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rejected, Unavailable
 from keysteward.core.evidence import Author, Entry
@@ -185,7 +186,7 @@ class Worker:
     def _update(self, step: Step) -> Outcome:
         record = self._record(step)
         mark = Mark(self.world.identity, record.nonce)
-        self._target(record).update(self._remote_id(record), self.spec.settings(record.method), mark)
+        self._target(record).update(self._remote_id(record), wanted(self.world, self.spec, record), mark)
         return Outcome(at=self.clock())
 
     def _prepare(self, step: Step) -> Outcome:
@@ -295,7 +296,7 @@ class Worker:
         generation, record = self._generation(step), self._record(step)
         chosen = None if action_for(generation) is Action.MINT else self._must_value(generation)
         created = self._target(record).create(
-            record.client_id, self.spec.settings(record.method), Mark(self.world.identity, record.nonce), chosen
+            record.client_id, wanted(self.world, self.spec, record), Mark(self.world.identity, record.nonce), chosen
         )
         secret_id = created.secret_id or generation.id
         if chosen is not None and self.world.object(record) is not None:

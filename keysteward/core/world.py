@@ -79,7 +79,8 @@ class World:
     `spec` is None when nothing is declared any more. `names` are the identities this credential has had. `barred` is
     the revocation of what had this identity before, when another credential is to be renamed to it. `successor` is
     when the client was last used that takes over from this key, as far as its target shows; `claimed_by` whose the
-    key is already that a declaration adopts.
+    key is already that a declaration adopts. `catalogue` are the scopes at its target that the stack's resource servers
+    have, for a declaration that adopts.
     """
 
     identity: str
@@ -94,6 +95,7 @@ class World:
     successor: datetime | None = None
     claimed_by: str | None = None
     barred: Revoked | None = None
+    catalogue: frozenset[str] = frozenset()
 
     def object(self, record: ObjectRecord) -> ObservedObject | None:
         """Return what is observed of one recorded object: by remote id, or by our mark and its nonce."""

@@ -104,7 +104,7 @@ def test_an_owner_who_is_gone_is_found_and_stops_only_what_writes(settled: Proje
 
 def test_findings_stand_beside_the_source(settled: Project, tmp_path: Path) -> None:
     (tmp_path / "stacks" / "demo.py").write_text(
-        f'from project_in_memory import stack\n\nlist(("{NAME}",))\nprint_nothing = str("{NAME}")\n', encoding="utf-8"
+        f'from project_in_memory import stack\n\n\ndef client():\n    return M2MClient("{NAME}", owner="x")\n'
     )
     settled.pass_time(days=120)
     where = tmp_path / "drift.sarif"
@@ -114,7 +114,7 @@ def test_findings_stand_beside_the_source(settled: Project, tmp_path: Path) -> N
     (run,) = json.loads(where.read_text(encoding="utf-8"))["runs"]
     found = {result["ruleId"]: result["locations"][0]["physicalLocation"] for result in run["results"]}
     assert found["overdue"]["artifactLocation"]["uri"] == "stacks/demo.py"
-    assert found["overdue"]["region"]["startLine"] == 4
+    assert found["overdue"]["region"]["startLine"] == 5
 
 
 def test_markdown_is_for_one_issue(settled: Project) -> None:

@@ -15,6 +15,8 @@ from keysteward.core.handles import reissue
 from keysteward.core.ledger import Held, Ledger, Revoked
 from keysteward.core.models import ClientSecret, RotationSchedule
 from keysteward.core.observed import Mark, Settings
+from keysteward.core.servers import ServerLedger, dump_server_ledger
+from keysteward.core.snapshot import ledger_key
 from keysteward.core.steps import unapproved
 from keysteward.testing.memory import MemoryObject, MemorySecret, MemoryStore, MemoryTarget
 
@@ -509,7 +511,7 @@ def test_adoption_writes_marks_only_and_later_rotates() -> None:
     assert item.secrets[0].value == "old"
     assert Kind.UNDELIVERED in kinds(made)
     made.up()
-    assert item.settings.description.startswith("Invoices")
+    assert item.settings == Settings("client_secret")
     made.pass_time(days=90)
     made.up()
     assert made.consumer_works()
@@ -520,6 +522,71 @@ def test_adoption_writes_marks_only_and_later_rotates() -> None:
     made.up()
     assert not made.target.works("legacy", "old")
     assert made.consumer_works()
+
+
+ODD = Settings(
+    "client_secret",
+    scopes=frozenset({"profile", "roles"}),
+    optional_scopes=frozenset({"phone"}),
+    token_lifetime=7200,
+    grants=frozenset({"client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"}),
+    description="do not touch",
+    safeguards={"fullScopeAllowed": "true"},
+)
+
+
+def test_what_the_declaration_does_not_speak_of_stays_as_it_was_found_while_it_says_adopt() -> None:
+    made = Company(replace(STOCK, safeguards={"fullScopeAllowed": "false"}))
+    item = stranger(made, "legacy")
+    item.settings = ODD
+    made.declare(made.client(adopt="legacy", alternate_clients=True))
+    made.up()
+    assert made.words() == ""
+    made.up()
+    assert item.settings == ODD
+    assert made.target.calls.count("update") == 0
+
+    item.settings = replace(ODD, grants=ODD.grants | {"password"}, description="mine now")
+    assert made.words() == "update client legacy: grants -password, description"
+    made.up()
+    assert item.settings == ODD, "as it was found, and not wider"
+
+    made.declare(made.client(adopt="legacy", alternate_clients=True, token_lifetime="5m"))
+    made.up()
+    assert item.settings == replace(ODD, token_lifetime=300)
+
+    made.pass_time(days=90)
+    made.up()
+    second = next(o for o in made.target.objects.values() if o.client_id == "legacy-2").settings
+    assert (second.scopes, second.optional_scopes) == (ODD.scopes, ODD.optional_scopes), "its consumer moves there"
+    assert (second.grants, second.safeguards) == (frozenset({"client_credentials"}), {"fullScopeAllowed": "false"})
+    assert second.description is not None
+    assert second.description.startswith("Invoices")
+
+
+def test_without_adopt_an_adopted_client_becomes_what_is_declared() -> None:
+    made = Company(replace(STOCK, safeguards={"fullScopeAllowed": "false"}))
+    item = stranger(made, "legacy")
+    item.settings = ODD
+    made.declare(made.client(adopt="legacy", accept_gap=True))
+    made.up()
+    made.declare(made.client(accept_gap=True))
+    for part in ("scopes -profile -roles", "token lifetime 7200 -> default", "fullScopeAllowed true -> false"):
+        assert part in made.words()
+    made.up()
+    assert (item.settings.scopes, item.settings.token_lifetime) == (frozenset(), None)
+    assert item.settings.grants == {"client_credentials"}
+
+
+def test_a_scope_of_the_stacks_own_servers_is_the_declarations_to_give_also_on_an_adopted_client() -> None:
+    made = Company()
+    item = stranger(made, "legacy")
+    item.settings = replace(ODD, scopes=ODD.scopes | {"invoices:write"})
+    server = ServerLedger("acme/test/api", "i", "idp", "n", scopes={"invoices:write": "scope-1"})
+    made.ledgers.write(ledger_key(server.identity), dump_server_ledger(server), 0)
+    made.declare(made.client(adopt="legacy", accept_gap=True))
+    made.up()
+    assert made.words() == "update client legacy: scopes -invoices:write"
 
 
 def test_adopting_somebody_elses_or_nothing_is_refused_by_name() -> None:

@@ -1,0 +1,155 @@
+"""Reads where declarations stand in a Python file: calls with a literal name, `M2MClient("name", ..., owner="...")`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from keysteward.cli.places import Field, Insertion, Place, Value
+from keysteward.modules.catalog_form import KINDS
+
+CLASSES = frozenset(cls.__name__ for cls in KINDS.values())
+_QUOTES = (b'"', b"'")
+_BLANKS = re.compile(rb"\s*")
+
+
+def places(file: Path) -> Iterator[Place]:
+    """Yield the place of each declaration in a file; none in one that is no Python."""
+    source = file.read_bytes()
+    tree = _parsed(source)
+    if tree is None:
+        return
+    starts, day = _line_starts(source), _day(tree)
+    for node in ast.walk(tree):
+        name = _name_of(node) if isinstance(node, ast.Call) else None
+        if not isinstance(node, ast.Call) or name is None:
+            continue
+        kind = _callee(node)
+        given = {k.arg: k.value for k in node.keywords if k.arg in {"owner", "reviewed"}}
+        if kind not in CLASSES and "owner" not in given:
+            continue
+        values = {field: _value(field, value, source, starts) for field, value in given.items() if field is not None}
+        insertion = _insertion(node, kind, source, starts, known=day)
+        yield Place(name, file, node.lineno, kind, values, insertion, f"{day}({{0.year}}, {{0.month}}, {{0.day}})")
+
+
+def catalog_folders(file: Path) -> list[str | None]:
+    """Return the folders that a file reads by `catalog("...")`, None for one that is computed."""
+    tree = _parsed(file.read_bytes())
+    found: list[str | None] = []
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Call) and _callee(node) == "catalog":
+            given = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "folder"), None)
+            literal = isinstance(given, ast.Constant) and isinstance(given.value, str)
+            found.append(given.value if literal else None)  # type: ignore[union-attr]  # that it is one, literal says
+    return found
+
+
+def in_quotes(value: Value, text: str) -> bytes:
+    """Return a text as it is written in place of a value."""
+    quote = value.literal[:1]
+    return quote + text.encode() + quote
+
+
+def same_but(before: bytes, after: bytes, field: Field) -> bool:
+    """Say whether two sources are the same program but for one field of its declarations."""
+    old, new = _parsed(before), _parsed(after)
+    return old is not None and new is not None and _without(old, field) == _without(new, field)
+
+
+def _without(tree: ast.AST, field: Field) -> str:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != field]
+    return ast.dump(tree)
+
+
+def _parsed(source: bytes) -> ast.Module | None:
+    try:
+        source.decode("utf-8")
+        return ast.parse(source)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _name_of(call: ast.Call) -> str | None:
+    given = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "name"), None)
+    return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else None
+
+
+def _callee(call: ast.Call) -> str:
+    function = call.func
+    return (
+        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+    )
+
+
+def _day(tree: ast.Module) -> str:
+    """Return what the file calls `datetime.date`; "" when it knows no dates."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "datetime":
+            names = [alias.asname or alias.name for alias in node.names if alias.name == "date"]
+            if names:
+                return names[0]
+        if isinstance(node, ast.Import):
+            names = [alias.asname or alias.name for alias in node.names if alias.name == "datetime"]
+            if names:
+                return f"{names[0]}.date"
+    return ""
+
+
+def _value(field: str, given: ast.expr, source: bytes, starts: list[int]) -> Value:
+    span = _span(given, starts)
+    literal = source[slice(*span)]
+    if field == "reviewed":
+        why = "" if _is_date(given) else f"is {ast.unparse(given)}, no date of its own"
+        return Value(given.lineno, ast.unparse(given), span, literal, why)
+    if not isinstance(given, ast.Constant):
+        return Value(given.lineno, "", span, literal, f"is {ast.unparse(given)}, no text of its own")
+    text = str(given.value)
+    plain = literal[:1] in _QUOTES and literal == literal[:1] + text.encode() + literal[:1]
+    return Value(given.lineno, text, span, literal, "" if plain else "is not written as one plain text")
+
+
+def _is_date(given: ast.expr) -> bool:
+    if not isinstance(given, ast.Call) or _callee(given) != "date" or given.keywords:
+        return False
+    return all(isinstance(argument, ast.Constant) and isinstance(argument.value, int) for argument in given.args)
+
+
+def _insertion(call: ast.Call, kind: str, source: bytes, starts: list[int], *, known: str) -> Insertion:
+    """Return where `reviewed=` can be written: after the owner, on a line of its own where that has one."""
+    if kind not in CLASSES:
+        return Insertion(why=f"it is declared by {kind}(...), which may not take it")
+    if not known:
+        return Insertion(why="the file imports no date: write `from datetime import date` there")
+    keyword = next((k for k in call.keywords if k.arg == "owner"), None)
+    if keyword is None:
+        return Insertion(why="it does not say its owner there")
+    start = starts[keyword.lineno - 1] + keyword.col_offset
+    end = _span(keyword.value, starts)[1]
+    follows = _BLANKS.match(source, end)
+    after = follows.end() if follows is not None else end
+    if source[after : after + 1] != b"," and after != _span(call, starts)[1] - 1:
+        return Insertion(why="what stands around its owner is not understood")
+    line = source[starts[keyword.lineno - 1] : start]
+    ending = "\r\n" if b"\r\n" in source else "\n"
+    before = ", " if line.strip() else f",{ending}{line.decode()}"
+    return Insertion(end, f"{before}reviewed=")
+
+
+def _span(node: ast.expr, starts: list[int]) -> tuple[int, int]:
+    end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
+    return starts[node.lineno - 1] + node.col_offset, starts[end_line - 1] + end_column
+
+
+def _line_starts(source: bytes) -> list[int]:
+    """Return where each line begins, by the rule of Python's tokenizer; a byte order mark is no column."""
+    bom = 3 if source.startswith(b"\xef\xbb\xbf") else 0
+    starts, at = [bom], 0
+    for text in source.splitlines(keepends=True):
+        at += len(text)
+        starts.append(at)
+    return starts
