@@ -23,6 +23,7 @@ from keysteward.cli import (
     explain,
     forecast,
     hold,
+    inventory,
     lift,
     mv,
     offboard,
@@ -127,6 +128,7 @@ app.command("show")(show.command)
 app.command("drift")(drift.command)
 app.command("calendar")(calendar.command)
 app.command("forecast")(forecast.command)
+app.command("inventory", context_settings=inventory.EVERYTHING)(inventory.command)
 app.command("revoke")(revoke.command)
 app.command("lift")(lift.command)
 app.command("offboard")(offboard.command)
