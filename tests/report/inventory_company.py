@@ -146,7 +146,7 @@ def _known(chance: random.Random, entry: Entry) -> Entry:
         revoke=(
             f"in an emergency: keysteward revoke {name} --all --reason TEXT; nothing works until it is lifted",
             f"without the ledger store: keysteward revoke {name} --all --target --reason TEXT",
-            f"for a new secret now: keysteward reissue {name} --reason TEXT; the old ones end at once, or after --grace",
+            f"for a new secret now: keysteward reissue {name} --reason TEXT; the old ones end at once",
             f"to end it on a date: write decommission= in its declaration; until then {name} can be enabled again",
             "to end it for good: remove the declaration, then run keysteward up --prune (or pulumi up)",
         ),

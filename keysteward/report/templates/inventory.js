@@ -74,7 +74,7 @@ const COLUMNS = [
   { id: "findings", title: "Findings", order: worse, cell: (r) => words(r) },
 ];
 const used = (at) => (at === null ? "" : now - at < DAY ? "today" : `${count(days(now - at))} d ago`);
-const until = (at) => (at === null ? "" : at <= now ? "due" : `in ${count(days(at - now))} d`);
+const until = (at) => (at === null ? "" : at <= now ? "due" : at - now < DAY ? "today" : `in ${count(days(at - now))} d`);
 function owner(row) {
   if (!row.owner) return row.ownerless && data.stack !== null ? make("span", { class: "missing" }, "nobody") : "";
   return row.owner_state === "gone" || row.ownerless ? make("span", { class: "missing" }, `${row.owner}${row.owner_state === "gone" ? " (gone)" : ""}`) : row.owner;
