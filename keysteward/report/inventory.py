@@ -25,9 +25,8 @@ from typing import Any
 from keysteward.core.findings import Finding
 from keysteward.core.inventory import Coverage, Entry, Inventory
 from keysteward.report.plain import plain
+from keysteward.report.plan import JSON_FORMAT
 from keysteward.report.selection import overdue, ownerless, summary_of, worst
-
-JSON_FORMAT = 1
 
 FORMULA_STARTS = frozenset("=+-@＝＋－＠\t\r\n|%")  # noqa: RUF001 - full-width forms work in some spreadsheets
 """Characters by which a spreadsheet takes a cell for a formula or a command."""
@@ -109,15 +108,7 @@ def age_days(entry: Entry, now: datetime) -> int | None:
 
 def finding_json(finding: Finding) -> dict[str, Any]:
     """Return one finding as JSON."""
-    return {
-        "kind": finding.kind.value,
-        "severity": finding.severity.value,
-        "subject": finding.subject,
-        "message": finding.message,
-        "mend": finding.mend,
-        "rule": finding.rule,
-        "waived": finding.waived,
-    }
+    return {**asdict(finding), "kind": finding.kind.value, "severity": finding.severity.value}
 
 
 def coverage_json(covered: Coverage) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -18,7 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from keysteward.core.inventory import Entry, Inventory
+from keysteward.core.policy import RULES
 from keysteward.report.inventory import coverage_json, entry_json, finding_json, inventory_json
+from keysteward.report.kinds import WORDS
 from keysteward.report.plain import plain
 
 MARK: Final = "\x00"
@@ -117,7 +119,15 @@ def _document(inventory: Inventory) -> dict[str, Any]:
         "texts": list(texts.known),
         "coverage": [_plain(coverage_json(covered)) for covered in inventory.coverage],
         "findings": [_plain(finding_json(finding)) for finding in inventory.findings],
+        "titles": dict(_titles(inventory)),
     }
+
+
+def _titles(inventory: Inventory) -> Iterator[tuple[str, str]]:
+    """Yield the title of each rule and kind of finding that is broken, by the word that stands in the list."""
+    for finding in (f for entry in inventory.entries for f in entry.findings):
+        rule = RULES.get(finding.rule)
+        yield (finding.rule, rule.title) if rule is not None else (finding.kind.value, WORDS[finding.kind].title)
 
 
 def _row(entry: Entry, inventory: Inventory, texts: _Texts) -> dict[str, Any]:

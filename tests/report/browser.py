@@ -1,4 +1,4 @@
-"""Chromium as it is installed here, for pages that people look at: what it shows, says, asks for, and how long it takes."""
+"""Chromium as it is installed here, for pages that people look at: what it shows, says and asks for."""
 
 from __future__ import annotations
 

@@ -55,22 +55,22 @@ let ordered = rows, shown = rows;
 
 /* Columns */
 const { compare } = new Intl.Collator("en", { numeric: true });
-const text = (pick) => (a, b) => Number(!pick(a)) - Number(!pick(b)) || compare(pick(a), pick(b));
-const number = (pick) => (a, b) => Number(pick(a) === null) - Number(pick(b) === null) || pick(a) - pick(b);
+const text = (pick) => ({ order: (a, b) => compare(pick(a), pick(b)), known: (row) => pick(row) !== "" });
+const number = (pick) => ({ order: (a, b) => pick(a) - pick(b), known: (row) => pick(row) !== null });
 const badness = (row) => LEVELS.map((level) => row.findings.filter((f) => f.severity === level).length);
 for (const row of rows) row.bad = badness(row);
 const worse = (a, b) => b.bad[0] - a.bad[0] || b.bad[1] - a.bad[1] || b.bad[2] - a.bad[2];
 const COLUMNS = [
   { id: "sign", title: "", says: "severity", order: worse, cell: (r) => (r.severity === "none" ? "" : make("span", { class: `sign ${r.severity}`, role: "img", "aria-label": r.severity })) },
-  { id: "name", title: "Name", order: text((r) => r.name) },
-  { id: "kind", title: "Kind", order: text((r) => r.kind), cell: (r) => (r.kind === "client without secret" ? "no secret" : r.kind) },
+  { id: "name", title: "Name", ...text((r) => r.name) },
+  { id: "kind", title: "Kind", ...text((r) => r.kind), cell: (r) => (r.kind === "client without secret" ? "no secret" : r.kind) },
   { id: "standing", title: "Standing", order: (a, b) => STANDINGS.indexOf(a.standing) - STANDINGS.indexOf(b.standing), cell: (r) => make("span", { class: `tag ${r.standing}` }, r.standing) },
-  { id: "target", title: "Target", order: text((r) => r.target), cell: (r) => r.target },
-  { id: "owner", title: "Owner", order: text((r) => r.owner), cell: (r) => owner(r) },
-  { id: "environment", title: "Environment", order: text((r) => r.environment), cell: (r) => r.environment },
-  { id: "age", title: "Age", num: true, first: "down", order: number((r) => r.age), cell: (r) => (r.age === null ? "" : `${count(r.age)} d`) },
-  { id: "used", title: "Last used", num: true, order: number((r) => r.last_used), cell: (r) => used(r.last_used) },
-  { id: "next", title: "Rotates", num: true, order: number((r) => r.next_rotation), cell: (r) => until(r.next_rotation) },
+  { id: "target", title: "Target", ...text((r) => r.target), cell: (r) => r.target },
+  { id: "owner", title: "Owner", ...text((r) => r.owner), cell: (r) => owner(r) },
+  { id: "environment", title: "Environment", ...text((r) => r.environment), cell: (r) => r.environment },
+  { id: "age", title: "Age", num: true, first: "down", ...number((r) => r.age), cell: (r) => (r.age === null ? "" : `${count(r.age)} d`) },
+  { id: "used", title: "Last used", num: true, ...number((r) => r.last_used), cell: (r) => used(r.last_used) },
+  { id: "next", title: "Rotates", num: true, ...number((r) => r.next_rotation), cell: (r) => until(r.next_rotation) },
   { id: "findings", title: "Findings", order: worse, cell: (r) => words(r) },
 ];
 const used = (at) => (at === null ? "" : now - at < DAY ? "today" : `${count(days(now - at))} d ago`);
@@ -127,13 +127,10 @@ function apply() {
 }
 function order() {
   const column = COLUMNS.find((each) => each.id === state.sort);
-  ordered = [...rows].sort((a, b) => {
-    const by = column.order(a, b);
-    const known = column.num && (a[FIELD[column.id]] === null || b[FIELD[column.id]] === null);
-    return (state.down && !known ? -by : by) || a.index - b.index;
-  });
+  const unknown = column.known ? (row) => Number(!column.known(row)) : () => 0;
+  const turned = state.down ? -1 : 1;
+  ordered = [...rows].sort((a, b) => unknown(a) - unknown(b) || turned * column.order(a, b) || a.index - b.index);
 }
-const FIELD = { age: "age", used: "last_used", next: "next_rotation" };
 function narrow(name, value) {
   state.only[name] = state.only[name] === value ? "" : value;
   apply();
@@ -235,7 +232,7 @@ function runbook(row) {
   return make("a", { href: row.runbook, rel: "noreferrer noopener", target: "_blank" }, row.runbook);
 }
 function finding(f) {
-  const head = make("div", {}, make("span", { class: `tag ${f.severity}` }, [f.severity, f.rule, f.kind === "policy" ? "" : f.kind].filter(Boolean).join(" · ")));
+  const head = make("div", {}, make("span", { class: `tag ${f.severity}` }, [f.severity, f.rule, f.kind === "policy" ? "" : f.kind].filter(Boolean).join(" · ")), f.rule && data.titles[f.rule] ? make("span", { class: "quiet hint" }, data.titles[f.rule]) : null);
   return make("li", { class: f.severity }, head, make("div", {}, f.says), f.mend ? make("div", { class: "mend" }, `→ ${f.mend}`) : null);
 }
 function open(row, focus) {
@@ -350,20 +347,18 @@ function showCalendar() {
 let findingsBy = "owner";
 function showFindings() {
   const groups = new Map();
-  const said = new Map();
   for (const row of rows) {
     for (const f of row.findings) {
       const name = findingsBy === "owner" ? row.owner || (row.ownerless ? "nobody" : "") : f.word;
       if (!groups.has(name)) groups.set(name, [0, 0, 0]);
       groups.get(name)[LEVELS.indexOf(f.severity)] += 1;
-      if (!said.has(f.word)) said.set(f.word, f.kind === "policy" || f.word === f.kind ? f.says : f.kind);
     }
   }
   const ranked = [...groups.entries()].sort(([, a], [, b]) => b[0] - a[0] || b[1] - a[1] || b[2] - a[2]);
   const body = make("tbody");
   for (const [name, counts] of ranked.slice(0, 8)) {
     const button = !name ? make("span", { class: "quiet" }, "of other stacks") : make("button", { type: "button", class: "plain", onclick: () => { narrow(findingsBy === "owner" ? "owner" : "word", name); byId("list").scrollIntoView(); } }, name);
-    const hint = findingsBy === "rule" && said.get(name) !== name ? make("span", { class: "quiet" }, `  ${said.get(name)}`) : null;
+    const hint = findingsBy === "rule" ? make("span", { class: "quiet hint" }, data.titles[name] || "") : null;
     body.append(make("tr", {}, make("th", { scope: "row" }, button, hint), ...counts.map((many) => make("td", { class: many ? "" : "zero" }, count(many)))));
   }
   const head = make("tr", {}, make("th", { scope: "col" }, findingsBy), ...["errors", "warnings", "notes"].map((name) => make("th", { scope: "col" }, name)));
@@ -405,7 +400,7 @@ function showSelects() {
     if (values.size < 2) continue;
     const sorted = (select.values || [...values.keys()].sort(compare)).filter((value) => values.has(value));
     const choice = make("select", { id: `only-${name}`, onchange: (event) => { state.only[name] = event.target.value; apply(); } },
-      make("option", { value: "" }, "all"), ...sorted.map((value) => make("option", { value }, `${value} (${count(values.get(value))})`)));
+      make("option", { value: "" }, "all"), ...sorted.map((value) => make("option", { value }, `${value} (${count(values.get(value))})${name === "word" ? ` ${data.titles[value] || ""}` : ""}`)));
     made.push(make("label", {}, make("span", {}, select.title), choice));
   }
   byId("selects").replaceChildren(...made);
