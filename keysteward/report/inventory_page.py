@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from keysteward.core.inventory import Entry, Inventory
 from keysteward.core.policy import RULES
-from keysteward.report.inventory import coverage_json, entry_json, finding_json, inventory_json
+from keysteward.report.inventory import coverage_json, entry_json, finding_json
 from keysteward.report.kinds import WORDS
 from keysteward.report.plain import plain
 
@@ -87,7 +87,9 @@ def _hash(text: str) -> str:
 def _island(document: Mapping[str, Any]) -> str:
     """Write JSON so that it can stand in an element: ASCII, and nothing that HTML reads."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=True)
-    return "".join(_ESCAPES.get(c, c) for c in text)
+    for special, escape in _ESCAPES.items():
+        text = text.replace(special, escape)
+    return text
 
 
 class _Texts:
@@ -114,7 +116,6 @@ def _document(inventory: Inventory) -> dict[str, Any]:
         "stack": plain(inventory.stack) if inventory.stack is not None else None,
         "at": inventory.at.isoformat(),
         "days": CALENDAR_DAYS,
-        "summary": inventory_json(inventory)["summary"],
         "rows": rows,
         "texts": list(texts.known),
         "coverage": [_plain(coverage_json(covered)) for covered in inventory.coverage],
@@ -151,7 +152,7 @@ def _row(entry: Entry, inventory: Inventory, texts: _Texts) -> dict[str, Any]:
         }
         for finding in entry.findings
     ]
-    return {key: value for key, value in row.items() if not _empty(value)}
+    return {key: value for key, value in row.items() if key == "name" or not _empty(value)}
 
 
 def _empty(value: object) -> bool:

@@ -27,7 +27,23 @@ MOST_NAMED = 5
 """So many credentials are named behind a finding that several have; the others are counted."""
 
 LONGEST_NAME = 36
-LONGEST_OWNER = 18
+"""Characters of a name in a sentence; the table gives it what is left."""
+
+WIDEST_NAME = 60
+LONGEST_OWNER = 14
+FINDINGS = 11
+"""Columns of two rules; more of them go on below."""
+
+KINDS = {
+    "M2M client": "client",
+    "client secret": "secret",
+    "API key": "key",
+    "manual key": "by hand",
+    "login client": "login",
+    "client without secret": "no secret",
+}
+"""Kinds in a word."""
+
 _STANDING_STYLES = {Standing.UNMANAGED: "yellow", Standing.UNDECLARED: "yellow", Standing.BUILT_IN: "dim"}
 _STANDING_OF = {
     finding: standing
@@ -90,23 +106,23 @@ def _table(entries: Sequence[Entry], inventory: Inventory, *, all_rows: bool) ->
     shown = entries if all_rows else _folded(entries)
     owners = any(entry.owner for entry in shown)
     planned = any(entry.next_rotation is not None for entry in shown)
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("", width=1)
-    table.add_column("name", max_width=LONGEST_NAME, no_wrap=True, overflow="ellipsis")
+    table.add_column("name", max_width=WIDEST_NAME, overflow="ellipsis")
     table.add_column("kind", no_wrap=True)
     table.add_column("standing", no_wrap=True)
     if owners:
         table.add_column("owner", max_width=LONGEST_OWNER, no_wrap=True, overflow="ellipsis")
     for name in ("age", "used", *(("next",) if planned else ())):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("findings", overflow="fold")
+    table.add_column("findings", min_width=FINDINGS, overflow="fold")
     for entry in shown:
         owner = [_owner(entry)] if owners else []
         due = [line(_until(entry.next_rotation, inventory.at))] if planned else []
         table.add_row(
             _sign(entry),
             _name(entry),
-            line(_kind(entry)),
+            line(KINDS.get(entry.kind, entry.kind)),
             _standing(entry),
             *owner,
             line(_for_days(entry.age(inventory.at))),
@@ -139,13 +155,9 @@ def _sign(entry: Entry) -> Text:
 
 
 def _name(entry: Entry) -> Text:
-    style = "" if entry.enabled else "dim"
-    label = f"  {entry.label}" if entry.label and entry.label != entry.name else ""
-    return line((entry.name, style), (label, "dim"), ("" if entry.enabled else "  (disabled)", "dim"))
-
-
-def _kind(entry: Entry) -> str:
-    return "no secret" if entry.kind == "client without secret" else entry.kind
+    """Return name and label, parted by what is no space, so that they stay in one line."""
+    label = f"·{entry.label}" if entry.label and entry.label != entry.name else ""
+    return line((entry.name, "" if entry.enabled else "dim strike"), (label, "dim"))
 
 
 def _standing(entry: Entry) -> Text:
@@ -174,13 +186,13 @@ def _for_days(age: timedelta | None) -> str:
 
 
 def _since(at: datetime | None, now: datetime) -> str:
-    return "" if at is None else "today" if now - at < timedelta(days=1) else f"{(now - at).days:,} d ago"
+    return "" if at is None else "today" if now - at < timedelta(days=1) else f"{(now - at).days:,} d"
 
 
 def _until(at: datetime | None, now: datetime) -> str:
     if at is None:
         return ""
-    return f"in {(at - now).days:,} d" if at > now else "due"
+    return f"{(at - now).days:,} d" if at > now else "due"
 
 
 def _findings(inventory: Inventory) -> Iterator[Text]:

@@ -5,6 +5,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const now = Date.parse(data.at);
 const LEVELS = ["error", "warning", "note"];
 const STANDINGS = ["declared", "governed", "allowed", "undeclared", "elsewhere", "unmanaged", "built-in"];
+const NAMELESS = "(no name)";
 const byId = (id) => document.getElementById(id);
 
 /** Makes an element; texts are always texts, never markup. */
@@ -88,6 +89,15 @@ function words(row) {
   return made;
 }
 
+/** Does something once before the next frame, however often it is asked for. */
+const asked = new Set();
+function later(act) {
+  if (asked.has(act)) return;
+  asked.add(act);
+  requestAnimationFrame(() => { asked.delete(act); act(); });
+}
+const showMore = () => showRows(false);
+
 /* Filters */
 const TILES = {
   all: { title: "credentials", fits: () => true },
@@ -110,20 +120,20 @@ const SELECTS = {
 const fitting = (pick, value) => (row) => { const found = pick(row); return Array.isArray(found) ? found.includes(value) : found === value; };
 
 function apply() {
-  const asked = state.query.toLowerCase().split(/\s+/).filter(Boolean);
+  const sought = state.query.toLowerCase().split(/\s+/).filter(Boolean);
   const tests = Object.entries(state.only).filter(([, value]) => value).map(([name, value]) => fitting(SELECTS[name].of, value));
   if (state.tile) tests.push(TILES[state.tile].fits);
-  shown = ordered.filter((row) => tests.every((test) => test(row)) && asked.every((word) => row.search.includes(word)));
+  shown = ordered.filter((row) => tests.every((test) => test(row)) && sought.every((word) => row.search.includes(word)));
   state.cursor = 0;
   byId("scroller").scrollTop = 0;
   showRows(true);
   byId("count").textContent = shown.length === rows.length ? `${count(rows.length)} credentials` : `${count(shown.length)} of ${count(rows.length)} credentials`;
-  byId("clear").hidden = !(asked.length || tests.length);
+  byId("clear").hidden = !(sought.length || tests.length);
   byId("none").hidden = shown.length > 0;
   byId("table").hidden = shown.length === 0;
   for (const tile of byId("tiles").children) tile.setAttribute("aria-pressed", String(tile.dataset.tile === state.tile));
   for (const name of Object.keys(SELECTS)) if (byId(`only-${name}`)) byId(`only-${name}`).value = state.only[name] || "";
-  showAges();
+  later(showAges);
 }
 function order() {
   const column = COLUMNS.find((each) => each.id === state.sort);
@@ -166,7 +176,7 @@ function line(row, at) {
   const made = make("tr", { class: `item${row.off ? " off" : ""}${row === state.open ? " open" : ""}`, "aria-rowindex": at + 2, "data-at": at });
   for (const column of COLUMNS) {
     if (column.id === "name") {
-      const button = make("button", { type: "button", class: "plain name", tabindex: at === state.cursor ? 0 : -1, title: row.name, "aria-haspopup": "true" }, row.name);
+      const button = make("button", { type: "button", class: "plain name", tabindex: at === state.cursor ? 0 : -1, title: row.name, "aria-haspopup": "true" }, row.name || NAMELESS);
       made.append(make("th", { scope: "row", class: "col-name" }, button, row.label && row.label !== row.name ? make("span", { class: "label" }, row.label) : null));
     } else {
       made.append(make("td", { class: `col-${column.id}${column.num ? " num" : ""}` }, column.cell(row)));
@@ -238,7 +248,7 @@ function finding(f) {
 function open(row, focus) {
   state.open = row;
   const since = row.secret_since || row.created_at;
-  const panel = byId("details"), heading = make("h2", { tabindex: -1 }, row.name);
+  const panel = byId("details"), heading = make("h2", { tabindex: -1 }, row.name || NAMELESS);
   panel.replaceChildren(
     make("div", { class: "head" }, heading, make("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => close() }, "×")),
     make("div", { class: "tags" }, make("span", { class: `tag ${row.standing}` }, row.standing), make("span", { class: "tag" }, row.kind), row.environment ? make("span", { class: "tag" }, row.environment) : null, row.off ? make("span", { class: "tag warning" }, "disabled") : null),
@@ -272,7 +282,7 @@ function close() {
 
 /* Charts and tables above the list */
 const BUCKETS = [["< 30d", 30], ["30–90d", 90], ["90–180d", 180], ["½–1y", 365], ["1–2y", 730], ["2–5y", 1826], ["> 5y", Infinity]];
-let agesBy = "standing";
+let agesBy = "standing", agesWidth = 0;
 const kinds = [...new Set(rows.map((row) => row.kind))].sort();
 function series(row) {
   return agesBy === "standing" ? STANDINGS.indexOf(row.standing) : kinds.indexOf(row.kind) % 7;
@@ -287,7 +297,7 @@ function showAges() {
     dated += 1;
   }
   const sums = table.map((each) => each.reduce((a, b) => a + b, 0)), most = Math.max(1, ...sums);
-  const width = Math.max(300, byId("ages").clientWidth), height = 190, floor = 160, step = width / BUCKETS.length;
+  const width = Math.max(300, agesWidth || (agesWidth = byId("ages").clientWidth)), height = 190, floor = 160, step = width / BUCKETS.length;
   const says = `Ages of ${count(dated)} secrets: ${BUCKETS.map(([label], at) => `${sums[at]} of ${label}`).join(", ")}`;
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": says });
   svg.append(draw("line", { class: "axis", x1: 0, x2: width, y1: floor + 0.5, y2: floor + 0.5 }));
@@ -434,14 +444,10 @@ showCoverage();
 showLoose();
 order();
 apply();
+showAges();
 
-let waiting = false;
-byId("scroller").addEventListener("scroll", () => {
-  if (waiting) return;
-  waiting = true;
-  requestAnimationFrame(() => { waiting = false; showRows(false); });
-});
-window.addEventListener("resize", () => { showAges(); showRows(true); });
+byId("scroller").addEventListener("scroll", () => later(showMore));
+window.addEventListener("resize", () => { agesWidth = 0; later(showAges); showRows(true); });
 byId("rows").addEventListener("keydown", onKey);
 byId("rows").addEventListener("click", (event) => {
   const item = event.target.closest("tr.item");
