@@ -35,6 +35,7 @@ NOT_REPEATED: Final = "What was typed is not repeated here: it may be a secret."
 NEVER_A_VALUE: Final = "credentials are given by reference (env:NAME or file:/path), never as a value"
 
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_REFERENCE = re.compile(r"(env|file|profile|role):.")
 _SECRETS = re.compile(
     r"sk[-_]|gh[a-z]_|glpat-|xox[a-z]-|hvs\.|eyJ|A[KS]IA[A-Z0-9]{12}|-----BEGIN|[a-z+]+://[^/]*@", re.IGNORECASE
 )
@@ -137,6 +138,8 @@ def _given(kind: str, settings: Mapping[str, Setting], words: Sequence[str]) -> 
 def _value(setting: Setting, texts: Sequence[str]) -> Any:  # noqa: ANN401 - of the setting's type
     if setting.kind is bool:
         return True
+    if setting.name in REFERENCES and not all(_REFERENCE.match(text) for text in texts):
+        raise DeclarationError(f"{setting.option} must be a reference: {NEVER_A_VALUE}. {NOT_REPEATED}")
     if setting.name not in REFERENCES and any(_SECRETS.match(text.strip()) for text in texts):
         raise DeclarationError(f"{setting.option} looks like a secret: {NEVER_A_VALUE}. {NOT_REPEATED}")
     if len(texts) > 1 and not setting.many:

@@ -47,7 +47,7 @@ def inventory_json(inventory: Inventory) -> dict[str, Any]:
             "with_errors": summary.with_errors,
             "with_warnings": summary.with_warnings,
             "oldest_secret": _time(summary.oldest),
-            "oldest_secret_days": summary.oldest_days(inventory.at.date()),
+            "oldest_secret_days": summary.oldest_days(inventory.at),
         },
         "entries": [entry_json(entry, inventory.at) for entry in inventory.entries],
         "coverage": [coverage_json(covered) for covered in inventory.coverage],

@@ -89,7 +89,7 @@ def _needs(summary: Summary, inventory: Inventory) -> Iterator[Text]:
         yield line((f"{summary.with_errors:,} with errors", "bold red"))
     if summary.with_warnings:
         yield line((f"{summary.with_warnings:,} with warnings", "yellow"))
-    days = summary.oldest_days(inventory.at.date())
+    days = summary.oldest_days(inventory.at)
     if days is not None:
         yield line(f"oldest secret: {days:,} days ({shortened(summary.oldest_name, LONGEST_NAME)})")
 

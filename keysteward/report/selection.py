@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -153,9 +153,9 @@ class Summary:
     oldest: datetime | None
     oldest_name: str = ""
 
-    def oldest_days(self, now: date) -> int | None:
-        """Return how many days ago that was."""
-        return None if self.oldest is None else (now - self.oldest.date()).days
+    def oldest_days(self, now: datetime) -> int | None:
+        """Return how many whole days ago that was."""
+        return None if self.oldest is None else (now - self.oldest).days
 
 
 def summary_of(inventory: Inventory) -> Summary:

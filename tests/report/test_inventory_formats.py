@@ -77,7 +77,7 @@ def test_the_summary_counts_what_a_person_asks_first() -> None:
     assert summary.standings[Standing.DECLARED] == 1
     assert summary.standings[Standing.BUILT_IN] == 1
     assert (summary.ownerless, summary.overdue, summary.with_errors, summary.with_warnings) == (1, 2, 1, 1)
-    assert (summary.oldest_name, summary.oldest_days(NOW.date())) == ("legacy", 800)
+    assert (summary.oldest_name, summary.oldest_days(NOW)) == ("legacy", 800)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_ownerless_is_what_nobody_is_known_to_answer_for(entry: Entry, *, nobody
 
 def test_an_empty_inventory_has_numbers_too() -> None:
     summary = summary_of(Inventory(NOW, ()))
-    assert (summary.entries, summary.oldest, summary.oldest_days(NOW.date())) == (0, None, None)
+    assert (summary.entries, summary.oldest, summary.oldest_days(NOW)) == (0, None, None)
 
 
 # Selection
@@ -169,7 +169,8 @@ def test_json_says_what_is_so() -> None:
     assert etl["next_rotation"] == "2026-11-28T09:00:00+00:00"
     assert etl["reviewed"] == "2026-03-01"
     assert document["coverage"][0] == {
-        "target": "corp", "declared": 1, "governed": 0, "allowed": 0, "others": 0, "unmanaged": 1, "total": 2, "share": 0.5
+        "target": "corp", "declared": 1, "governed": 0, "allowed": 0, "others": 0, "unmanaged": 1, "total": 2,
+        "share": 0.5,
     }  # fmt: skip
     assert document["failures"] == ["target idp: it is down"]
 
@@ -291,7 +292,9 @@ def inventories(draw: st.DrawFn) -> Inventory:
     entries = tuple(entry(draw(UGLY)) for _ in range(draw(st.integers(1, 3))))
     text = draw(UGLY)
     loose = Finding(Kind.NO_RUN, Severity.NOTE, text, text, text)
-    return Inventory(NOW, entries, draw(st.one_of(st.none(), UGLY)), (Coverage(text, 1, 0, 0, 0, 0),), (loose,), (text,))
+    return Inventory(
+        NOW, entries, draw(st.one_of(st.none(), UGLY)), (Coverage(text, 1, 0, 0, 0, 0),), (loose,), (text,)
+    )
 
 
 def hidden(text: str, allowed: str) -> list[str]:

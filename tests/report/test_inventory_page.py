@@ -1,4 +1,4 @@
-"""The page of the inventory in a real browser: what a person sees, finds and clicks, and what a hostile name cannot do."""
+"""The page of the inventory in a real browser: what a person sees and clicks, and what a hostile name cannot do."""
 
 from __future__ import annotations
 

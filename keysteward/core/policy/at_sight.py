@@ -122,8 +122,8 @@ def _several(s: _Sight) -> Iterator[Finding]:
         made = [x.created_at for x in working if x.created_at is not None]
         mend = "find out which of them is used, and end the others"
         if len(made) == len(working) and s.now - max(made) > s.limits.longest_overlap:
-            rule = f"old and new are both valid for {show_duration(s.limits.longest_overlap)} at most"
-            message = f"{what} that work, the newest since {(s.now - max(made)).days} days; the rule is that {rule}"
+            rule = f"the rule is {show_duration(s.limits.longest_overlap)} together at most"
+            message = f"{what} that work, the newest is {(s.now - max(made)).days} days old; {rule}"
             yield s.broken("KS012", message, mend, Severity.WARNING)
         else:
             yield s.found(Severity.NOTE, f"{what} that work", mend, Kind.EXTRA_SECRET)
