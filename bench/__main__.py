@@ -14,6 +14,7 @@ from pathlib import Path
 import ahead
 import bridge
 import environment
+import page
 import planner
 import realm
 import tracing
@@ -37,6 +38,8 @@ def main() -> None:
     ahead.measure(results, full=full)
     console.print("Known secrets in a log ...")
     tracing.measure(results)
+    console.print("Page of the inventory ...")
+    page.measure(results)
     console.print("WorkOS stand-in ...")
     environment.on_stand_in(results)
     console.print("Keycloak stand-in ...")

@@ -86,6 +86,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     needed = {} if missing_prerequisites() else dict.fromkeys((STOCK, ROTATION), "Java and Maven are")
     if not emulator.missing_for_emulator():
         needed |= dict.fromkeys((WORKOS_DESCRIPTION, WORKOS_EMULATOR), "node and npm are")
+    if any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        needed["Chromium"] = "a browser is"
     for part, there in needed.items():
         if REAL_PARTS.get(part, "skipped").startswith("skipped"):
             REAL_PARTS[part] = f"NOT TESTED, though {there} there: {REAL_PARTS.get(part, 'never asked for')}"

@@ -31,11 +31,13 @@ SOURCES = (
 )
 
 USE = """
-import pathlib, sys
+import datetime, pathlib, sys
 import keysteward
+from keysteward.core.inventory import Inventory
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.vault import Vault
 from keysteward.providers.vault.policy import KINDS, policy
+from keysteward.report.inventory_page import inventory_page
 import keysteward.modules, keysteward.testing.target_contract
 
 folder = pathlib.Path(keysteward.__file__).parent
@@ -44,6 +46,8 @@ assert not [p for p in folder.rglob("*") if p.is_symlink()]
 assert (folder / "py.typed").exists()
 for kind in KINDS:
     assert "secret/" in policy(kind, delivered="apps/*")
+page = inventory_page(Inventory(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), (), "acme/prod"))
+assert "<title>Credentials of acme/prod</title>" in page
 corp = Keycloak("corp", url="https://id.example.com", realm="prod", admin="env:KEYCLOAK_ADMIN")
 store = Vault("secrets", url="https://vault.example.com", admin="env:VAULT_RUNNER")
 keysteward.M2MClient("a", target=corp, owner="t", purpose="p", rotation=keysteward.RotationSchedule(every="90d"),
@@ -105,6 +109,7 @@ def test_the_wheel_holds_real_files_of_the_mounted_folders(wheel: Path) -> None:
         links = [i.filename for i in archive.infolist() if (i.external_attr >> 16) & 0o170000 == 0o120000]
     assert held == expected()
     assert {"keysteward/providers/vault/policies/reader.hcl", "keysteward/py.typed"} <= held
+    assert {"keysteward/report/templates/inventory.js", "keysteward/schemas/inventory.schema.json"} <= held
     assert links == []
 
 

@@ -24,6 +24,7 @@ from keysteward.cli import (
     explain,
     forecast,
     hold,
+    inventory,
     lift,
     mv,
     offboard,
@@ -129,6 +130,7 @@ app.command("show")(show.command)
 app.command("drift")(drift.command)
 app.command("calendar")(calendar.command)
 app.command("forecast")(forecast.command)
+app.command("inventory", context_settings=inventory.EVERYTHING)(inventory.command)
 app.command("revoke")(revoke.command)
 app.command("lift")(lift.command)
 app.command("offboard")(offboard.command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 
@@ -10,11 +11,11 @@ from keysteward.core.drift import drift
 from keysteward.core.findings import Finding
 from keysteward.core.inventory import Entry, Inventory, Standing
 from keysteward.core.ledger import Ledger
-from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.planner import rotation_at
 from keysteward.core.sight import Examined, Seen, Thing, things
 from keysteward.core.spec import Spec, capabilities_of
 from keysteward.core.status import status_of
+from keysteward.report.existing import allowed, existing, last_shown
 from keysteward.report.revoking import how_to_revoke
 
 KINDS: Mapping[str, str] = {
@@ -91,7 +92,7 @@ def _entry(seen: Seen, item: Examined, existing: list[Thing], findings: tuple[Fi
         environment=said.environment if said is not None else "",
         runbook=(said.runbook or "") if said is not None else "",
         method=current.method if current is not None else spec.method if spec is not None else "",
-        scopes=tuple(sorted(spec.scopes)) if spec is not None else _allowed(found, keys),
+        scopes=tuple(sorted(spec.scopes)) if spec is not None else allowed(found, keys),
         optional_scopes=tuple(sorted(spec.optional_scopes)) if spec is not None else (),
         reaches=tuple(_reaches(seen, spec)) if spec is not None else (),
         grants=tuple(sorted({grant for o in found for grant in o.settings.grants})),
@@ -123,12 +124,6 @@ def _next_rotation(spec: Spec | None, ledger: Ledger | None) -> datetime | None:
     return rotation_at(spec, ledger.current)
 
 
-def _allowed(found: Iterable[ObservedObject], keys: Iterable[ObservedSecret]) -> tuple[str, ...]:
-    """Return what clients and keys may do, as their target shows it."""
-    scopes = {scope for item in found for scope in item.settings.scopes}
-    return tuple(sorted(scopes.union(*(key.scopes or frozenset() for key in keys))))
-
-
 def _reaches(seen: Seen, spec: Spec) -> Iterator[str]:
     """Yield each API that a credential gets at, with its audience and scopes."""
     for server in seen.stack.server_specs.values():
@@ -140,44 +135,14 @@ def _reaches(seen: Seen, spec: Spec) -> Iterator[str]:
 def _others(seen: Seen, everything: Iterable[Thing], findings: Mapping[str, list[Finding]]) -> Iterator[Entry]:
     """Yield what exists and is no credential of the stack's ledgers and declarations."""
     for thing in everything:
-        if thing.identity in seen.credentials:
-            continue
-        item, key = thing.object, thing.key
-        told = findings.get(f"{thing.target}: {thing.id}", [])
-        yield Entry(
-            name=key.name or key.id if key is not None else item.client_id,
-            kind=_kind_of(thing),
-            standing=thing.standing,
-            target=thing.target,
-            identity=thing.identity,
-            label=item.label,
-            clients=(item.client_id,),
-            key_ids=(key.id,) if key is not None else (),
-            **_answering(seen, _owner_of(thing)),
-            purpose=_why(thing),
-            method="api_key" if key is not None else item.settings.method,
-            scopes=_allowed([] if key is not None else [item], [key] if key is not None else []),
-            optional_scopes=() if key is not None else tuple(sorted(item.settings.optional_scopes)),
-            reaches=tuple(_reached(seen, thing)),
-            grants=() if key is not None else tuple(sorted(item.settings.grants)),
-            interactive=key is None and item.interactive,
-            enabled=key.enabled if key is not None else item.enabled,
-            secrets=1 if key is not None else len(item.secrets),
-            created_at=key.created_at if key is not None else item.created_at,
-            secret_since=key.created_at if key is not None else _newest(item),
-            last_used=_last_use(seen, thing),
-            expires=key.expires_at if key is not None else None,
-            revoke=(_by_hand(thing),),
-            findings=tuple(told),
-        )
-
-
-def _kind_of(thing: Thing) -> str:
-    if thing.key is not None:
-        return "API key"
-    if thing.object.interactive:
-        return "login client"
-    return "M2M client" if thing.machine else "client without secret"
+        if thing.identity not in seen.credentials:
+            yield replace(
+                existing(thing, _last_use(seen, thing)),
+                **_answering(seen, _owner_of(thing)),
+                purpose=_why(thing),
+                reaches=tuple(_reached(seen, thing)),
+                findings=tuple(findings.get(f"{thing.target}: {thing.id}", ())),
+            )
 
 
 def _owner_of(thing: Thing) -> str:
@@ -204,29 +169,7 @@ def _reached(seen: Seen, thing: Thing) -> Iterator[str]:
             yield f"{server.name} ({server.audience}): {', '.join(scopes)}"
 
 
-def _newest(item: ObservedObject) -> datetime | None:
-    return max((s.created_at for s in item.secrets if s.created_at is not None), default=None)
-
-
 def _last_use(seen: Seen, thing: Thing) -> datetime | None:
     """Return the last use that the target shows or an earlier run saw."""
-    if thing.key is not None:
-        times = [thing.key.last_used, seen.usage.last(thing.target, thing.key.id)]
-    else:
-        times = [thing.object.last_used, *(s.last_used for s in thing.object.secrets)]
-        times.append(seen.usage.last(thing.target, thing.object.remote_id))
-    return max((t for t in times if t is not None), default=None)
-
-
-def _by_hand(thing: Thing) -> str:
-    """Say how it is taken away, though it is not ours."""
-    what = f"key {thing.id}" if thing.key is not None else f"client {thing.id}"
-    match thing.standing:
-        case Standing.ELSEWHERE:
-            return f"it is {thing.identity}: revoke it with the stack that declares it"
-        case Standing.GOVERNED:
-            return f"its holder ends it, or an administrator at target {thing.target}: {what}"
-        case Standing.BUILT_IN:
-            return f"it is a part of target {thing.target}; disable it there if nobody needs it"
-        case _:
-            return f"at target {thing.target} only, by an administrator: disable or delete {what}"
+    noted = seen.usage.last(thing.target, thing.key.id if thing.key is not None else thing.object.remote_id)
+    return max((t for t in (last_shown(thing), noted) if t is not None), default=None)

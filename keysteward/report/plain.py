@@ -13,6 +13,8 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 def plain(value: object) -> str:
     """Return one line of text without control characters; what stood for white space becomes a space."""
     text = str(value)
+    if text.isprintable():  # most are, and nothing printable is hidden
+        return text
     return "".join(" " if c in "\t\r\n" else c for c in text if c in "\t\r\n" or unicodedata.category(c) not in _HIDDEN)
 
 

@@ -1,0 +1,145 @@
+"""`keysteward inventory`: all credentials there are, whoever made them; of a stack, or of one target without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keysteward.cli.loading import StackOption
+from keysteward.cli.looking import look
+from keysteward.cli.opening import open_stack
+from keysteward.cli.preview import JsonOption
+from keysteward.cli.target_options import KINDS, NOT_REPEATED, is_kind, target_from
+from keysteward.cli.terminal import say, show, show_json
+from keysteward.core.errors import DeclarationError, KeystewardError
+from keysteward.core.inventory import Inventory
+from keysteward.report.entries import inventory_of
+from keysteward.report.first_look import first_look
+from keysteward.report.inventory import inventory_csv, inventory_json
+from keysteward.report.inventory_page import inventory_page
+from keysteward.report.inventory_table import inventory_lines, summary_lines
+from keysteward.report.selection import Order, Selection
+
+EVERYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""How the command is registered: what a kind of target takes is known to its class alone."""
+
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="NAME|KIND",
+        help="Only this target of the stack (a pattern). Without a stack: one of "
+        f"{', '.join(KINDS)}, followed by the settings of its class as options.",
+    ),
+]
+Owners = Annotated[
+    list[str] | None,
+    typer.Option("--owner", metavar="NAME", help="Only this owner's (a pattern); nobody: of no owner."),
+]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option("--kind", metavar="KIND", help="Only this kind (a pattern): m2m-client, api-key, login-client ..."),
+]
+Findings = Annotated[
+    list[str] | None,
+    typer.Option("--finding", metavar="WORD", help="Only what has this: a kind of finding, a rule, a severity, any."),
+]
+CsvOption = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the list as CSV.")]
+HtmlOption = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write one page for a browser, which needs no network.")
+]
+
+
+def command(
+    context: typer.Context,
+    *,
+    stack: StackOption = None,
+    target: Targets = None,
+    owner: Owners = None,
+    kind: Kinds = None,
+    finding: Findings = None,
+    sort: Annotated[Order, typer.Option("--sort", help="Order of the list.")] = Order.NAME,
+    all_rows: Annotated[bool, typer.Option("--all", help="Show every row; else long tables are folded.")] = False,
+    as_json: JsonOption = False,
+    csv: CsvOption = None,
+    html: HtmlOption = None,
+) -> None:
+    """List all credentials: who owns each, how it is scoped, how it is revoked, how old it is, what is wrong with it.
+
+    Of a stack: what is declared, and whatever else its targets hold. Without a stack, a first look at one target:
+    --target keycloak --url https://id.example.com --realm prod --reader env:KEYCLOAK_READER. Reads only.
+
+    Exit code 0: listed; 1: an error, or a target that could not be read.
+    """
+    settings = list(context.args)
+    if settings or _first(stack, target):
+        _only_one(context, target)
+        found, target = _first_look(str((target or [""])[0]), settings), None
+    else:
+        found = _of_stack(stack)
+    selection = Selection(tuple(target or ()), tuple(owner or ()), tuple(kind or ()), tuple(finding or ()), sort)
+    _known(selection, found)
+    chosen = selection.of(found)
+    _write(chosen, csv, html)
+    of = len(found.entries) if selection.narrows else None
+    if as_json:
+        show_json(inventory_json(chosen))
+    else:
+        show(summary_lines(chosen, of=of) if csv or html else inventory_lines(chosen, all_rows=all_rows, of=of))
+    for failure in found.failures if as_json or csv or html else ():
+        say(f"error: {failure}")
+    if found.failures:
+        raise typer.Exit(1)
+
+
+def _first(stack: str | None, target: list[str] | None) -> bool:
+    """Say whether a first look is meant though it lacks settings: a kind is named, and no stack."""
+    here = Path.cwd() / "stacks"
+    return stack is None and target is not None and all(map(is_kind, target)) and not here.is_dir()
+
+
+def _only_one(context: typer.Context, target: list[str] | None) -> None:
+    """Refuse settings of a target where none is named, or where a stack is."""
+    typed = context.get_parameter_source("stack")
+    if target is None or len(target) != 1 or not is_kind(target[0]):
+        kinds = ", ".join(KINDS)
+        raise DeclarationError(
+            f"there is no such option, unless --target names one kind ({kinds}) and its settings follow. {NOT_REPEATED}"
+        )
+    if typed is not None and typed.name == "COMMANDLINE":
+        raise DeclarationError("--stack and the settings of a target do not go together: leave one of them out")
+
+
+def _known(selection: Selection, inventory: Inventory) -> None:
+    """Refuse a target that is not there: an empty list would read as an empty target."""
+    there = sorted({entry.target for entry in inventory.entries} | {each.target for each in inventory.coverage})
+    if selection.targets and not inventory.failures and not any(map(selection.covers, there)):
+        raise DeclarationError(
+            f"--target fits none of {', '.join(there) or 'no target'}. For a first look at another one name its kind "
+            f"({', '.join(KINDS)}), and its settings behind it. {NOT_REPEATED}"
+        )
+
+
+def _first_look(kind: str, settings: list[str]) -> Inventory:
+    """Observe one target with the reader's rights; there is no key for fingerprints, and none is needed."""
+    target = target_from(kind, settings)
+    seen = target.observe(None)
+    return first_look(seen, target.capabilities, target.key_capabilities, seen.clock or seen.started_at)
+
+
+def _of_stack(name: str | None) -> Inventory:
+    opened = open_stack(name, strict=False)
+    return inventory_of(look(opened, opened.session("reader")))
+
+
+def _write(inventory: Inventory, csv: Path | None, html: Path | None) -> None:
+    for path, text in ((csv, inventory_csv), (html, inventory_page)):
+        if path is None:
+            continue
+        try:
+            path.write_text(text(inventory), encoding="utf-8", newline="")
+        except OSError as error:
+            raise KeystewardError(f"{path} cannot be written ({error.strerror}); name another file") from None
+        say(f"wrote {path}")

@@ -1,0 +1,71 @@
+"""A first look at one target without a stack, as an inventory: what there is, how old, how wide, how used. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from keysteward.core.holders import expired, read_name
+from keysteward.core.inventory import Entry, Inventory, Standing
+from keysteward.core.observed import Observation, ObservedObject, ObservedScope, ObservedSecret
+from keysteward.core.policy.at_sight import judge_thing
+from keysteward.core.ports import Capabilities
+from keysteward.core.sight import MACHINE_GRANT, Thing
+from keysteward.report.existing import existing, last_shown
+
+
+def first_look(seen: Observation, can: Capabilities, keys: Capabilities | None, at: datetime) -> Inventory:
+    """List every client and every key of a holder; `can` and `keys` say what the target can do with each."""
+    entries = entries_of(seen, can, keys, at)
+    return Inventory(at, tuple(sorted(entries, key=lambda entry: (entry.name.casefold(), entry.name))))
+
+
+def entries_of(seen: Observation, can: Capabilities, keys: Capabilities | None, at: datetime) -> Iterator[Entry]:
+    """Yield one entry for each credential; keys that are over are left out."""
+    scopes = seen.scope_by_name
+    for thing in _things(seen, at):
+        used = last_shown(thing)
+        entry = existing(thing, used)
+        hidden = entry.method == "client_secret" and not seen.secrets_shown
+        yield replace(
+            entry,
+            secrets=None if hidden else entry.secrets,
+            reaches=_reaches(entry, scopes),
+            findings=judge_thing(thing, can if thing.key is None else keys or can, at, used),
+        )
+
+
+def _things(seen: Observation, at: datetime) -> Iterator[Thing]:
+    for item in seen.objects:
+        if not item.holder:
+            identity = item.mark.identity if item.mark is not None else None
+            yield Thing(seen.target, item, None, _client(item), identity)
+            continue
+        for secret in item.secrets:
+            if secret.slot == "key" and not expired(secret, at):
+                yield _key(seen.target, item, secret)
+
+
+def _client(item: ObservedObject) -> Standing:
+    if item.mark is not None:
+        return Standing.ELSEWHERE
+    own = item.built_in and MACHINE_GRANT not in item.settings.grants
+    return Standing.BUILT_IN if own else Standing.UNMANAGED
+
+
+def _key(target: str, item: ObservedObject, secret: ObservedSecret) -> Thing:
+    name = read_name(secret)
+    if name is None:
+        return Thing(target, item, secret, Standing.UNMANAGED)
+    return Thing(target, item, secret, Standing.ELSEWHERE, name.identity)
+
+
+def _reaches(entry: Entry, scopes: Mapping[str, ObservedScope]) -> tuple[str, ...]:
+    """Return what it gets at: its scopes by the audience that the target's catalogue gives them."""
+    found: dict[str, set[str]] = {}
+    for name in (*entry.scopes, *entry.optional_scopes):
+        scope = scopes.get(name)
+        if scope is not None and scope.audience and not scope.built_in:
+            found.setdefault(scope.audience, set()).add(name)
+    return tuple(f"{audience}: {', '.join(sorted(names))}" for audience, names in sorted(found.items()))
