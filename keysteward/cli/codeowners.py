@@ -141,11 +141,15 @@ def _load(root: Path, stacks: Sequence[str]) -> Iterator[_Loaded]:
 
 def _held(top: Path, loaded: _Loaded) -> Iterator[Held]:
     """Yield each credential with the file that declares it; what no file names is its stack's module's."""
-    for declared, spec in zip(loaded.stack.credentials, loaded.stack.specs.values(), strict=True):
-        place = find_owners(loaded.files, [spec.name], spec.owner)[0]
-        path = _inside(top, place.file)
-        if path:
-            yield Held(spec, path, waived=bool(declared.waivers))
+    specs = loaded.stack.specs.values()
+    waived = {declared.name for declared in loaded.stack.credentials if declared.waivers}
+    for owner in sorted({spec.owner for spec in specs}):
+        theirs = [spec for spec in specs if spec.owner == owner]
+        places = find_owners(loaded.files, [spec.name for spec in theirs], owner)
+        for spec, place in zip(theirs, places, strict=True):
+            path = _inside(top, place.file)
+            if path:
+                yield Held(spec, path, waived=spec.name in waived)
 
 
 def _inside(top: Path, path: Path) -> str:
