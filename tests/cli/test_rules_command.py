@@ -6,6 +6,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import yaml
 from cli_project import Answer, Project
 
 from keysteward import Waiver
@@ -49,6 +50,13 @@ def test_the_python_of_explain_declares_a_waiver_that_the_stack_takes(project: P
     given = eval(waive.removeprefix("waivers=").removesuffix(","), {"Waiver": Waiver, "date": date})  # noqa: S307
     project.declare(project.client(waivers=given))
     assert project.run("preview").code == 0
+
+
+def test_the_yaml_of_explain_is_the_same_waiver(project: Project) -> None:
+    waive = json.loads(shown(project.run("explain", "KS016", "--json")))["waiver"]
+    (given,) = yaml.safe_load(waive["yaml"])["waivers"]
+    python = eval(waive["python"].removeprefix("waivers=").removesuffix(","), {"Waiver": Waiver, "date": date})  # noqa: S307
+    assert [Waiver(given.pop("rule"), **given)] == python
 
 
 def test_explain_says_of_a_mandatory_rule_that_it_is_one(project: Project) -> None:

@@ -15,7 +15,7 @@ from keysteward.core.inventory import Standing
 from keysteward.core.observed import ObservedSecret
 from keysteward.core.policy import RULES
 from keysteward.core.policy.lifetime import CLIENT_SILENCE, KEY_SILENCE, LONGEST_TOKEN
-from keysteward.core.policy.reach import sweeping
+from keysteward.core.policy.sweeping import sweeping
 from keysteward.core.ports import Capabilities
 from keysteward.core.rules import CLIENT_RULES, KEY_RULES, KindRules
 from keysteward.core.schedule import show_duration
