@@ -18,6 +18,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import Any, Literal
 
 from rich.console import RenderableType
@@ -53,7 +55,7 @@ STYLES: dict[What, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Forecast:
     """The outlooks of a stack, or of the names asked for, and what was supposed."""
 
@@ -67,10 +69,18 @@ class Forecast:
     undeclared: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
 
-    @property
+    @cached_property
     def events(self) -> list[Event]:
         """Return all events, soonest first."""
-        return sorted((e for o in self.outlooks for e in o.events), key=lambda e: (e.at, e.identity))
+        return sorted((e for o in self.outlooks for e in o.events), key=attrgetter("at", "identity"))
+
+    @cached_property
+    def targets(self) -> dict[str, Counter[str]]:
+        """Return the writes at each target by day."""
+        found: dict[str, Counter[str]] = {}
+        for written in (w for o in self.outlooks for w in o.writes):
+            found.setdefault(written.target, Counter())[_form(written.at, "day")] += written.count
+        return dict(sorted(found.items()))
 
     @property
     def idle(self) -> bool:
@@ -119,6 +129,7 @@ def _name(identity: str) -> str:
     return identity.rsplit("/", 1)[-1]
 
 
+@lru_cache(maxsize=8192)
 def _form(at: datetime, by: By) -> str:
     return at.astimezone(UTC).strftime(_FORMS[by])
 
@@ -135,17 +146,9 @@ def _periods(forecast: Forecast, by: By) -> dict[str, _Count]:
     return dict(sorted(found.items()))
 
 
-def _targets(forecast: Forecast) -> dict[str, Counter[str]]:
-    """Count the writes at each target by day."""
-    found: dict[str, Counter[str]] = {}
-    for written in (w for o in forecast.outlooks for w in o.writes):
-        found.setdefault(written.target, Counter())[_form(written.at, "day")] += written.count
-    return dict(sorted(found.items()))
-
-
 def _days(forecast: Forecast) -> Counter[str]:
     days: Counter[str] = Counter()
-    for counted in _targets(forecast).values():
+    for counted in forecast.targets.values():
         days += counted
     return days
 
@@ -211,7 +214,7 @@ def _name_lines(counted: dict[str, _Count]) -> Iterable[RenderableType]:
 
 
 def _target_lines(forecast: Forecast) -> Iterable[RenderableType]:
-    targets = _targets(forecast)
+    targets = forecast.targets
     if not targets:
         return
     table = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
@@ -312,7 +315,7 @@ def forecast_json(forecast: Forecast, by: By) -> dict[str, Any]:
                 "busiest": _busiest_json(days),
                 "days": [{"day": day, "writes": days[day]} for day in sorted(days)],
             }
-            for name, days in _targets(forecast).items()
+            for name, days in forecast.targets.items()
         ],
         "events": [
             {
