@@ -22,9 +22,6 @@ from keysteward.report.inventory_page import inventory_page
 from keysteward.report.inventory_table import inventory_lines, summary_lines
 from keysteward.report.selection import Order, Selection
 
-EVERYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""How the command is registered: what a kind of target takes is known to its class alone."""
-
 Targets = Annotated[
     list[str] | None,
     typer.Option(

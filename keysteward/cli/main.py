@@ -13,38 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import keysteward
-from keysteward.cli import (
-    attest,
-    audit,
-    calendar,
-    codeowners,
-    deliver,
-    doctor,
-    drift,
-    explain,
-    forecast,
-    hold,
-    inventory,
-    lift,
-    mv,
-    offboard,
-    policy,
-    preview,
-    rebuild,
-    reissue,
-    resolve,
-    review,
-    revoke,
-    rollback,
-    rotate,
-    rules,
-    sandbox,
-    schema,
-    show,
-    suspend,
-    up,
-    whose,
-)
+from keysteward.cli.commands import Commands
 from keysteward.cli.progress import INTERRUPTED
 from keysteward.cli.terminal import say, say_error
 from keysteward.core.errors import KeystewardError
@@ -59,6 +28,9 @@ UsageError: Any = typer.BadParameter.__mro__[1]
 
 class _Commands(TyperGroup):
     """The group of commands; 1 is always an error, so that 2 stays free for "something is due"."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - whatever typer gives a group
+        super().__init__(**{**settings, "commands": Commands()})
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - typer's own signature
         """Let a wrong option be an error like any other."""
@@ -123,38 +95,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("preview")(preview.command)
-app.command("up")(up.command)
-app.command("rotate")(rotate.command)
-app.command("show")(show.command)
-app.command("drift")(drift.command)
-app.command("calendar")(calendar.command)
-app.command("forecast")(forecast.command)
-app.command("inventory", context_settings=inventory.EVERYTHING)(inventory.command)
-app.command("revoke")(revoke.command)
-app.command("lift")(lift.command)
-app.command("offboard")(offboard.command)
-app.command("attest")(attest.command)
-app.command("reissue")(reissue.command)
-app.command("deliver")(deliver.command)
-app.command("resolve")(resolve.command)
-app.command("hold")(hold.hold)
-app.command("release")(hold.release)
-app.command("suspend")(suspend.suspend)
-app.command("resume")(suspend.resume)
-app.command("rollback")(rollback.command)
-app.command("rebuild")(rebuild.command)
-app.command("mv")(mv.command)
-app.command("whose", context_settings={"ignore_unknown_options": True})(whose.command)
-app.command("review")(review.command)
-app.command("codeowners")(codeowners.command)
-app.command("rules")(rules.command)
-app.command("explain")(explain.command)
-app.command("schema")(schema.command)
-app.command("doctor")(doctor.command)
-app.command("sandbox")(sandbox.command)
-app.add_typer(audit.app, name="audit")
-app.add_typer(policy.app, name="policy")
 
 
 def _version(wanted: bool) -> None:

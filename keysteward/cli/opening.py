@@ -12,7 +12,7 @@ from pathlib import Path
 
 from keysteward.cli.loading import load_stack, module_name
 from keysteward.cli.terminal import say
-from keysteward.core.checking import check
+from keysteward.core.checking import check, check_form
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
 from keysteward.core.owners import Owners
@@ -29,11 +29,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Opened:
-    """A stack that passed its checks, with its owners and the findings of its policy rules."""
+    """A stack that passed its checks, with its owners."""
 
     stack: Stack
     owners: Owners
-    policy: tuple[Finding, ...]
 
     def judged(self, now: datetime, lives: Mapping[str, Life] | None = None) -> tuple[Finding, ...]:
         """Hold the stack against its rules, numbered and own, at a time of the ledger store's clock."""
@@ -116,11 +115,14 @@ def open_stack(name: str | None, *, strict: bool = True) -> Opened:
     """
     stack = load_stack(name)
     owners = owners_of(stack)
-    opened = Opened(stack, owners, check(stack, owners, datetime.now(UTC), strict=strict))
+    if strict:
+        check(stack, owners, datetime.now(UTC))
+    else:
+        check_form(stack)
     _keep_card(name, stack)
     for record in waiting(Path.cwd(), stack.identity).values():
         say(f"warning: {record.identity} was revoked without the ledger store; the next run that writes notes it there")
-    return opened
+    return Opened(stack, owners)
 
 
 def _keep_card(name: str | None, stack: Stack) -> None:

@@ -13,6 +13,7 @@ from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.errors import KeystewardError
 from keysteward.core.findings import Finding
+from keysteward.core.policy import outranked
 from keysteward.core.spec import capabilities_of
 from keysteward.providers.session import Session
 from keysteward.report.catalogue import server_json, server_lines
@@ -57,7 +58,8 @@ def _record(opened: Opened, session: Session, identity: str) -> Record:
     else:
         ledger, findings = item.ledger, findings_of(item)
         words = item.plan.words if spec is not None else ""
-    findings = (*findings, *(finding for finding in opened.policy if finding.subject == identity))
+    judged = [finding for finding in opened.judged(session.snapshot.at) if finding.subject == identity]
+    findings = (*findings, *outranked(judged, findings))
     owner = spec.owner if spec is not None else ledger.about.owner if ledger and ledger.about else ""
     return Record(
         stack=opened.stack.identity,

@@ -31,6 +31,17 @@ def check(stack: Stack, owners: Owners, now: datetime, *, strict: bool = True) -
     `now` is the time by which reviews, waivers and owners are over. Raises DeclarationError with one sentence per
     problem, each naming declaration, field and mend.
     """
+    check_form(stack)
+    findings = [*judge(stack, owners, now), *judge_sets(stack, owners, now)]
+    findings += [finding for rule in stack.rules for finding in rule(stack)]
+    stops = stopping(findings)
+    if strict and stops:
+        raise DeclarationError("\n".join(sentence_of(finding, stack) for finding in stops))
+    return tuple(findings)
+
+
+def check_form(stack: Stack) -> None:
+    """Check that declarations fit each other and their targets, rules apart. Raises DeclarationError as `check`."""
     problems = [
         *_strangers(stack),
         *_duplicate_names(stack),
@@ -44,12 +55,6 @@ def check(stack: Stack, owners: Owners, now: datetime, *, strict: bool = True) -
         problems = [*_strategies(stack), *_duplicate_places(stack), *_duplicate_clients(stack), *_adopted_twice(stack)]
     if problems:
         raise DeclarationError("\n".join(problems))
-    findings = [*judge(stack, owners, now), *judge_sets(stack, owners, now)]
-    findings += [finding for rule in stack.rules for finding in rule(stack)]
-    stops = stopping(findings)
-    if strict and stops:
-        raise DeclarationError("\n".join(sentence_of(finding, stack) for finding in stops))
-    return tuple(findings)
 
 
 def sentence_of(finding: Finding, stack: Stack) -> str:

@@ -134,7 +134,7 @@ class Mess:
 
     def up(self, *names: str) -> None:
         """Run the embedded door as a person would, for all or for these, and see that it failed at nothing."""
-        opened = Opened(self.stack, self.owners, ())
+        opened = Opened(self.stack, self.owners)
         reader = opened.session("reader")
         planned = preview(opened, reader, names)
         results = carry_out(opened, reader, planned, "up", 1)
@@ -143,7 +143,7 @@ class Mess:
 
     def look(self) -> Drift:
         """Look at everything, in a new process with the reader's rights."""
-        opened = Opened(self.stack, self.owners, ())
+        opened = Opened(self.stack, self.owners)
         return drift(look(opened, opened.session("reader")))
 
     def ledger(self, name: str) -> Ledger:
