@@ -109,7 +109,7 @@ def test_the_wheel_holds_real_files_of_the_mounted_folders(wheel: Path) -> None:
         links = [i.filename for i in archive.infolist() if (i.external_attr >> 16) & 0o170000 == 0o120000]
     assert held == expected()
     assert {"keysteward/providers/vault/policies/reader.hcl", "keysteward/py.typed"} <= held
-    assert {"keysteward/report/templates/inventory.js", "keysteward/schemas/inventory.schema.json"} <= held
+    assert {"keysteward/report/templates/inventory/list.js", "keysteward/schemas/inventory.schema.json"} <= held
     assert links == []
 
 

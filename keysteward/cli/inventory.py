@@ -13,8 +13,9 @@ from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.target_options import KINDS, NOT_REPEATED, is_kind, target_from
 from keysteward.cli.terminal import say, show, show_json
-from keysteward.core.errors import DeclarationError, KeystewardError
+from keysteward.core.errors import DeclarationError, NotFound
 from keysteward.core.inventory import Inventory
+from keysteward.providers.local.files import file_errors, replace_file
 from keysteward.report.entries import inventory_of
 from keysteward.report.first_look import first_look
 from keysteward.report.inventory import inventory_csv, inventory_json
@@ -132,11 +133,12 @@ def _of_stack(name: str | None) -> Inventory:
 
 
 def _write(inventory: Inventory, csv: Path | None, html: Path | None) -> None:
-    for path, text in ((csv, inventory_csv), (html, inventory_page)):
+    """Write files, each whole or not at all, readable for their owner only: they tell an attacker where to begin."""
+    for option, path, text in (("--csv", csv, inventory_csv), ("--html", html, inventory_page)):
         if path is None:
             continue
-        try:
-            path.write_text(text(inventory), encoding="utf-8", newline="")
-        except OSError as error:
-            raise KeystewardError(f"{path} cannot be written ({error.strerror}); name another file") from None
+        with file_errors(option):
+            if not path.parent.is_dir():
+                raise NotFound(f"{option}: there is no folder {path.parent}; make it, or name another file")
+            replace_file(path, text(inventory).encode())
         say(f"wrote {path}")

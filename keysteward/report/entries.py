@@ -12,6 +12,7 @@ from keysteward.core.findings import Finding
 from keysteward.core.inventory import Entry, Inventory, Standing
 from keysteward.core.ledger import Ledger
 from keysteward.core.planner import rotation_at
+from keysteward.core.policy.at_sight import judge_thing
 from keysteward.core.sight import Examined, Seen, Thing, things
 from keysteward.core.spec import Spec, capabilities_of
 from keysteward.core.status import status_of
@@ -135,14 +136,26 @@ def _reaches(seen: Seen, spec: Spec) -> Iterator[str]:
 def _others(seen: Seen, everything: Iterable[Thing], findings: Mapping[str, list[Finding]]) -> Iterator[Entry]:
     """Yield what exists and is no credential of the stack's ledgers and declarations."""
     for thing in everything:
-        if thing.identity not in seen.credentials:
-            yield replace(
-                existing(thing, _last_use(seen, thing)),
-                **_answering(seen, _owner_of(thing)),
-                purpose=_why(thing),
-                reaches=tuple(_reached(seen, thing)),
-                findings=tuple(findings.get(f"{thing.target}: {thing.id}", ())),
-            )
+        if thing.identity in seen.credentials:
+            continue
+        used = _last_use(seen, thing)
+        yield replace(
+            existing(thing, used),
+            **_answering(seen, _owner_of(thing)),
+            purpose=_why(thing),
+            reaches=tuple(_reached(seen, thing)),
+            findings=(*findings.get(f"{thing.target}: {thing.id}", ()), *_at_sight(seen, thing, used)),
+        )
+
+
+def _at_sight(seen: Seen, thing: Thing, used: datetime | None) -> tuple[Finding, ...]:
+    """Return what is wrong with something that nobody has declared yet, beside that."""
+    target = seen.stack.targets.get(thing.target)
+    if target is None or thing.standing is not Standing.UNMANAGED:
+        return ()
+    keys = target.key_capabilities if thing.key is not None else None
+    catalogue = {scope.name: scope for scope in seen.targets[thing.target].scopes}
+    return judge_thing(thing, keys or target.capabilities, seen.at, used, catalogue)
 
 
 def _owner_of(thing: Thing) -> str:

@@ -32,7 +32,7 @@ def entries_of(seen: Observation, can: Capabilities, keys: Capabilities | None, 
             entry,
             secrets=None if hidden else entry.secrets,
             reaches=_reaches(entry, scopes),
-            findings=judge_thing(thing, can if thing.key is None else keys or can, at, used),
+            findings=judge_thing(thing, can if thing.key is None else keys or can, at, used, scopes),
         )
 
 

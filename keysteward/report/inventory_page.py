@@ -28,6 +28,9 @@ MARK: Final = "\x00"
 
 CALENDAR_DAYS: Final = 90
 
+SCRIPTS: Final = ("rows", "columns", "list", "details", "charts", "start")
+"""The parts of the script, in the order in which they run."""
+
 _TITLES: Final = {True: "First look", False: "Credentials of {stack}"}
 _SENTENCES: Final = frozenset({"scopes", "optional_scopes", "reaches", "revoke", "delivered_to", "grants"})
 _WITHOUT_USE: Final = frozenset({"age_days", "enabled"})
@@ -37,9 +40,9 @@ _ESCAPES: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 def inventory_page(inventory: Inventory) -> str:
     """Return the page."""
     made = _environment()
-    style, script = _source("inventory.css"), _source("inventory.js")
+    style, script = _source("page.css"), _script()
     first = inventory.stack is None
-    return made.get_template("inventory.html").render(
+    return made.get_template("page.html").render(
         title=plain(_TITLES[first].format(stack=inventory.stack)),
         at=f"{inventory.at:%Y-%m-%d %H:%M} UTC",
         failures=[plain(failure) for failure in inventory.failures],
@@ -53,7 +56,7 @@ def inventory_page(inventory: Inventory) -> str:
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("keysteward.report"),
+        loader=PackageLoader("keysteward.report", "templates/inventory"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -65,6 +68,12 @@ def _source(name: str) -> str:
     """Return one of the page's parts as it stands in its file."""
     loader = _environment().loader
     return loader.get_source(_environment(), name)[0] if loader is not None else ""
+
+
+def _script() -> str:
+    """Return the page's script: its parts, in a scope of their own."""
+    parts = "\n".join(_source(f"{name}.js") for name in SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 def _policy(style: str, script: str) -> str:

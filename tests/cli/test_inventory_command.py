@@ -64,7 +64,7 @@ def test_it_answers_who_owns_it_how_it_is_scoped_and_how_it_is_revoked(stack: Pr
     assert (ours["age_days"], ours["standing"], ours["secrets"]) == (12, "declared", 1)
     theirs = found["legacy-etl"]
     assert (theirs["standing"], theirs["ownerless"]) == ("unmanaged", True)
-    assert [finding["kind"] for finding in theirs["findings"]] == ["unmanaged"]
+    assert [finding["rule"] or finding["kind"] for finding in theirs["findings"]] == ["unmanaged", "KS022"]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,7 @@ def test_files_are_written_and_the_summary_is_told(stack: Project) -> None:
     assert "legacy-etl" not in shown.out
     rows = list(csv.DictReader(io.StringIO(Path("all.csv").read_text(encoding="utf-8"), newline="")))
     assert [row["name"] for row in rows] == ["billing-exporter", "legacy-etl"]
+    assert {Path(name).stat().st_mode & 0o777 for name in ("all.csv", "all.html")} == {0o600}
     page = Path("all.html").read_text(encoding="utf-8")
     assert "<title>Credentials of acme/demo</title>" in page
     assert "legacy-etl" in page
@@ -106,7 +107,9 @@ def test_files_are_written_and_the_summary_is_told(stack: Project) -> None:
 def test_a_file_that_cannot_be_written_is_one_sentence(stack: Project) -> None:
     wrong = stack.run("inventory", "--html", "nowhere/all.html")
     assert wrong.code == 1
-    assert wrong.err == "error: nowhere/all.html cannot be written (No such file or directory); name another file\n"
+    assert wrong.err == "error: --html: there is no folder nowhere; make it, or name another file\n"
+    Path("taken").mkdir()
+    assert "--csv: " in stack.run("inventory", "--csv", "taken").err
 
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["--csv", "all.csv"]])

@@ -190,15 +190,24 @@ def test_what_is_used_or_new_or_cannot_be_known() -> None:
     assert found(holder(key(80, last_used=None)), keys=replace(KEYS, last_use=None)) == ()
 
 
-@pytest.mark.parametrize("scope", ["orders:*", "admin", "system:root"])
-def test_a_scope_that_is_everything(scope: str) -> None:
-    expected = [f"KS016: scopes that are wildcards or an administrator's: {scope}"]
-    assert told(client(settings=replace(SOUND, optional_scopes=frozenset({scope, "a:read"})))) == expected
-    assert told(holder(key(scopes=frozenset({scope})))) == expected
+@pytest.mark.parametrize(
+    ("scope", "what"), [("orders:*", "a wildcard"), ("users:admin", "an administrator's rights"), ("root", "all")]
+)
+def test_a_scope_that_is_everything(scope: str, what: str) -> None:
+    start = f"KS016: scope '{scope}' is {what}"
+    [asked] = told(client(settings=replace(SOUND, optional_scopes=frozenset({scope, "a:read"}))))
+    [held] = told(holder(key(scopes=frozenset({scope}))))
+    assert asked.startswith(start)
+    assert held.startswith(start)
 
 
-def test_an_ordinary_scope() -> None:
-    assert found(client(settings=replace(SOUND, scopes=frozenset({"administration-report:read"})))) == ()
+def test_an_ordinary_scope_and_one_that_the_target_lets_every_client_ask_for() -> None:
+    assert found(client(settings=replace(SOUND, scopes=frozenset({"admin-reports:read"})))) == ()
+    own = (ObservedScope("1", "offline_access", built_in=True),)
+    [entry] = look(client(settings=replace(SOUND, optional_scopes=frozenset({"offline_access"}))), scopes=own)
+    assert entry.findings == ()
+    [entry] = look(client(settings=replace(SOUND, scopes=frozenset({"offline_access"}))), scopes=own)
+    assert [f.rule for f in entry.findings] == ["KS016"]
 
 
 def test_several_secrets() -> None:

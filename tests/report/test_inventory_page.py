@@ -19,7 +19,7 @@ from keysteward.report.inventory_page import inventory_page
 MANY = 5_000
 MOST_BYTES = 10_000_000
 KEYSTROKE_MS = 100.0
-CSS = Path(__file__).parents[2] / "keysteward" / "report" / "templates" / "inventory.css"
+CSS = Path(__file__).parents[2] / "keysteward" / "report" / "templates" / "inventory" / "page.css"
 
 TYPED = """async (word) => {
   const query = document.getElementById("query"), taken = [];

@@ -6,13 +6,13 @@ for something that stands at the target only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.holders import expired
 from keysteward.core.inventory import Standing
-from keysteward.core.observed import ObservedSecret
+from keysteward.core.observed import ObservedScope, ObservedSecret
 from keysteward.core.policy import RULES
 from keysteward.core.policy.lifetime import CLIENT_SILENCE, KEY_SILENCE, LONGEST_TOKEN
 from keysteward.core.policy.sweeping import sweeping
@@ -64,15 +64,18 @@ class _Sight:
         return Finding(kind, severity, self.subject, message, mend)
 
 
-def judge_thing(thing: Thing, can: Capabilities, now: datetime, last_used: datetime | None) -> tuple[Finding, ...]:
+def judge_thing(
+    thing: Thing, can: Capabilities, now: datetime, last_used: datetime | None, scopes: Mapping[str, ObservedScope]
+) -> tuple[Finding, ...]:
     """Hold one credential that exists against what needs no declaration; the target's own are left out.
 
-    `can` is what the target can do with its kind, `last_used` its last use as far as it is shown.
+    `can` is what the target can do with its kind, `last_used` its last use as far as it is shown, `scopes` the target's
+    catalogue by name.
     """
     if thing.standing is Standing.BUILT_IN:
         return ()
     sight = _Sight(thing, can, now)
-    found = [*_old(sight), *_silent(sight, last_used), *_sweeping(sight), *_several(sight), *_disabled(sight)]
+    found = [*_old(sight), *_silent(sight, last_used), *_sweeping(sight, scopes), *_several(sight), *_disabled(sight)]
     found += _key(sight) if thing.key is not None else _client(sight)
     return tuple(found)
 
@@ -105,12 +108,15 @@ def _silent(s: _Sight, last_used: datetime | None) -> Iterator[Finding]:
         yield s.broken("KS030", message, "find out whether its consumer is gone; then disable it, and delete it later")
 
 
-def _sweeping(s: _Sight) -> Iterator[Finding]:
-    scopes = s.key.scopes or frozenset() if s.key is not None else s.thing.object.allowed
-    wide = sorted(scope for scope in scopes if sweeping(scope))
+def _sweeping(s: _Sight, catalogue: Mapping[str, ObservedScope]) -> Iterator[Finding]:
+    """Report sweeping scopes; one of the target's own that is only on request is its default for every client."""
+    own = {name for name, scope in catalogue.items() if scope.built_in}
+    held = s.key.scopes or frozenset() if s.key is not None else s.settings.scopes | (s.settings.optional_scopes - own)
+    audiences = {scope.audience for name in held if (scope := catalogue.get(name)) is not None and scope.audience}
+    wide = [f"{scope!r} is {what}" for scope in sorted(held) if (what := sweeping(scope, sorted(audiences)))]
     if wide:
-        message = f"scopes that are wildcards or an administrator's: {', '.join(wide)}"
-        yield s.broken("KS016", message, "see what its consumer uses, and give it these scopes alone")
+        mend = "see what its consumer uses, and give it these scopes alone"
+        yield s.broken("KS016", f"scope {', '.join(wide)}", mend)
 
 
 def _several(s: _Sight) -> Iterator[Finding]:
