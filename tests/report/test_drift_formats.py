@@ -256,7 +256,7 @@ def test_an_alert_keeps_its_identity_while_days_pass_lines_move_and_waivers_come
     assert prints(replace(look(GONE), stack="acme/test")) != before[:1]
 
 
-@pytest.mark.parametrize("file", ["/etc/passwd", "../other/prod.py", "stacks/../../x", ""])
+@pytest.mark.parametrize("file", ["/etc/passwd", "../other/prod.py", "stacks/../../x", "", "\ud800.py"])
 def test_a_place_outside_of_the_repository_is_none(file: str) -> None:
     assert results(look(GONE), {GONE.subject: (file, 1)}) == []
 
