@@ -24,6 +24,7 @@ from keysteward.cli import (
     explain,
     forecast,
     hold,
+    init,
     inventory,
     lift,
     mv,
@@ -153,6 +154,7 @@ app.command("explain")(explain.command)
 app.command("schema")(schema.command)
 app.command("doctor")(doctor.command)
 app.command("sandbox")(sandbox.command)
+app.command("init")(init.command)
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
 
