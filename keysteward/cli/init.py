@@ -53,7 +53,7 @@ def command(
     ] = "github",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")] = False,
 ) -> None:
-    """Make a new repository: a stack, owners, an example of a catalog, and pipelines for review, apply, drift, rotation.
+    """Make a new repository: a stack, owners, an example, and pipelines for review, apply, drift and rotation.
 
     Nothing that is there is overwritten. Places to fill in are marked "yours".
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import PurePosixPath
-from typing import Literal
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING, Literal
 
 import keysteward
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 Forge = Literal["github", "gitlab"]
 TargetKind = Literal["keycloak", "workos", "iam", "cognito", "api-gateway", "manual"]
@@ -108,6 +109,8 @@ def files(choice: Choice) -> dict[PurePosixPath, str]:
 
 def _templates() -> Environment:
     """Return the templates. Their brackets are square: curly ones are the forges' own."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - no other command needs it
+
     return Environment(  # noqa: S701 - Python, YAML and Markdown of ours, no HTML; what is filled in is checked before
         loader=PackageLoader("keysteward.cli", "templates/init"),
         undefined=StrictUndefined,
