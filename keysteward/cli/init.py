@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import typer
 from rich.text import Text
 
-from keysteward.cli.new_repository import Choice, Forge, StoreKind, TargetKind, files
+from keysteward.cli.new_repository import OWNERS_FILE, Choice, Forge, StoreKind, TargetKind, files
 from keysteward.cli.terminal import say, show
 from keysteward.core.errors import DeclarationError, Unavailable
 from keysteward.providers.children import environment
@@ -26,7 +26,6 @@ FORGES: Mapping[str, tuple[Forge, ...]] = {
     "both": ("github", "gitlab"),
     "none": (),
 }
-OWNERS_FILE: Mapping[Forge, str] = {"github": ".github/CODEOWNERS", "gitlab": ".gitlab/CODEOWNERS"}
 SECONDS = 120
 LONGEST_ENVIRONMENT = 40
 
@@ -61,13 +60,12 @@ def command(
     """
     choice = _choice(organisation, env, target, store, FORGES[ci])
     made = files(choice)
-    owners = [PurePosixPath(OWNERS_FILE[forge]) for forge in choice.forges]
-    _refuse_to_overwrite(folder, [*made, *owners])
+    _refuse_to_overwrite(folder, list(made))
     if not dry_run:
         _write(folder, made)
         for forge in choice.forges:
             _codeowners(folder, choice.module, forge)
-    show(_told(folder, sorted([*made, *owners]), choice, dry_run=dry_run))
+    show(_told(folder, sorted(made), choice, dry_run=dry_run))
 
 
 def _choice(organisation: str, env: str, target: TargetKind, store: StoreKind, forges: tuple[Forge, ...]) -> Choice:

@@ -70,6 +70,10 @@ _ALWAYS = (
 )
 
 
+OWNERS_FILE: Mapping[Forge, str] = {"github": ".github/CODEOWNERS", "gitlab": ".gitlab/CODEOWNERS"}
+_GUARDED: Mapping[Forge, tuple[str, ...]] = {"github": ("/.github/",), "gitlab": ("/.gitlab-ci.yml", "/.gitlab/")}
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What somebody wants: "acme", "prod", a kind of target and of store, the forges, and today's date."""
@@ -93,14 +97,15 @@ class Choice:
 
 
 def files(choice: Choice) -> dict[PurePosixPath, str]:
-    """Return the text of each file by its path in the repository, sorted."""
+    """Return the text of each file by its path in the repository, sorted; CODEOWNERS without what a command writes."""
     environment = _templates()
     context = _context(choice)
     templates = {name: name for name in (*_ALWAYS, *(file for forge in choice.forges for file in _FORGES[forge]))}
     templates[f"stacks/{choice.module}.py"] = "stacks/stack.py"
     templates[f"stacks/{choice.module}/credentials.yaml"] = "stacks/credentials.yaml"
-    if choice.forges and (context["vault"] or context["aws"]):
+    if choice.forges and context["oidc"]:
         templates["ci/login.py"] = "ci/login.py"
+    templates |= {OWNERS_FILE[forge]: "CODEOWNERS" for forge in choice.forges}
     return {
         PurePosixPath(path): environment.get_template(templates[path] + _SUFFIX).render(context)
         for path in sorted(templates)
@@ -131,6 +136,8 @@ def _context(choice: Choice) -> dict[str, object]:
     aws, vault = target.aws or store.aws, choice.store == "vault"
     roles = f"keysteward-{choice.environment}"
     oidc = [name for name, wanted in (("Vault", vault), ("AWS", aws)) if wanted]
+    login = ["/ci/"] if oidc else []
+    guarded = [path for forge in choice.forges for path in _GUARDED[forge]]
     seed = int.from_bytes(hashlib.sha256(choice.identity.encode()).digest()[:4], "big")
     return {
         "organisation": choice.organisation,
@@ -155,6 +162,7 @@ def _context(choice: Choice) -> dict[str, object]:
         "runner": "[self-hosted, keysteward]" if choice.store == "local" else "ubuntu-latest",
         "imports": list(_imports([target, store])),
         "ledgers": {"local": "secrets.ledgers()"}.get(choice.store, 'secrets.ledgers("keysteward")'),
+        "guarded": sorted({"/requirements.txt", "/__main__.py", "/Pulumi.yaml", *guarded, *login}),
         "minute": 5 + seed % 50,
         "version": keysteward.__version__,
         "today": choice.today.isoformat(),

@@ -68,7 +68,12 @@ def test_what_is_written_and_what_to_do_next(project: Project) -> None:
     stack = (folder / "stacks/prod_eu.py").read_text(encoding="utf-8")
     assert '"umbrella/prod-eu"' in stack
     assert 'catalog("stacks/prod_eu", targets=[corp], stores=[secrets])' in stack
-    assert "@umbrella/team-security" in (folder / ".github/CODEOWNERS").read_text(encoding="utf-8")
+    owners = (folder / ".github/CODEOWNERS").read_text(encoding="utf-8").splitlines()
+    assert owners[1:6] == [
+        f"{path} @umbrella/team-security"
+        for path in ("/.github/", "/Pulumi.yaml", "/__main__.py", "/ci/", "/requirements.txt")
+    ]
+    assert "/stacks/ @umbrella/team-security" in owners
     shown = "\n".join(
         path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix != ".pyc" and path.is_file()
     )
