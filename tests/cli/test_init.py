@@ -15,6 +15,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 from cli_project import Project
+from issuer import issuing
 
 from keysteward.cli.init import FORGES, _write
 from keysteward.cli.loading import load_stack
@@ -158,6 +159,48 @@ def all_of_them(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for target, store in EVERY:
         made(folder / f"{target}-{store}", target, store)
     return folder
+
+
+def test_their_pulumi_program_is_the_one_of_this_project(all_of_them: Path) -> None:
+    ours = (Path(__file__).parents[2] / "__main__.py").read_text(encoding="utf-8")
+    assert (all_of_them / "keycloak-vault" / "__main__.py").read_text(encoding="utf-8") == ours
+
+
+def log_in(script: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, script, *words], env=settings, capture_output=True, text=True, check=False, timeout=60
+    )  # fmt: skip
+
+
+def test_a_job_becomes_itself_at_aws_by_a_file_that_nobody_else_reads(all_of_them: Path, tmp_path: Path) -> None:
+    script = all_of_them / "iam-aws" / "ci/login.py"
+    with issuing() as issuer:
+        variables = tmp_path / "variables"
+        done = log_in(script, "aws", GITHUB_ENV=str(variables), RUNNER_TEMP=str(tmp_path), **issuer.environment)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert issuer.asked == ["sts.amazonaws.com"]
+        token = issuer.token("sts.amazonaws.com")
+    name, _, value = variables.read_text(encoding="utf-8").strip().partition("=")
+    assert name == "AWS_WEB_IDENTITY_TOKEN_FILE"
+    assert Path(value).read_text(encoding="utf-8") == token
+    assert Path(value).stat().st_mode & 0o077 == 0
+
+    done = log_in(script, "aws", AWS_ID_TOKEN="header.claims.sign", TMPDIR=str(tmp_path))
+    found = re.fullmatch(r"export AWS_WEB_IDENTITY_TOKEN_FILE=(\S+)\n", done.stdout)
+    assert found is not None
+    assert Path(found[1]).read_text(encoding="utf-8") == "header.claims.sign"
+
+
+def test_a_log_in_that_is_refused_or_goes_in_clear_says_so_and_nothing_more(all_of_them: Path) -> None:
+    script = all_of_them / "keycloak-vault" / "ci/login.py"
+    assert "say `vault NAME=ROLE ...` or `aws`" in log_in(script, "vault").stderr
+    clear = log_in(script, "vault", "X=reader", VAULT_ADDR="http://vault.example.com", VAULT_ID_TOKEN="a.b.c")
+    assert (clear.returncode, clear.stderr) == (1, "login: the address must begin with https://\n")
+    with issuing() as issuer:
+        issuer.status = 503
+        done = log_in(script, "vault", "X=reader", VAULT_ADDR="https://vault.example.com", **issuer.environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"login: 127\.0\.0\.1:\d+ answered 503\n", done.stderr)
 
 
 def test_their_python_is_clean(all_of_them: Path, tmp_path: Path) -> None:

@@ -74,8 +74,10 @@ def _bare(home: Path) -> dict[str, str]:
     return {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(home), "LANG": "C.UTF-8"}
 
 
-def _clone(repository: Path, folder: Path) -> None:
-    subprocess.run(["git", "clone", "--quiet", repository, folder], check=True, capture_output=True)
+def _clone(repository: Path, folder: Path, depth: int) -> None:
+    """Bring the newest commits here, as many as a job asks for; 0 brings all."""
+    shallow = ["--depth", str(depth)] if depth else []
+    subprocess.run(["git", "clone", "--quiet", *shallow, repository.as_uri(), folder], check=True, capture_output=True)
 
 
 @dataclass
@@ -117,8 +119,9 @@ class GitHub:
         place = self.work / name
         folder, home = place / "work", place / "home"
         home.mkdir(parents=True)
-        if any(step.get("uses", "").startswith("actions/checkout@") for step in job["steps"]):
-            _clone(self.repository, folder)
+        checkout = next((s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout@")), None)
+        if checkout is not None:
+            _clone(self.repository, folder, checkout["with"].get("fetch-depth", 1))
         else:
             folder.mkdir()
         files = {key: place / key for key in ("GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STEP_SUMMARY")}
@@ -260,7 +263,7 @@ class GitLab:
         if given.get("GIT_STRATEGY") == "none":
             folder.mkdir()
         else:
-            _clone(self.repository, folder)
+            _clone(self.repository, folder, int(given.get("GIT_DEPTH", "20")))
         kept = self.work / "artifacts"
         kept.mkdir(exist_ok=True)
         shutil.copytree(kept, folder, dirs_exist_ok=True)
