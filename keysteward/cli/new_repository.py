@@ -136,6 +136,8 @@ def _context(choice: Choice) -> dict[str, object]:
     aws, vault = target.aws or store.aws, choice.store == "vault"
     roles = f"keysteward-{choice.environment}"
     oidc = [name for name, wanted in (("Vault", vault), ("AWS", aws)) if wanted]
+    takes_reader = "`AWS_ROLE_ARN`, a role that may take the reader's and no other"
+    takes_both = "`AWS_ROLE_ARN`, a role that may take the reader's and the runner's"
     login = ["/ci/"] if oidc else []
     guarded = [path for forge in choice.forges for path in _GUARDED[forge]]
     seed = int.from_bytes(hashlib.sha256(choice.identity.encode()).digest()[:4], "big")
@@ -162,6 +164,16 @@ def _context(choice: Choice) -> dict[str, object]:
         "runner": "[self-hosted, keysteward]" if choice.store == "local" else "ubuntu-latest",
         "imports": list(_imports([target, store])),
         "ledgers": {"local": "secrets.ledgers()"}.get(choice.store, 'secrets.ledgers("keysteward")'),
+        "github_read": [
+            *(f"secret `{name}`" for name in target.reader),
+            *(["variable " + takes_reader] if aws else []),
+        ],
+        "github_write": [
+            *(f"secret `{name}`" for name in (*target.reader, *target.runner)),
+            *(["variable " + takes_both] if aws else []),
+        ],
+        "gitlab_read": [*(f"`{name}`" for name in target.reader), *([takes_reader] if aws else [])],
+        "gitlab_write": [*(f"`{name}`" for name in (*target.reader, *target.runner)), *([takes_both] if aws else [])],
         "guarded": sorted({"/requirements.txt", "/__main__.py", "/Pulumi.yaml", *guarded, *login}),
         "minute": 5 + seed % 50,
         "version": keysteward.__version__,

@@ -301,7 +301,16 @@ def test_a_note_carries_out_nothing_that_a_review_says(company: Company, gitlab:
     assert not re.search(r"(?m)^\s*/", gitlab.items["notes"][0]["body"])
 
 
-def test_a_job_gets_no_token_of_a_role_that_is_not_its_own(company: Company, github: GitHub) -> None:
+def test_a_job_gets_no_token_of_a_role_that_is_not_its_own(company: Company, github: GitHub, gitlab: GitLab) -> None:
+    job = gitlab.document["drift"]
+    job["before_script"] = [
+        line.replace("READER=keysteward-prod-reader", "READER=keysteward-prod-runner") for line in job["before_script"]
+    ]
+    ran = gitlab.run("drift")
+    assert ran["drift"].code == 1
+    assert "answered 400" in ran["drift"].said
+    assert not (ran["drift"].folder / "drift.md").exists(), "it stops there"
+
     workflow = company.repository / ".github/workflows/keysteward-drift.yml"
     text = workflow.read_text(encoding="utf-8")
     workflow.write_text(text.replace("VAULT_READER=keysteward-prod-reader", "VAULT_READER=keysteward-prod-runner"))
