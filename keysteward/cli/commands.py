@@ -14,6 +14,7 @@ from typer.main import get_command_from_info, get_group
 from typer.models import CommandInfo
 
 WHERE: Mapping[str, str] = {
+    "init": "init:command",
     "preview": "preview:command",
     "up": "up:command",
     "rotate": "rotate:command",

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
-from typing import Any, Final
+from typing import Any
 
 from rich.text import Text
 
@@ -31,7 +31,7 @@ from keysteward.report.findings import SEVERITIES
 from keysteward.report.markdown import code, escape, row, table
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT, when
-from keysteward.report.sarif import NOWHERE, Places, drift_sarif
+from keysteward.report.sarif import NOWHERE, Places
 
 MARKER = "<!-- keysteward drift -->"
 """The first line of the issue, by which the next look finds it."""
@@ -263,12 +263,3 @@ def _together(coverage: Iterable[Coverage]) -> Coverage:
     for each in coverage:
         rest = replace(rest, **{name: getattr(rest, name) + getattr(each, name) for name in _COUNTS})
     return rest
-
-
-FORMATS: Final[Mapping[str, Callable[[Drift, Places], str]]] = {
-    "terminal": drift_text,
-    "json": drift_json,
-    "markdown": drift_markdown,
-    "sarif": drift_sarif,
-}
-"""The formats by name."""

@@ -72,7 +72,10 @@ def _place(places: Places, subject: str) -> tuple[str, int] | None:
     path = PurePosixPath(file)
     if not path.parts or path.is_absolute() or ".." in path.parts:
         return None
-    return quote(str(path).encode("utf-8", "surrogateescape"), safe="/"), max(line, 1)
+    try:
+        return quote(str(path), safe="/", errors="surrogateescape"), max(line, 1)
+    except UnicodeEncodeError:
+        return None
 
 
 def rule_id(finding: Finding) -> str:

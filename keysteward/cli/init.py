@@ -1,0 +1,137 @@
+"""`keysteward init`: a new repository with a stack, owners, an example of a catalog, and the pipelines of a forge."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+import typer
+from rich.text import Text
+
+from keysteward.cli.new_repository import OWNERS_FILE, Choice, Forge, StoreKind, TargetKind, files
+from keysteward.cli.terminal import say, show
+from keysteward.core.errors import DeclarationError, Unavailable
+from keysteward.providers.children import environment
+from keysteward.report.plain import line
+
+FORGES: Mapping[str, tuple[Forge, ...]] = {
+    "github": ("github",),
+    "gitlab": ("gitlab",),
+    "both": ("github", "gitlab"),
+    "none": (),
+}
+SECONDS = 120
+LONGEST_ENVIRONMENT = 40
+
+_ORGANISATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_ENVIRONMENT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+def command(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Where to write; made if it is not there.")
+    ] = Path(),
+    *,
+    organisation: Annotated[str, typer.Option(metavar="NAME", help="The first part of the stack's identity.")] = "acme",
+    env: Annotated[
+        str,
+        typer.Option("--environment", metavar="NAME", help="The stack, and the second part of its identity."),
+    ] = "prod",
+    target: Annotated[TargetKind, typer.Option(help="What issues credentials.")] = "keycloak",
+    store: Annotated[
+        StoreKind, typer.Option(help="Where secrets are delivered and ledgers lie; `local` is for one machine.")
+    ] = "vault",
+    ci: Annotated[
+        Literal["github", "gitlab", "both", "none"], typer.Option(help="Whose pipelines to write.")
+    ] = "github",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")] = False,
+) -> None:
+    """Make a new repository: a stack, owners, an example, and pipelines for review, apply, drift and rotation.
+
+    Nothing that is there is overwritten. Places to fill in are marked "yours".
+
+    Exit code 0: written; 1: an error, such as a file that is there already.
+    """
+    choice = _choice(organisation, env, target, store, FORGES[ci])
+    made = files(choice)
+    _refuse_to_overwrite(folder, list(made))
+    if not dry_run:
+        _write(folder, made)
+        for forge in choice.forges:
+            _codeowners(folder, choice.module, forge)
+    show(_told(folder, sorted(made), choice, dry_run=dry_run))
+
+
+def _choice(organisation: str, env: str, target: TargetKind, store: StoreKind, forges: tuple[Forge, ...]) -> Choice:
+    if not _ORGANISATION.fullmatch(organisation):
+        raise DeclarationError("--organisation takes letters, digits and _.- (at most 63, a letter or digit first)")
+    if not _ENVIRONMENT.fullmatch(env) or len(env) > LONGEST_ENVIRONMENT:
+        raise DeclarationError(
+            "--environment takes small letters, digits and - between them (at most 40, a letter first)"
+        )
+    return Choice(organisation, env, target, store, forges, datetime.now(UTC).date())
+
+
+def _refuse_to_overwrite(folder: Path, names: list[PurePosixPath]) -> None:
+    """Raise DeclarationError when a file is there already, or when one stands where a folder must be."""
+    if folder.exists() and not folder.is_dir():
+        raise DeclarationError(f"{folder} is no folder; nothing was written")
+    there = [str(name) for name in sorted(names) if os.path.lexists(folder / name)]
+    there += sorted(
+        {str(up) for name in names for up in name.parents if (folder / up).is_symlink() or (folder / up).is_file()}
+    )
+    if there:
+        raise DeclarationError(
+            f"nothing was written, since {folder} has {', '.join(there)} already; choose another folder, or move these"
+        )
+
+
+def _write(folder: Path, made: Mapping[PurePosixPath, str]) -> None:
+    try:
+        for name, text in made.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise Unavailable(f"{folder} cannot be written ({error.strerror}); some files may be there already") from None
+
+
+def _codeowners(folder: Path, module: str, forge: Forge) -> None:
+    """Let the new repository say who approves what, by the command that keeps it up to date."""
+    program = "from keysteward.cli.main import app; app()"
+    words = ["codeowners", "--stack", module, "--format", forge, "--output", OWNERS_FILE[forge]]
+    done = subprocess.run(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-P", "-c", program, *words],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    if done.returncode:
+        say(f"warning: {OWNERS_FILE[forge]} was not written; run `keysteward codeowners` there: {done.stderr.strip()}")
+
+
+def _told(folder: Path, names: list[PurePosixPath], choice: Choice, *, dry_run: bool) -> Iterator[Text]:
+    place = folder.resolve()
+    yield line("Would write to " if dry_run else "Written to ", (str(place), "bold"))
+    yield from (line(f"  {name}") for name in names)
+    if dry_run:
+        return
+    yield Text()
+    yield line(f"Fill in what is marked as yours in stacks/{choice.module}.py, then:")
+    if place != Path.cwd():
+        yield line(f"  cd {folder}")
+    yield line("  python -m venv .venv && .venv/bin/pip install -r requirements.txt")
+    yield line("  keysteward doctor")
+    yield line("  keysteward preview")
+    yield line("README.md says what to set up at the forge." if choice.forges else "README.md says what comes then.")
