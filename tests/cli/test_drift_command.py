@@ -145,3 +145,16 @@ def test_last_use_is_kept_when_the_target_has_forgotten_it(settled: Project) -> 
     settled.pass_time(days=60)
     assert ("unused", f"acme/demo/{NAME}") in kinds(settled)
     assert "last used 98 days ago" in settled.run("drift").out
+
+
+def test_several_files_are_written_from_one_look(settled: Project, tmp_path: Path) -> None:
+    before = len(settled.target.calls)
+    files = [tmp_path / name for name in ("drift.md", "drift.sarif", "drift.json", "drift.txt")]
+    shown = settled.run("drift", *(word for file in files for word in ("--output", str(file))))
+    assert (shown.code, shown.out, settled.target.calls[before:]) == (0, "", ["observe"])
+    markdown, sarif, document, text = (file.read_text(encoding="utf-8") for file in files)
+    assert markdown.startswith("<!-- keysteward drift -->")
+    assert json.loads(sarif)["version"] == "2.1.0"
+    assert json.loads(document)["clean"] is True
+    assert text.startswith("Drift of acme/demo")
+    assert settled.run("drift", "--output", str(tmp_path / "nowhere" / "drift.md")).code == 1
