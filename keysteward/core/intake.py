@@ -19,7 +19,7 @@ from keysteward.core.inventory import Standing
 from keysteward.core.models import NAME
 from keysteward.core.observed import ObservedObject, ObservedScope, ObservedSecret
 from keysteward.core.owners import UNASSIGNED
-from keysteward.core.ports import Capabilities, Target
+from keysteward.core.ports import Capabilities, Strategy, Target
 from keysteward.core.rules import CLIENT_RULES, KEY_RULES
 from keysteward.core.schedule import show_duration
 from keysteward.core.sight import MACHINE_GRANT, Seen, Thing, things
@@ -156,7 +156,8 @@ class _Intake:
         self.scopes = {scope.name: scope for scope in sight.scopes}
         declared = [declaration.name for declaration in seen.stack.declarations]
         specs = [spec.client_id for spec in seen.stack.specs.values()]
-        self.declared = {*declared, *specs, *choices.taken}
+        turns = [spec.client_id for spec in seen.stack.specs.values() if spec.strategy is Strategy.ALTERNATE]
+        self.declared = {*declared, *specs, *(second_client_id(name, 2) for name in turns), *choices.taken}
         self.ids = {*self.declared, *self.client_ids}
         self.names = _Names(self.ids)
         self.servers: dict[str, str] = {}

@@ -220,6 +220,16 @@ def test_what_is_somebodys_is_left_out(tenant: Tenant) -> None:
     }
 
 
+def test_a_name_that_a_declared_client_will_need_is_not_given_to_another(tenant: Tenant) -> None:
+    tenant.held.job = tenant.client("job", auth_method="client_secret", alternate_clients=True)  # type: ignore[attr-defined]
+    source = tenant.root / "stacks" / "demo.py"
+    source.write_text(STACK.replace("*read", "*read, __import__('project_in_memory').job"), encoding="utf-8")
+    tenant.make("job-2")
+    assert tenant.run("import", "corp").code == 0
+    assert list(tenant.files()["other.yaml"]["m2m_clients"]) == ["job-2-2"]
+    assert tenant.files()["other.yaml"]["m2m_clients"]["job-2-2"]["adopt"] == "job-2"
+
+
 def test_only_what_is_selected_is_written_and_grouped_as_chosen(tenant: Tenant) -> None:
     for name in ("a-1", "a-2", "b.1", "b.2"):
         tenant.make(name)
