@@ -133,12 +133,23 @@ class Realm:
         found: dict[str, dict[str, Any]] = {}
         while True:
             page = as_master(self.url, "GET", f"{self.name}/clients", first=str(len(found)), max="100").json()
-            found.update((client["id"], client) for client in page)
+            found.update((client["id"], settled(client)) for client in page)
             if len(page) < 100:
                 return found
 
     def scopes(self) -> dict[str, dict[str, Any]]:
-        return {scope["id"]: scope for scope in as_master(self.url, "GET", f"{self.name}/client-scopes").json()}
+        return {
+            scope["id"]: settled(scope) for scope in as_master(self.url, "GET", f"{self.name}/client-scopes").json()
+        }
+
+
+def settled(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a representation with its lists in one order: a real server shows them in another each time."""
+    if isinstance(value, dict):
+        return {key: settled(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return sorted((settled(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+    return value
 
 
 def run(*words: str) -> str:
