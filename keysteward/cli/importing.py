@@ -24,7 +24,7 @@ from keysteward.cli.terminal import show, show_json
 from keysteward.core.checking import check
 from keysteward.core.delivery import Delivery
 from keysteward.core.errors import DeclarationError
-from keysteward.core.intake import Choices, Draft, Grouping, Intake, intake
+from keysteward.core.intake import ATTRIBUTE, GROUPS, Choices, Draft, Intake, intake
 from keysteward.core.owners import UNASSIGNED
 from keysteward.core.ports import Store, Target
 from keysteward.core.sight import Examined, Seen, TargetSight
@@ -51,7 +51,12 @@ def command(
         typer.Option("--into", metavar="FOLDER", help="Where files are written. Default: stacks/STACK/imported."),
     ] = None,
     group_by: Annotated[
-        Grouping, typer.Option("--group-by", help="What puts entries into one file. A group of one goes to other.yaml.")
+        str,
+        typer.Option(
+            "--group-by",
+            metavar="WHAT",
+            help="What puts entries into one file: prefix, kind, method, audience, holder, or attribute:NAME.",
+        ),
     ] = "prefix",
     until: Annotated[
         datetime | None,
@@ -99,7 +104,7 @@ def command(
         until=_until(opened, until.date() if until is not None else None, today),
         deliver_to=_deliver_to(deliver_to, place.stores),
         environment=_environment(environment, found),
-        group_by=group_by,
+        group_by=_group_by(group_by),
         select=tuple(select or ()),
         managed=_managed(terraform_state or (), found),
         skip_managed=skip_terraform,
@@ -210,6 +215,12 @@ def _deliver_to(given: str | None, stores: Mapping[str, Store]) -> str:
     if NAME_IN_PATH not in path:
         raise DeclarationError(f"--deliver-to: the path must hold {NAME_IN_PATH}, so that each gets a place of its own")
     Delivery(stores[store], path.replace(NAME_IN_PATH, "name"))
+    return given
+
+
+def _group_by(given: str) -> str:
+    if given not in GROUPS and (not given.startswith(ATTRIBUTE) or given == ATTRIBUTE):
+        raise DeclarationError(f"--group-by: {given!r} is none of {', '.join(GROUPS)}; or write {ATTRIBUTE}NAME")
     return given
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from keysteward.core.inventory import Standing
 from keysteward.core.models import NAME
@@ -26,7 +26,8 @@ from keysteward.core.sight import MACHINE_GRANT, Seen, Thing, things
 from keysteward.core.spec import NO_KEYS
 from keysteward.core.stack import second_client_id
 
-Grouping = Literal["prefix", "kind", "method", "audience", "holder"]
+ATTRIBUTE: Final = "attribute:"
+"""What a grouping by something that people noted at the target begins with: "attribute:team"."""
 SECTIONS: Final = ("resource_servers", "m2m_clients", "client_secrets", "api_keys")
 DECLARABLE: Final = frozenset({"client_secret", "private_key_jwt"})
 ELSEWHERE_MANAGED: Final = "managed by Terraform"
@@ -54,7 +55,7 @@ class Choices:
     until: date
     deliver_to: str
     environment: str = "production"
-    group_by: Grouping = "prefix"
+    group_by: str = "prefix"
     select: tuple[str, ...] = ()
     managed: Mapping[str, str] = field(default_factory=dict)
     skip_managed: bool = False
@@ -361,7 +362,9 @@ class _Intake:
         return item.remote_id if odd or item.client_id in self.remote_ids - {item.remote_id} else item.client_id
 
     def _group(self, thing: Thing) -> str:
-        text = GROUPS[self.choices.group_by](thing, self)
+        by = self.choices.group_by
+        tagged = by.startswith(ATTRIBUTE)
+        text = thing.object.tags.get(by.removeprefix(ATTRIBUTE), "") if tagged else GROUPS[by](thing, self)
         return readable(text).lower() or OTHER
 
     def audience_of(self, thing: Thing) -> str:
@@ -380,7 +383,7 @@ def _kind(thing: Thing, _: _Intake) -> str:
     return "logins" if thing.object.interactive else "machines"
 
 
-GROUPS: Final[Mapping[Grouping, Callable[[Thing, _Intake], str]]] = {
+GROUPS: Final[Mapping[str, Callable[[Thing, _Intake], str]]] = {
     "prefix": _prefix,
     "kind": _kind,
     "method": lambda thing, _: "api_key" if thing.key is not None else thing.object.settings.method,

@@ -402,7 +402,10 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "a folder elsewhere": (("corp", "--into", "../x"), "--into: ../x is no folder inside of the project"),
     "a day that is over": (("corp", "--until", "2026-01-31"), "--until (2026-01-31) is over"),
     "no state": (("corp", "--terraform-state", "none.tfstate"), "none.tfstate: it cannot be read"),
-    "no grouping": (("corp", "--group-by", "colour"), "it must be one of"),
+    "no grouping": (
+        ("corp", "--group-by", "colour"),
+        "--group-by: 'colour' is none of prefix, kind, method, audience, holder",
+    ),
 }
 
 

@@ -205,6 +205,12 @@ def marked(found: dict[str, dict[str, Any]], name: str) -> set[str]:
 def adopt(realm: Realm, count: int, others: int = 0) -> None:
     """Import, preview, run twice: everything at the server stays as it was, but for our two attributes."""
     before, scopes_before = realm.clients(), realm.scopes()
+    by_team = json.loads(run("import", "corp", "--group-by", "attribute:team", "--dry-run", "--json"))
+    assert {Path(file["path"]).name: file["entries"] for file in by_team["files"]} == {
+        "other.yaml": 7 * count // 10,
+        "payments.yaml": count // 10,
+        "resource-servers.yaml": 1,
+    }
     told = json.loads(run("import", "corp", "--json"))
     assert realm.clients() == before, "an import writes nothing"
     kinds = count // 10
