@@ -198,8 +198,7 @@ def test_a_first_look_can_be_narrowed_and_written_like_any_other(nowhere: Projec
     shown = nowhere.run("inventory", *realm, "--html", "look.html", "--name", "prod-realm")
     assert shown.code == 0, shown.err
     page = Path("look.html").read_text(encoding="utf-8")
-    assert "<title>First look</title>" in page
-    assert "prod-realm" in page
+    assert "<title>First look at prod-realm</title>" in page
     assert SECRET not in page
     table = nowhere.run("inventory", *realm)
     assert "etl" in table.out
