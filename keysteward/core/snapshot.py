@@ -18,7 +18,7 @@ from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, 
 from keysteward.core.ports import Fingerprint, LedgerStore, Store, Target
 from keysteward.core.servers import ServerLedger, load_server_ledger
 from keysteward.core.spec import ServerSpec, Spec
-from keysteward.core.stack import second_client_id
+from keysteward.core.stack import in_stack, second_client_id
 from keysteward.core.world import TOLERATED_SKEW, Extent, Found, Self, View, World
 
 LEDGERS = "ledgers"
@@ -222,6 +222,8 @@ class Snapshot:
         servers: dict[str, ServerLedger] = {}
         for key, stored in self.sources.ledgers.list(f"{LEDGERS}/{self.stack}/").items():
             identity = key.removeprefix(f"{LEDGERS}/")
+            if not in_stack(self.stack, identity):
+                continue  # of a stack whose identity begins with ours
             if stored.document is None or (self.only is not None and identity not in self.only):
                 continue
             if stored.document.get("kind") == SERVER_KIND:
