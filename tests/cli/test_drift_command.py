@@ -11,7 +11,7 @@ import pytest
 from cli_project import OWNERS, Project
 
 from keysteward import Allowed, Owners
-from keysteward.core.errors import Unavailable
+from keysteward.core.errors import AccessDenied, Unavailable
 from keysteward.core.observed import Settings
 from keysteward.testing.memory import MemoryObject
 
@@ -90,6 +90,28 @@ def test_a_store_that_does_not_answer_is_an_error(settled: Project) -> None:
     shown = settled.run("drift")
     assert (shown.code, "error: secrets does not answer" in shown.err) == (1, True)
     assert "unknown" not in shown.out
+
+
+@pytest.mark.parametrize("refused", [("delivered",), ("delivered", "neighbours")])
+def test_a_store_that_refuses_the_reader_is_an_error_and_not_clean(settled: Project, refused: tuple[str, ...]) -> None:
+    def refuse(operation: str) -> None:
+        if operation in refused:
+            raise AccessDenied("secrets refuses the reader")
+
+    settled.store.before = refuse
+    shown = settled.run("drift")
+    assert (shown.code, "error: secrets refuses the reader" in shown.err) == (1, True)
+
+
+def test_a_reader_that_may_not_list_a_store_is_told_so_and_no_more(settled: Project) -> None:
+    def refuse(operation: str) -> None:
+        if operation == "neighbours":
+            raise AccessDenied("secrets may not be listed")
+
+    settled.store.before = refuse
+    shown = settled.run("drift")
+    assert shown.code == 0
+    assert "was not looked at: secrets may not be listed" in shown.out
 
 
 def test_an_owner_who_is_gone_is_found_and_stops_only_what_writes(settled: Project) -> None:
