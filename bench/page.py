@@ -15,7 +15,7 @@ from keysteward.report.inventory_page import inventory_page
 ROWS = 5_000
 MEGABYTES = 10.0
 FREEZE_MS = 100.0
-WORDS = ("team-billing", "invoice", "orders:read", "KS014", "wonka")
+WORDS = ("team-billing", "invoice", "orders:read", "KS014", "insurer")
 
 TYPED = """async (word) => {
   const query = document.getElementById("query"), taken = [];

@@ -527,7 +527,7 @@ unassigned_until: 2027-03-31
 teams:
   team-billing: {{contact: billing@example.com}}
 people:
-  jo: {{contact: jo@example.com, state: leaving, leaves: 2027-01-31, deputy: team-billing}}
+  billing-lead: {{contact: billing-lead@example.com, state: leaving, leaves: 2027-01-31, deputy: team-billing}}
 consumers:
   warehouse-etl: {{contact: "#warehouse", owner: team-billing}}
   partner-acme: {{contact: it@acme.example.com, kind: partner, state: retiring, retires: 2027-06-30}}

@@ -65,7 +65,7 @@ def command(
         _write(folder, made)
         for forge in choice.forges:
             _codeowners(folder, choice.module, forge)
-    show(_told(folder, sorted(made), choice, dry_run=dry_run))
+    show(_told(folder, made, choice, dry_run=dry_run))
 
 
 def _choice(organisation: str, env: str, target: TargetKind, store: StoreKind, forges: tuple[Forge, ...]) -> Choice:
@@ -121,17 +121,20 @@ def _codeowners(folder: Path, module: str, forge: Forge) -> None:
         say(f"warning: {OWNERS_FILE[forge]} was not written; run `keysteward codeowners` there: {done.stderr.strip()}")
 
 
-def _told(folder: Path, names: list[PurePosixPath], choice: Choice, *, dry_run: bool) -> Iterator[Text]:
+def _told(folder: Path, made: Mapping[PurePosixPath, str], choice: Choice, *, dry_run: bool) -> Iterator[Text]:
     place = folder.resolve()
     yield line("Would write to " if dry_run else "Written to ", (str(place), "bold"))
-    yield from (line(f"  {name}") for name in names)
+    yield from (line(f"  {name}") for name in sorted(made))
     if dry_run:
         return
     yield Text()
-    yield line(f"Fill in what is marked as yours in stacks/{choice.module}.py, then:")
+    yours = ", ".join(str(name) for name in sorted(made) if "# yours" in made[name])
+    yield line(f'Fill in what is marked "yours" in {yours}; then:')
     if place != Path.cwd():
         yield line(f"  cd {folder}")
     yield line("  python -m venv .venv && .venv/bin/pip install -r requirements.txt")
-    yield line("  keysteward doctor")
-    yield line("  keysteward preview")
+    yield line("  .venv/bin/keysteward doctor     # says which credentials and rights are missing")
+    yield line("  .venv/bin/keysteward preview    # what a first run would make")
+    if choice.forges:
+        yield line("  .venv/bin/keysteward codeowners # once the owners are yours")
     yield line("README.md says what to set up at the forge." if choice.forges else "README.md says what comes then.")

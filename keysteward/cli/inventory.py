@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
+from keysteward.cli.loading import StackOption, stack_names
 from keysteward.cli.looking import look
 from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
@@ -128,6 +128,11 @@ def _first_look(kind: str, settings: list[str]) -> Inventory:
 
 
 def _of_stack(name: str | None) -> Inventory:
+    if name is None and not stack_names(Path.cwd()):
+        raise DeclarationError(
+            f"there is no folder stacks with a stack here: go to the project's folder, or look at one target without "
+            f"any: --target KIND with its settings ({', '.join(KINDS)}); --target keycloak says which it takes"
+        )
     opened = open_stack(name, strict=False)
     return inventory_of(look(opened, opened.session("reader")))
 

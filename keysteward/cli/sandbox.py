@@ -53,4 +53,8 @@ def _announce(sandbox: Sandbox) -> None:
     typer.echo(f"Keycloak  {sandbox.keycloak.url}  realm demo, administrator sandbox-admin in realm master")
     typer.echo(f"Vault     {sandbox.vault.url}  KV version 2 at secret/, root token sandbox-root")
     typer.echo(f"WorkOS    {sandbox.workos.url}  organization Demo, API key sk_sandbox, client id client_sandbox")
+    typer.echo("A first look:")
+    typer.echo("  export KEYCLOAK_READER=master/sandbox-admin:sandbox-admin-secret  # made up, for the stand-in alone")
+    realm = f"--url {sandbox.keycloak.url} --realm demo"
+    typer.echo(f"  keysteward inventory --target keycloak {realm} --reader env:KEYCLOAK_READER")
     say("Ctrl-C ends all; nothing is kept.")

@@ -74,9 +74,11 @@ def target_from(kind: str, words: Sequence[str]) -> Target:
     made = _class_of(kind)
     settings = {setting.name: setting for setting in settings_of(made)}
     given = _given(kind, settings, words)
-    missing = [s.option for s in settings.values() if s.required and s.name not in given]
+    missing = [s for s in settings.values() if s.required and s.name not in given]
     if missing:
-        raise DeclarationError(f"{', '.join(missing)} is missing: {_takes(kind, settings)}")
+        asked = [REFERENCES[0] if s.name in REFERENCES and REFERENCES[0] in settings else s.name for s in missing]
+        options = ", ".join(settings[name].option for name in dict.fromkeys(asked))
+        raise DeclarationError(f"missing: {options}; {_takes(kind, settings)}")
     try:
         target: Target = made(**{"name": kind.rpartition(":")[2], **given})
     except DeclarationError as error:

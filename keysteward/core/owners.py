@@ -16,7 +16,7 @@ UNASSIGNED = "UNASSIGNED"
 """The owner of what was imported and has none yet: a finding until `unassigned_until`, then an error."""
 
 HANDLE = r"@{1,2}[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)*"
-"""A user, a team or a role at a forge: "@jo", "@acme/billing", "@@maintainer" (GitLab)."""
+"""A user, a team or a role at a forge: "@billing-lead", "@acme/billing", "@@maintainer" (GitLab)."""
 
 MAIL = r"[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 

@@ -25,7 +25,7 @@ from typing import Any
 from rich.text import Text
 
 from keysteward.core.drift import Drift
-from keysteward.core.findings import Finding, Severity
+from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.inventory import Coverage
 from keysteward.report.findings import SEVERITIES
 from keysteward.report.markdown import code, escape, row, table
@@ -73,15 +73,29 @@ def drift_text(drift: Drift, places: Places = NOWHERE) -> str:
 def _groups(drift: Drift) -> list[tuple[str, list[Finding]]]:
     """Return findings by what they are about, the stack or a target or store; the group with the worst one first."""
     groups: dict[str, list[Finding]] = {}
-    for finding in sorted(drift.findings, key=lambda f: (_ORDER.index(f.severity), f.subject)):
-        ours = finding.subject == drift.stack or finding.subject.startswith(f"{drift.stack}/")
-        group = drift.stack if ours else finding.subject.partition(":")[0]
+    for finding in sorted(drift.findings, key=lambda f: (_ORDER.index(f.severity), *_order(drift.stack, f))):
+        group = drift.stack if _ours(drift.stack, finding) else finding.subject.partition(":")[0]
         groups.setdefault(group, []).append(finding)
     return list(groups.items())
 
 
+def _ours(stack: str, finding: Finding) -> bool:
+    return finding.subject == stack or finding.subject.startswith(f"{stack}/")
+
+
+def _order(stack: str, finding: Finding) -> tuple[str, str]:
+    """Keep what is told of one credential together, and at a target what is of one kind."""
+    return "" if _ours(stack, finding) else finding.kind.value, finding.subject
+
+
+def _same(finding: Finding) -> tuple[Severity, Kind, str]:
+    return finding.severity, finding.kind, finding.mend
+
+
 def _finding_lines(stack: str, group: str, findings: Iterable[Finding], places: Places) -> Iterator[Text]:
-    for finding in findings:
+    """Write findings, and under those in a row that share it what is to be done."""
+    told = list(findings)
+    for finding, after in itertools.zip_longest(told, told[1:]):
         name = finding.subject.removeprefix(f"{stack}/").removeprefix(f"{group}:").strip()
         details = [finding.rule, _place_words(places, finding.subject)]
         where = ", ".join(detail for detail in details if detail)
@@ -91,7 +105,7 @@ def _finding_lines(stack: str, group: str, findings: Iterable[Finding], places: 
             f" {name or finding.subject}: {finding.kind.value}: {finding.message}",
             (f"  ({where})" if where else "", "dim"),
         )
-        if finding.mend:
+        if finding.mend and (after is None or _same(after) != _same(finding)):
             yield line(("    → ", "dim"), finding.mend)
 
 

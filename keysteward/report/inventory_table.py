@@ -210,13 +210,16 @@ def _findings(inventory: Inventory) -> Iterator[Text]:
         yield from finding_lines(inventory.findings, inventory.stack or "")
 
 
-def _what(finding: Finding) -> tuple[int, str, str]:
-    return -RANKS.index(finding.severity), finding.rule, finding.kind.value
+def _what(finding: Finding) -> tuple[int, str, str, str]:
+    """Return what findings must share to be told as one; without a number it is what is to be done."""
+    unnumbered = finding.mend if finding.kind is Kind.POLICY and not finding.rule else ""
+    return -RANKS.index(finding.severity), finding.rule, finding.kind.value, unnumbered
 
 
 def _alike(pairs: Sequence[tuple[Finding, Entry]]) -> Iterable[Text]:
     finding, entry = pairs[0]
-    word = " ".join(filter(None, (finding.rule, finding.kind.value if finding.kind is not Kind.POLICY else "")))
+    numbered = finding.rule and finding.kind is Kind.POLICY
+    word = finding.rule if numbered else " ".join(filter(None, (finding.rule, finding.kind.value)))
     if len(pairs) == 1:
         said = f" {word}  {entry.name}: {finding.message}"
     else:

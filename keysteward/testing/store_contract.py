@@ -265,11 +265,11 @@ class StoreContract:
         """What somebody adds later is kept by every promotion and discard."""
         deliver(world.store, 1, "one")
         document = consumed(world)
-        world.put(PATH, {**document, "note": {"owner": "jo"}})
+        world.put(PATH, {**document, "note": {"owner": "team-a"}})
         deliver(world.store, 2, "two")
         world.store.discard(PATH, IDENTITY, 1)
         document = consumed(world)
-        assert document["note"] == {"owner": "jo"}
+        assert document["note"] == {"owner": "team-a"}
 
     def test_fields_have_the_names_their_consumer_reads(self, world: StoreWorld) -> None:
         """In `previous` too; another map takes the place of the old one."""

@@ -58,12 +58,13 @@ def test_what_is_written_and_what_to_do_next(project: Project) -> None:
         ]
     )  # fmt: skip
     assert [line.strip() for line in answer.out.splitlines() if line.startswith("  ")][: len(written)] == written
-    assert answer.out.splitlines()[-6:] == [
-        "Fill in what is marked as yours in stacks/prod_eu.py, then:",
+    assert answer.out.splitlines()[-7:] == [
+        'Fill in what is marked "yours" in owners.yaml, stacks/prod_eu.py, stacks/prod_eu/credentials.yaml; then:',
         "  cd new",
         "  python -m venv .venv && .venv/bin/pip install -r requirements.txt",
-        "  keysteward doctor",
-        "  keysteward preview",
+        "  .venv/bin/keysteward doctor     # says which credentials and rights are missing",
+        "  .venv/bin/keysteward preview    # what a first run would make",
+        "  .venv/bin/keysteward codeowners # once the owners are yours",
         "README.md says what to set up at the forge.",
     ]
     stack = (folder / "stacks/prod_eu.py").read_text(encoding="utf-8")

@@ -307,7 +307,7 @@ def test_what_is_missing_is_said_with_all_that_can_be_given(nowhere: Project) ->
     wrong = nowhere.run("inventory", "--target", "keycloak")
     assert wrong.code == 1
     assert wrong.err == (
-        "error: --url, --realm, --admin is missing: --target keycloak takes --url URL --realm REALM --reader env:NAME, "
+        "error: missing: --url, --realm, --reader; --target keycloak takes --url URL --realm REALM --reader env:NAME, "
         "and where needed --name, --secret-rotation, --ca, --admin; credentials are given by reference (env:NAME or "
         "file:/path), never as a value\n"
     )

@@ -21,11 +21,11 @@ TEAMS = {
     "team-logistics": ("logistics@example.com", "active"),
     "team-payments": ("#payments-oncall", "active"),
     "team-search": ("search@example.com", "leaving"),
-    "sam.rivera": ("sam.rivera@example.com", "gone"),
+    "team-retired": ("retired@example.com", "gone"),
 }
 THINGS = ("invoice", "order", "shipment", "refund", "ledger", "catalog", "price", "stock", "customer", "report")
 WORK = ("exporter", "importer", "sync", "notifier", "worker", "gateway", "scheduler", "indexer", "reconciler", "api")
-PARTNERS = ("northwind", "fabrikam", "contoso", "globex", "initech", "umbra", "stark", "wonka")
+PARTNERS = ("reseller", "carrier", "bank", "supplier", "auditor", "courier", "broker", "insurer")
 APIS = {
     "billing-api": "https://billing.example.com",
     "orders-api": "https://orders.example.com",
@@ -132,10 +132,13 @@ def _known(chance: random.Random, entry: Entry) -> Entry:
         return replace(entry, revoke=(at,))
     thing, work, *_ = entry.name.split("-")
     name = entry.name
+    purpose = f"Brings {thing}s from the {thing} service to the warehouse, every night ({work})"
+    if entry.kind == "API key":
+        purpose = f"Lets the {thing} read {work}s until it has a client of its own"
     return replace(
         entry,
         identity=f"{STACK}/{name}",
-        purpose=f"Brings {thing}s from the {thing} service to the warehouse, every night ({work})",
+        purpose=purpose,
         consumer=f"{thing}-{work}",
         environment=chance.choice(("production", "production", "staging")),
         runbook=f"https://wiki.example.com/runbooks/{thing}" if chance.random() < 0.5 else "",

@@ -87,6 +87,20 @@ def ours(drift: Drift, places: Places = PLACES) -> dict[str, object]:
     return dict(document)
 
 
+def test_strangers_that_need_the_same_are_told_what_to_do_once() -> None:
+    scope = Finding(Kind.UNDECLARED_SCOPE, Severity.WARNING, "corp: legacy-etl.read", "nobody declares it", "end it")
+    strangers = [replace(STRANGER, subject=f"corp: legacy-{n}", message=f"client {n} is strange") for n in range(3)]
+    assert (
+        "corp\n"
+        "  ! legacy-etl.read: undeclared scope: nobody declares it\n"
+        "    → end it\n"
+        "  ! legacy-0: unmanaged: client 0 is strange\n"
+        "  ! legacy-1: unmanaged: client 1 is strange\n"
+        "  ! legacy-2: unmanaged: client 2 is strange\n"
+        "    → end it\n\n"
+    ) in drift_text(look(strangers[2], scope, *strangers[:2]))
+
+
 def test_a_terminal_shows_the_worst_first_by_stack_and_target_and_what_comes_next() -> None:
     assert drift_text(look(*FOUND, failures=["cloud: no answer"]), PLACES) == (
         "Drift of acme/prod, 2026-12-01 02:17 UTC\n"

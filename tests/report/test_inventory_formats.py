@@ -245,6 +245,15 @@ def test_findings_are_told_once_for_all_that_have_them() -> None:
     assert shown.count("→ replace it") == 1
 
 
+def test_findings_without_a_number_are_told_apart_by_what_mends_them() -> None:
+    wide = Finding(Kind.POLICY, Severity.WARNING, "corp: legacy", "fullScopeAllowed is true", "set it to false")
+    passwords = Finding(Kind.POLICY, Severity.WARNING, "corp: legacy", "passwords pass through it", "turn it off")
+    entries = (replace(LEGACY, findings=(wide, passwords)), replace(LEGACY, name="older", findings=(wide,)))
+    shown = text_of(Inventory(NOW, entries, STACK))
+    assert "! policy  2 times: legacy, older; such as: fullScopeAllowed is true\n    → set it to false\n" in shown
+    assert "! policy  legacy: passwords pass through it\n    → turn it off\n" in shown
+
+
 def test_a_long_table_is_folded_to_the_worst() -> None:
     entries = tuple(replace(KEY, name=f"key-{number:03}") for number in range(200))
     entries = (*entries, replace(ETL, name="zebra", target="saas"))

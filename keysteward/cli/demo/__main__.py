@@ -101,7 +101,7 @@ def _a_leak(story: Story) -> None:
 
 
 def _a_stranger(story: Story) -> None:
-    story.chapter("9. Somebody makes a client at the identity provider's console: the nightly job finds it")
+    story.chapter("9. A client made at the console: the nightly drift finds it")
     story.keysteward("drift", "--fail-on", "error")
     make_client(story.place, STRANGER)
     story.note(f"{STRANGER} was made at the console:")
@@ -109,7 +109,7 @@ def _a_stranger(story: Story) -> None:
 
 
 def _a_review(story: Story) -> None:
-    story.chapter("10. A pull request lets the exporter write invoices too: what its reviewer sees")
+    story.chapter("10. A pull request widens a scope: what its reviewer sees")
     with story.pull_request(EXPORTER, '["invoices:read"]', '["invoices:read", "invoices:write"]'):
         story.keysteward("review", "--base", "main")
 
