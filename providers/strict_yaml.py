@@ -6,6 +6,7 @@ too deep: none of it belongs into a list of credentials, and some of it is there
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ import yaml
 from yaml.resolver import BaseResolver
 
 from keysteward.core.errors import DeclarationError
+
+BYTE_ORDER_MARK: Final = "\ufeff"
 
 LARGEST_FILE: Final = 2_000_000
 """Bytes of one file: some thousands of credentials."""
@@ -43,40 +46,45 @@ _PREFIX = "tag:yaml.org,2002:"
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 Path_: TypeAlias = "tuple[str | int, ...]"
 
-_PARSER: Any = getattr(yaml, "CParser", None)
+
+class Slow(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer, BaseResolver):
+    """Reads YAML without libyaml."""
+
+    def __init__(self, text: str) -> None:
+        yaml.reader.Reader.__init__(self, text)
+        yaml.scanner.Scanner.__init__(self)
+        yaml.parser.Parser.__init__(self)
+        yaml.composer.Composer.__init__(self)
+        BaseResolver.__init__(self)
 
 
-def _loader() -> Any:  # noqa: ANN401 - a class of PyYAML, with libyaml where it is there
-    if _PARSER is not None:
+def _fast() -> Any:  # noqa: ANN401 - a class of PyYAML
+    """Return what reads YAML with libyaml, ten times as fast; the other one where it is not there."""
+    try:
+        parser: Any = importlib.import_module("yaml.cyaml").CParser
+    except ImportError:
+        return Slow
 
-        class Fast(_PARSER, BaseResolver):  # type: ignore[misc]
-            def __init__(self, text: str) -> None:
-                _PARSER.__init__(self, text)
-                BaseResolver.__init__(self)
-
-        return Fast
-
-    class Slow(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer, BaseResolver):
+    class Fast(parser, BaseResolver):  # type: ignore[misc]
         def __init__(self, text: str) -> None:
-            yaml.reader.Reader.__init__(self, text)
-            yaml.scanner.Scanner.__init__(self)
-            yaml.parser.Parser.__init__(self)
-            yaml.composer.Composer.__init__(self)
+            parser.__init__(self, text)
             BaseResolver.__init__(self)
 
-    return Slow
+    return Fast
 
 
-_Loader = _loader()
+_Loader = _fast()
 for _name, _pattern, _first in PLAIN_TAGS:
-    _Loader.add_implicit_resolver(_PREFIX + _name, re.compile(f"(?:{_pattern.pattern})\\Z"), _first)
+    for _reader in {_Loader, Slow}:
+        _reader.add_implicit_resolver(_PREFIX + _name, re.compile(f"(?:{_pattern.pattern})\\Z"), _first)
 
 
 @dataclass(frozen=True)
 class Document:
     """One file as it was read: its plain value, the text, its tree with marks, and the line of each key and item.
 
-    `lines` are by path: ("m2m_clients", "exporter", "owner"). Lines count from 1.
+    `lines` are by path: ("m2m_clients", "exporter", "owner"). Lines count from 1. `before` is a byte order mark, where
+    the file begins with one; marks of the tree are places in `text`, without it.
     """
 
     name: str
@@ -84,6 +92,7 @@ class Document:
     value: Value
     root: Any
     lines: Mapping[Path_, int] = field(default_factory=dict)
+    before: str = ""
 
     def line(self, path: Path_) -> int:
         """Return the line of a value, or of the nearest that holds it."""
@@ -111,6 +120,8 @@ def read_file(path: Path, name: str) -> Document:
 
 def read_text(text: str, name: str) -> Document:
     """Read the text of one file. Raises DeclarationError with file and line."""
+    before = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
+    text = text.removeprefix(before)
     try:
         _refuse(text, name)
         root = _Loader(text).get_single_node()
@@ -121,7 +132,7 @@ def read_text(text: str, name: str) -> Document:
         raise DeclarationError(f"{name}, line {line}: a character stands there that YAML does not allow") from None
     lines: dict[Path_, int] = {}
     value = None if root is None else _value(root, (), lines, name)
-    return Document(name, text, value, root, lines)
+    return Document(name, text, value, root, lines, before)
 
 
 def _refuse(text: str, name: str) -> None:

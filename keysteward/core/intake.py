@@ -282,7 +282,7 @@ class _Intake:
         method = item.settings.method
         where = self._managed_at(item.client_id, item.remote_id)
         own = item.client_id if item.client_id not in self.declared else None
-        name = self.names.give(item.client_id, "client", own=own)
+        name = self.names.give(self.called(thing), "client", own=own)
         machine = MACHINE_GRANT in item.settings.grants and not item.interactive and not where
         common: dict[str, Any] = {"purpose": _clean(item.settings.description or "") or IMPORTED}
         if method != "client_secret":
@@ -305,7 +305,7 @@ class _Intake:
 
     def _key(self, thing: Thing, key: ObservedSecret) -> Draft:
         can, item = self.target.key_capabilities or NO_KEYS, thing.object
-        name = self.names.give(key.name or f"{item.label or item.client_id}-key", "key")
+        name = self.names.give(key.name or f"{self.called(thing)}-key", "key")
         expires = key.expires_at.date() if key.expires_at is not None else self.choices.today + LONGEST_KEY_LIFE
         if key.expires_at is None:
             self.guessed.append(name)
@@ -367,14 +367,20 @@ class _Intake:
         text = thing.object.tags.get(by.removeprefix(ATTRIBUTE), "") if tagged else GROUPS[by](thing, self)
         return readable(text).lower() or OTHER
 
+    def called(self, thing: Thing) -> str:
+        """Return what people call a thing: where a target assigns client_ids itself, its label."""
+        item, assigned = thing.object, self.target.capabilities.assigns_client_id
+        if thing.key is not None:
+            return thing.key.name or item.label or item.client_id
+        return (item.label if assigned else "") or item.client_id
+
     def audience_of(self, thing: Thing) -> str:
         """Return the resource server of a thing's first scope."""
         return next((self.servers[name] for name in sorted(_scopes(thing)) if name in self.servers), "")
 
 
-def _prefix(thing: Thing, _: _Intake) -> str:
-    text = thing.key.name or thing.object.label or thing.object.client_id if thing.key else thing.object.client_id
-    return SEPARATORS.split(text.strip("-_./:@ "), maxsplit=1)[0]
+def _prefix(thing: Thing, made: _Intake) -> str:
+    return SEPARATORS.split(made.called(thing).strip("-_./:@ "), maxsplit=1)[0]
 
 
 def _kind(thing: Thing, _: _Intake) -> str:
