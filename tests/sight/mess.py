@@ -7,16 +7,19 @@ own runs, over six weeks. The same seed makes the same company, but for its secr
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import NamedTuple
+from unittest import mock
 
 from keysteward import Allowed, ApiKey, Governed, M2MClient, ResourceServer, RotationSchedule, Stack
 from keysteward.cli.looking import look
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import preview
 from keysteward.cli.running import carry_out
+from keysteward.core.brake import ALLOW_ENDING
 from keysteward.core.checking import check
 from keysteward.core.drift import Drift, drift
 from keysteward.core.findings import Kind
@@ -140,6 +143,14 @@ class Mess:
         results = carry_out(opened, reader, planned, "up", 1)
         assert [result for result in results if result.outcome in BAD] == []
         assert planned.failures == ()
+
+    def prune(self) -> None:
+        """End what is not declared any more, and see that it failed at nothing."""
+        opened = Opened(self.stack, self.owners)
+        reader = opened.session("reader")
+        with mock.patch.dict(os.environ, {ALLOW_ENDING: "9"}):
+            results = carry_out(opened, reader, preview(opened, reader, prune=True), "up", 1)
+        assert [result for result in results if result.outcome in BAD] == []
 
     def look(self) -> Drift:
         """Look at everything, in a new process with the reader's rights."""

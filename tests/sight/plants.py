@@ -74,6 +74,29 @@ def a_client_with_a_mark_that_no_stack_of_ours_can_have(mess: Mess) -> Expected:
     return Expected(Kind.ELSEWHERE, "corp: below")
 
 
+def _ended(mess: Mess, name: str) -> None:
+    """Remove it and end it by a run; what its target had then is given back, as from a backup."""
+    item, secrets = mess.held(name), list(mess.held(name).secrets)
+    target = next(t for t in mess.targets if item in t.objects.values())
+    del mess.declared[name]
+    mess.prune()
+    item.secrets = secrets
+    target.objects[item.remote_id] = item
+    mess.clock.advance(timedelta(hours=1))
+
+
+def a_client_that_was_ended_and_is_there_again(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    _ended(mess, name)
+    return Expected(Kind.UNRECORDED, _about(name))
+
+
+def a_key_that_was_ended_and_is_there_again(mess: Mess) -> Expected:
+    name = mess.pick("saas key")
+    _ended(mess, name)
+    return Expected(Kind.UNRECORDED, _about(name))
+
+
 def a_declaration_removed_and_nothing_ended(mess: Mess) -> Expected:
     name = mess.pick("corp")
     del mess.declared[name]
@@ -356,6 +379,8 @@ PLANTS: tuple[Plant, ...] = (
     a_client_that_nobody_uses,
     a_key_that_was_never_used,
     a_secret_ended_in_an_incident,
+    a_client_that_was_ended_and_is_there_again,
+    a_key_that_was_ended_and_is_there_again,
     an_owner_who_left,
     a_consumer_that_was_retired,
     an_import_that_nobody_took,
