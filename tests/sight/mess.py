@@ -23,7 +23,8 @@ from keysteward.core.brake import ALLOW_ENDING
 from keysteward.core.checking import check
 from keysteward.core.drift import Drift, drift
 from keysteward.core.findings import Kind
-from keysteward.core.ledger import Ledger, dump_ledger, load_ledger
+from keysteward.core.handles import reissue
+from keysteward.core.ledger import Ledger, State, dump_ledger, load_ledger
 from keysteward.core.models import Declaration, PermanentException, Transitional
 from keysteward.core.observed import Mark, Settings
 from keysteward.core.owners import Consumer, Owner, Owners
@@ -143,6 +144,12 @@ class Mess:
         results = carry_out(opened, reader, planned, "up", 1)
         assert [result for result in results if result.outcome in BAD] == []
         assert planned.failures == ()
+
+    def reissue(self, name: str) -> None:
+        """Give a credential another secret, and end the present one at once."""
+        self.rewrite(name, reissue(self.ledger(name), "leaked", at=self.clock.now))
+        self.up(name)
+        assert self.ledger(name).generations[-2].state is State.RETIRED
 
     def prune(self) -> None:
         """End what is not declared any more, and see that it failed at nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -95,6 +96,24 @@ def a_key_that_was_ended_and_is_there_again(mess: Mess) -> Expected:
     name = mess.pick("saas key")
     _ended(mess, name)
     return Expected(Kind.UNRECORDED, _about(name))
+
+
+def an_ended_secret_that_its_target_has_again(mess: Mess) -> Expected:
+    name = mess.pick("saas")
+    old = copy.copy(mess.secret(name))
+    mess.reissue(name)
+    mess.held(name).secrets.append(old)
+    mess.clock.advance(timedelta(hours=1))
+    return Expected(Kind.EXTRA_SECRET, _about(name))
+
+
+def an_ended_key_that_its_target_has_again(mess: Mess) -> Expected:
+    name = mess.pick("cloud key")
+    old = copy.copy(mess.secret(name))
+    mess.reissue(name)
+    mess.held(name).secrets.append(old)
+    mess.clock.advance(timedelta(hours=1))
+    return Expected(Kind.EXTRA_SECRET, _about(name))
 
 
 def a_declaration_removed_and_nothing_ended(mess: Mess) -> Expected:
@@ -352,6 +371,27 @@ def no_run_for_ten_days(mess: Mess) -> Expected:
     return Expected(Kind.NO_RUN, STACK)
 
 
+def _beat(mess: Mess, at: object) -> None:
+    text, version = mess.ledgers.documents[heartbeat_key(STACK)]
+    mess.ledgers.documents[heartbeat_key(STACK)] = (json.dumps({**json.loads(text), "at": at}), version)
+
+
+def a_heartbeat_that_is_no_time(mess: Mess) -> tuple[Expected, ...]:
+    _beat(mess, "yesterday")
+    return (Expected(Kind.NO_RUN, STACK),)
+
+
+def a_heartbeat_without_a_time_zone(mess: Mess) -> tuple[Expected, ...]:
+    _beat(mess, "2026-02-16T00:00:00")
+    return (Expected(Kind.NO_RUN, STACK),)
+
+
+def a_heartbeat_that_is_yet_to_come(mess: Mess) -> tuple[Expected, ...]:
+    """It would say for years that all is well."""
+    _beat(mess, (mess.clock.now + 1_000 * DAY).isoformat())
+    return (Expected(Kind.NO_RUN, STACK),)
+
+
 def an_allowance_that_ends_today_with_all_it_allowed(mess: Mess) -> tuple[Expected, ...]:
     mess.allow(mess.corp, "pilot-*", days=0)
     mess.client(mess.corp, "pilot-1")
@@ -381,6 +421,8 @@ PLANTS: tuple[Plant, ...] = (
     a_secret_ended_in_an_incident,
     a_client_that_was_ended_and_is_there_again,
     a_key_that_was_ended_and_is_there_again,
+    an_ended_secret_that_its_target_has_again,
+    an_ended_key_that_its_target_has_again,
     an_owner_who_left,
     a_consumer_that_was_retired,
     an_import_that_nobody_took,
@@ -426,6 +468,9 @@ PLANTS: tuple[Plant, ...] = (
 """All of them, in an order in which they can all be planted: a run notes what was used, and that there was a run."""
 
 SEVERAL: tuple[Callable[[Mess], tuple[Expected, ...]], ...] = (
+    a_heartbeat_that_is_no_time,
+    a_heartbeat_without_a_time_zone,
+    a_heartbeat_that_is_yet_to_come,
     an_adopted_client_made_again_under_its_name,
     an_allowance_that_ends_today_with_all_it_allowed,
     a_holder_that_has_no_room_for_another,
