@@ -80,7 +80,8 @@ def findings_now(w: World, planned: Plan) -> tuple[Finding, ...]:
     gone = list(_gone(w))
     later = [f for f in planned.findings if not (gone and f.kind is Kind.ENDED_ELSEWHERE)]
     late = [f for f in examine(w) if f.kind is Kind.OVERDUE and f not in later]
-    found = [*gone, *later, *late, *_there_again(w), *_changed(w, planned), *_never_issued(w, planned)]
+    found = [*gone, *later, *late, *_there_again(w)]
+    found += [*_enabled_again(w, planned), *_changed(w, planned), *_never_issued(w, planned)]
     stopped = planned.problem is not None and not any(f.severity is Severity.ERROR for f in found)
     if planned.problem is not None and stopped:
         found.append(Finding(Kind.BLOCKED, Severity.ERROR, w.identity, planned.problem.message))
@@ -115,6 +116,21 @@ def _there_again(w: World) -> Iterator[Finding]:
             message = f"generation {generation.number} was ended, and {where} has it again"
             mend = "find out how it came back; keysteward up ends it again"
             yield Finding(Kind.EXTRA_SECRET, Severity.ERROR, w.identity, message, mend)
+
+
+def _enabled_again(w: World, planned: Plan) -> Iterator[Finding]:
+    """Report what we disabled and somebody enabled, while it is to stay disabled."""
+    records = {record.key: record for record in w.ledger.objects} if w.ledger is not None else {}
+    stopped = w.ledger is not None and (w.ledger.suspended is not None or w.ledger.revoked is not None)
+    for step in planned.steps:
+        record = records.get(step.object) if step.do is Do.SUSPEND and step.object is not None else None
+        if record is not None and record.suspended:
+            severity = Severity.ERROR if stopped else Severity.WARNING
+            message = (
+                f"{record.noun} at target {record.target} was enabled again, and not by a step of ours ({step.why})"
+            )
+            mend = "find out who enabled it; keysteward up disables it again"
+            yield Finding(Kind.CHANGED, severity, w.identity, message, mend)
 
 
 def _never_issued(w: World, planned: Plan) -> Iterator[Finding]:

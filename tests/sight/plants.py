@@ -11,6 +11,7 @@ from datetime import timedelta
 from mess import DAY, STACK, Expected, Mess
 
 from keysteward.core.findings import Kind
+from keysteward.core.handles import revoke, suspend
 from keysteward.core.heartbeat import heartbeat_key
 from keysteward.core.ledger import Blocked, age
 from keysteward.core.models import M2MClient, PermanentException
@@ -392,6 +393,31 @@ def a_heartbeat_that_is_yet_to_come(mess: Mess) -> tuple[Expected, ...]:
     return (Expected(Kind.NO_RUN, STACK),)
 
 
+def a_suspended_client_enabled_in_the_console(mess: Mess) -> tuple[Expected, ...]:
+    name = mess.pick("saas")
+    mess.rewrite(name, suspend(mess.ledger(name), mess.clock.now, "an incident"))
+    mess.up(name)
+    mess.held(name).enabled = True
+    return Expected(Kind.CHANGED, _about(name)), Expected(Kind.SUSPENDED, _about(name))
+
+
+def a_suspended_key_enabled_in_the_console(mess: Mess) -> tuple[Expected, ...]:
+    name = mess.pick("cloud key")
+    mess.rewrite(name, suspend(mess.ledger(name), mess.clock.now, "an incident"))
+    mess.up(name)
+    mess.secret(name).enabled = True
+    return Expected(Kind.CHANGED, _about(name)), Expected(Kind.SUSPENDED, _about(name))
+
+
+def a_revoked_client_enabled_in_the_console(mess: Mess) -> tuple[Expected, ...]:
+    name = mess.pick("corp")
+    item = mess.held(name)
+    mess.rewrite(name, revoke(mess.ledger(name), mess.clock.now, "leaked"))
+    mess.up(name)
+    item.enabled = True
+    return Expected(Kind.CHANGED, _about(name)), Expected(Kind.REVOKED, _about(name))
+
+
 def an_allowance_that_ends_today_with_all_it_allowed(mess: Mess) -> tuple[Expected, ...]:
     mess.allow(mess.corp, "pilot-*", days=0)
     mess.client(mess.corp, "pilot-1")
@@ -468,6 +494,9 @@ PLANTS: tuple[Plant, ...] = (
 """All of them, in an order in which they can all be planted: a run notes what was used, and that there was a run."""
 
 SEVERAL: tuple[Callable[[Mess], tuple[Expected, ...]], ...] = (
+    a_suspended_client_enabled_in_the_console,
+    a_suspended_key_enabled_in_the_console,
+    a_revoked_client_enabled_in_the_console,
     a_heartbeat_that_is_no_time,
     a_heartbeat_without_a_time_zone,
     a_heartbeat_that_is_yet_to_come,
