@@ -304,12 +304,15 @@ def _shared(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
                 where.setdefault(secret.fingerprint, {})[f"{words} at target {thing.target}"] = owner
     for key, held in seen.delivered.items():
         for entry in (held.current, held.previous):
-            known = where.get(entry.fingerprint) if entry is not None else None
-            if known is not None and held.identity is not None and held.identity not in known.values():
+            if entry is None or held.identity is None:
+                continue
+            known = where.setdefault(entry.fingerprint, {})
+            if held.identity not in known.values():
                 known[f"the document of {held.identity} in {key}"] = held.identity
     for places in where.values():
         if len(places) > 1:
-            subject = next((owner for owner in places.values() if owner in seen.credentials), min(places.values()))
+            ours = (owner for owner in places.values() if owner in seen.credentials)
+            subject = min(ours, default=min(places.values()))
             message = f"one secret is in {len(places)} places: {', '.join(sorted(places))}"
             mend = "give each a secret of its own: keysteward reissue NAME --reason TEXT, or the target's console"
             yield Finding(Kind.SHARED_SECRET, Severity.ERROR, subject, message, mend)

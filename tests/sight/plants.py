@@ -418,6 +418,16 @@ def a_revoked_client_enabled_in_the_console(mess: Mess) -> tuple[Expected, ...]:
     return Expected(Kind.CHANGED, _about(name)), Expected(Kind.REVOKED, _about(name))
 
 
+def one_value_in_the_documents_of_two(mess: Mess) -> tuple[Expected, ...]:
+    """At a target that shows no values: consumers of both read the same secret."""
+    names = sorted(mess.pick("saas") for _ in range(2))
+    stores = [mess.vault if f"apps/{name}" in mess.vault.documents else mess.files for name in names]
+    first, second = (store.documents[f"apps/{name}"] for name, store in zip(names, stores, strict=True))
+    entry, value, about = second["current"]
+    second["current"] = (replace(entry, fingerprint=first["current"][0].fingerprint), value, about)
+    return Expected(Kind.SHARED_SECRET, _about(names[0])), Expected(Kind.UNDELIVERED, _about(names[1]))
+
+
 def an_allowance_that_ends_today_with_all_it_allowed(mess: Mess) -> tuple[Expected, ...]:
     mess.allow(mess.corp, "pilot-*", days=0)
     mess.client(mess.corp, "pilot-1")
@@ -494,6 +504,7 @@ PLANTS: tuple[Plant, ...] = (
 """All of them, in an order in which they can all be planted: a run notes what was used, and that there was a run."""
 
 SEVERAL: tuple[Callable[[Mess], tuple[Expected, ...]], ...] = (
+    one_value_in_the_documents_of_two,
     a_suspended_client_enabled_in_the_console,
     a_suspended_key_enabled_in_the_console,
     a_revoked_client_enabled_in_the_console,
