@@ -43,6 +43,12 @@ class _Look:
     def targets(self) -> dict[str, TargetSight]:
         """List every target of the stack, and those that only ledgers name."""
         found = {}
+        for ledger in (*self.snapshot.ledgers.values(), *self.snapshot.server_ledgers.values()):
+            try:
+                if ledger.closed is None:
+                    self.snapshot.sources.complete(ledger)
+            except KeystewardError as error:
+                self.failures[str(error)] = None
         for name in sorted(self.session.targets):
             try:
                 view = self.snapshot.target(name)
