@@ -317,7 +317,9 @@ CLIENT: Final[Mapping[str, Words]] = {
         "`True`: two clients take turns (strategy E); the second is `<client_id>-2`",
         wrong=lambda: stack(client(alternate_clients=True)),
     ),
-    "adopt": Words("remote id or client_id of a client that exists; at first only the mark is written"),
+    "adopt": Words(
+        "remote id or client_id of a client that exists; only the mark is written, what is not declared stays"
+    ),
 }
 
 SECRET: Final[Mapping[str, Words]] = {

@@ -23,12 +23,18 @@ _CHANGED = ("owner", "reviewed")
 
 def files_named_in(root: Path, sources: Iterable[Path]) -> list[Path]:
     """Return the catalog files that Python files read; all below `stacks` where one computes the name of its folder."""
-    folders = [folder for source in sources for folder in catalog_folders(source)]
     found: dict[Path, None] = {}
-    for folder in [FOLDER if folder is None else folder for folder in folders]:
-        if (root / folder).is_dir():
-            found.update(dict.fromkeys(catalog_files(root, folder)))
+    for folder in folders_named_in(root, sources):
+        if folder.is_dir():
+            found.update(dict.fromkeys(catalog_files(root, str(folder.relative_to(root)))))
     return list(found)
+
+
+def folders_named_in(root: Path, sources: Iterable[Path]) -> list[Path]:
+    """Return the folders that Python files read as catalogs; `stacks` where one computes the name of its folder."""
+    named = [FOLDER if folder is None else folder for source in sources for folder in catalog_folders(source)]
+    folders = [(root / folder).resolve() for folder in dict.fromkeys(named)]
+    return [folder for folder in folders if folder.is_relative_to(root)]
 
 
 def places(file: Path) -> Iterator[Place]:

@@ -26,6 +26,7 @@ WHERE: Mapping[str, str] = {
     "revoke": "revoke:command",
     "lift": "lift:command",
     "offboard": "offboard:command",
+    "import": "importing:command",
     "attest": "attest:command",
     "reissue": "reissue:command",
     "deliver": "deliver:command",

@@ -36,11 +36,12 @@ def project_files(root: Path, module: str) -> list[Path]:
     Installed packages are left out, also those in an environment inside the project's folder.
     """
     outside = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)}
+    installed = tuple(f"{prefix}/" for prefix in {sys.prefix, sys.base_prefix, *map(str, outside)})
     files: dict[Path, None] = {}
     named = sorted(sys.modules.items(), key=lambda item: item[0] != module)
     for _, loaded in named:
         file = getattr(loaded, "__file__", None)
-        path = Path(file).resolve() if file else None
+        path = Path(file).resolve() if file and not file.startswith(installed) else None
         if path is None or path.suffix != ".py" or not path.is_relative_to(root.resolve()):
             continue
         if "site-packages" not in path.parts and not any(path.is_relative_to(folder) for folder in outside):

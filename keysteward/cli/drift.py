@@ -50,14 +50,25 @@ TEXTS: Mapping[Format, Callable[[Drift, Places], str]] = {
     Format.SARIF: drift_sarif,
 }
 
+SUFFIXES = {".json": Format.JSON, ".md": Format.MARKDOWN, ".sarif": Format.SARIF}
+"""How a file is written by the end of its name; any other is plain text."""
+
 
 def command(
     *,
     stack: StackOption = None,
-    form: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.TERMINAL,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="How it is written; to a file, as its suffix says without this.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file; say only what it comes to.")
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to a file (.json, .md, .sarif, .txt); say only what it comes to.",
+        ),
     ] = None,
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help=f"Exit with {FOUND} when something is as bad as this, or worse.")
@@ -66,22 +77,25 @@ def command(
     """Show what exists and is not declared, and whatever differs, is late, unused or without owner.
 
     Reads all targets and stores of the stack in bulk, and its ledgers, with the reader's credentials. Nothing is
-    changed. With --format sarif the findings that have a place in the repository are written for code scanning.
+    changed. As sarif the findings that have a place in the repository are written for code scanning. Several --output
+    are written from one look.
 
     Exit code 0: clean; 2: something is as bad as --fail-on, or worse; 1: an error, such as a target that cannot be
     read. What the others show is shown all the same.
     """
     form = Format.JSON if as_json else form
+    written = [(path, form or SUFFIXES.get(path.suffix, Format.TERMINAL)) for path in output or ()]
     opened = open_stack(stack, strict=False)
     found = drift(look(opened, opened.session("reader")))
     places = _places(opened, module_name(stack, Path.cwd()))
-    if output is not None:
-        _write(output, TEXTS[form](found, places))
-        say(f"{output}: {summary(found)}")
-    elif form is Format.TERMINAL:
+    for path, kind in written:
+        _write(path, TEXTS[kind](found, places))
+    if written:
+        say(f"{', '.join(str(path) for path, _ in written)}: {summary(found)}")
+    elif form in {None, Format.TERMINAL}:
         show(drift_lines(found, places))
     else:
-        typer.echo(TEXTS[form](found, places), nl=False)
+        typer.echo(TEXTS[form or Format.TERMINAL](found, places), nl=False)
     for failure in found.failures:
         say(f"error: {failure}")
     if found.failures:

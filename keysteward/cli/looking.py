@@ -103,10 +103,16 @@ class _Look:
                 )
 
     def strays(self) -> dict[str, Delivered]:
-        """Return what lies beside the places of the stack's stores and is no place of theirs."""
+        """Return what lies beside the places of the stack's stores and is no place of theirs.
+
+        A store that did not tell what its places hold is a failure, whatever else it tells.
+        """
         places = self.snapshot.delivered
+        self.failures.update((str(error), None) for error in self.snapshot.unread.values())
         found: dict[str, Delivered] = {}
         for name, store in sorted(self.session.stores.items()):
+            if name in self.snapshot.unread:
+                continue
             known = [key.partition(":")[2] for key in places if key.partition(":")[0] == name]
             try:
                 beside = sorted(set(store.neighbours(known)) - set(known))

@@ -23,9 +23,9 @@ _SUFFIX = ".jinja"
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A target or store: what a stack imports, what it is called there, and the variables of reader and runner.
+    """A target or store: what a stack imports, what it is called there, and the secrets of reader and runner.
 
-    A `role` is taken by the job's own identity, so that the forge holds no credential for it.
+    In `aws` a role is taken by the job's own identity, so that the forge holds no credential for it.
     """
 
     module: str
@@ -132,14 +132,8 @@ def _templates() -> Environment:
 
 
 def _context(choice: Choice) -> dict[str, object]:
+    """Return what the templates name."""
     target, store = TARGETS[choice.target], STORES[choice.store]
-    aws, vault = target.aws or store.aws, choice.store == "vault"
-    roles = f"keysteward-{choice.environment}"
-    oidc = [name for name, wanted in (("Vault", vault), ("AWS", aws)) if wanted]
-    takes_reader = "`AWS_ROLE_ARN`, a role that may take the reader's and no other"
-    takes_both = "`AWS_ROLE_ARN`, a role that may take the reader's and the runner's"
-    login = ["/ci/"] if oidc else []
-    guarded = [path for forge in choice.forges for path in _GUARDED[forge]]
     seed = int.from_bytes(hashlib.sha256(choice.identity.encode()).digest()[:4], "big")
     return {
         "organisation": choice.organisation,
@@ -152,34 +146,40 @@ def _context(choice: Choice) -> dict[str, object]:
         "store": choice.store,
         "github": "github" in choice.forges,
         "gitlab": "gitlab" in choice.forges,
-        "vault": vault,
-        "aws": aws,
         "local": choice.store == "local",
-        "boto3": aws,
-        "oidc": " and ".join(oidc),
-        "readers": target.reader,
-        "runners": (*target.reader, *target.runner),
-        "vault_read": f"VAULT_READER={roles}-reader",
-        "vault_write": f"VAULT_READER={roles}-reader VAULT_RUNNER={roles}-runner",
         "runner": "[self-hosted, keysteward]" if choice.store == "local" else "ubuntu-latest",
         "imports": list(_imports([target, store])),
         "ledgers": {"local": "secrets.ledgers()"}.get(choice.store, 'secrets.ledgers("keysteward")'),
-        "github_read": [
-            *(f"secret `{name}`" for name in target.reader),
-            *(["variable " + takes_reader] if aws else []),
-        ],
-        "github_write": [
-            *(f"secret `{name}`" for name in (*target.reader, *target.runner)),
-            *(["variable " + takes_both] if aws else []),
-        ],
-        "gitlab_read": [*(f"`{name}`" for name in target.reader), *([takes_reader] if aws else [])],
-        "gitlab_write": [*(f"`{name}`" for name in (*target.reader, *target.runner)), *([takes_both] if aws else [])],
-        "guarded": sorted({"/requirements.txt", "/__main__.py", "/Pulumi.yaml", *guarded, *login}),
         "minute": 5 + seed % 50,
         "version": keysteward.__version__,
         "today": choice.today.isoformat(),
         "in_half_a_year": (choice.today + timedelta(days=170)).isoformat(),
         "in_a_year": (choice.today + timedelta(days=365)).isoformat(),
+        **_rights(choice, target, store),
+    }
+
+
+def _rights(choice: Choice, target: _Part, store: _Part) -> dict[str, object]:
+    """Return what the jobs log in with, and which files of theirs security approves."""
+    aws, vault = target.aws or store.aws, choice.store == "vault"
+    reader, both = target.reader, (*target.reader, *target.runner)
+    role = f"keysteward-{choice.environment}"
+    takes_reader = ("`AWS_ROLE_ARN`, a role that may take the reader's and no other",) if aws else ()
+    takes_both = ("`AWS_ROLE_ARN`, a role that may take the reader's and the runner's",) if aws else ()
+    guarded = {path for forge in choice.forges for path in _GUARDED[forge]} | ({"/ci/"} if aws or vault else set())
+    return {
+        "aws": aws,
+        "vault": vault,
+        "oidc": " and ".join(name for name, wanted in (("Vault", vault), ("AWS", aws)) if wanted),
+        "readers": reader,
+        "runners": both,
+        "vault_read": f"VAULT_READER={role}-reader",
+        "vault_write": f"VAULT_READER={role}-reader VAULT_RUNNER={role}-runner",
+        "github_read": [*(f"secret `{name}`" for name in reader), *(f"variable {words}" for words in takes_reader)],
+        "github_write": [*(f"secret `{name}`" for name in both), *(f"variable {words}" for words in takes_both)],
+        "gitlab_read": [*(f"`{name}`" for name in reader), *takes_reader],
+        "gitlab_write": [*(f"`{name}`" for name in both), *takes_both],
+        "guarded": sorted({"/requirements.txt", "/__main__.py", "/Pulumi.yaml"} | guarded),
     }
 
 

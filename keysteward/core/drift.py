@@ -17,6 +17,7 @@ from keysteward.core.policy import outranked
 from keysteward.core.ports import Strategy
 from keysteward.core.schedule import parse_duration, show_duration
 from keysteward.core.sight import Seen, Thing, coverage, things
+from keysteward.core.stack import in_stack
 from keysteward.core.steps import Do, Plan
 from keysteward.core.world import World
 
@@ -225,10 +226,9 @@ def _secret_words(secret: ObservedSecret) -> str:
 def _scopes(seen: Seen) -> Iterator[Finding]:
     """Report scopes of the catalogues that are not declared: ours by their mark, and nobody's."""
     with_servers = {server.target for server in seen.stack.server_specs.values()}
-    prefix = f"{seen.stack.identity}/"
     for target, sight in seen.targets.items():
         for scope in sight.scopes if target in with_servers else ():
-            other = scope.mark is not None and not scope.mark.identity.startswith(prefix)
+            other = scope.mark is not None and not in_stack(seen.stack.identity, scope.mark.identity)
             declared = (target, scope.name) in seen.declared_scopes
             if scope.built_in or other or declared or seen.allowed(target, (scope.name, scope.remote_id)):
                 continue
@@ -242,11 +242,10 @@ def _scopes(seen: Seen) -> Iterator[Finding]:
 
 
 def _strays(seen: Seen) -> Iterator[Finding]:
-    prefix = f"{seen.stack.identity}/"
     for key, held in sorted(seen.strays.items()):
         identity = held.identity or ""
         known = seen.credentials.get(identity)
-        if not identity.startswith(prefix) or (
+        if not in_stack(seen.stack.identity, identity) or (
             known is not None and known.ledger is not None and _has(known.ledger, key)
         ):
             continue

@@ -74,7 +74,7 @@ class ObservedObject:
 
     `holder` is what it is in the vendor's word ("organization", "IAM user", "usage plan"), "" for a client: an account
     that holds keys of several credentials and of others; `within` is the holder it belongs to, `label` its name.
-    `built_in` says that the target made it for itself.
+    `built_in` says that the target made it for itself. `tags` are what people noted on it, by their own names.
     """
 
     remote_id: str
@@ -89,6 +89,7 @@ class ObservedObject:
     within: str | None = None
     label: str = ""
     built_in: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def interactive(self) -> bool:

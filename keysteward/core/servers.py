@@ -19,6 +19,7 @@ from keysteward.core.ledger import LEDGER_FORMAT, Executed, Logged
 from keysteward.core.observed import Mark, ObservedScope
 from keysteward.core.ports import ScopeWant
 from keysteward.core.spec import ServerSpec
+from keysteward.core.stack import in_stack
 from keysteward.core.steps import Problem
 
 
@@ -161,7 +162,7 @@ def plan_server(w: ServerWorld) -> ServerPlan:
 
 
 def _of_stack(owner: str | None, stack: str) -> bool:
-    return owner is not None and owner.startswith(f"{stack}/")
+    return owner is not None and in_stack(stack, owner)
 
 
 def _put(w: ServerWorld, spec: ServerSpec, name: str, description: str) -> ScopeStep | Problem | None:

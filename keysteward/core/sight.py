@@ -16,14 +16,14 @@ from keysteward.core.findings import Finding
 from keysteward.core.governed import GovernedSet
 from keysteward.core.holders import expired, read_name
 from keysteward.core.inventory import Coverage, Standing
-from keysteward.core.ledger import RELEASED, Ledger, State
+from keysteward.core.ledger import RELEASED, Ledger, ObjectRecord, State
 from keysteward.core.models import Allowed
 from keysteward.core.observed import Delivered, ObservedObject, ObservedScope, ObservedSecret
 from keysteward.core.owners import Owners
 from keysteward.core.policy import Life
 from keysteward.core.servers import ServerLedger
 from keysteward.core.spec import ServerSpec, Spec
-from keysteward.core.stack import Stack
+from keysteward.core.stack import Stack, in_stack
 from keysteward.core.usage import Usage
 
 MACHINE_GRANT = "client_credentials"
@@ -76,14 +76,30 @@ class Seen:
 
     @cached_property
     def owners_of_objects(self) -> Mapping[tuple[str, str], str]:
-        """Identities by target and remote id of the clients that open ledgers name; adopted ones by either id."""
+        """Identities by target and remote id of the clients that open ledgers name."""
         found: dict[tuple[str, str], str] = {}
         for item in self.credentials.values():
-            for record in item.ledger.objects if item.ledger is not None and item.ledger.closed is None else ():
-                if not record.deleted and not record.holder:
-                    found[record.target, record.remote_id or record.client_id] = item.identity
-            if item.spec is not None and item.spec.adopt is not None and not item.spec.key:
-                found.setdefault((item.spec.target, item.spec.adopt), item.identity)
+            for record in _records(item):
+                if record.remote_id is not None:
+                    found[record.target, record.remote_id] = item.identity
+        return found
+
+    @cached_property
+    def owners_of_names(self) -> Mapping[tuple[str, str], str]:
+        """Identities by target and client_id, or other id, of clients whose remote id no ledger knows yet.
+
+        They are under way, or to be adopted. Once a ledger names a client by its id, its client_id says nothing: who
+        can delete a client can make another of that name.
+        """
+        found: dict[tuple[str, str], str] = {}
+        for item in self.credentials.values():
+            records = _records(item)
+            found.update({(r.target, r.client_id): item.identity for r in records if r.remote_id is None})
+            spec = item.spec
+            if spec is None or spec.adopt is None or spec.key:
+                continue
+            if not any(r.target == spec.target and r.remote_id is not None for r in records):
+                found.setdefault((spec.target, spec.adopt), item.identity)
         return found
 
     @cached_property
@@ -172,18 +188,26 @@ def things(seen: Seen) -> Iterator[Thing]:
 
 
 def _client(seen: Seen, target: str, item: ObservedObject) -> Thing:
-    known = seen.owners_of_objects
-    identity = known.get((target, item.remote_id)) or known.get((target, item.client_id))
+    names = seen.owners_of_names
+    identity = seen.owners_of_objects.get((target, item.remote_id))
+    identity = identity or names.get((target, item.client_id)) or names.get((target, item.remote_id))
     if identity is not None:
         return Thing(target, item, None, _ours(seen, identity), identity)
     if item.mark is not None:
-        own = item.mark.identity in seen.credentials or item.mark.identity.startswith(f"{seen.stack.identity}/")
-        standing = _ours(seen, item.mark.identity) if own else Standing.ELSEWHERE
-        return Thing(target, item, None, standing, item.mark.identity)
+        return _marked(seen, target, item, item.mark.identity)
     if item.built_in and MACHINE_GRANT not in item.settings.grants:
         return Thing(target, item, None, Standing.BUILT_IN)
     allowance = seen.allowed(target, (item.client_id, item.remote_id))
     return Thing(target, item, None, Standing.ALLOWED if allowance else Standing.UNMANAGED, allowance=allowance)
+
+
+def _marked(seen: Seen, target: str, item: ObservedObject, identity: str) -> Thing:
+    """Return what carries a mark and is named by no ledger: beside one that is open it is a copy, and nobody's."""
+    known = seen.credentials.get(identity)
+    if known is not None and known.ledger is not None and known.ledger.closed is None:
+        return Thing(target, item, None, Standing.UNDECLARED)
+    own = known is not None or in_stack(seen.stack.identity, identity)
+    return Thing(target, item, None, _ours(seen, identity) if own else Standing.ELSEWHERE, identity)
 
 
 def _key(seen: Seen, target: str, item: ObservedObject, secret: ObservedSecret) -> Thing:
@@ -198,9 +222,17 @@ def _key(seen: Seen, target: str, item: ObservedObject, secret: ObservedSecret) 
         return Thing(target, item, secret, Standing.ALLOWED, allowance=allowance)
     name = read_name(secret)
     if name is not None:
-        own = name.identity.startswith(f"{seen.stack.identity}/")
+        own = in_stack(seen.stack.identity, name.identity)
         return Thing(target, item, secret, Standing.UNDECLARED if own else Standing.ELSEWHERE, name.identity)
     return Thing(target, item, secret, Standing.UNMANAGED)
+
+
+def _records(item: Examined) -> list[ObjectRecord]:
+    """Return the clients of a credential, as its open ledger has them."""
+    ledger = item.ledger
+    if ledger is None or ledger.closed is not None:
+        return []
+    return [record for record in ledger.objects if not record.deleted and not record.holder]
 
 
 def _ours(seen: Seen, identity: str) -> Standing:

@@ -18,7 +18,7 @@ from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, 
 from keysteward.core.ports import Fingerprint, LedgerStore, Store, Target
 from keysteward.core.servers import ServerLedger, load_server_ledger
 from keysteward.core.spec import ServerSpec, Spec
-from keysteward.core.stack import second_client_id
+from keysteward.core.stack import in_stack, second_client_id
 from keysteward.core.world import TOLERATED_SKEW, Extent, Found, Self, View, World
 
 LEDGERS = "ledgers"
@@ -170,6 +170,7 @@ class Snapshot:
         self.extent = extent
         self.only = only
         self.lenient = only is not None
+        self.unread: dict[str, KeystewardError] = {}
         self.sources = sources
         self.specs = dict(specs)
         self.runner = runner
@@ -221,6 +222,8 @@ class Snapshot:
         servers: dict[str, ServerLedger] = {}
         for key, stored in self.sources.ledgers.list(f"{LEDGERS}/{self.stack}/").items():
             identity = key.removeprefix(f"{LEDGERS}/")
+            if not in_stack(self.stack, identity):
+                continue  # of a stack whose identity begins with ours
             if stored.document is None or (self.only is not None and identity not in self.only):
                 continue
             if stored.document.get("kind") == SERVER_KIND:
@@ -237,7 +240,7 @@ class Snapshot:
     def _read_delivered(self) -> dict[str, Delivered]:
         places = {p.key: p for spec in self.specs.values() for p in spec.places}
         places.update((p.key, p) for ledger in self.ledgers.values() if not ledger.closed for p in ledger.places)
-        return read_delivered(self.sources.stores, places.values(), lenient=self.lenient)
+        return read_delivered(self.sources.stores, places.values(), lenient=self.lenient, unread=self.unread)
 
     def world(self, identity: str, spec: Spec | None) -> World:
         """Return the world of one credential."""
@@ -329,7 +332,8 @@ class Snapshot:
         """Ask for places that were not known when the others were read in bulk."""
         missing = [place for key, place in places.items() if key not in self.delivered]
         if missing:
-            self.delivered.update(read_delivered(self.sources.stores, missing, lenient=self.lenient))
+            found = read_delivered(self.sources.stores, missing, lenient=self.lenient, unread=self.unread)
+            self.delivered.update(found)
 
     def undeclared(self) -> list[str]:
         """Return credentials with an open ledger that nothing declares; an old name of a declared one is declared."""
@@ -382,11 +386,16 @@ class Snapshot:
 
 
 def read_delivered(
-    stores: Mapping[str, Store], places: Iterable[Place], *, lenient: bool = False
+    stores: Mapping[str, Store],
+    places: Iterable[Place],
+    *,
+    lenient: bool = False,
+    unread: dict[str, KeystewardError] | None = None,
 ) -> dict[str, Delivered]:
     """Ask every store in bulk what it holds at these places; places of unknown stores are left out.
 
-    `lenient`: what a store that does not answer holds is unknown, so that a secret can still end at its target.
+    `lenient`: what a store that does not answer holds is unknown, so that a secret can still end at its target; why it
+    did not is kept in `unread`, by store.
     """
     by_store: dict[str, list[str]] = {}
     for place in places:
@@ -396,9 +405,11 @@ def read_delivered(
         if name in stores:
             try:
                 held = stores[name].delivered(paths)
-            except KeystewardError:
+            except KeystewardError as error:
                 if not lenient:
                     raise
+                if unread is not None:
+                    unread[name] = error
                 held = dict.fromkeys(paths, Delivered(unknown=True))
             found.update((f"{name}:{path}", held.get(path, NOTHING_DELIVERED)) for path in paths)
     return found

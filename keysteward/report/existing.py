@@ -11,7 +11,10 @@ from keysteward.core.sight import Thing
 
 
 def existing(thing: Thing, last_used: datetime | None) -> Entry:
-    """Return the entry of something that exists, as far as its target tells; nobody answers for it yet."""
+    """Return the entry of something that exists, as far as its target tells; nobody answers for it yet.
+
+    It is named as people there name it; the label of a key is its holder, that of a client its id where it has a name.
+    """
     item, key = thing.object, thing.key
     if key is not None:
         return Entry(
@@ -20,7 +23,7 @@ def existing(thing: Thing, last_used: datetime | None) -> Entry:
             standing=thing.standing,
             target=thing.target,
             identity=thing.identity,
-            label=item.label,
+            label=item.label or item.client_id,
             clients=(item.client_id,),
             key_ids=(key.id,),
             method="api_key",
@@ -34,12 +37,12 @@ def existing(thing: Thing, last_used: datetime | None) -> Entry:
             revoke=(by_hand(thing),),
         )
     return Entry(
-        name=item.client_id,
+        name=item.label or item.client_id,
         kind=kind_of(thing),
         standing=thing.standing,
         target=thing.target,
         identity=thing.identity,
-        label=item.label,
+        label=item.client_id if item.label else "",
         clients=(item.client_id,),
         purpose=item.settings.description or "",
         method=item.settings.method,

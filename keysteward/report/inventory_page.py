@@ -31,7 +31,6 @@ CALENDAR_DAYS: Final = 90
 SCRIPTS: Final = ("rows", "columns", "list", "details", "charts", "start")
 """The parts of the script, in the order in which they run."""
 
-_TITLES: Final = {True: "First look", False: "Credentials of {stack}"}
 _SENTENCES: Final = frozenset({"scopes", "optional_scopes", "reaches", "revoke", "delivered_to", "grants"})
 _WITHOUT_USE: Final = frozenset({"age_days", "enabled"})
 _ESCAPES: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
@@ -41,9 +40,8 @@ def inventory_page(inventory: Inventory) -> str:
     """Return the page."""
     made = _environment()
     style, script = _source("page.css"), _script()
-    first = inventory.stack is None
     return made.get_template("page.html").render(
-        title=plain(_TITLES[first].format(stack=inventory.stack)),
+        title=plain(_title(inventory)),
         at=f"{inventory.at:%Y-%m-%d %H:%M} UTC",
         failures=[plain(failure) for failure in inventory.failures],
         policy=_policy(style, script),
@@ -51,6 +49,13 @@ def inventory_page(inventory: Inventory) -> str:
         script=Markup(script),  # noqa: S704 - ours
         data=Markup(_island(_document(inventory))),  # noqa: S704 - escaped by _island
     )
+
+
+def _title(inventory: Inventory) -> str:
+    if inventory.stack is not None:
+        return f"Credentials of {inventory.stack}"
+    targets = sorted({entry.target for entry in inventory.entries})
+    return f"First look at {', '.join(targets)}" if targets else "First look"
 
 
 @cache

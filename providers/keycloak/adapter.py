@@ -33,7 +33,7 @@ from keysteward.providers.keycloak.jwks import with_key, without_key
 from keysteward.providers.keycloak.scopes import drop_scope, put_scope
 from keysteward.providers.material import new_material
 from keysteward.providers.once import once
-from keysteward.providers.references import check_reference
+from keysteward.providers.references import check_reference, resolve
 
 LONGEST_TEXT: Final = 255
 """Columns CLIENT_ID and DESCRIPTION hold 255 characters; a longer one is answered with status 500."""
@@ -124,6 +124,19 @@ class Keycloak:
     def token_url(self) -> str:
         """Where consumers get their tokens."""
         return f"{self.url}/realms/{quote(self.realm, safe='')}/{TOKEN_PATH}"
+
+    @property
+    def logs_in_as(self) -> frozenset[str]:
+        """The client_ids of this realm that `admin` and `reader` name: these are nothing to manage by themselves."""
+        found = set()
+        for reference in (self.admin, self.reader):
+            try:
+                value = resolve(reference, purpose=self.name).get_secret_value() if reference is not None else ""
+            except KeystewardError:
+                continue
+            if not value.startswith("master/") or self.realm == "master":
+                found.add(value.removeprefix("master/").partition(":")[0])
+        return frozenset(found - {""})
 
     def as_reader(self) -> Keycloak:
         """Return the same realm with the reader's credential; the administrator's when no reader is declared."""

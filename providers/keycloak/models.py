@@ -6,6 +6,7 @@ no repr; `observed` turns it into fingerprints.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -67,6 +68,11 @@ BUILT_IN_SCOPES: Final = frozenset(
     }
 )
 """Client scopes that every realm has from the start (26.7.5)."""
+
+TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}")
+"""Names of attributes that people give. Keycloak's own, and what holds secrets and keys, have dots in their names."""
+
+LONGEST_TAG: Final = 120
 
 IDENTITY: Final = "keysteward.identity"
 NONCE: Final = "keysteward.nonce"
@@ -193,7 +199,16 @@ class Client(_Marked):
             secrets=self._secrets(fingerprint),
             mark=self.mark,
             built_in=self.client_id in BUILT_IN_CLIENTS,
+            tags=self._tags(),
         )
+
+    def _tags(self) -> dict[str, str]:
+        """Return the attributes that people gave the client, short texts under plain names."""
+        return {
+            name: value
+            for name, value in self.attributes.items()
+            if TAG.fullmatch(name) and isinstance(value, str) and 0 < len(value) <= LONGEST_TAG
+        }
 
     def settings(self) -> Settings:
         """Return what the client may do."""

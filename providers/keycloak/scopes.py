@@ -35,7 +35,7 @@ def drop_scope(api: AdminApi, remote_id: str) -> None:
 def _change(api: AdminApi, found: models.Scope, want: ScopeWant) -> None:
     observed = found.observed()
     if (observed.name, observed.description, observed.mark) != (want.name, want.description, want.mark):
-        api.put_scope(found.id, _body(want))
+        api.put_scope(found.id, {**_changes(want), "protocol": found.protocol or "openid-connect"})
     if observed.audience != want.audience:
         ours = next((mapper for mapper in found.mappers if mapper.audience), None)
         if ours is None:
@@ -43,6 +43,11 @@ def _change(api: AdminApi, found: models.Scope, want: ScopeWant) -> None:
         else:
             config = {**ours.config, **_mapper(want)["config"], models.AUDIENCE_OF_CLIENT: ""}
             api.put_mapper(found.id, ours.id, {**_mapper(want), "id": ours.id, "name": ours.name, "config": config})
+
+
+def _changes(want: ScopeWant) -> dict[str, Any]:
+    """Return what a scope that exists gets: how it shows in tokens and at a consent stays as it is."""
+    return {"name": want.name, "description": want.description, "attributes": models.mark_attributes(want.mark)}
 
 
 def _body(want: ScopeWant) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from cli_project import OWNERS, Project
 
 from keysteward import Allowed, Owners
-from keysteward.core.errors import Unavailable
+from keysteward.core.errors import AccessDenied, Unavailable
 from keysteward.core.observed import Settings
 from keysteward.testing.memory import MemoryObject
 
@@ -92,6 +92,28 @@ def test_a_store_that_does_not_answer_is_an_error(settled: Project) -> None:
     assert "unknown" not in shown.out
 
 
+@pytest.mark.parametrize("refused", [("delivered",), ("delivered", "neighbours")])
+def test_a_store_that_refuses_the_reader_is_an_error_and_not_clean(settled: Project, refused: tuple[str, ...]) -> None:
+    def refuse(operation: str) -> None:
+        if operation in refused:
+            raise AccessDenied("secrets refuses the reader")
+
+    settled.store.before = refuse
+    shown = settled.run("drift")
+    assert (shown.code, "error: secrets refuses the reader" in shown.err) == (1, True)
+
+
+def test_a_reader_that_may_not_list_a_store_is_told_so_and_no_more(settled: Project) -> None:
+    def refuse(operation: str) -> None:
+        if operation == "neighbours":
+            raise AccessDenied("secrets may not be listed")
+
+    settled.store.before = refuse
+    shown = settled.run("drift")
+    assert shown.code == 0
+    assert "was not looked at: secrets may not be listed" in shown.out
+
+
 def test_an_owner_who_is_gone_is_found_and_stops_only_what_writes(settled: Project) -> None:
     settled.owners = Owners(teams={**OWNERS.teams, "team-billing": {"contact": "b@example.com", "state": "gone"}})
     settled.declare(*settled.stack.declarations)
@@ -145,3 +167,16 @@ def test_last_use_is_kept_when_the_target_has_forgotten_it(settled: Project) -> 
     settled.pass_time(days=60)
     assert ("unused", f"acme/demo/{NAME}") in kinds(settled)
     assert "last used 98 days ago" in settled.run("drift").out
+
+
+def test_several_files_are_written_from_one_look(settled: Project, tmp_path: Path) -> None:
+    before = len(settled.target.calls)
+    files = [tmp_path / name for name in ("drift.md", "drift.sarif", "drift.json", "drift.txt")]
+    shown = settled.run("drift", *(word for file in files for word in ("--output", str(file))))
+    assert (shown.code, shown.out, settled.target.calls[before:]) == (0, "", ["observe"])
+    markdown, sarif, document, text = (file.read_text(encoding="utf-8") for file in files)
+    assert markdown.startswith("<!-- keysteward drift -->")
+    assert json.loads(sarif)["version"] == "2.1.0"
+    assert json.loads(document)["clean"] is True
+    assert text.startswith("Drift of acme/demo")
+    assert settled.run("drift", "--output", str(tmp_path / "nowhere" / "drift.md")).code == 1

@@ -198,8 +198,7 @@ def test_a_first_look_can_be_narrowed_and_written_like_any_other(nowhere: Projec
     shown = nowhere.run("inventory", *realm, "--html", "look.html", "--name", "prod-realm")
     assert shown.code == 0, shown.err
     page = Path("look.html").read_text(encoding="utf-8")
-    assert "<title>First look</title>" in page
-    assert "prod-realm" in page
+    assert "<title>First look at prod-realm</title>" in page
     assert SECRET not in page
     table = nowhere.run("inventory", *realm)
     assert "etl" in table.out
@@ -257,7 +256,7 @@ def test_iam_users(nowhere: Project, aws_account: Account) -> None:
     assert answer.code == 0, answer.err
     found = listed(answer)
     assert list(found) == [made["AccessKeyId"]]
-    assert found[made["AccessKeyId"]]["clients"] == ["svc-billing"]
+    assert found[made["AccessKeyId"]]["label"] == "svc-billing"
     assert [f["rule"] for f in found[made["AccessKeyId"]]["findings"]] == ["KS010", "KS023"]
     assert made["SecretAccessKey"] not in answer.out + answer.err
 
@@ -282,7 +281,7 @@ def test_cognito(nowhere: Project, aws_account: Account) -> None:
     answer = nowhere.run("inventory", *look, "--reader=env:AWS_TARGETS_READER", "--json")
     assert answer.code == 0, answer.err
     [entry] = listed(answer).values()
-    assert made["ClientId"] in entry["clients"]
+    assert (entry["name"], entry["label"], entry["clients"]) == ("etl", made["ClientId"], [made["ClientId"]])
     assert entry["secrets"] == 1
     assert made["ClientSecret"] not in answer.out + answer.err
 

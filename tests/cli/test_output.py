@@ -18,7 +18,7 @@ from keysteward.core.errors import Rejected
 from keysteward.core.observed import Settings
 from keysteward.testing.memory import MemoryObject
 
-COMMANDS = ("preview", "up", "show", "revoke", "lift", "offboard", "reissue", "resolve", "doctor", "sandbox")
+COMMANDS = ("preview", "up", "show", "revoke", "lift", "offboard", "reissue", "resolve", "doctor", "sandbox", "init")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from cli_project import Project
+from cli_project import OWNERS, Project
 
-from keysteward import Limit
+from keysteward import Limit, Stack
 
 
 def test_a_removed_declaration_is_a_finding_that_says_what_prune_would_do(project: Project) -> None:
@@ -116,3 +116,18 @@ def test_what_may_be_in_use_needs_a_word_before_the_first_write(
     assert "must be a number of credentials" in project.run("up", "--yes", "--prune").err
     monkeypatch.setenv("KEYSTEWARD_ALLOW_ENDING", "1")
     assert project.run("up", "--yes", "--prune").code == 0
+
+
+def test_prune_leaves_a_stack_alone_whose_identity_begins_with_ours(project: Project) -> None:
+    project.declare(project.client())
+    below = Stack("acme/demo/eu", OWNERS, project.ledgers, [project.client("mailer")])
+    project.held.stack = below  # type: ignore[attr-defined]
+    assert project.run("up", "--yes").code == 0
+    project.held.stack = project.stack  # type: ignore[attr-defined]
+    project.run("up", "--yes")
+
+    assert "mailer" not in project.run("preview", "--prune").out
+    done = project.run("up", "--yes", "--prune")
+    assert (done.code, "mailer" in done.out) == (0, False)
+    assert {item.client_id for item in project.target.objects.values()} == {"billing-exporter", "mailer"}
+    assert "stray delivery" not in project.run("drift").out

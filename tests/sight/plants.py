@@ -61,6 +61,19 @@ def a_copy_of_our_client(mess: Mess) -> Expected:
     return Expected(Kind.COPIED_MARK, _about(name))
 
 
+def a_client_named_after_the_id_of_one_of_ours(mess: Mess) -> Expected:
+    """Whoever makes a client chooses its client_id, and an id is no secret."""
+    name = mess.held(mess.pick("corp")).remote_id
+    mess.client(mess.corp, name)
+    return Expected(Kind.UNMANAGED, f"corp: {name}")
+
+
+def a_client_with_a_mark_that_no_stack_of_ours_can_have(mess: Mess) -> Expected:
+    """A stack whose identity begins with ours is another one."""
+    mess.client(mess.corp, "below", mark=f"{STACK}/eu/below")
+    return Expected(Kind.ELSEWHERE, "corp: below")
+
+
 def a_declaration_removed_and_nothing_ended(mess: Mess) -> Expected:
     name = mess.pick("corp")
     del mess.declared[name]
@@ -330,6 +343,15 @@ def a_holder_that_has_no_room_for_another(mess: Mess) -> tuple[Expected, ...]:
     return Expected(Kind.CAP_FILLED, _about(name)), *[Expected(Kind.EXTRA_SECRET, _about(name))] * 4
 
 
+def an_adopted_client_made_again_under_its_name(mess: Mess) -> tuple[Expected, ...]:
+    """Adopted by its client_id, then deleted; somebody, or Terraform, makes another that is called the same."""
+    name = mess.pick("corp")
+    mess.change(name, adopt=mess.held(name).client_id)
+    old = mess.corp.objects.pop(mess.held(name).remote_id)
+    mess.client(mess.corp, old.client_id)
+    return Expected(Kind.MISSING, _about(name)), Expected(Kind.UNMANAGED, f"corp: {old.client_id}")
+
+
 PLANTS: tuple[Plant, ...] = (
     a_client_that_nobody_uses,
     a_key_that_was_never_used,
@@ -343,6 +365,8 @@ PLANTS: tuple[Plant, ...] = (
     a_client_of_another_stack,
     a_client_with_our_mark_in_no_ledger,
     a_copy_of_our_client,
+    a_client_named_after_the_id_of_one_of_ours,
+    a_client_with_a_mark_that_no_stack_of_ours_can_have,
     a_declaration_removed_and_nothing_ended,
     a_client_deleted_in_the_console,
     a_key_deleted_in_the_console,
@@ -377,6 +401,7 @@ PLANTS: tuple[Plant, ...] = (
 """All of them, in an order in which they can all be planted: a run notes what was used, and that there was a run."""
 
 SEVERAL: tuple[Callable[[Mess], tuple[Expected, ...]], ...] = (
+    an_adopted_client_made_again_under_its_name,
     an_allowance_that_ends_today_with_all_it_allowed,
     a_holder_that_has_no_room_for_another,
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from mess import Expected, Mess
-from plants import PLANTS, SEVERAL, Plant, an_unmanaged_key
+from plants import PLANTS, SEVERAL, Plant, a_copy_of_our_client, an_unmanaged_key
 
 SEED, OTHER_SEED = 1, 20_260_107
 
@@ -68,3 +68,9 @@ def test_what_exists_is_counted_by_how_it_stands(mess: Mess) -> None:
     an_unmanaged_key(mess)
     counted = {c.target: (c.declared, c.governed, c.allowed, c.others, c.unmanaged) for c in mess.look().coverage}
     assert counted == {"corp": (100, 0, 30, 30, 0), "saas": (111, 80, 20, 0, 1), "cloud": (40, 0, 20, 0, 0)}
+
+
+def test_a_copy_of_our_client_is_not_counted_as_ours(mess: Mess) -> None:
+    a_copy_of_our_client(mess)
+    (counted,) = (c for c in mess.look().coverage if c.target == "corp")
+    assert (counted.declared, counted.unmanaged) == (100, 1)

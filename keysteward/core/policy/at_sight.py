@@ -59,7 +59,7 @@ class _Sight:
         level = severity or (rule.client if self.key is None else rule.key) or Severity.NOTE
         return Finding(rule.kind, level, self.subject, message, mend, number)
 
-    def found(self, severity: Severity, message: str, mend: str, kind: Kind = Kind.POLICY) -> Finding:
+    def found(self, kind: Kind, severity: Severity, message: str, mend: str) -> Finding:
         """Return a finding that no rule for declarations has."""
         return Finding(kind, severity, self.subject, message, mend)
 
@@ -132,7 +132,7 @@ def _several(s: _Sight) -> Iterator[Finding]:
             message = f"{what} that work, the newest is {(s.now - max(made)).days} days old; {rule}"
             yield s.broken("KS012", message, mend, Severity.WARNING)
         else:
-            yield s.found(Severity.NOTE, f"{what} that work", mend, Kind.EXTRA_SECRET)
+            yield s.found(Kind.SEVERAL_SECRETS, Severity.NOTE, f"{what} that work", mend)
 
 
 def _disabled(s: _Sight) -> Iterator[Finding]:
@@ -140,7 +140,8 @@ def _disabled(s: _Sight) -> Iterator[Finding]:
     if not enabled and s.living:
         what = "and keeps its secrets" if s.key is None else "and has not ended"
         message = f"it is disabled {what}: whoever enables it makes them work again"
-        yield s.found(Severity.NOTE, message if s.key is None else message.replace("them", "it"), "delete it")
+        words = message if s.key is None else message.replace("them", "it")
+        yield s.found(Kind.LEFT_DISABLED, Severity.NOTE, words, "delete it when nobody misses it")
 
 
 def _key(s: _Sight) -> Iterator[Finding]:
@@ -179,11 +180,13 @@ def _grants(s: _Sight) -> Iterable[Finding]:
     for grant, why in OLD_GRANTS.items():
         if grant in s.settings.grants:
             mend = "turn it off; people log in at the identity provider, machines use client_credentials"
-            yield s.found(Severity.WARNING, why, mend)
+            yield s.found(Kind.OUTDATED_GRANT, Severity.WARNING, why, mend)
     if MACHINE_GRANT not in s.settings.grants:
         return
     for name, wanted in s.can.safeguards.items():
         value = s.settings.safeguards.get(name, wanted)
         if value != wanted:
             message = f"{name} is {value}; for a machine's client it should be {wanted}"
-            yield s.found(Severity.WARNING, message, f"see what its consumer needs, then set {name} to {wanted}")
+            yield s.found(
+                Kind.TOO_WIDE, Severity.WARNING, message, f"see what its consumer needs, then set {name} to {wanted}"
+            )

@@ -13,7 +13,7 @@ const TILES = {
   },
   ownerless: { title: "without owner", tone: "warning", fits: (r) => r.ownerless, stack: true },
   overdue: { title: "overdue or too old", tone: "warning", fits: (r) => r.overdue },
-  errors: { title: "with errors", tone: "error", fits: (r) => r.severity === "error" },
+  errors: { title: "with errors", tone: "error", fits: (r) => r.severity === "error", stack: true },
   warnings: { title: "with warnings", tone: "warning", fits: (r) => r.severity === "warning", first: true },
 };
 const SELECTS = {

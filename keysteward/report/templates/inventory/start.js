@@ -3,7 +3,9 @@ const lacks = { owner: "owner", environment: "environment", next: "next_rotation
 for (const [name, field] of Object.entries(lacks))
   if (!rows.some((row) => row[field])) byId("table").classList.add(`no-${name}`);
 if (new Set(rows.map((row) => row.target)).size < 2) byId("table").classList.add("one-target");
-if (!rows.some((row) => row.owner)) findingsBy = "rule";
+const owned = rows.some((row) => row.owner);
+if (!owned) findingsBy = "rule";
+byId("findings-by").hidden = !owned;
 
 rowHeight = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row")) || rowHeight;
 showTiles();
