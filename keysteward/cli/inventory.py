@@ -21,7 +21,7 @@ from keysteward.report.first_look import first_look
 from keysteward.report.inventory import inventory_csv, inventory_json
 from keysteward.report.inventory_page import inventory_page
 from keysteward.report.inventory_table import inventory_lines, summary_lines
-from keysteward.report.selection import Order, Selection
+from keysteward.report.selection import Order, Selection, is_word
 
 Targets = Annotated[
     list[str] | None,
@@ -72,6 +72,8 @@ def command(
     Exit code 0: listed; 1: an error, or a target that could not be read.
     """
     settings = list(context.args)
+    for word in finding or ():
+        _a_finding(word)
     if settings or _first(stack, target):
         _only_one(context, target)
         found, target = _first_look(str((target or [""])[0]), settings), None
@@ -90,6 +92,15 @@ def command(
         say(f"error: {failure}")
     if found.failures:
         raise typer.Exit(1)
+
+
+def _a_finding(word: str) -> None:
+    """Refuse a word that no finding has: an empty list would read as a clean one."""
+    if not is_word(word):
+        raise DeclarationError(
+            "--finding takes a kind of finding (docs/findings.md, such as unmanaged), a rule (keysteward explain lists "
+            "them), error, warning, note, or any"
+        )
 
 
 def _first(stack: str | None, target: list[str] | None) -> bool:

@@ -176,7 +176,10 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
         )
         if current.strategy is Strategy.BY_HAND:
             mend = f"restore the store, or {_make_one(w, current.target)}"
-        yield _find(w, Kind.UNDELIVERED, Severity.WARNING, f"no store holds generation {current.number}", mend)
+        message, severity = f"no store holds generation {current.number}", Severity.WARNING
+        if current.origin is Origin.ADOPTED:
+            message, severity = f"{message}, which was adopted: whoever uses it has it from elsewhere", Severity.NOTE
+        yield _find(w, Kind.UNDELIVERED, severity, message, mend)
 
 
 def _full(w: World, ledger: Ledger | None, record: ObjectRecord, found: ObservedObject) -> Iterable[Finding]:

@@ -85,7 +85,7 @@ def calendar_lines(calendar: Calendar) -> Iterable[RenderableType]:
 
 def _table(entries: Sequence[Entry]) -> Table:
     table = Table(box=None, padding=(0, 0, 0, 2), show_header=False)
-    for wraps in (False, False, False, True, False):
+    for wraps in (False, True, False, True, True):
         table.add_column(no_wrap=not wraps, overflow="fold")
     for entry in entries:
         occasion = entry.coming.occasion

@@ -73,19 +73,16 @@ def drift_text(drift: Drift, places: Places = NOWHERE) -> str:
 def _groups(drift: Drift) -> list[tuple[str, list[Finding]]]:
     """Return findings by what they are about, the stack or a target or store; the group with the worst one first."""
     groups: dict[str, list[Finding]] = {}
-    for finding in sorted(drift.findings, key=lambda f: (_ORDER.index(f.severity), *_order(drift.stack, f))):
-        group = drift.stack if _ours(drift.stack, finding) else finding.subject.partition(":")[0]
+    for finding in sorted(drift.findings, key=lambda f: (_ORDER.index(f.severity), f.subject)):
+        ours = finding.subject == drift.stack or finding.subject.startswith(f"{drift.stack}/")
+        group = drift.stack if ours else finding.subject.partition(":")[0]
         groups.setdefault(group, []).append(finding)
-    return list(groups.items())
+    return [(group, found if group == drift.stack else _by_kind(found)) for group, found in groups.items()]
 
 
-def _ours(stack: str, finding: Finding) -> bool:
-    return finding.subject == stack or finding.subject.startswith(f"{stack}/")
-
-
-def _order(stack: str, finding: Finding) -> tuple[str, str]:
-    """Keep what is told of one credential together, and at a target what is of one kind."""
-    return "" if _ours(stack, finding) else finding.kind.value, finding.subject
+def _by_kind(findings: Iterable[Finding]) -> list[Finding]:
+    """Put together what is of one kind: strangers are mended alike, while a credential of ours is one thing."""
+    return sorted(findings, key=lambda f: (_ORDER.index(f.severity), f.kind.value))
 
 
 def _same(finding: Finding) -> tuple[Severity, Kind, str]:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.inventory import Coverage, Entry, Inventory, Standing
+from keysteward.report.drift import percent
 from keysteward.report.findings import SEVERITIES, finding_lines
 from keysteward.report.plain import line, plain
 from keysteward.report.selection import SEVERITIES as RANKS
@@ -98,7 +99,7 @@ def _heading(target: str, entries: Sequence[Entry], covered: Coverage | None) ->
     share = ""
     if covered is not None and covered.total:
         share = f"  {covered.declared + covered.governed:,} of {covered.total:,} declared or governed"
-        share += f" ({covered.share:.0%})"
+        share += f" ({percent(covered.share)})"
     return line((target, "bold"), f"  {len(entries):,} listed", (share, "dim"))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.inventory import Entry, Inventory, Standing
 from keysteward.core.owners import UNASSIGNED
+from keysteward.core.policy import RULES
 
 NOBODY = "nobody"
 """The word for the owner of what has none."""
@@ -104,6 +105,12 @@ class Selection:
         return self.covers(finding.subject.partition(":")[0]) and (
             not self.findings or any(_is(finding, word) for word in self.findings)
         )
+
+
+def is_word(word: str) -> bool:
+    """Say whether some finding could be meant: by its kind, its rule, its severity, or any."""
+    kinds = {text for kind in Kind for text in (kind.value, kind.value.replace(" ", "-"))}
+    return word.casefold() in {*kinds, *(s.value for s in Severity), *(rule.casefold() for rule in RULES), "any"}
 
 
 def _any(text: str, patterns: Iterable[str]) -> bool:

@@ -59,7 +59,7 @@ def test_what_is_written_and_what_to_do_next(project: Project) -> None:
     )  # fmt: skip
     assert [line.strip() for line in answer.out.splitlines() if line.startswith("  ")][: len(written)] == written
     assert answer.out.splitlines()[-7:] == [
-        'Fill in what is marked "yours" in owners.yaml, stacks/prod_eu.py, stacks/prod_eu/credentials.yaml; then:',
+        'Fill in what is marked "yours" in owners.yaml, stacks/prod_eu/credentials.yaml, stacks/prod_eu.py; then:',
         "  cd new",
         "  python -m venv .venv && .venv/bin/pip install -r requirements.txt",
         "  .venv/bin/keysteward doctor     # says which credentials and rights are missing",

@@ -51,7 +51,7 @@ def test_it_lists_what_is_declared_and_what_is_not(stack: Project) -> None:
     assert shown.code == 0, shown.err
     assert shown.out.startswith("acme/demo: 2 credentials: 1 declared, 1 unmanaged\n")
     assert "oldest secret: 12 days (billing-exporter)" in shown.out
-    assert "1 of 2 declared or governed (50%)" in shown.out
+    assert "1 of 2 declared or governed (50 %)" in shown.out
     assert "legacy-etl" in shown.out
 
 
@@ -301,6 +301,19 @@ def test_every_kind_takes_its_own_settings_and_no_value_of_a_credential() -> Non
         for option in settings - {"--name"}:
             assert option in str(caught.value)
         assert "never as a value" in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["unmanged", "KS999", "bad"])
+def test_a_finding_that_there_is_not_is_no_empty_list(nowhere: Project, word: str) -> None:
+    wrong = nowhere.run("inventory", "--finding", word)
+    assert wrong.code == 1
+    assert wrong.err.startswith("error: --finding takes a kind of finding (docs/findings.md, such as unmanaged), ")
+
+
+def test_without_a_stack_the_first_look_is_named(nowhere: Project) -> None:
+    wrong = nowhere.run("inventory", "--finding", "review-overdue")
+    assert wrong.code == 1
+    assert "or look at one target without any: --target KIND with its settings (keycloak, workos" in wrong.err
 
 
 def test_what_is_missing_is_said_with_all_that_can_be_given(nowhere: Project) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bench_world import MINTING, NATIVE, STOCK, Company
 
 from keysteward.core.errors import Conflict, LeaseHeld
-from keysteward.core.findings import Kind
+from keysteward.core.findings import Kind, Severity
 from keysteward.core.handles import reissue
 from keysteward.core.ledger import Held, Ledger, Revoked
 from keysteward.core.models import ClientSecret, RotationSchedule
@@ -509,7 +509,7 @@ def test_adoption_writes_marks_only_and_later_rotates() -> None:
     assert made.target.calls.count("update") == 0
     assert item.mark is not None
     assert item.secrets[0].value == "old"
-    assert Kind.UNDELIVERED in kinds(made)
+    assert [f.severity for f in made.preview()[NAME].findings if f.kind is Kind.UNDELIVERED] == [Severity.NOTE]
     made.up()
     assert item.settings == Settings("client_secret")
     made.pass_time(days=90)

@@ -228,7 +228,7 @@ def test_the_table_begins_with_what_it_comes_to() -> None:
 
 def test_the_table_shows_each_target_and_its_credentials() -> None:
     shown = text_of(SMALL)
-    assert "corp  3 listed  1 of 2 declared or governed (50%)" in shown
+    assert "corp  3 listed  1 of 2 declared or governed (50 %)" in shown
     [etl] = [line for line in shown.splitlines() if line.startswith("✗ etl")]
     assert re.sub(" +", " ", etl) == "✗ etl client declared jo 97 d today 3 d KS002 overdue"
     [legacy] = [line for line in shown.splitlines() if line.startswith("! legacy")]

@@ -20,7 +20,8 @@ EXCEPTION, TRANSITIONAL, BOOTSTRAP = "permanent exception", "transitional", "boo
 def added(after: Declared) -> Iterator[Found]:
     """Yield what a credential brings that was not there before."""
     spec = after.spec
-    opens = f"it may use {listed(spec.scopes | spec.optional_scopes)} at {spec.target}"
+    scopes = spec.scopes | spec.optional_scopes
+    opens = f"it may use {listed(scopes) if scopes else 'no scope'} at {spec.target}"
     goes = f"is delivered to {listed(spec.delivery)} for {spec.consumer or 'nobody that is named'}"
     ends = f" until {shown(spec.expires)}" if spec.expires is not None else ""
     yield Found(Sort.ADDED, f"{spec.kind} added{ends}: {opens}, and {goes}")

@@ -220,7 +220,7 @@ function showCoverage() {
       "span",
       {},
       make("span", { class: "quiet" }, `${count(each.declared + each.governed)} of ${count(each.total)}  `),
-      `${(each.share * 100).toFixed(each.share < 1 && each.share > 0.99 ? 1 : 0)} %`,
+      `${Math.floor(each.share * 100 + 1e-9)} %`,
     );
     return make("div", { class: "cover" }, make("p", {}, make("b", {}, each.target), share), bar);
   });
