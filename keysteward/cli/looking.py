@@ -14,6 +14,7 @@ from keysteward.core.heartbeat import heartbeat_key
 from keysteward.core.ledger import Ledger
 from keysteward.core.observed import Delivered
 from keysteward.core.policy import Life
+from keysteward.core.servers import ServerLedger
 from keysteward.core.sight import Examined, Seen, TargetSight
 from keysteward.core.spec import Spec
 from keysteward.core.usage import Usage
@@ -43,7 +44,8 @@ class _Look:
     def targets(self) -> dict[str, TargetSight]:
         """List every target of the stack, and those that only ledgers name."""
         found = {}
-        for ledger in (*self.snapshot.ledgers.values(), *self.snapshot.server_ledgers.values()):
+        ledgers: list[Ledger | ServerLedger] = [*self.snapshot.ledgers.values(), *self.snapshot.server_ledgers.values()]
+        for ledger in ledgers:
             try:
                 if ledger.closed is None:
                     self.snapshot.sources.complete(ledger)
