@@ -33,6 +33,9 @@ INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT: Final = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
+BEYOND: Final = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
+"""An escape of a number that Unicode does not have."""
+
 PLAIN_TAGS: Final = (
     ("null", re.compile(r"~|null|Null|NULL|"), ["~", "n", "N", ""]),
     ("bool", re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")),
@@ -130,6 +133,10 @@ def read_text(text: str, name: str) -> Document:
     except yaml.YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise DeclarationError(f"{name}, line {line}: a character stands there that YAML does not allow") from None
+    except (OverflowError, ValueError):  # as the scanner meets an escape beyond Unicode
+        found = BEYOND.search(text)
+        line = text.count("\n", 0, found.start() if found else 0) + 1
+        raise DeclarationError(f"{name}, line {line}: an escape there is of no character that there is") from None
     lines: dict[Path_, int] = {}
     value = None if root is None else _value(root, (), lines, name)
     return Document(name, text, value, root, lines, before)
@@ -152,9 +159,20 @@ def _refuse(text: str, name: str) -> None:
             raise DeclarationError(f"{where}: anchors and aliases (& and *) are not taken; write the value out")
         if getattr(event, "tag", None) is not None:
             raise DeclarationError(f"{where}: tags (!) are not taken; write the plain value")
+        if not _is_text(getattr(event, "value", None) or ""):
+            raise DeclarationError(f"{where}: half a character stands there (\\ud800 to \\udfff); write it whole")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise DeclarationError(f"{where}: it is nested more than {DEEPEST} levels deep; that is no declaration")
+
+
+def _is_text(value: str) -> bool:
+    """Say whether a text can be written anywhere: an escape can make half of a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _sentence(error: yaml.MarkedYAMLError, text: str, name: str) -> str:

@@ -64,8 +64,13 @@ class _Look:
         """Examine what is declared and what is only recorded, each once."""
         stack = self.opened.stack
         lost, _ = self.opened.undeclared(self.session)
+        damaged = self.snapshot.damaged
+        self.failures.update((str(error), None) for error in damaged.values())
         pairs: list[tuple[str, Spec | None]] = [*stack.specs.items(), *((identity, None) for identity in lost)]
         for identity, spec in pairs:
+            if identity in damaged:
+                yield Examined(identity, spec, None)
+                continue
             try:
                 yield self._examined(self.snapshot.world(identity, spec), usage)
             except KeystewardError as error:
@@ -93,7 +98,7 @@ class _Look:
     def _servers(self) -> Iterator[Finding]:
         """Report resource servers with an open ledger that nobody declares, and those that differ or are stopped."""
         stack, (_, lost) = self.opened.stack, self.opened.undeclared(self.session)
-        for identity in (*stack.server_specs, *lost):
+        for identity in (i for i in (*stack.server_specs, *lost) if i not in self.snapshot.damaged):
             spec = stack.server_specs.get(identity)
             try:
                 item = plan_server(self.session, identity, spec)

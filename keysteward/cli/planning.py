@@ -157,7 +157,7 @@ def unrecorded(opened: Opened, session: Session) -> Iterable[Finding]:
     ledgers = session.snapshot.ledgers
     living = {identity: ledger for identity, ledger in ledgers.items() if ledger.closed is None}
     renamed = {*opened.renamed, *(name for ledger in living.values() for name in ledger.names)}
-    known = {*opened.stack.specs, *living}
+    known = {*opened.stack.specs, *living, *session.snapshot.damaged}
     for name in sorted(session.targets):
         try:
             view = session.snapshot.target(name)

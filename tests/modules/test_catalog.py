@@ -350,6 +350,11 @@ WRONG: dict[str, tuple[str, str]] = {
         "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
         "line 1: anchors and aliases",
     ),
+    "a number that is no character": (
+        'm2m_clients: {"\\UFFFFFFFF": {}}\n',
+        "line 1: an escape there is of no character that there is",
+    ),
+    "half a character": ('m2m_clients: {job: {purpose: "\\ud800"}}\n', "line 1: half a character stands there"),
     "an alias alone": ("m2m_clients: *x\n", "line 1: anchors and aliases"),
     "a tag": ("m2m_clients: !!python/object/apply:os.system [id]\n", "line 1: tags (!) are not taken"),
     "a directive": ("%YAML 1.1\n---\nm2m_clients: {}\n", "line 1: remove the directive; this is YAML 1.2"),
