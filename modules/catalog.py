@@ -95,6 +95,13 @@ def catalog(
         {store.name: store for store in stores},
         {server.name: server for server in servers},
     )
+    for what, ports in (("target", targets), ("store", stores)):
+        first: dict[str, object] = {}
+        known.problems += [
+            f"catalog: two different {what}s are called {port.name!r}; rename one of them"
+            for port in ports
+            if first.setdefault(port.name, port.descriptor) != port.descriptor
+        ]
     entries: list[Entry] = []
     for path in catalog_files(base, folder):
         try:

@@ -177,7 +177,9 @@ class _Intake:
             return {
                 Standing.ELSEWHERE: f"is declared as {thing.identity}, by another stack",
                 Standing.BUILT_IN: "is built in",
-                Standing.UNDECLARED: f"is ours as {thing.identity}; declare that again, or end it",
+                Standing.UNDECLARED: f"is ours as {thing.identity}; declare that again, or end it"
+                if thing.identity is not None
+                else "carries a copy of the mark of another one; find out whose it is",
                 Standing.GOVERNED: "is governed",
                 Standing.ALLOWED: "is allowed",
             }.get(thing.standing, "is declared")
