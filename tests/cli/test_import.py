@@ -220,6 +220,16 @@ def test_what_is_somebodys_is_left_out(tenant: Tenant) -> None:
     }
 
 
+def test_a_copy_of_what_is_ours_is_left_out_and_called_one(tenant: Tenant) -> None:
+    tenant.can(tags_objects=True)
+    job = tenant.make("job")
+    assert tenant.run("import", "corp").code == 0
+    adopt_everything(tenant)
+    tenant.make("copy").mark = job.mark
+    skipped = {s["id"]: s["why"] for s in json.loads(tenant.run("import", "corp", "--json").out)["skipped"]}
+    assert skipped["copy"] == "carries a copy of the mark of another one; find out whose it is"
+
+
 def test_a_name_that_a_declared_client_will_need_is_not_given_to_another(tenant: Tenant) -> None:
     tenant.held.job = tenant.client("job", auth_method="client_secret", alternate_clients=True)  # type: ignore[attr-defined]
     source = tenant.root / "stacks" / "demo.py"
