@@ -32,6 +32,7 @@ from keysteward.core.audit_check import Witness
 from keysteward.core.errors import AccessDenied, Damaged, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.evidence import Entry
 from keysteward.core.ports import LedgerStore
+from keysteward.core.stack import in_stack
 from keysteward.providers.signing import Signer
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,8 @@ class AuditLog:
         """Ask the ledgers and the head beside the log. Do it before reading the segments, which grow meanwhile."""
         remembered, waiting = [], 0
         for key, stored in self._ledgers.list(f"{LEDGERS}/{self._stack}/").items():
+            if not in_stack(self._stack, key.removeprefix(f"{LEDGERS}/")):
+                continue
             document = stored.document or {}
             position, outbox = _position(document.get("logged")), document.get("outbox")
             waiting += len(outbox) if isinstance(outbox, list) else 0

@@ -6,6 +6,7 @@ too deep: none of it belongs into a list of credentials, and some of it is there
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ import yaml
 from yaml.resolver import BaseResolver
 
 from keysteward.core.errors import DeclarationError
+
+BYTE_ORDER_MARK: Final = "\ufeff"
 
 LARGEST_FILE: Final = 2_000_000
 """Bytes of one file: some thousands of credentials."""
@@ -30,6 +33,9 @@ INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT: Final = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
+BEYOND: Final = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
+"""An escape of a number that Unicode does not have."""
+
 PLAIN_TAGS: Final = (
     ("null", re.compile(r"~|null|Null|NULL|"), ["~", "n", "N", ""]),
     ("bool", re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")),
@@ -43,40 +49,45 @@ _PREFIX = "tag:yaml.org,2002:"
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 Path_: TypeAlias = "tuple[str | int, ...]"
 
-_PARSER: Any = getattr(yaml, "CParser", None)
+
+class Slow(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer, BaseResolver):
+    """Reads YAML without libyaml."""
+
+    def __init__(self, text: str) -> None:
+        yaml.reader.Reader.__init__(self, text)
+        yaml.scanner.Scanner.__init__(self)
+        yaml.parser.Parser.__init__(self)
+        yaml.composer.Composer.__init__(self)
+        BaseResolver.__init__(self)
 
 
-def _loader() -> Any:  # noqa: ANN401 - a class of PyYAML, with libyaml where it is there
-    if _PARSER is not None:
+def _fast() -> Any:  # noqa: ANN401 - a class of PyYAML
+    """Return what reads YAML with libyaml, ten times as fast; the other one where it is not there."""
+    try:
+        parser: Any = importlib.import_module("yaml.cyaml").CParser
+    except ImportError:
+        return Slow
 
-        class Fast(_PARSER, BaseResolver):  # type: ignore[misc]
-            def __init__(self, text: str) -> None:
-                _PARSER.__init__(self, text)
-                BaseResolver.__init__(self)
-
-        return Fast
-
-    class Slow(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer, BaseResolver):
+    class Fast(parser, BaseResolver):  # type: ignore[misc]
         def __init__(self, text: str) -> None:
-            yaml.reader.Reader.__init__(self, text)
-            yaml.scanner.Scanner.__init__(self)
-            yaml.parser.Parser.__init__(self)
-            yaml.composer.Composer.__init__(self)
+            parser.__init__(self, text)
             BaseResolver.__init__(self)
 
-    return Slow
+    return Fast
 
 
-_Loader = _loader()
+_Loader = _fast()
 for _name, _pattern, _first in PLAIN_TAGS:
-    _Loader.add_implicit_resolver(_PREFIX + _name, re.compile(f"(?:{_pattern.pattern})\\Z"), _first)
+    for _reader in {_Loader, Slow}:
+        _reader.add_implicit_resolver(_PREFIX + _name, re.compile(f"(?:{_pattern.pattern})\\Z"), _first)
 
 
 @dataclass(frozen=True)
 class Document:
     """One file as it was read: its plain value, the text, its tree with marks, and the line of each key and item.
 
-    `lines` are by path: ("m2m_clients", "exporter", "owner"). Lines count from 1.
+    `lines` are by path: ("m2m_clients", "exporter", "owner"). Lines count from 1. `before` is a byte order mark, where
+    the file begins with one; marks of the tree are places in `text`, without it.
     """
 
     name: str
@@ -84,6 +95,7 @@ class Document:
     value: Value
     root: Any
     lines: Mapping[Path_, int] = field(default_factory=dict)
+    before: str = ""
 
     def line(self, path: Path_) -> int:
         """Return the line of a value, or of the nearest that holds it."""
@@ -111,6 +123,8 @@ def read_file(path: Path, name: str) -> Document:
 
 def read_text(text: str, name: str) -> Document:
     """Read the text of one file. Raises DeclarationError with file and line."""
+    before = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
+    text = text.removeprefix(before)
     try:
         _refuse(text, name)
         root = _Loader(text).get_single_node()
@@ -119,9 +133,13 @@ def read_text(text: str, name: str) -> Document:
     except yaml.YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise DeclarationError(f"{name}, line {line}: a character stands there that YAML does not allow") from None
+    except (OverflowError, ValueError):  # as the scanner meets an escape beyond Unicode
+        found = BEYOND.search(text)
+        line = text.count("\n", 0, found.start() if found else 0) + 1
+        raise DeclarationError(f"{name}, line {line}: an escape there is of no character that there is") from None
     lines: dict[Path_, int] = {}
     value = None if root is None else _value(root, (), lines, name)
-    return Document(name, text, value, root, lines)
+    return Document(name, text, value, root, lines, before)
 
 
 def _refuse(text: str, name: str) -> None:
@@ -141,9 +159,20 @@ def _refuse(text: str, name: str) -> None:
             raise DeclarationError(f"{where}: anchors and aliases (& and *) are not taken; write the value out")
         if getattr(event, "tag", None) is not None:
             raise DeclarationError(f"{where}: tags (!) are not taken; write the plain value")
+        if not _is_text(getattr(event, "value", None) or ""):
+            raise DeclarationError(f"{where}: half a character stands there (\\ud800 to \\udfff); write it whole")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise DeclarationError(f"{where}: it is nested more than {DEEPEST} levels deep; that is no declaration")
+
+
+def _is_text(value: str) -> bool:
+    """Say whether a text can be written anywhere: an escape can make half of a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _sentence(error: yaml.MarkedYAMLError, text: str, name: str) -> str:

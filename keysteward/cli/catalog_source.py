@@ -17,7 +17,8 @@ from keysteward.modules.catalog import DEFAULTS, catalog_files
 from keysteward.modules.catalog_form import FORMS
 from keysteward.providers.strict_yaml import Document, read_file, read_text
 
-_ONE_LINE = (None, "'", '"')
+_ONE_LINE = (None, "", "'", '"')
+"""Styles of scalars that stand in one line; a plain one is None to PyYAML and "" to libyaml."""
 _CHANGED = ("owner", "reviewed")
 
 
@@ -119,5 +120,6 @@ def _insertion(node: yaml.Node, document: Document) -> Insertion:
 
 
 def _byte(document: Document, character: int) -> int:
-    """Return the byte at which a character begins."""
-    return character if document.text.isascii() else len(document.text[:character].encode())
+    """Return the byte of the file at which a character begins."""
+    first = len(document.before.encode())
+    return first + (character if document.text.isascii() else len(document.text[:character].encode()))

@@ -14,6 +14,7 @@ from keysteward.core.heartbeat import heartbeat_key
 from keysteward.core.ledger import Ledger
 from keysteward.core.observed import Delivered
 from keysteward.core.policy import Life
+from keysteward.core.servers import ServerLedger
 from keysteward.core.sight import Examined, Seen, TargetSight
 from keysteward.core.spec import Spec
 from keysteward.core.usage import Usage
@@ -43,6 +44,13 @@ class _Look:
     def targets(self) -> dict[str, TargetSight]:
         """List every target of the stack, and those that only ledgers name."""
         found = {}
+        ledgers: list[Ledger | ServerLedger] = [*self.snapshot.ledgers.values(), *self.snapshot.server_ledgers.values()]
+        for ledger in ledgers:
+            try:
+                if ledger.closed is None:
+                    self.snapshot.sources.complete(ledger)
+            except KeystewardError as error:
+                self.failures[str(error)] = None
         for name in sorted(self.session.targets):
             try:
                 view = self.snapshot.target(name)
@@ -56,8 +64,13 @@ class _Look:
         """Examine what is declared and what is only recorded, each once."""
         stack = self.opened.stack
         lost, _ = self.opened.undeclared(self.session)
+        damaged = self.snapshot.damaged
+        self.failures.update((str(error), None) for error in damaged.values())
         pairs: list[tuple[str, Spec | None]] = [*stack.specs.items(), *((identity, None) for identity in lost)]
         for identity, spec in pairs:
+            if identity in damaged:
+                yield Examined(identity, spec, None)
+                continue
             try:
                 yield self._examined(self.snapshot.world(identity, spec), usage)
             except KeystewardError as error:
@@ -85,7 +98,7 @@ class _Look:
     def _servers(self) -> Iterator[Finding]:
         """Report resource servers with an open ledger that nobody declares, and those that differ or are stopped."""
         stack, (_, lost) = self.opened.stack, self.opened.undeclared(self.session)
-        for identity in (*stack.server_specs, *lost):
+        for identity in (i for i in (*stack.server_specs, *lost) if i not in self.snapshot.damaged):
             spec = stack.server_specs.get(identity)
             try:
                 item = plan_server(self.session, identity, spec)

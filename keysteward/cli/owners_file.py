@@ -37,7 +37,7 @@ def note_unassigned(owners: str | Owners, until: date, root: Path) -> Note:
     document = read_file(file, owners)
     ending = "\r\n" if "\r\n" in document.text else "\n"
     line = f"{FIELD}: {until}"
-    before = document.text
+    before = document.before + document.text
     joint = "" if not before or before.endswith("\n") else ending
     text = f"{before}{joint}{line}{ending}"
     flow = isinstance(document.root, yaml.MappingNode) and document.root.flow_style

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TypeVar
 
 from keysteward.cli.opening import Opened
@@ -12,14 +13,15 @@ from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.forecast import Outlook, Runs, forecast
 from keysteward.core.governed import GovernedSet, judge_set
-from keysteward.core.holders import read_name
-from keysteward.core.ledger import RELEASED
+from keysteward.core.holders import expired, read_name
+from keysteward.core.ledger import RELEASED, Ledger
 from keysteward.core.models import Governed
 from keysteward.core.observed import ObservedObject
 from keysteward.core.planner import plan, plan_from, play
 from keysteward.core.policy import outranked
 from keysteward.core.spec import ServerSpec, Spec
-from keysteward.core.world import Extent, World
+from keysteward.core.stack import in_stack
+from keysteward.core.world import Extent, View, World
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Failure, Preview, ServerItem
 
@@ -149,35 +151,63 @@ def _unapplied(session: Session, item: CredentialPlan) -> bool:
 def unrecorded(opened: Opened, session: Session) -> Iterable[Finding]:
     """Yield a finding for each object, and each key, that is this stack's and is neither declared nor in a ledger.
 
-    An object is by its mark, a key by its name, which gives nobody a right.
+    An object is by its mark, a key by its name, which gives nobody a right. A closed ledger knows nothing that lives: a
+    target that came back from a backup has again what was ended.
     """
-    prefix = f"{opened.stack.identity}/"
-    known = {*opened.stack.specs, *opened.renamed, *session.snapshot.ledgers}
+    ledgers = session.snapshot.ledgers
+    living = {identity: ledger for identity, ledger in ledgers.items() if ledger.closed is None}
+    renamed = {*opened.renamed, *(name for ledger in living.values() for name in ledger.names)}
+    known = {*opened.stack.specs, *living, *session.snapshot.damaged}
     for name in sorted(session.targets):
         try:
             view = session.snapshot.target(name)
         except KeystewardError:
             continue
-        for identity in sorted({*view.by_mark, *view.by_key}):
-            if identity in known or not identity.startswith(prefix) or "/" in identity.removeprefix(prefix):
+        ours = {i for led in living.values() for g in led.generations if g.target == name for i in (g.id, *g.suspects)}
+        for identity in sorted({*view.by_mark, *view.by_key} - known):
+            if not in_stack(opened.stack.identity, identity) or _just_closed(ledgers.get(identity), view.view):
                 continue
             for found in view.relevant([identity], ()):
-                yield from _signs(found, identity, name)
+                closed = identity in ledgers
+                if identity not in renamed:  # a mark with an old name is told with what has the name now
+                    yield from _marked(found, identity, name, closed=closed)
+                yield from _named(found, identity, name, view.view.taken_at, ours, closed=closed)
 
 
-def _signs(found: ObservedObject, identity: str, target: str) -> Iterable[Finding]:
-    """Say what on an object names a credential that nobody knows: its mark, or the names of keys."""
-    mend = f"declare it again, then run: keysteward rebuild {identity.rpartition('/')[2]}"
+def _just_closed(ledger: Ledger | None, view: View) -> bool:
+    """Say whether a list may still show what was ended before its ledger was closed."""
+    if ledger is None or ledger.closed is None:
+        return False
+    every = [can for can in (view.capabilities, view.key_capabilities) if can is not None]
+    return view.taken_at < ledger.closed + max(can.list_lag + can.call_timeout for can in every)
+
+
+def _mend_unknown(identity: str) -> str:
+    return f"declare it again, then run: keysteward rebuild {identity.rpartition('/')[2]}"
+
+
+def _marked(found: ObservedObject, identity: str, target: str, *, closed: bool) -> Iterable[Finding]:
+    """Say that an object carries the mark of a credential that nobody knows, or that was ended."""
     if found.mark is not None and found.mark.identity == identity:
-        message = f"client {found.client_id!r} at target {target} carries its mark, and is in no ledger"
+        where = "its ledger is closed" if closed else "is in no ledger"
+        message = f"client {found.client_id!r} at target {target} carries its mark, and {where}"
+        mend = _mend_unknown(identity) + ("; or end it at the target" if closed else "")
         yield Finding(Kind.UNRECORDED, Severity.WARNING, identity, message, mend)
+
+
+def _named(
+    found: ObservedObject, identity: str, target: str, at: datetime, ours: Collection[str | None], *, closed: bool
+) -> Iterable[Finding]:
+    """Say which keys of a holder are named as a credential that nobody knows, or that was ended."""
+    mend = _mend_unknown(identity)
     for secret in found.secrets if found.holder else ():
         named = read_name(secret)
-        if named is not None and named.identity == identity:
-            message = f"key {secret.id} of {found.client_id} at target {target} is named as {identity}"
-            message += ", which is neither declared nor in a ledger"
-            by_hand = f"{mend}; or, since anybody can write a name, end it in the console of {target}"
-            yield Finding(Kind.UNRECORDED, Severity.WARNING, identity, message, by_hand)
+        if named is None or named.identity != identity or secret.id in ours or expired(secret, at):
+            continue
+        message = f"key {secret.id} of {found.client_id} at target {target} is named as {identity}"
+        message += ", whose ledger is closed" if closed else ", which is neither declared nor in a ledger"
+        by_hand = f"{mend}; or, since anybody can write a name, end it in the console of {target}"
+        yield Finding(Kind.UNRECORDED, Severity.WARNING, identity, message, by_hand)
 
 
 def _chosen(

@@ -20,7 +20,7 @@ from keysteward.core.ledger import Ledger, load_ledger
 from keysteward.core.owners import Owners
 from keysteward.core.ports import LedgerStore, Stored
 from keysteward.core.snapshot import LEDGERS, SERVER_KIND
-from keysteward.core.stack import Stack
+from keysteward.core.stack import Stack, in_stack
 from keysteward.core.tracing import Trace, other_keys, traces
 from keysteward.providers.owners import owners_of
 from keysteward.providers.search import NOWHERE, Answer, Form, Searcher
@@ -110,6 +110,8 @@ def _read_with(stack: Stack, store: LedgerStore) -> _Book:
     documents: Mapping[str, Stored] = store.list(f"{LEDGERS}/{stack.identity}/")
     for name, stored in documents.items():
         if stored.document is None or stored.document.get("kind") == SERVER_KIND:
+            continue
+        if not in_stack(stack.identity, name.removeprefix(f"{LEDGERS}/")):
             continue
         try:
             book.ledgers[name.removeprefix(f"{LEDGERS}/")] = load_ledger(stored.document, stored.version)

@@ -10,16 +10,18 @@ from keysteward.core.adoption import wanted
 from keysteward.core.diff import METHOD, Difference, differences
 from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.heartbeat import last_beat
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord
 from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.policy import outranked
 from keysteward.core.ports import Strategy
+from keysteward.core.retiring import came_back
 from keysteward.core.schedule import parse_duration, show_duration
 from keysteward.core.sight import Seen, Thing, coverage, things
 from keysteward.core.stack import in_stack
 from keysteward.core.steps import Do, Plan
-from keysteward.core.world import World
+from keysteward.core.world import TOLERATED_SKEW, World
 
 _RANK = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 
@@ -78,7 +80,8 @@ def findings_now(w: World, planned: Plan) -> tuple[Finding, ...]:
     gone = list(_gone(w))
     later = [f for f in planned.findings if not (gone and f.kind is Kind.ENDED_ELSEWHERE)]
     late = [f for f in examine(w) if f.kind is Kind.OVERDUE and f not in later]
-    found = [*gone, *later, *late, *_changed(w, planned), *_never_issued(w, planned)]
+    found = [*gone, *later, *late, *_there_again(w)]
+    found += [*_enabled_again(w, planned), *_changed(w, planned), *_never_issued(w, planned)]
     stopped = planned.problem is not None and not any(f.severity is Severity.ERROR for f in found)
     if planned.problem is not None and stopped:
         found.append(Finding(Kind.BLOCKED, Severity.ERROR, w.identity, planned.problem.message))
@@ -102,6 +105,32 @@ def _gone(w: World) -> Iterator[Finding]:
         )
         mend = f"find out why; then run: keysteward reissue {_name(w)} --reason TEXT, or remove the declaration"
         yield Finding(Kind.MISSING, Severity.ERROR, w.identity, message, mend)
+
+
+def _there_again(w: World) -> Iterator[Finding]:
+    """Report secrets of ours that were ended, revoked ones too, and that their target has again."""
+    ledger = w.ledger
+    for generation in ledger.generations if ledger is not None and ledger.closed is None else ():
+        if ledger is not None and came_back(w, ledger, generation) is not None:
+            where = f"{ledger.object_of(generation).noun} at target {generation.target}"
+            message = f"generation {generation.number} was ended, and {where} has it again"
+            mend = "find out how it came back; keysteward up ends it again"
+            yield Finding(Kind.EXTRA_SECRET, Severity.ERROR, w.identity, message, mend)
+
+
+def _enabled_again(w: World, planned: Plan) -> Iterator[Finding]:
+    """Report what we disabled and somebody enabled, while it is to stay disabled."""
+    records = {record.key: record for record in w.ledger.objects} if w.ledger is not None else {}
+    stopped = w.ledger is not None and (w.ledger.suspended is not None or w.ledger.revoked is not None)
+    for step in planned.steps:
+        record = records.get(step.object) if step.do is Do.SUSPEND and step.object is not None else None
+        if record is not None and record.suspended:
+            severity = Severity.ERROR if stopped else Severity.WARNING
+            message = (
+                f"{record.noun} at target {record.target} was enabled again, and not by a step of ours ({step.why})"
+            )
+            mend = "find out who enabled it; keysteward up disables it again"
+            yield Finding(Kind.CHANGED, severity, w.identity, message, mend)
 
 
 def _never_issued(w: World, planned: Plan) -> Iterator[Finding]:
@@ -275,12 +304,15 @@ def _shared(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
                 where.setdefault(secret.fingerprint, {})[f"{words} at target {thing.target}"] = owner
     for key, held in seen.delivered.items():
         for entry in (held.current, held.previous):
-            known = where.get(entry.fingerprint) if entry is not None else None
-            if known is not None and held.identity is not None and held.identity not in known.values():
+            if entry is None or held.identity is None:
+                continue
+            known = where.setdefault(entry.fingerprint, {})
+            if held.identity not in known.values():
                 known[f"the document of {held.identity} in {key}"] = held.identity
     for places in where.values():
         if len(places) > 1:
-            subject = next((owner for owner in places.values() if owner in seen.credentials), min(places.values()))
+            ours = (owner for owner in places.values() if owner in seen.credentials)
+            subject = min(ours, default=min(places.values()))
             message = f"one secret is in {len(places)} places: {', '.join(sorted(places))}"
             mend = "give each a secret of its own: keysteward reissue NAME --reason TEXT, or the target's console"
             yield Finding(Kind.SHARED_SECRET, Severity.ERROR, subject, message, mend)
@@ -289,13 +321,16 @@ def _shared(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
 def _silent(seen: Seen) -> Iterator[Finding]:
     """Report that no run came by for longer than the stack's heartbeat."""
     longest = parse_duration(seen.stack.heartbeat)
-    last = (seen.heartbeat or {}).get("at")
     if not any(item.ledger is not None for item in seen.credentials.values()):
         return
     mend = "see why the scheduled job does not run; keysteward rotate --due --yes does its work"
-    at = datetime.fromisoformat(last) if isinstance(last, str) else None
-    if at is None or seen.at - at > longest:
+    at = last_beat(seen.heartbeat)
+    if at is None or seen.at - at > longest or at > seen.at + TOLERATED_SKEW:
         when = "no run has left a heartbeat" if at is None else f"the last run was on {at:%Y-%m-%d %H:%M} UTC"
+        if seen.heartbeat is not None and at is None:
+            when = "the heartbeat cannot be read"
+        elif at is not None and at > seen.at:
+            when = f"the heartbeat is of {at:%Y-%m-%d %H:%M} UTC, which is yet to come"
         message = f"{when}; one is expected every {show_duration(longest)}"
         yield Finding(Kind.NO_RUN, Severity.WARNING, seen.stack.identity, message, mend)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.holders import is_off
 from keysteward.core.homes import new_home
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
-from keysteward.core.making import cap_filled, held_anywhere
+from keysteward.core.making import cap_filled, held_anywhere, would_cut_off
 from keysteward.core.observed import ObservedObject
 from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind, copied_names, copies, unrecorded
@@ -244,8 +244,19 @@ def _late(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
     if ledger.migrated is not None or spec.lapsed(w.now):
         return
     due = due_at(spec.identity, current.current_since or current.asked_at, spec.every, spec.windows)
+    if would_cut_off(w, spec, ledger):
+        yield from _cut_off(w, current, due)
+        return
     if w.now > due + spec.every / LATE_SHARE:
         yield _find(w, Kind.OVERDUE, Severity.WARNING, f"rotation was due on {due:%Y-%m-%d}", "see why it waits")
+
+
+def _cut_off(w: World, current: Generation, due: datetime) -> Iterable[Finding]:
+    """Report a rotation that is due and waits, since it would end a secret whose consumer does not read our store."""
+    if w.now >= due:
+        message = f"rotation was due on {due:%Y-%m-%d}; it would end adopted generation {current.number} at once, which"
+        mend = "let its consumer read the place that it is delivered to, then write retire_adopted=True"
+        yield _find(w, Kind.RETIREMENT_WAITS, Severity.WARNING, f"{message} no store of ours has given out", mend)
 
 
 def _retirement(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:

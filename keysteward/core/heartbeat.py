@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 HEARTBEAT_FORMAT = 1
@@ -29,6 +29,15 @@ class Heartbeat:
 def heartbeat_key(stack: str) -> str:
     """Return the key of a stack's heartbeat in the ledger store."""
     return f"heartbeat/{stack}"
+
+
+def last_beat(document: Mapping[str, Any] | None) -> datetime | None:
+    """Return when the last run came by; None where the document does not say, or says what is no time."""
+    try:
+        at = datetime.fromisoformat((document or {})["at"])
+        return at.astimezone(UTC) if at.tzinfo is not None else None
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
 
 
 def note_run(document: Mapping[str, Any] | None, beat: Heartbeat) -> dict[str, Any]:

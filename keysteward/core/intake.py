@@ -7,7 +7,6 @@ the choice is the one after which the present secret stays.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from keysteward.core.inventory import Standing
-from keysteward.core.models import NAME
+from keysteward.core.naming import Names, clean, readable
 from keysteward.core.observed import ObservedObject, ObservedScope, ObservedSecret
 from keysteward.core.owners import UNASSIGNED
 from keysteward.core.ports import Capabilities, Strategy, Target
@@ -33,7 +32,6 @@ DECLARABLE: Final = frozenset({"client_secret", "private_key_jwt"})
 ELSEWHERE_MANAGED: Final = "managed by Terraform"
 SECRETLESS: Final = "has no secret (public, bearer-only or SAML)"
 OVERLAP: Final = timedelta(days=7)
-LONGEST_NAME: Final = 100
 LONGEST_LIFETIME: Final = 10 * 365 * 86400
 """Seconds of a token's life that can be meant."""
 OTHER: Final = "other"
@@ -121,30 +119,6 @@ def intake(seen: Seen, target: Target, choices: Choices) -> Intake:
     return _Intake(seen, target, choices).made()
 
 
-class _Names:
-    """Gives each thing a valid name that nothing else has."""
-
-    def __init__(self, taken: Iterable[str]) -> None:
-        self._taken = set(taken)
-
-    def give(self, text: str, otherwise: str, *, own: str | None = None) -> str:
-        """Return a name made from a text from elsewhere; `own` is taken by the very thing that gets the name."""
-        name = base = readable(text) or otherwise
-        number = 1
-        while name in self._taken and name != own:
-            number += 1
-            name = f"{base}-{number}"
-        self._taken.add(name)
-        return name
-
-
-def readable(text: str) -> str:
-    """Return a text from elsewhere as a valid name: letters, digits and _.- in place of anything else."""
-    ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", ascii_only).strip("-._")[:LONGEST_NAME].rstrip("-._")
-    return name if NAME.fullmatch(name) else ""
-
-
 class _Intake:
     def __init__(self, seen: Seen, target: Target, choices: Choices) -> None:
         self.seen = seen
@@ -160,7 +134,7 @@ class _Intake:
         turns = [spec.client_id for spec in seen.stack.specs.values() if spec.strategy is Strategy.ALTERNATE]
         self.declared = {*declared, *specs, *(second_client_id(name, 2) for name in turns), *choices.taken}
         self.ids = {*self.declared, *self.client_ids}
-        self.names = _Names(self.ids)
+        self.names = Names(self.ids)
         self.servers: dict[str, str] = {}
         self.loose: dict[str, None] = {}
         self.named: dict[str, None] = {}
@@ -273,7 +247,7 @@ class _Intake:
             return None
         audience = self.target.capabilities.audience or scope.audience
         written = (scope.name, scope.description, audience or "")
-        return audience if audience and all(_clean(text) == text for text in written) else None
+        return audience if audience and all(clean(text) == text for text in written) else None
 
     def _draft(self, thing: Thing) -> Draft:
         if thing.key is not None:
@@ -282,9 +256,9 @@ class _Intake:
         method = item.settings.method
         where = self._managed_at(item.client_id, item.remote_id)
         own = item.client_id if item.client_id not in self.declared else None
-        name = self.names.give(item.client_id, "client", own=own)
+        name = self.names.give(self.called(thing), "client", own=own)
         machine = MACHINE_GRANT in item.settings.grants and not item.interactive and not where
-        common: dict[str, Any] = {"purpose": _clean(item.settings.description or "") or IMPORTED}
+        common: dict[str, Any] = {"purpose": clean(item.settings.description or "") or IMPORTED}
         if method != "client_secret":
             common["auth_method"] = method
         common["rotation"] = self._rotation(self.target.capabilities, CLIENT_RULES.longest_interval)
@@ -305,7 +279,7 @@ class _Intake:
 
     def _key(self, thing: Thing, key: ObservedSecret) -> Draft:
         can, item = self.target.key_capabilities or NO_KEYS, thing.object
-        name = self.names.give(key.name or f"{item.label or item.client_id}-key", "key")
+        name = self.names.give(key.name or f"{self.called(thing)}-key", "key")
         expires = key.expires_at.date() if key.expires_at is not None else self.choices.today + LONGEST_KEY_LIFE
         if key.expires_at is None:
             self.guessed.append(name)
@@ -358,7 +332,7 @@ class _Intake:
 
     def _ref(self, item: ObservedObject) -> str:
         """Return what names a client beyond doubt: its client_id, or the remote id where that is odd or another's."""
-        odd = _clean(item.client_id) != item.client_id or self.client_ids[item.client_id] > 1
+        odd = clean(item.client_id) != item.client_id or self.client_ids[item.client_id] > 1
         return item.remote_id if odd or item.client_id in self.remote_ids - {item.remote_id} else item.client_id
 
     def _group(self, thing: Thing) -> str:
@@ -367,14 +341,20 @@ class _Intake:
         text = thing.object.tags.get(by.removeprefix(ATTRIBUTE), "") if tagged else GROUPS[by](thing, self)
         return readable(text).lower() or OTHER
 
+    def called(self, thing: Thing) -> str:
+        """Return what people call a thing: where a target assigns client_ids itself, its label."""
+        item, assigned = thing.object, self.target.capabilities.assigns_client_id
+        if thing.key is not None:
+            return thing.key.name or item.label or item.client_id
+        return (item.label if assigned else "") or item.client_id
+
     def audience_of(self, thing: Thing) -> str:
         """Return the resource server of a thing's first scope."""
         return next((self.servers[name] for name in sorted(_scopes(thing)) if name in self.servers), "")
 
 
-def _prefix(thing: Thing, _: _Intake) -> str:
-    text = thing.key.name or thing.object.label or thing.object.client_id if thing.key else thing.object.client_id
-    return SEPARATORS.split(text.strip("-_./:@ "), maxsplit=1)[0]
+def _prefix(thing: Thing, made: _Intake) -> str:
+    return SEPARATORS.split(made.called(thing).strip("-_./:@ "), maxsplit=1)[0]
 
 
 def _kind(thing: Thing, _: _Intake) -> str:
@@ -399,10 +379,3 @@ def _scopes(thing: Thing) -> frozenset[str]:
     if thing.key is not None:
         return thing.key.scopes or frozenset()
     return thing.object.settings.scopes | thing.object.settings.optional_scopes
-
-
-def _clean(text: str) -> str:
-    """Return a text without control characters and without white space around it."""
-    hidden = {"Cc", "Cf", "Cs", "Zl", "Zp", "Cn", "Co"}
-    spaced = "".join(" " if c in "\t\r\n" else c for c in text)
-    return "".join(c for c in spaced if unicodedata.category(c) not in hidden).strip()

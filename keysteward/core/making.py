@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from keysteward.core.homes import at_home
-from keysteward.core.ledger import LEASE, Generation, Ledger, ObjectRecord, State
+from keysteward.core.ledger import LEASE, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.ports import Capabilities, Strategy
 from keysteward.core.spec import Spec
@@ -73,6 +73,14 @@ def shown(found: ObservedObject, generation: Generation) -> ObservedSecret | Non
     if secret is not None or generation.id is None:
         return secret
     return next((s for s in found.secrets if s.slot == "key" and s.id == generation.id), None)
+
+
+def would_cut_off(w: World, spec: Spec, ledger: Ledger) -> bool:
+    """Say whether a gap would end an adopted secret that no store of ours holds: whoever uses it reads no successor."""
+    current = ledger.current
+    if spec.strategy is not Strategy.GAP or spec.retire_adopted or current is None:
+        return False
+    return current.origin is Origin.ADOPTED and not held_anywhere(w, current)
 
 
 def needs_preparation(w: World, spec: Spec, ledger: Ledger | None, record: ObjectRecord) -> bool:

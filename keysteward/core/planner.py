@@ -600,6 +600,8 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
         return False
     if ledger.blocked is not None and ledger.blocked.digest == spec.digest() and not ledger.reissue:
         return True
+    if making.would_cut_off(w, spec, ledger) and not ledger.reissue:
+        return True
     held = ledger.held is not None and ledger.held.until > w.now
     waiting = any(g.endable for g in ledger.in_state(State.RETIRING)) or (
         spec.strategy in SLOT_STRATEGIES

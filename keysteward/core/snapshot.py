@@ -9,13 +9,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from keysteward.core.errors import KeystewardError
+from keysteward.core.errors import Damaged, KeystewardError
 from keysteward.core.holders import merged
 from keysteward.core.ledger import Ledger, Place, Revoked, State, load_ledger
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
-from keysteward.core.ports import Fingerprint, LedgerStore, Store, Target
+from keysteward.core.ports import Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.servers import ServerLedger, load_server_ledger
 from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.stack import in_stack, second_client_id
@@ -45,6 +45,14 @@ def carried_over(old: Ledger, closed: Ledger | None) -> Ledger:
 def barred_by(old: Ledger, closed: Ledger | None, identity: str) -> Revoked | None:
     """Return the revocation that a rename to this identity would lift: of another credential that had it before."""
     return None if closed is None or identity in old.names else closed.revoked
+
+
+def document_of(stored: Stored, identity: str) -> Mapping[str, Any]:
+    """Return the document of a ledger. Raises Damaged when it is none."""
+    held: Any = stored.document
+    if not isinstance(held, Mapping):
+        raise Damaged(f"ledger of {identity!r} is no document: restore it from a backup of the ledger store")
+    return held
 
 
 class Once:
@@ -154,7 +162,7 @@ class Snapshot:
 
     With `only`, ledgers of other identities are not looked at, and a store may be down: in an emergency nothing may
     stop what ends a secret at its target. What a store that is down holds is unknown then; so it is with `lenient`, for
-    a look that shows all the rest.
+    a look that shows all the rest: why stores were not read is in `unread`, why ledgers were not in `damaged`.
     """
 
     def __init__(
@@ -171,6 +179,7 @@ class Snapshot:
         self.only = only
         self.lenient = only is not None
         self.unread: dict[str, KeystewardError] = {}
+        self.damaged: dict[str, KeystewardError] = {}
         self.sources = sources
         self.specs = dict(specs)
         self.runner = runner
@@ -226,10 +235,15 @@ class Snapshot:
                 continue  # of a stack whose identity begins with ours
             if stored.document is None or (self.only is not None and identity not in self.only):
                 continue
-            if stored.document.get("kind") == SERVER_KIND:
-                servers[identity] = load_server_ledger(stored.document, stored.version)
-            else:
-                credentials[identity] = load_ledger(stored.document, stored.version)
+            try:
+                if document_of(stored, identity).get("kind") == SERVER_KIND:
+                    servers[identity] = load_server_ledger(stored.document, stored.version)
+                else:
+                    credentials[identity] = load_ledger(stored.document, stored.version)
+            except Damaged as error:
+                if not self.lenient or self.only is not None:
+                    raise
+                self.damaged[identity] = error
         return credentials, servers
 
     @property

@@ -596,6 +596,7 @@ def test_a_client_secret_rotates_in_place_and_is_released_in_the_end(acme: Acme)
         owner="team-billing",
         purpose="Web login",
         accept_gap=True,
+        retire_adopted=True,
         rotation=RotationSchedule(every="90d"),  # type: ignore[arg-type]
         deliver_to=acme.store.path("apps/login"),
     )

@@ -218,3 +218,14 @@ def test_places_are_told_by_identity_for_reports(company: Project) -> None:
     found = lines_by_identity(company.root, "stacks.demo", [f"acme/demo/{n}" for n in ("second", "sender", "job-1")])
     assert found == {"acme/demo/second": ("stacks/demo.py", 15), "acme/demo/sender": ("stacks/demo/billing.yaml", 19)}
     assert find_places([], ["second"]) == {}
+
+
+@pytest.mark.parametrize("owner", ["null", "a: b", "- x", "#1", "1e3", "a, b", "team new"])
+def test_an_owner_of_any_name_is_written_as_text(owner: str, company: Project) -> None:
+    contact = {"contact": "x@example.com"}
+    company.owners = Owners.model_validate({"teams": dict.fromkeys(("team-billing", owner), contact)})
+    assert company.run("up", "--yes").code == 0
+    company.run("offboard", "team-billing", "--to", owner, "--keep-secrets", "--yes")
+    assert company.run("preview").code == 0
+    owners = {spec.name: spec.owner for spec in company.stack.specs.values()}
+    assert (owners["exporter"], owners["mailer"], owners["first"], owners["second"]) == (owner,) * 4

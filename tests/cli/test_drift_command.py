@@ -103,6 +103,18 @@ def test_a_store_that_refuses_the_reader_is_an_error_and_not_clean(settled: Proj
     assert (shown.code, "error: secrets refuses the reader" in shown.err) == (1, True)
 
 
+@pytest.mark.parametrize("document", ['{"format": 1, "generations": 7}', '{"format": 9}', "[]"])
+def test_a_ledger_that_cannot_be_read_is_an_error_and_hides_nothing_else(settled: Project, document: str) -> None:
+    stranger(settled, "quick-test")
+    key = f"ledgers/acme/demo/{NAME}"
+    settled.ledgers.documents[key] = (document, settled.ledgers.documents[key][1])
+    shown = settled.run("drift")
+    assert (shown.code, "error: ledger of " in shown.err) == (1, True)
+    assert "quick-test: unmanaged" in shown.out
+    assert "never issued" not in shown.out
+    assert (settled.run("up", "--yes").code, settled.run("inventory").code) == (1, 1)
+
+
 def test_a_reader_that_may_not_list_a_store_is_told_so_and_no_more(settled: Project) -> None:
     def refuse(operation: str) -> None:
         if operation == "neighbours":

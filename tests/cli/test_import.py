@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from keysteward import Allowed, Governed, Owners
-from keysteward.core.intake import readable
 from keysteward.core.models import NAME, Declaration
+from keysteward.core.naming import readable
 from keysteward.core.observed import Mark, ObservedScope, Settings
 from keysteward.core.ports import Capabilities
 from keysteward.modules.catalog_schema import shipped

@@ -75,7 +75,7 @@ def test_an_owners_file_that_is_missing_or_broken(project: Project) -> None:
     project.owners = "stacks/owners.yaml"
     project.declare(project.client(rotation=RotationSchedule(every="90d", overlap="7d")))
     assert "owners.yaml cannot be read" in project.run("preview").err
-    (project.root / "stacks" / "owners.yaml").write_text("teams: [", encoding="utf-8")
+    (project.root / "stacks" / "owners.yaml").write_text("teams: [}", encoding="utf-8")
     assert "owners.yaml, line 1: it is not YAML" in project.run("preview").err
     (project.root / "stacks" / "owners.yaml").write_text(
         "teams:\n  team-billing:\n    contact: billing@example.com\n", encoding="utf-8"

@@ -141,6 +141,7 @@ OTHERS: list[tuple[Make, Make, set[Sort]]] = [
         {Sort.KIND_CHANGED, Sort.SCOPES_LESS, Sort.AUDIENCE_LESS, Sort.ADOPTS},
     ),
     (PLAIN, client(adopt="old"), {Sort.ADOPTS}),
+    (client(adopt="old"), PLAIN, {Sort.ADOPTS}),
     (client(adopt="old"), client(adopt="old", retire_adopted=True), {Sort.RETIRES_ADOPTED}),
     (PLAIN, client(access=access("read", "admin")), {Sort.SCOPES_MORE, Sort.SWEEPING}),
     (client(access=access()), PLAIN, {Sort.SCOPES_MORE, Sort.AUDIENCE_MORE}),
@@ -318,6 +319,11 @@ def test_what_is_removed_says_what_that_means() -> None:
     assert "declare decommission= with a date first" in change.message
     (change,) = changes(client(adopt="old"), lambda side: side.form())
     assert "nothing is deleted" in change.message
+
+
+def test_what_stayed_as_it_was_found_does_so_only_while_it_is_adopted() -> None:
+    (change,) = changes(client(adopt="old"), PLAIN)
+    assert "the next run sets what it found at corp" in change.message
 
 
 def test_an_api_key_counts_more_than_a_client_and_needs_security() -> None:

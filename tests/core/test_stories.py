@@ -624,7 +624,7 @@ def test_the_secret_of_a_client_that_somebody_else_manages(can: object) -> None:
     made = Company(can)  # type: ignore[arg-type]
     item = stranger(made, "web-login")
     before = item.settings
-    gap = {"accept_gap": True} if can is STOCK else {}
+    gap = {"accept_gap": True, "retire_adopted": True} if can is STOCK else {}
     made.declare(
         ClientSecret(
             "billing",
@@ -647,3 +647,24 @@ def test_the_secret_of_a_client_that_somebody_else_manages(can: object) -> None:
     made.up()
     assert made.target.works("web-login", made.reads() or "")
     assert item.mark is None
+
+
+def test_a_gap_does_not_end_an_adopted_secret_that_its_consumer_has_from_elsewhere() -> None:
+    made = Company()
+    stranger(made, "legacy")
+    made.declare(made.client(adopt="legacy", accept_gap=True, rotation=RotationSchedule(every="90d")))
+    made.up()
+    made.pass_time(days=100)
+    made.up()
+    assert made.target.works("legacy", "old")
+    assert Kind.RETIREMENT_WAITS in kinds(made)
+    assert Kind.OVERDUE not in kinds(made)
+    made.declare(
+        made.client(adopt="legacy", accept_gap=True, retire_adopted=True, rotation=RotationSchedule(every="90d"))
+    )
+    made.up()
+    assert not made.target.works("legacy", "old")
+    assert made.consumer_works()
+    made.pass_time(days=90)
+    made.up()
+    assert made.consumer_works(), "what we delivered is replaced as the declaration says"

@@ -32,6 +32,7 @@ from keysteward.core.checking import check
 from keysteward.core.errors import DeclarationError
 from keysteward.modules.catalog import Catalog, catalog
 from keysteward.modules.catalog_form import FORMS, KINDS
+from keysteward.providers import strict_yaml
 from keysteward.providers.manual import Manual, Probe
 from keysteward.providers.strict_yaml import LARGEST_FILE, read_text
 from keysteward.testing.memory import MemoryLedgers
@@ -349,6 +350,11 @@ WRONG: dict[str, tuple[str, str]] = {
         "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
         "line 1: anchors and aliases",
     ),
+    "a number that is no character": (
+        'm2m_clients: {"\\UFFFFFFFF": {}}\n',
+        "line 1: an escape there is of no character that there is",
+    ),
+    "half a character": ('m2m_clients: {job: {purpose: "\\ud800"}}\n', "line 1: half a character stands there"),
     "an alias alone": ("m2m_clients: *x\n", "line 1: anchors and aliases"),
     "a tag": ("m2m_clients: !!python/object/apply:os.system [id]\n", "line 1: tags (!) are not taken"),
     "a directive": ("%YAML 1.1\n---\nm2m_clients: {}\n", "line 1: remove the directive; this is YAML 1.2"),
@@ -372,7 +378,7 @@ def test_all_problems_of_all_files_are_told_at_once(load: Callable[..., Catalog]
     with pytest.raises(DeclarationError) as wrong:
         load(
             a=broken("    consumer:", "    consumr:").replace("10m", "soon"),
-            b="x: [",
+            b="x: [}",
             c=KEYS.replace("client:", "clint:"),
         )
     assert [line.partition(": ")[0] for line in wrong.value.message.splitlines()] == [
@@ -418,3 +424,36 @@ def test_any_text_is_read_or_refused_with_a_sentence(text: str) -> None:
     sentence = told(text)
     assert not sentence or sentence.startswith("x.yaml, line ")
     assert len(sentence.splitlines()) <= 1
+
+
+SCALARS = """\
+text: [yes, on, 12:30:00, 0777x, 2027-01-31, "null", '~', =, <<]
+other: [~, null, "", true, FALSE, 12, -3, 0o17, 0x1F, 1.5, 1e3, .inf, 123456789012345678901234567890123]
+"""
+
+
+@pytest.mark.parametrize("parser", [strict_yaml._Loader, strict_yaml.Slow], ids=["libyaml", "Python"])
+def test_both_parsers_read_yaml_1_2_alike(parser: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strict_yaml, "_Loader", parser)
+    assert read_text(SCALARS, "x").value == {
+        "text": ["yes", "on", "12:30:00", "0777x", "2027-01-31", "null", "~", "=", "<<"],
+        "other": [
+            None,
+            None,
+            "",
+            True,
+            False,
+            12,
+            -3,
+            15,
+            31,
+            1.5,
+            1000.0,
+            float("inf"),
+            "123456789012345678901234567890123",
+        ],
+    }
+    for what in ("a key twice", "a tab", "no YAML", "an anchor", "an anchor bomb", "a tag", "a directive", "depth"):
+        assert told(WRONG[what][0]), what
+    assert told("a: b\n\tc: d\n").startswith("x.yaml, line 2: ")
+    assert read_text("\ufeffa: b\n", "x").value == {"a": "b"}

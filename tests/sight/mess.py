@@ -7,20 +7,24 @@ own runs, over six weeks. The same seed makes the same company, but for its secr
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import NamedTuple
+from unittest import mock
 
 from keysteward import Allowed, ApiKey, Governed, M2MClient, ResourceServer, RotationSchedule, Stack
 from keysteward.cli.looking import look
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import preview
 from keysteward.cli.running import carry_out
+from keysteward.core.brake import ALLOW_ENDING
 from keysteward.core.checking import check
 from keysteward.core.drift import Drift, drift
 from keysteward.core.findings import Kind
-from keysteward.core.ledger import Ledger, dump_ledger, load_ledger
+from keysteward.core.handles import reissue
+from keysteward.core.ledger import Ledger, State, dump_ledger, load_ledger
 from keysteward.core.models import Declaration, PermanentException, Transitional
 from keysteward.core.observed import Mark, Settings
 from keysteward.core.owners import Consumer, Owner, Owners
@@ -140,6 +144,20 @@ class Mess:
         results = carry_out(opened, reader, planned, "up", 1)
         assert [result for result in results if result.outcome in BAD] == []
         assert planned.failures == ()
+
+    def reissue(self, name: str) -> None:
+        """Give a credential another secret, and end the present one at once."""
+        self.rewrite(name, reissue(self.ledger(name), "leaked", at=self.clock.now))
+        self.up(name)
+        assert self.ledger(name).generations[-2].state is State.RETIRED
+
+    def prune(self) -> None:
+        """End what is not declared any more, and see that it failed at nothing."""
+        opened = Opened(self.stack, self.owners)
+        reader = opened.session("reader")
+        with mock.patch.dict(os.environ, {ALLOW_ENDING: "9"}):
+            results = carry_out(opened, reader, preview(opened, reader, prune=True), "up", 1)
+        assert [result for result in results if result.outcome in BAD] == []
 
     def look(self) -> Drift:
         """Look at everything, in a new process with the reader's rights."""

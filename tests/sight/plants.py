@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ from datetime import timedelta
 from mess import DAY, STACK, Expected, Mess
 
 from keysteward.core.findings import Kind
+from keysteward.core.handles import revoke, suspend
 from keysteward.core.heartbeat import heartbeat_key
 from keysteward.core.ledger import Blocked, age
 from keysteward.core.models import M2MClient, PermanentException
@@ -72,6 +74,47 @@ def a_client_with_a_mark_that_no_stack_of_ours_can_have(mess: Mess) -> Expected:
     """A stack whose identity begins with ours is another one."""
     mess.client(mess.corp, "below", mark=f"{STACK}/eu/below")
     return Expected(Kind.ELSEWHERE, "corp: below")
+
+
+def _ended(mess: Mess, name: str) -> None:
+    """Remove it and end it by a run; what its target had then is given back, as from a backup."""
+    item, secrets = mess.held(name), list(mess.held(name).secrets)
+    target = next(t for t in mess.targets if item in t.objects.values())
+    del mess.declared[name]
+    mess.prune()
+    item.secrets = secrets
+    target.objects[item.remote_id] = item
+    mess.clock.advance(timedelta(hours=1))
+
+
+def a_client_that_was_ended_and_is_there_again(mess: Mess) -> Expected:
+    name = mess.pick("corp")
+    _ended(mess, name)
+    return Expected(Kind.UNRECORDED, _about(name))
+
+
+def a_key_that_was_ended_and_is_there_again(mess: Mess) -> Expected:
+    name = mess.pick("saas key")
+    _ended(mess, name)
+    return Expected(Kind.UNRECORDED, _about(name))
+
+
+def an_ended_secret_that_its_target_has_again(mess: Mess) -> Expected:
+    name = mess.pick("saas")
+    old = copy.copy(mess.secret(name))
+    mess.reissue(name)
+    mess.held(name).secrets.append(old)
+    mess.clock.advance(timedelta(hours=1))
+    return Expected(Kind.EXTRA_SECRET, _about(name))
+
+
+def an_ended_key_that_its_target_has_again(mess: Mess) -> Expected:
+    name = mess.pick("cloud key")
+    old = copy.copy(mess.secret(name))
+    mess.reissue(name)
+    mess.held(name).secrets.append(old)
+    mess.clock.advance(timedelta(hours=1))
+    return Expected(Kind.EXTRA_SECRET, _about(name))
 
 
 def a_declaration_removed_and_nothing_ended(mess: Mess) -> Expected:
@@ -329,6 +372,62 @@ def no_run_for_ten_days(mess: Mess) -> Expected:
     return Expected(Kind.NO_RUN, STACK)
 
 
+def _beat(mess: Mess, at: object) -> None:
+    text, version = mess.ledgers.documents[heartbeat_key(STACK)]
+    mess.ledgers.documents[heartbeat_key(STACK)] = (json.dumps({**json.loads(text), "at": at}), version)
+
+
+def a_heartbeat_that_is_no_time(mess: Mess) -> tuple[Expected, ...]:
+    _beat(mess, "yesterday")
+    return (Expected(Kind.NO_RUN, STACK),)
+
+
+def a_heartbeat_without_a_time_zone(mess: Mess) -> tuple[Expected, ...]:
+    _beat(mess, "2026-02-16T00:00:00")
+    return (Expected(Kind.NO_RUN, STACK),)
+
+
+def a_heartbeat_that_is_yet_to_come(mess: Mess) -> tuple[Expected, ...]:
+    """It would say for years that all is well."""
+    _beat(mess, (mess.clock.now + 1_000 * DAY).isoformat())
+    return (Expected(Kind.NO_RUN, STACK),)
+
+
+def a_suspended_client_enabled_in_the_console(mess: Mess) -> tuple[Expected, ...]:
+    name = mess.pick("saas")
+    mess.rewrite(name, suspend(mess.ledger(name), mess.clock.now, "an incident"))
+    mess.up(name)
+    mess.held(name).enabled = True
+    return Expected(Kind.CHANGED, _about(name)), Expected(Kind.SUSPENDED, _about(name))
+
+
+def a_suspended_key_enabled_in_the_console(mess: Mess) -> tuple[Expected, ...]:
+    name = mess.pick("cloud key")
+    mess.rewrite(name, suspend(mess.ledger(name), mess.clock.now, "an incident"))
+    mess.up(name)
+    mess.secret(name).enabled = True
+    return Expected(Kind.CHANGED, _about(name)), Expected(Kind.SUSPENDED, _about(name))
+
+
+def a_revoked_client_enabled_in_the_console(mess: Mess) -> tuple[Expected, ...]:
+    name = mess.pick("corp")
+    item = mess.held(name)
+    mess.rewrite(name, revoke(mess.ledger(name), mess.clock.now, "leaked"))
+    mess.up(name)
+    item.enabled = True
+    return Expected(Kind.CHANGED, _about(name)), Expected(Kind.REVOKED, _about(name))
+
+
+def one_value_in_the_documents_of_two(mess: Mess) -> tuple[Expected, ...]:
+    """At a target that shows no values: consumers of both read the same secret."""
+    names = sorted(mess.pick("saas") for _ in range(2))
+    stores = [mess.vault if f"apps/{name}" in mess.vault.documents else mess.files for name in names]
+    first, second = (store.documents[f"apps/{name}"] for name, store in zip(names, stores, strict=True))
+    entry, value, about = second["current"]
+    second["current"] = (replace(entry, fingerprint=first["current"][0].fingerprint), value, about)
+    return Expected(Kind.SHARED_SECRET, _about(names[0])), Expected(Kind.UNDELIVERED, _about(names[1]))
+
+
 def an_allowance_that_ends_today_with_all_it_allowed(mess: Mess) -> tuple[Expected, ...]:
     mess.allow(mess.corp, "pilot-*", days=0)
     mess.client(mess.corp, "pilot-1")
@@ -356,6 +455,10 @@ PLANTS: tuple[Plant, ...] = (
     a_client_that_nobody_uses,
     a_key_that_was_never_used,
     a_secret_ended_in_an_incident,
+    a_client_that_was_ended_and_is_there_again,
+    a_key_that_was_ended_and_is_there_again,
+    an_ended_secret_that_its_target_has_again,
+    an_ended_key_that_its_target_has_again,
     an_owner_who_left,
     a_consumer_that_was_retired,
     an_import_that_nobody_took,
@@ -401,6 +504,13 @@ PLANTS: tuple[Plant, ...] = (
 """All of them, in an order in which they can all be planted: a run notes what was used, and that there was a run."""
 
 SEVERAL: tuple[Callable[[Mess], tuple[Expected, ...]], ...] = (
+    one_value_in_the_documents_of_two,
+    a_suspended_client_enabled_in_the_console,
+    a_suspended_key_enabled_in_the_console,
+    a_revoked_client_enabled_in_the_console,
+    a_heartbeat_that_is_no_time,
+    a_heartbeat_without_a_time_zone,
+    a_heartbeat_that_is_yet_to_come,
     an_adopted_client_made_again_under_its_name,
     an_allowance_that_ends_today_with_all_it_allowed,
     a_holder_that_has_no_room_for_another,

@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from mess import Expected, Mess
-from plants import PLANTS, SEVERAL, Plant, a_copy_of_our_client, an_unmanaged_key
+from plants import PLANTS, SEVERAL, Plant, a_copy_of_our_client, an_unmanaged_key, an_unmanaged_key_of_a_user
+
+from keysteward.providers import session
 
 SEED, OTHER_SEED = 1, 20_260_107
 
@@ -74,3 +76,13 @@ def test_a_copy_of_our_client_is_not_counted_as_ours(mess: Mess) -> None:
     a_copy_of_our_client(mess)
     (counted,) = (c for c in mess.look().coverage if c.target == "corp")
     assert (counted.declared, counted.unmanaged) == (100, 1)
+
+
+def test_a_target_that_only_ledgers_name_is_looked_at_as_a_whole(mess: Mess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last declaration of a target was removed; what strangers have there shows as before."""
+    monkeypatch.setattr(session, "revive", lambda _descriptor: mess.cloud)
+    mess.declared = {name: d for name, d in mess.declared.items() if d.target is not mess.cloud}
+    an_unmanaged_key_of_a_user(mess)
+    seen = mess.look()
+    assert [c.unmanaged for c in seen.coverage if c.target == "cloud"] == [41]
+    assert "cloud: AKIB-9" in {finding.subject for finding in seen.findings}

@@ -215,6 +215,13 @@ def _handling(old: Spec | None, new: Spec) -> Iterator[Found]:
 
 
 def _adopts(old: Spec | None, new: Spec) -> Iterator[Found]:
+    if old is not None and old.adopt is not None and new.adopt is None and new.kind == "M2MClient":
+        words = "grants, safeguards, description, lifetime of tokens, and scopes of APIs that are not declared"
+        yield Found(
+            Sort.ADOPTS,
+            f"adopt: no more (was {old.adopt}): the next run sets what it found at {new.target} and left as it was to "
+            f"what is declared: {words}",
+        )
     if new.adopt is None or (old is not None and old.adopt == new.adopt):
         return
     words = f"adopt: it takes over {new.adopt} at {new.target}, with the secrets that are there"
