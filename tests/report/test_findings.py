@@ -14,7 +14,7 @@ LOST = Finding(
 
 def told(count: int, severity: Severity) -> str:
     findings = [
-        replace(LOST, severity=severity, subject=f"acme/prod/job-{n}", mend=f"run: reissue job-{n} --grace 7d")
+        replace(LOST, severity=severity, subject=f"acme/prod/job-{n:03}", mend=f"run: reissue job-{n:03} --grace 7d")
         for n in range(count)
     ]
     return "".join(f"{text.plain}\n" for text in finding_lines(findings, "acme/prod"))
@@ -26,7 +26,7 @@ def test_a_few_are_told_one_by_one() -> None:
 
 def test_many_that_are_alike_are_told_once() -> None:
     assert told(800, Severity.WARNING) == (
-        "  ! 800 times: job-0, job-1, job-2, job-3, job-4 and 795 more; such as: no store holds it\n"
+        "  ! 800 times: job-000, job-001, job-002, job-003, job-004 and 795 more; such as: no store holds it\n"
         "    → run: reissue NAME --grace 7d\n"
     )
 
