@@ -22,6 +22,7 @@ from keysteward.cli.planning import judge_governed
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import show, show_json
 from keysteward.core.checking import check
+from keysteward.core.codeowners import PLACES as CODEOWNERS
 from keysteward.core.delivery import Delivery
 from keysteward.core.errors import DeclarationError
 from keysteward.core.intake import ATTRIBUTE, GROUPS, Choices, Draft, Intake, intake
@@ -66,7 +67,14 @@ def command(
         list[str] | None,
         typer.Option("--select", metavar="PATTERN", help="Only what a shell pattern names; may be given again."),
     ] = None,
-    environment: Annotated[str, typer.Option("--environment", help="Environment of what is written.")] = "production",
+    environment: Annotated[
+        str | None,
+        typer.Option(
+            "--environment",
+            metavar="NAME",
+            help="Environment of what is written. Default: the only one that the target serves, or production.",
+        ),
+    ] = None,
     deliver_to: Annotated[
         str | None,
         typer.Option(
@@ -224,8 +232,10 @@ def _group_by(given: str) -> str:
     return given
 
 
-def _environment(given: str, target: Target) -> str:
+def _environment(asked: str | None, target: Target) -> str:
     can = [c for c in (target.capabilities, target.key_capabilities) if c is not None and c.environments is not None]
+    only = {name for offered in can for name in offered.environments or ()}
+    given = asked or (only.pop() if len(only) == 1 else "production")
     for offered in can:
         if offered.environments is not None and given not in offered.environments:
             serves = ", ".join(offered.environments)
@@ -370,4 +380,6 @@ def _next(job: _Import) -> Iterable[str]:
         line = f'*catalog("{job.folder}", targets=[{place.called(job.target.name)}], stores=[{stores}]{more})'
         yield f"let the stack read them: from keysteward.modules.catalog import catalog; declarations=[..., {line}]"
     yield f"completion in an editor: keysteward schema catalog > {SCHEMA}"
+    if any(Path(file).is_file() for files in CODEOWNERS.values() for file in files):
+        yield "who approves the new files: keysteward codeowners"
     yield "then: keysteward preview shows adoptions and marks, and nothing else; keysteward up writes them"

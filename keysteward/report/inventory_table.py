@@ -16,19 +16,13 @@ from rich.text import Text
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.inventory import Coverage, Entry, Inventory, Standing
 from keysteward.report.drift import percent
-from keysteward.report.findings import SEVERITIES, finding_lines
-from keysteward.report.plain import line, plain
+from keysteward.report.findings import LONGEST_NAME, SEVERITIES, finding_lines, named
+from keysteward.report.plain import line, plain, shortened
 from keysteward.report.selection import SEVERITIES as RANKS
 from keysteward.report.selection import Summary, counted, ownerless, summary_of, worst
 
 MOST_ROWS = 40
 """So many rows of one target are shown; `all_rows` shows every one."""
-
-MOST_NAMED = 5
-"""So many credentials are named behind a finding that several have; the others are counted."""
-
-LONGEST_NAME = 36
-"""Characters of a name in a sentence; the table gives it what is left."""
 
 WIDEST_NAME = 60
 LONGEST_OWNER = 14
@@ -224,15 +218,8 @@ def _alike(pairs: Sequence[tuple[Finding, Entry]]) -> Iterable[Text]:
     if len(pairs) == 1:
         said = f" {word}  {entry.name}: {finding.message}"
     else:
-        names = list(dict.fromkeys(shortened(e.name, LONGEST_NAME) for _, e in pairs))
-        more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-        said = f" {word}  {len(pairs):,} times: {', '.join(names[:MOST_NAMED])}{more}; such as: {finding.message}"
+        names = named(e.name for _, e in pairs)
+        said = f" {word}  {len(pairs):,} times: {names}; such as: {finding.message}"
     yield line("  ", SEVERITIES[finding.severity], said)
     if finding.mend:
         yield line(("    → ", "dim"), finding.mend)
-
-
-def shortened(name: str, longest: int) -> str:
-    """Return a name without what is too much of it."""
-    text = plain(name)
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -25,3 +25,9 @@ def line(*parts: tuple[object, str] | str) -> Text:
         text, style = (part, "") if isinstance(part, str) else part
         made.append(plain(text), style=style or None)
     return made
+
+
+def shortened(name: str, longest: int) -> str:
+    """Return a name without what is too much of it."""
+    text = plain(name)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -39,6 +39,8 @@ from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line
 
 JSON_FORMAT = 1
+WIDEST_NAME = 40
+"""Characters of a name that the steps behind it are lined up with; a longer one moves its own line only."""
 
 
 class Action(StrEnum):
@@ -236,7 +238,7 @@ def preview_lines(preview: Preview) -> Iterable[Text]:
         if shown:
             yield Text()
             yield line((title, "bold"))
-        width = max((len(item.name) for item in shown), default=0)
+        width = min(max((len(item.name) for item in shown), default=0), WIDEST_NAME)
         for item in shown:
             yield from _item_lines(item, width)
     if preview.governed:

@@ -433,7 +433,9 @@ def test_what_cannot_be_meant_is_one_sentence_and_writes_nothing(what: str, tena
 def test_the_environment_and_the_store_must_be_known(tenant: Tenant) -> None:
     tenant.make("a")
     tenant.can(environments=("test",))
-    assert "--environment: target corp serves test, not 'production'" in tenant.run("import", "corp").err
+    wrong = tenant.run("import", "corp", "--environment", "production")
+    assert "--environment: target corp serves test, not 'production'" in wrong.err
+    assert tenant.run("import", "corp", "--dry-run").code == 0, "where there is one environment, nothing is asked"
     tenant.held.more = MemoryStore("more")  # type: ignore[attr-defined]
     source = tenant.root / "stacks" / "demo.py"
     source.write_text(STACK + "from project_in_memory import more\n", encoding="utf-8")

@@ -193,3 +193,9 @@ def test_every_make_target_of_the_pages_exists() -> None:
         m for path in PAGES for m in re.findall(r"(?:`|^)make ([a-z]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
     assert named <= targets, named - targets
+
+
+def test_the_readme_links_every_page() -> None:
+    read_on = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Read on")[2]
+    pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    assert pages - set(LINK.findall(read_on)) == set()
