@@ -78,7 +78,7 @@ def test_a_widened_scope_and_a_new_key_are_shown_the_worst_first(repository: Rep
     ]
     assert "access: write added" in shown.out
     assert "Approval needed from: `billing`, `orders`, `sec`." in shown.out
-    assert "KS016 No wildcard and no administrator's scopes" in shown.out
+    assert "KS016 Least privilege: no wildcard and no administrator's scopes" in shown.out
     assert "#### New findings: " in shown.out
     assert left_over(repository) == []
 

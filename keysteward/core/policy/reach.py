@@ -20,7 +20,7 @@ _SEVERAL = 2
 
 @rule(
     "KS016",
-    "No wildcard and no administrator's scopes",
+    "Least privilege: no wildcard and no administrator's scopes",
     reason="Whoever has a machine's secret has all that it may do, at any hour and unseen.",
     breaks="A scope of `access` or `optional_access` has a wildcard, or is one that docs/rules.md lists as sweeping.",
     mend="name the scopes that its consumer uses",
