@@ -335,7 +335,10 @@ def test_ctrl_c_leaves_nothing_behind(repository: Repository, tmp_path: Path) ->
     wait = f"import os, time\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(300)\n"
     repository.write("stacks/demo.py", wait)
     repository.commit("Waits")
-    command = [sys.executable, "-c", "from keysteward.cli.main import app; app()", "review", "--base", "main"]
+    # a shell that starts jobs in the background lets them ignore SIGINT, and what they start too
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    start = f"{heeding}; from keysteward.cli.main import app; app()"
+    command = [sys.executable, "-c", start, "review", "--base", "main"]
     running = subprocess.Popen(command, cwd=repository.root, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
