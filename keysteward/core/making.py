@@ -80,7 +80,8 @@ def would_cut_off(w: World, spec: Spec, ledger: Ledger) -> bool:
     current = ledger.current
     if spec.strategy is not Strategy.GAP or spec.retire_adopted or current is None:
         return False
-    return current.origin is Origin.ADOPTED and not held_anywhere(w, current)
+    taken_over = current.origin is Origin.ADOPTED and ledger.object_of(current).adopted
+    return taken_over and not held_anywhere(w, current)
 
 
 def needs_preparation(w: World, spec: Spec, ledger: Ledger | None, record: ObjectRecord) -> bool:

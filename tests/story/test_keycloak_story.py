@@ -300,6 +300,7 @@ def test_the_secret_of_a_web_login_client_is_rotated_and_nothing_else_touched(re
         purpose="Login",
         rotation=RotationSchedule(every="90d", overlap="0s" if gap else "7d"),
         accept_gap=gap,
+        retire_adopted=gap,
         deliver_to=realm.store.path("apps/web"),
     )
     stack = realm.stack(declared)
