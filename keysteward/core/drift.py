@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from keysteward.core.adoption import wanted
 from keysteward.core.diff import METHOD, Difference, differences
-from keysteward.core.examine import examine
+from keysteward.core.examine import late
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.heartbeat import last_beat
 from keysteward.core.inventory import Coverage, Standing
@@ -79,8 +79,8 @@ def findings_now(w: World, planned: Plan) -> tuple[Finding, ...]:
         return ()
     gone = list(_gone(w))
     later = [f for f in planned.findings if not (gone and f.kind is Kind.ENDED_ELSEWHERE)]
-    late = [f for f in examine(w) if f.kind is Kind.OVERDUE and f not in later]
-    found = [*gone, *later, *late, *_there_again(w)]
+    overdue = [finding for finding in late(w) if finding not in later]
+    found = [*gone, *later, *overdue, *_there_again(w)]
     found += [*_enabled_again(w, planned), *_changed(w, planned), *_never_issued(w, planned)]
     stopped = planned.problem is not None and not any(f.severity is Severity.ERROR for f in found)
     if planned.problem is not None and stopped:

@@ -54,6 +54,13 @@ def examine(w: World) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
+def late(w: World) -> tuple[Finding, ...]:
+    """Return what `examine` says of a rotation that is late now, whatever a run would do about it."""
+    if w.spec is None or w.ledger is None or w.ledger.closed is not None:
+        return ()
+    return tuple(finding for finding in _late(w, w.spec, w.ledger) if finding.kind is Kind.OVERDUE)
+
+
 def _find(w: World, kind: Kind, severity: Severity, message: str, mend: str = "") -> Finding:
     return Finding(kind, severity, w.identity, message, mend)
 
