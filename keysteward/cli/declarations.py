@@ -37,16 +37,17 @@ def project_files(root: Path, module: str) -> list[Path]:
     """
     outside = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)}
     installed = tuple(f"{prefix}/" for prefix in {sys.prefix, sys.base_prefix, *map(str, outside)})
+    project = root.resolve()
     files: dict[Path, None] = {}
     named = sorted(sys.modules.items(), key=lambda item: item[0] != module)
     for _, loaded in named:
         file = getattr(loaded, "__file__", None)
         path = Path(file).resolve() if file and not file.startswith(installed) else None
-        if path is None or path.suffix != ".py" or not path.is_relative_to(root.resolve()):
+        if path is None or path.suffix != ".py" or not path.is_relative_to(project):
             continue
         if "site-packages" not in path.parts and not any(path.is_relative_to(folder) for folder in outside):
             files[path] = None
-    return [*files, *catalog_source.files_named_in(root.resolve(), files)]
+    return [*files, *catalog_source.files_named_in(project, files)]
 
 
 def find_places(files: Iterable[Path], names: Iterable[str]) -> Mapping[str, Place]:

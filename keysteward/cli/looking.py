@@ -111,9 +111,7 @@ class _Look:
                 yield Finding(Kind.BLOCKED, Severity.ERROR, identity, item.plan.problem.message)
             elif item.plan.steps:
                 message = f"its scopes differ from its declaration: {item.words}"
-                yield Finding(
-                    Kind.CHANGED, Severity.WARNING, identity, message, "keysteward up writes what is declared"
-                )
+                yield Finding(Kind.CHANGED, Severity.WARNING, identity, message, _WRITES)
 
     def strays(self) -> dict[str, Delivered]:
         """Return what lies beside the places of the stack's stores and is no place of theirs.
@@ -169,12 +167,6 @@ def life_of(world: World, usage: Usage) -> Life:
     current = ledger.current if ledger is not None and ledger.closed is None else None
     if ledger is None or current is None:
         return Life()
-    return _life(world, ledger, usage)
-
-
-def _life(world: World, ledger: Ledger, usage: Usage) -> Life:
-    current = ledger.current
-    since = current.current_since if current is not None else None
     shows, times = False, []
     for record in ledger.objects:
         can, found = world.can(record), world.object(record)
@@ -188,4 +180,4 @@ def _life(world: World, ledger: Ledger, usage: Usage) -> Life:
         times.append(usage.last(record.target, record.remote_id or record.client_id))
         times += [usage.last(record.target, i) for i in ids if i is not None]
     begun = min((g.current_since for g in ledger.generations if g.current_since is not None), default=None)
-    return Life(since, max((t for t in times if t is not None), default=None), shows, begun)
+    return Life(current.current_since, max((t for t in times if t is not None), default=None), shows, begun)

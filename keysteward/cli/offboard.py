@@ -102,9 +102,9 @@ def _plan(stack: Stack, owners: Owners, owner: str, scene: Scene) -> Offboarding
 
 def _deputy(owners: Owners, owner: str) -> str | None:
     """Return who stands in for an owner, where the owners file says so and they are active."""
-    deputy = getattr(owners.find(owner), "deputy", None)
-    active = owners.find(deputy) if isinstance(deputy, str) else None
-    return str(deputy) if active is not None and active.state == "active" else None
+    known = owners.find(owner)
+    deputy = known.deputy if known is not None else None
+    return deputy if deputy is not None and _is_active(owners, deputy) else None
 
 
 def _check_limit(plan: Offboarding, stack: Stack, scene: Scene) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from keysteward.cli.loading import load_stack, module_name
 from keysteward.cli.terminal import say
-from keysteward.core.checking import check, check_form
+from keysteward.core.checking import check, check_form, judged
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
 from keysteward.core.owners import Owners
-from keysteward.core.policy import Life, judge, judge_sets
+from keysteward.core.policy import Life
 from keysteward.core.stack import Stack
 from keysteward.core.world import Extent
 from keysteward.providers.card import card_path, write_card
@@ -36,9 +36,7 @@ class Opened:
 
     def judged(self, now: datetime, lives: Mapping[str, Life] | None = None) -> tuple[Finding, ...]:
         """Hold the stack against its rules, numbered and own, at a time of the ledger store's clock."""
-        own = (finding for rule in self.stack.rules for finding in rule(self.stack))
-        found = judge(self.stack, self.owners, now, lives)
-        return (*found, *judge_sets(self.stack, self.owners, now), *own)
+        return judged(self.stack, self.owners, now, lives)
 
     @cached_property
     def renamed(self) -> frozenset[str]:

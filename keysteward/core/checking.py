@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 
@@ -19,7 +19,7 @@ from keysteward.core.models import (
     Transitional,
 )
 from keysteward.core.owners import Owners
-from keysteward.core.policy import judge, judge_sets, mistakes, stopping
+from keysteward.core.policy import Life, judge, judge_sets, mistakes, stopping
 from keysteward.core.ports import Strategy
 from keysteward.core.spec import Spec, capabilities_of, spec_of
 from keysteward.core.stack import Stack, second_client_id, targets_of
@@ -32,12 +32,17 @@ def check(stack: Stack, owners: Owners, now: datetime, *, strict: bool = True) -
     problem, each naming declaration, field and mend.
     """
     check_form(stack)
-    findings = [*judge(stack, owners, now), *judge_sets(stack, owners, now)]
-    findings += [finding for rule in stack.rules for finding in rule(stack)]
+    findings = judged(stack, owners, now)
     stops = stopping(findings)
     if strict and stops:
         raise DeclarationError("\n".join(sentence_of(finding, stack) for finding in stops))
-    return tuple(findings)
+    return findings
+
+
+def judged(stack: Stack, owners: Owners, now: datetime, lives: Mapping[str, Life] | None = None) -> tuple[Finding, ...]:
+    """Hold a stack against its rules, numbered and own; `lives` by identity, for the rules that need a look."""
+    own = (finding for rule in stack.rules for finding in rule(stack))
+    return (*judge(stack, owners, now, lives), *judge_sets(stack, owners, now), *own)
 
 
 def check_form(stack: Stack) -> None:

@@ -11,6 +11,7 @@ from keysteward.core.diff import METHOD, Difference, differences
 from keysteward.core.examine import late
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.heartbeat import last_beat
+from keysteward.core.holders import expired
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord
 from keysteward.core.observed import ObservedObject, ObservedSecret
@@ -18,7 +19,7 @@ from keysteward.core.policy import outranked
 from keysteward.core.ports import Strategy
 from keysteward.core.retiring import came_back
 from keysteward.core.schedule import parse_duration, show_duration
-from keysteward.core.sight import Seen, Thing, coverage, things
+from keysteward.core.sight import Seen, Thing, coverage
 from keysteward.core.stack import in_stack
 from keysteward.core.steps import Do, Plan
 from keysteward.core.world import TOLERATED_SKEW, World
@@ -49,7 +50,7 @@ class Drift:
 
 def drift(seen: Seen) -> Drift:
     """Compare what is declared with what one look saw."""
-    everything = list(things(seen))
+    everything = seen.things
     of_credentials = [finding for item in seen.credentials.values() for finding in item.findings]
     found = [
         *of_credentials,
@@ -233,9 +234,8 @@ def _unaccounted(
     suspects = {s for g in generations for s in g.suspects}
     for secret in found.secrets:
         tells = secret.fingerprint is not None or (secret.slot == "key" and any(g.id for g in generations))
-        over = secret.expires_at is not None and secret.expires_at <= now
         known = secret.id in suspects or any(_is(g, secret) for g in generations)
-        if tells and not over and not known:
+        if tells and not expired(secret, now) and not known:
             yield secret
 
 

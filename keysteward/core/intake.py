@@ -21,7 +21,7 @@ from keysteward.core.owners import UNASSIGNED
 from keysteward.core.ports import Capabilities, Strategy, Target
 from keysteward.core.rules import CLIENT_RULES, KEY_RULES
 from keysteward.core.schedule import show_duration
-from keysteward.core.sight import MACHINE_GRANT, Seen, Thing, things
+from keysteward.core.sight import MACHINE_GRANT, Seen, Thing
 from keysteward.core.spec import NO_KEYS
 from keysteward.core.stack import second_client_id
 
@@ -144,7 +144,7 @@ class _Intake:
         self.holders = {(s.target, s.client_id) for s in seen.stack.specs.values() if s.key}
 
     def made(self) -> Intake:
-        found = [thing for thing in things(self.seen) if thing.target == self.target.name and self._wanted(thing)]
+        found = [thing for thing in self.seen.things if thing.target == self.target.name and self._wanted(thing)]
         found.sort(key=lambda thing: (thing.object.client_id, thing.id))
         taken = [thing for thing in found if self._takes(thing)]
         servers = list(self._servers(taken))

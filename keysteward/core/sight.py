@@ -16,13 +16,13 @@ from keysteward.core.findings import Finding
 from keysteward.core.governed import GovernedSet
 from keysteward.core.holders import expired, read_name
 from keysteward.core.inventory import Coverage, Standing
-from keysteward.core.ledger import RELEASED, Ledger, ObjectRecord, State
+from keysteward.core.ledger import RELEASED, Ledger, ObjectRecord
 from keysteward.core.models import Allowed
 from keysteward.core.observed import Delivered, ObservedObject, ObservedScope, ObservedSecret
 from keysteward.core.owners import Owners
 from keysteward.core.policy import Life
 from keysteward.core.servers import ServerLedger
-from keysteward.core.spec import ServerSpec, Spec
+from keysteward.core.spec import Spec
 from keysteward.core.stack import Stack, in_stack
 from keysteward.core.usage import Usage
 
@@ -73,6 +73,11 @@ class Seen:
     heartbeat: Mapping[str, Any] | None = None
     usage: Usage = field(default_factory=Usage)
     failures: tuple[str, ...] = ()
+
+    @cached_property
+    def things(self) -> tuple[Thing, ...]:
+        """Everything that exists at the targets, once, with its standing; keys that are over are left out."""
+        return tuple(_things(self))
 
     @cached_property
     def owners_of_objects(self) -> Mapping[tuple[str, str], str]:
@@ -126,19 +131,15 @@ class Seen:
         kept = {(s.target, name) for s in self.servers.values() if s.closed is None for name in (*s.scopes, *s.dropped)}
         return frozenset(declared | kept)
 
-    def server_named(self, audience: str) -> ServerSpec | None:
-        """Return the declared resource server of an audience."""
-        return next((s for s in self.stack.server_specs.values() if s.audience == audience), None)
-
-    @property
-    def today_allowed(self) -> tuple[Allowed, ...]:
+    @cached_property
+    def standing_allowances(self) -> tuple[Allowed, ...]:
         """Return the allowances that still stand."""
         return tuple(entry for entry in self.stack.allowed if self.at.date() < entry.until)
 
     def allowed(self, target: str, names: Iterable[str | None]) -> Allowed | None:
         """Return the allowance that names something at a target, if one still stands."""
         given = [name for name in names if name]
-        for entry in self.today_allowed:
+        for entry in self.standing_allowances:
             if entry.target.name == target and any(fnmatchcase(n, pattern) for pattern in entry.names for n in given):
                 return entry
         return None
@@ -175,8 +176,7 @@ class Thing:
         return self.machine and self.standing is not Standing.BUILT_IN
 
 
-def things(seen: Seen) -> Iterator[Thing]:
-    """Yield everything that exists at the targets, once, with its standing; keys that are over are left out."""
+def _things(seen: Seen) -> Iterator[Thing]:
     for target, sight in seen.targets.items():
         for item in sight.objects:
             if not item.holder:
@@ -253,8 +253,3 @@ def coverage(target: str, found: Iterable[Thing]) -> Coverage:
         others=counts[Standing.ELSEWHERE],
         unmanaged=counts[Standing.UNMANAGED] + counts[Standing.UNDECLARED],
     )
-
-
-def living(ledger: Ledger) -> bool:
-    """Say whether something of a ledger may still authenticate."""
-    return ledger.closed is None and any(g.live and g.state is not State.RETIRED for g in ledger.generations)

@@ -13,7 +13,7 @@ from keysteward.core.inventory import Entry, Inventory, Standing
 from keysteward.core.ledger import Ledger
 from keysteward.core.planner import rotation_at
 from keysteward.core.policy.at_sight import judge_thing
-from keysteward.core.sight import Examined, Seen, Thing, things
+from keysteward.core.sight import Examined, Seen, Thing
 from keysteward.core.spec import Spec, capabilities_of
 from keysteward.core.status import status_of
 from keysteward.report.existing import allowed, existing, last_shown
@@ -42,7 +42,7 @@ def inventory_of(seen: Seen) -> Inventory:
     by_subject: dict[str, list[Finding]] = {}
     for finding in found.findings:
         by_subject.setdefault(finding.subject, []).append(finding)
-    everything = list(things(seen))
+    everything = seen.things
     entries = [*_recorded(seen, everything, by_subject), *_others(seen, everything, by_subject)]
     told = {id(finding) for entry in entries for finding in entry.findings}
     return Inventory(
