@@ -16,6 +16,7 @@ from timing import Took, timed
 
 from keysteward.core.errors import KeystewardError
 from keysteward.core.findings import Kind
+from keysteward.providers.keycloak.admin import PAGE_SIZE
 
 BENCH = Path(__file__).parent
 STACK = "from company import Company\n\nstack = Company.from_environment().stack()\n"
@@ -27,13 +28,10 @@ LARGE = 10_000
 SECONDS = 15.0
 MEGABYTES = 500.0
 BESIDE_PAGES = 5
-PAGE = 100
-"""Clients on one page of Keycloak's list."""
-
 
 @dataclass(frozen=True)
 class Look:
-    """A folder with the company's stack, on which `keysteward drift` is run."""
+    """A folder with the company's stack, on which `keysteward drift` is run, with its byte code as pip leaves it."""
 
     folder: Path
     company: Company
@@ -49,6 +47,7 @@ class Look:
     def run(self) -> Took:
         """Look once. Raises KeystewardError when not every client is seen as it is declared: nothing was measured."""
         environment = {**os.environ, **self.company.environment, "PYTHONPATH": str(BENCH)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         done = timed([str(Path(sys.executable).with_name("keysteward")), *DRIFT], self.folder, environment)
         seen = json.loads(done.output) if done.code == 0 else {}
         drifted = [each for each in seen.get("findings", ()) if each["kind"] != Kind.POLICY]
@@ -77,6 +76,6 @@ def measure(
         Measurement(f"{name}: most memory", took.memory, "MB", target, megabytes, versions=used),
     )
     if calls is not None:
-        beside = calls - company.clients // PAGE - 1
+        beside = calls - company.clients // PAGE_SIZE - 1
         name = f"{name}: HTTP calls beside list pages"
         results.add(Measurement(name, beside, "calls", target, BESIDE_PAGES, versions=used))

@@ -1,33 +1,34 @@
 """keysteward: machine credentials under version control.
 
 Declare clients and their secrets with owner, purpose, scopes, expiry and rotation; `pulumi up` (or `keysteward up`)
-makes identity providers and secret stores match. This namespace is what a stack imports.
+makes identity providers and secret stores match. This namespace is what a stack imports; each name is imported when it
+is asked for, so that a stack is read without pulumi, and a short command without what it does not need.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from keysteward.core.delivery import Delivery, Webhook
-from keysteward.core.errors import KeystewardError
-from keysteward.core.models import (
-    Allowed,
-    ApiKey,
-    Bootstrap,
-    ClientSecret,
-    Governed,
-    M2MClient,
-    ManualKey,
-    PermanentException,
-    ResourceServer,
-    RotationSchedule,
-    Transitional,
-    Waiver,
-)
-from keysteward.core.owners import Consumer, Owner, Owners
-from keysteward.core.stack import Limit, Stack
-
 if TYPE_CHECKING:
+    from keysteward.core.delivery import Delivery, Webhook
+    from keysteward.core.errors import KeystewardError
+    from keysteward.core.models import (
+        Allowed,
+        ApiKey,
+        Bootstrap,
+        ClientSecret,
+        Governed,
+        M2MClient,
+        ManualKey,
+        PermanentException,
+        ResourceServer,
+        RotationSchedule,
+        Transitional,
+        Waiver,
+    )
+    from keysteward.core.owners import Consumer, Owner, Owners
+    from keysteward.core.stack import Limit, Stack
     from keysteward.providers.dynamic import deploy
 
 __version__ = "0.1.0"
@@ -56,11 +57,28 @@ __all__ = [
     "deploy",
 ]
 
+_ELSEWHERE = {
+    "Consumer": "core.owners",
+    "Delivery": "core.delivery",
+    "KeystewardError": "core.errors",
+    "Limit": "core.stack",
+    "Owner": "core.owners",
+    "Owners": "core.owners",
+    "Stack": "core.stack",
+    "Webhook": "core.delivery",
+    "deploy": "providers.dynamic",
+}
+"""Modules of the names that do not stand in `core.models`."""
+
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module protocol of PEP 562
-    """Import the Pulumi bridge only when it is asked for: a stack is read without pulumi."""
-    if name == "deploy":
-        from keysteward.providers.dynamic import deploy  # noqa: PLC0415 - that is the point
+    """Import a name when it is asked for. Raises AttributeError for one that is none of this namespace."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_ELSEWHERE.get(name, 'core.models')}"), name)
+    globals()[name] = found
+    return found
 
-        return deploy
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

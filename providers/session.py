@@ -20,8 +20,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
-
 from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
 from keysteward.core.evidence import Author, Entry
@@ -84,6 +82,8 @@ def _boot_id() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8]
     except OSError:
+        import psutil  # noqa: PLC0415 - Linux tells it without
+
         return str(int(psutil.boot_time()))
 
 
@@ -95,14 +95,25 @@ def new_runner() -> str:
 def _started(pid: int) -> int:
     """Return what tells a process from others that had its id: on Linux ticks since boot, whatever the clock is set to.
 
-    Raises psutil.NoSuchProcess when it is gone. (proc_pid_stat(5), field 22.)
+    Raises ProcessLookupError when it is gone, PermissionError when it is not shown. (proc_pid_stat(5), field 22.)
     """
     if sys.platform != "linux":
-        return int(psutil.Process(pid).create_time() * 100)
+        return _started_elsewhere(pid)
     try:
         return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
-    except (FileNotFoundError, ProcessLookupError):
-        raise psutil.NoSuchProcess(pid) from None
+    except FileNotFoundError:
+        raise ProcessLookupError(pid) from None
+
+
+def _started_elsewhere(pid: int) -> int:
+    import psutil  # noqa: PLC0415 - Linux tells it without
+
+    try:
+        return int(psutil.Process(pid).create_time() * 100)
+    except psutil.NoSuchProcess:
+        raise ProcessLookupError(pid) from None
+    except psutil.Error:
+        raise PermissionError(pid) from None
 
 
 def is_dead(runner: str) -> bool:
@@ -114,9 +125,9 @@ def is_dead(runner: str) -> bool:
         return True
     try:
         return _started(int(parts[2])) != int(parts[3])
-    except psutil.NoSuchProcess:
+    except ProcessLookupError:
         return True
-    except (psutil.Error, OSError, ValueError):
+    except (OSError, ValueError):
         return False
 
 

@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from keysteward.cli.loading import FOLDER
 from keysteward.cli.places import Field, Insertion, Place, Value
-from keysteward.cli.python_source import catalog_folders
 from keysteward.core.errors import DeclarationError
-from keysteward.modules.catalog import DEFAULTS, catalog_files
+from keysteward.modules.catalog import DEFAULTS
 from keysteward.modules.catalog_form import FORMS
 from keysteward.providers.strict_yaml import Document, read_file, read_text
 
 _ONE_LINE = (None, "", "'", '"')
 """Styles of scalars that stand in one line; a plain one is None to PyYAML and "" to libyaml."""
 _CHANGED = ("owner", "reviewed")
-
-
-def files_named_in(root: Path, sources: Iterable[Path]) -> list[Path]:
-    """Return the catalog files that Python files read; all below `stacks` where one computes the name of its folder."""
-    found: dict[Path, None] = {}
-    for folder in folders_named_in(root, sources):
-        if folder.is_dir():
-            found.update(dict.fromkeys(catalog_files(root, str(folder.relative_to(root)))))
-    return list(found)
-
-
-def folders_named_in(root: Path, sources: Iterable[Path]) -> list[Path]:
-    """Return the folders that Python files read as catalogs; `stacks` where one computes the name of its folder."""
-    named = [FOLDER if folder is None else folder for source in sources for folder in catalog_folders(source)]
-    folders = [(root / folder).resolve() for folder in dict.fromkeys(named)]
-    return [folder for folder in folders if folder.is_relative_to(root)]
 
 
 def places(file: Path) -> Iterator[Place]:
@@ -53,7 +35,7 @@ def places(file: Path) -> Iterator[Place]:
             yield Place(key.value, file, key.start_mark.line + 1, section, values, _insertion(node, document))
 
 
-def in_style(value: Value, text: str) -> bytes:
+def as_written(value: Value, text: str) -> bytes:
     """Return a text as it is written in place of a value: in its quotes, or in quotes where it needs them."""
     quote = value.literal[:1] if value.literal[:1] in {b'"', b"'"} else b""
     if not quote:

@@ -1,17 +1,42 @@
-"""Finds declarations in the project's source files, Python and YAML, and changes single values there, no other byte."""
+"""Finds declarations in the project's source files, Python and YAML, and changes single values there, no other byte.
+
+What reads YAML is imported where a stack has catalog files, and not before.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
-from keysteward.cli import catalog_source, python_source
-from keysteward.cli.places import Edit, Place, Value, relative
+from keysteward.cli import python_source
+from keysteward.cli.places import Edit, Field, Place, Value, relative
 from keysteward.core.errors import DeclarationError
 
 OWNER = "owner"
+
+
+class Source(Protocol):
+    """What a module does for one language in which declarations are written."""
+
+    def places(self, file: Path) -> Iterator[Place]:
+        """Yield the place of each declaration in a file; none in one that cannot be read."""
+
+    def as_written(self, value: Value, text: str) -> bytes:
+        """Return a text as it is written in place of a value."""
+
+    def same_but(self, before: bytes, after: bytes, field: Field) -> bool:
+        """Say whether two files declare the same but for one field."""
+
+
+def _source(file: Path) -> Source:
+    if file.suffix == ".py":
+        return python_source
+    from keysteward.cli import catalog_source  # noqa: PLC0415 - only where there are catalog files
+
+    return catalog_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +72,18 @@ def project_files(root: Path, module: str) -> list[Path]:
             continue
         if "site-packages" not in path.parts and not any(path.is_relative_to(folder) for folder in outside):
             files[path] = None
-    return [*files, *catalog_source.files_named_in(project, files)]
+    return [*files, *_catalog_files(project, files)]
+
+
+def _catalog_files(project: Path, sources: Iterable[Path]) -> list[Path]:
+    """Return the catalog files that Python files read; all below `stacks` where one computes the name of its folder."""
+    folders = [folder for folder in python_source.folders_named_in(project, sources) if folder.is_dir()]
+    if not folders:
+        return []
+    from keysteward.modules.catalog import catalog_files  # noqa: PLC0415 - only where there are catalog files
+
+    found = [file for folder in folders for file in catalog_files(project, str(folder.relative_to(project)))]
+    return list(dict.fromkeys(found))
 
 
 def find_places(files: Iterable[Path], names: Iterable[str]) -> Mapping[str, Place]:
@@ -58,8 +94,7 @@ def find_places(files: Iterable[Path], names: Iterable[str]) -> Mapping[str, Pla
     wanted = set(names)
     found: dict[str, Place] = {}
     for file in files:
-        read = python_source.places if file.suffix == ".py" else catalog_source.places
-        for place in read(file):
+        for place in _source(file).places(file):
             if place.name not in wanted:
                 continue
             first = found.setdefault(place.name, place)
@@ -69,10 +104,10 @@ def find_places(files: Iterable[Path], names: Iterable[str]) -> Mapping[str, Pla
     return found
 
 
-def lines_by_identity(root: Path, module: str, identities: Iterable[str]) -> dict[str, tuple[str, int]]:
+def lines_by_identity(root: Path, files: Iterable[Path], identities: Iterable[str]) -> dict[str, tuple[str, int]]:
     """Return path (relative to the project) and line of each declaration by its identity, where they can be known."""
     names = {identity.rsplit("/", 1)[-1]: identity for identity in identities}
-    found = find_places(project_files(root, module), names)
+    found = find_places(files, names)
     return {names[name]: (relative(place.file, root), place.line) for name, place in found.items()}
 
 
@@ -109,8 +144,7 @@ def change_owners(places: Iterable[Owned], owner: str) -> list[Path]:
     edits = {}
     for place in places:
         if place.span is not None and place.value is not None:
-            source = python_source.in_quotes if place.file.suffix == ".py" else catalog_source.in_style
-            new = source(place.value, owner)
+            new = _source(place.file).as_written(place.value, owner)
             edits[place.file, place.span] = Edit(place.file, place.span, place.value.literal, new, "owner")
     return change(edits.values())
 
@@ -132,7 +166,7 @@ def change(edits: Iterable[Edit]) -> list[Path]:
 
 def _changed(file: Path, edits: Iterable[Edit]) -> bytes:
     before = text = file.read_bytes()
-    source = python_source if file.suffix == ".py" else catalog_source
+    source = _source(file)
     for edit in sorted(edits, reverse=True):
         start, end = edit.span
         if text[start:end] != edit.literal:

@@ -108,8 +108,9 @@ def _places(opened: Opened, module: str) -> Places:
     """Return file, relative to the repository, and line by identity; the stack itself is where its module begins."""
     root = Path.cwd().resolve()
     top = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
-    found = lines_by_identity(root, module, [opened.identity(d.name) for d in opened.stack.declarations])
-    for file in project_files(root, module)[:1]:
+    files = project_files(root, module)
+    found = lines_by_identity(root, files, [opened.identity(d.name) for d in opened.stack.declarations])
+    for file in files[:1]:
         found[opened.stack.identity] = (relative(file, root), 1)
     return {identity: ((root / path).relative_to(top).as_posix(), line) for identity, (path, line) in found.items()}
 

@@ -13,13 +13,13 @@ from typing import Annotated, Any
 
 import typer
 
-from keysteward.cli.catalog_source import folders_named_in
 from keysteward.cli.declarations import project_files
 from keysteward.cli.loading import FOLDER, StackOption, module_name
 from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.owners_file import note_unassigned
 from keysteward.cli.planning import judge_governed
 from keysteward.cli.preview import JsonOption
+from keysteward.cli.python_source import folders_named_in
 from keysteward.cli.terminal import show, show_json
 from keysteward.core.checking import check
 from keysteward.core.codeowners import PLACES as CODEOWNERS

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import findings_of, judge_governed, plan_of, plan_server, undeclared, unrecorded
@@ -51,6 +53,7 @@ class _Look:
                     self.snapshot.sources.complete(ledger)
             except KeystewardError as error:
                 self.failures[str(error)] = None
+        _ = self.snapshot.delivered  # read while the targets are still listing
         for name in sorted(self.session.targets):
             try:
                 view = self.snapshot.target(name)
@@ -135,9 +138,25 @@ class _Look:
         return found
 
 
+def _list_meanwhile(session: Session) -> None:
+    """Begin to list every target, each in a thread: a look mostly waits for them, and can read the rest meanwhile.
+
+    What goes wrong is kept by the snapshot, or met again by whoever asks it. The threads end nothing: Ctrl-C does not
+    wait for them.
+    """
+
+    def listed(name: str) -> None:
+        with suppress(KeystewardError):
+            session.snapshot.target(name)
+
+    for name in session.targets:
+        threading.Thread(target=listed, args=(name,), name=f"look at {name}", daemon=True).start()
+
+
 def look(opened: Opened, session: Session) -> Seen:
     """Observe all targets in bulk, and the ledgers and stores. Raises where the ledger store does not answer."""
     session.snapshot.lenient = True
+    _list_meanwhile(session)
     taken, at = _Look(opened, session), session.snapshot.at
     usage = session.usage()
     targets = taken.targets()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import logging
 import os
 import sys
@@ -15,12 +14,8 @@ from typer.core import TyperGroup
 
 import keysteward
 from keysteward.cli.commands import Commands
-from keysteward.cli.progress import INTERRUPTED
-from keysteward.cli.terminal import say, say_error
+from keysteward.cli.terminal import INTERRUPTED, say, say_error
 from keysteward.core.errors import KeystewardError
-
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
-"""A command builds up what it shows and throws little away: Python's own 700 makes it an eighth slower."""
 
 DEBUG = "KEYSTEWARD_DEBUG"
 NOT_REPEATED = "What was typed is not repeated here: it may be a secret."
@@ -123,7 +118,6 @@ def settings(
     Run it in the project's folder. `pulumi preview` and `pulumi up` do the same through Pulumi.
     """
     del version
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     logger = logging.getLogger("keysteward")
     logger.setLevel(log_level.upper())
     for handler in [h for h in logger.handlers if isinstance(h, _Handler)]:

@@ -10,12 +10,9 @@ from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from keysteward.cli.terminal import console
+from keysteward.cli.terminal import INTERRUPTED, console
 from keysteward.core.errors import KeystewardError
 from keysteward.report.plain import line, plain
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
 
 
 class Stopped(KeystewardError):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import get_args
 
+from keysteward.cli.loading import FOLDER
 from keysteward.cli.places import Field, Insertion, Place, Value
-from keysteward.modules.catalog_form import KINDS
+from keysteward.core.models import Allowed, Declaration
 
-CLASSES = frozenset(cls.__name__ for cls in KINDS.values())
+CLASSES = frozenset(cls.__name__ for cls in (*get_args(Declaration), Allowed))
 _QUOTES = (b'"', b"'")
 _BLANKS = re.compile(rb"\s*")
 
@@ -35,6 +37,13 @@ def places(file: Path) -> Iterator[Place]:
         yield Place(name, file, node.lineno, kind, values, insertion, f"{day}({{0.year}}, {{0.month}}, {{0.day}})")
 
 
+def folders_named_in(root: Path, sources: Iterable[Path]) -> list[Path]:
+    """Return the folders that Python files read as catalogs; `stacks` where one computes the name of its folder."""
+    named = [FOLDER if folder is None else folder for source in sources for folder in catalog_folders(source)]
+    folders = [(root / folder).resolve() for folder in dict.fromkeys(named)]
+    return [folder for folder in folders if folder.is_relative_to(root)]
+
+
 def catalog_folders(file: Path) -> list[str | None]:
     """Return the folders that a file reads by `catalog("...")`, None for one that is computed."""
     tree = _parsed(file.read_bytes())
@@ -47,7 +56,7 @@ def catalog_folders(file: Path) -> list[str | None]:
     return found
 
 
-def in_quotes(value: Value, text: str) -> bytes:
+def as_written(value: Value, text: str) -> bytes:
     """Return a text as it is written in place of a value."""
     quote = value.literal[:1]
     return quote + text.encode() + quote

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from keysteward.cli.opening import Opened
-from keysteward.cli.progress import INTERRUPTED, Display, Interrupt, Stopped
-from keysteward.cli.terminal import say
+from keysteward.cli.progress import Display, Interrupt, Stopped
+from keysteward.cli.terminal import INTERRUPTED, say
 from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.steps import Do
 from keysteward.core.world import Extent

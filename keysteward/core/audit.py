@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -103,8 +104,13 @@ class Signing:
     token: str | None = field(default=None, repr=False)
 
 
-_ENTRY = TypeAdapter(Entry)
 _HEAD_TYPES: Final = {n: int if n in {"format", "number", "count"} else str for n in Head.__dataclass_fields__}
+
+
+@cache
+def _entries() -> TypeAdapter[Entry]:
+    """Return what writes and reads entries; most commands do neither."""
+    return TypeAdapter(Entry)
 
 
 def canonical(value: object) -> bytes:
@@ -135,14 +141,14 @@ def link(previous: str, entry: Mapping[str, Any]) -> str:
 
 def dump_entry(entry: Entry) -> dict[str, Any]:
     """Write an entry as JSON. Halves of characters, which no UTF-8 holds, become question marks."""
-    plain: dict[str, Any] = _ENTRY.dump_python(_whole(entry), mode="json", exclude_none=True)
+    plain: dict[str, Any] = _entries().dump_python(_whole(entry), mode="json", exclude_none=True)
     return plain
 
 
 def load_entry(plain: Mapping[str, Any]) -> Entry:
     """Read an entry back. Raises Damaged when it is none."""
     try:
-        return _ENTRY.validate_python(dict(plain))
+        return _entries().validate_python(dict(plain))
     except (ValidationError, ValueError, TypeError):
         raise Damaged("an entry of the audit log cannot be read: run `keysteward audit verify`") from None
 

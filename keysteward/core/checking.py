@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 
@@ -56,6 +57,7 @@ def check_form(stack: Stack) -> None:
         *_shared_scopes(stack),
         *mistakes(stack),
     ]
+    problems = problems or [*_without_strategy(stack)]
     if not problems:
         problems = [*_strategies(stack), *_duplicate_places(stack), *_duplicate_clients(stack), *_adopted_twice(stack)]
     if problems:
@@ -227,13 +229,20 @@ def _unqualified(server: ResourceServer) -> Iterable[str]:
             )
 
 
-def _strategies(stack: Stack) -> Iterable[str]:
+def _without_strategy(stack: Stack) -> Iterable[str]:
+    """Refuse what has no normal form: each credential is asked by itself only where one of them has none."""
+    with suppress(DeclarationError):
+        _ = stack.specs
+        return
     for declared in stack.credentials:
         try:
-            spec = spec_of(declared, stack.identity)
+            spec_of(declared, stack.identity)
         except DeclarationError as error:
             yield f"{_subject(declared)}: {error.message}"
-            continue
+
+
+def _strategies(stack: Stack) -> Iterable[str]:
+    for declared, spec in zip(stack.credentials, stack.specs.values(), strict=True):
         if spec.strategy is Strategy.GAP and spec.overlap:
             yield f"{_subject(declared)}: rotation: accept_gap replaces the secret in place; overlap must be 0"
         can = capabilities_of(declared.target, spec.kind)

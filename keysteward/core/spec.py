@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -178,12 +178,15 @@ def _digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-_SPEC = TypeAdapter(Spec)
+@cache
+def _spec() -> TypeAdapter[Spec]:
+    """Return what writes and reads specs; a look needs none, and half of its time is what is made at the start."""
+    return TypeAdapter(Spec)
 
 
 def dump_spec(spec: Spec) -> dict[str, Any]:
     """Write a spec as JSON, sets sorted, so that equal declarations give equal text."""
-    document: dict[str, Any] = _SPEC.dump_python(spec, mode="json", exclude_defaults=True)
+    document: dict[str, Any] = _spec().dump_python(spec, mode="json", exclude_defaults=True)
     for name in ("scopes", "optional_scopes", "grants"):
         if name in document:
             document[name] = sorted(document[name])
@@ -192,7 +195,7 @@ def dump_spec(spec: Spec) -> dict[str, Any]:
 
 def load_spec(document: Mapping[str, Any]) -> Spec:
     """Read a spec back from JSON."""
-    return _SPEC.validate_python(dict(document))
+    return _spec().validate_python(dict(document))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +215,9 @@ class ServerSpec:
         return _digest(asdict(self))
 
 
-_SERVER = TypeAdapter(ServerSpec)
+@cache
+def _server() -> TypeAdapter[ServerSpec]:
+    return TypeAdapter(ServerSpec)
 
 
 def dump_server(spec: ServerSpec) -> dict[str, Any]:
@@ -222,7 +227,7 @@ def dump_server(spec: ServerSpec) -> dict[str, Any]:
 
 def load_server(document: Mapping[str, Any]) -> ServerSpec:
     """Read a resource server's spec back from JSON."""
-    return _SERVER.validate_python(dict(document))
+    return _server().validate_python(dict(document))
 
 
 def midnight(day: date | None) -> datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -93,7 +94,7 @@ class Keycloak:
         settings |= {name: value for name, value in optional.items() if value is not None}
         return Descriptor("keysteward.providers.keycloak:Keycloak", settings)
 
-    @property
+    @cached_property
     def capabilities(self) -> Capabilities:
         """What a realm can do, known without a call."""
         return Capabilities(

@@ -15,7 +15,7 @@ from keysteward.providers.http import Reply
 from keysteward.providers.keycloak.client import GONE, KeycloakClient
 from keysteward.providers.keycloak.models import Client, Scope
 
-PAGE_SIZE: Final = 100
+PAGE_SIZE: Final = 250
 """Keycloak has no cap on `max`; 100 clients are about 150 kB and 20 ms, so that no reply nears a proxy's time-out."""
 
 LISTING_ATTEMPTS: Final = 3

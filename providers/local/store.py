@@ -263,8 +263,8 @@ class LocalStore:
 
     def _staged(self, path: str) -> Sealed:
         # "~" stands in no path, so that two paths never share a file
-        flat = self._root / ".staged" / path.replace("/", "~")
-        return Sealed(flat.with_name(f"{flat.name}.age"), flat.with_name(f"{flat.name}.json"), self._where(path))
+        folder, name = self._root / ".staged", path.replace("/", "~")
+        return Sealed(folder / f"{name}.age", folder / f"{name}.json", self._where(path))
 
 
 def _document_description(raw: Mapping[str, Any]) -> Description | None:

@@ -9,7 +9,7 @@ import pytest
 from cli_project import Project
 
 from keysteward import M2MClient, Owners, ResourceServer
-from keysteward.cli.declarations import find_places, lines_by_identity
+from keysteward.cli.declarations import find_places, lines_by_identity, project_files
 
 TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
 SOURCE = """# Überall gleich
@@ -215,7 +215,8 @@ def test_a_hand_over_reaches_catalog_files_and_their_defaults(company: Project) 
 
 def test_places_are_told_by_identity_for_reports(company: Project) -> None:
     company.run("preview")
-    found = lines_by_identity(company.root, "stacks.demo", [f"acme/demo/{n}" for n in ("second", "sender", "job-1")])
+    files, names = project_files(company.root, "stacks.demo"), ("second", "sender", "job-1")
+    found = lines_by_identity(company.root, files, [f"acme/demo/{name}" for name in names])
     assert found == {"acme/demo/second": ("stacks/demo.py", 15), "acme/demo/sender": ("stacks/demo/billing.yaml", 19)}
     assert find_places([], ["second"]) == {}
 
