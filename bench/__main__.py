@@ -35,7 +35,7 @@ def main() -> None:
     console.print("Planner ...")
     planner.measure(results)
     console.print("A year ahead ...")
-    ahead.measure(results, full=full)
+    ahead.measure(results)
     console.print("Known secrets in a log ...")
     tracing.measure(results)
     console.print("Page of the inventory ...")

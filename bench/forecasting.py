@@ -1,4 +1,4 @@
-"""The planner run ahead: plays a year over realistic worlds, and measures time and memory of this process.
+"""The planner run ahead: plays a year over realistic worlds, and measures time, and memory of the largest process.
 
 Run as a program by `ahead.py`, once per number of credentials; it prints one JSON object.
 """
@@ -12,10 +12,11 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 
-from planning import CHUNK, EVERY, NOW, worlds
+from planning import EVERY, NOW, worlds
 
+from keysteward.cli.ahead import forecasts
 from keysteward.core.events import What
-from keysteward.core.forecast import Outlook, Runs, forecast
+from keysteward.core.forecast import Outlook, Runs
 from keysteward.core.stack import Limit
 from keysteward.core.whatif import stops
 from keysteward.core.world import World
@@ -45,27 +46,30 @@ def check(outlook: Outlook) -> None:
 
 
 def main() -> None:
-    """Forecast a year, and make the report of it."""
+    """Forecast a year as the command does, and make the report of it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("count", type=int)
     count: int = parser.parse_args().count
-    outlooks: list[Outlook] = []
-    seconds = 0.0
-    for first in range(0, count, CHUNK):
-        numbers = range(first, min(first + CHUNK, count))
-        built = [windowed(number, world) for number, world in zip(numbers, worlds(numbers), strict=True)]
-        began = time.process_time()
-        outlooks += [forecast(world, RUNS) for world in built]
-        seconds += time.process_time() - began
+    played = [windowed(number, world) for number, world in enumerate(worlds(range(count)))]
+    began = time.monotonic()
+    outlooks = forecasts(played, RUNS)
+    seconds = time.monotonic() - began
     for outlook in outlooks:
         check(outlook)
-    began = time.process_time()
+    began = time.monotonic()
     made = Forecast("acme/bench", RUNS, tuple(outlooks), Limit(), stops(outlooks, Limit(), count))
     events = len(forecast_json(made, "month")["events"])
     lines = len(list(forecast_lines(made, "month", events=20, names=False)))
-    told = time.process_time() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "told": told, "peak_mb": peak, "events": events, "lines": lines}))  # noqa: T201
+    told = time.monotonic() - began
+    mine, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    measured = {
+        "seconds": seconds + told,
+        "processor": sum(used.ru_utime + used.ru_stime for used in (mine, others)),
+        "peak_mb": max(mine.ru_maxrss, others.ru_maxrss) / 1024,
+        "events": events,
+        "lines": lines,
+    }
+    print(json.dumps(measured))  # noqa: T201
 
 
 if __name__ == "__main__":

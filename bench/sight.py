@@ -29,6 +29,7 @@ SECONDS = 15.0
 MEGABYTES = 500.0
 BESIDE_PAGES = 5
 
+
 @dataclass(frozen=True)
 class Look:
     """A folder with the company's stack, on which `keysteward drift` is run, with its byte code as pip leaves it."""

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from keysteward.cli.ahead import forecast_all
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack
-from keysteward.cli.planning import forecast_all
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import console, show, show_json
 from keysteward.core.errors import DeclarationError
@@ -98,6 +98,6 @@ def _duration(option: str, text: str) -> timedelta:
 def _forecast(opened: Opened, session: Session, names: list[str], runs: Runs) -> Forecast:
     wanted = opened.asked(session, names)
     lost, _ = opened.undeclared(session)
-    outlooks, failures = forecast_all(opened, session, wanted, runs)
+    found, failures = forecast_all(opened, session, wanted, runs)
     left = tuple(i.rsplit("/", 1)[-1] for i in lost if wanted is None or i in wanted)
-    return Forecast(opened.stack.identity, runs, outlooks, opened.stack.limit, undeclared=left, failures=failures)
+    return Forecast(opened.stack.identity, runs, tuple(found), opened.stack.limit, undeclared=left, failures=failures)

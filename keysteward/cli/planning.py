@@ -11,7 +11,6 @@ from keysteward.cli.opening import Opened
 from keysteward.core.brake import ends, must_be_allowed
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.forecast import Outlook, Runs, forecast
 from keysteward.core.governed import GovernedSet, judge_set
 from keysteward.core.holders import expired, read_name
 from keysteward.core.ledger import RELEASED, Ledger
@@ -31,7 +30,7 @@ _Item = TypeVar("_Item")
 
 
 @dataclass
-class _Failures:
+class Failures:
     """Errors by message, with the names that met them: one target down is one sentence."""
 
     names: dict[str, list[str]] = field(default_factory=dict)
@@ -60,12 +59,12 @@ def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prun
     wanted = opened.asked(session, names)
     needed = None if wanted is None else wanted.union(*(opened.servers_used(i) for i in wanted))
     lost, lost_servers = opened.undeclared(session)
-    failures = _Failures()
+    failures = Failures()
     servers = failures.try_each(
-        _chosen(opened.stack.server_specs, lost_servers, needed), lambda i, spec: plan_server(session, i, spec)
+        chosen(opened.stack.server_specs, lost_servers, needed), lambda i, spec: plan_server(session, i, spec)
     )
     credentials = failures.try_each(
-        _chosen(opened.stack.specs, lost, wanted), lambda i, spec: plan_credential(session, i, spec)
+        chosen(opened.stack.specs, lost, wanted), lambda i, spec: plan_credential(session, i, spec)
     )
     governed = failures.try_each(
         ((f"{opened.stack.identity}/{g.name}", g) for g in opened.stack.governed if wanted is None),
@@ -109,15 +108,15 @@ def preview_lifecycle(opened: Opened, session: Session, names: Iterable[str] = (
         if identity not in opened.stack.specs:
             what = "a resource server" if identity in servers else "not declared any more"
             raise DeclarationError(f"{identity.rsplit('/', 1)[-1]!r} is {what}; only declared credentials are rotated")
-    failures = _Failures()
+    failures = Failures()
     credentials = failures.try_each(
-        _chosen(opened.stack.specs, (), wanted), lambda i, spec: plan_credential(session, i, spec)
+        chosen(opened.stack.specs, (), wanted), lambda i, spec: plan_credential(session, i, spec)
     )
     planned = {item.identity: item for item in credentials}
     changed = sum(1 for item in planned.values() if _unapplied(session, item))
     if wanted is None:
-        unheard = _Failures()
-        made = unheard.try_each(_chosen(servers, (), None), lambda i, spec: plan_server(session, i, spec))
+        unheard = Failures()
+        made = unheard.try_each(chosen(servers, (), None), lambda i, spec: plan_server(session, i, spec))
         changed += sum(1 for item in made if item.due)
     return Preview(
         stack=opened.stack.identity,
@@ -128,17 +127,6 @@ def preview_lifecycle(opened: Opened, session: Session, names: Iterable[str] = (
         failures=failures.told,
         unapplied=changed,
     )
-
-
-def forecast_all(
-    opened: Opened, session: Session, wanted: frozenset[str] | None, runs: Runs
-) -> tuple[tuple[Outlook, ...], tuple[Failure, ...]]:
-    """Run the planner ahead over the declared credentials asked for; one that cannot be looked at is a failure."""
-    failures = _Failures()
-    outlooks = failures.try_each(
-        _chosen(opened.stack.specs, (), wanted), lambda i, spec: forecast(session.snapshot.world(i, spec), runs)
-    )
-    return tuple(outlooks), failures.told
 
 
 def _unapplied(session: Session, item: CredentialPlan) -> bool:
@@ -210,7 +198,7 @@ def _named(
         yield Finding(Kind.UNRECORDED, Severity.WARNING, identity, message, by_hand)
 
 
-def _chosen(
+def chosen(
     declared: dict[str, _Spec], lost: Iterable[str], wanted: frozenset[str] | None
 ) -> list[tuple[str, _Spec | None]]:
     """Return what is declared and what no longer is, by name, of the names asked for."""

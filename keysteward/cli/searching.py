@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import stat
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import IO
 
+from keysteward.cli.processes import helpers, processors
 from keysteward.core.errors import DeclarationError, NotFound, Unavailable
-from keysteward.providers.children import only_for_us
 from keysteward.providers.search import CHUNK, OVERLAP, Answer, Piece, Searcher
 
 ALONE = 2 * CHUNK
@@ -121,7 +119,7 @@ def search(pieces: Iterable[Piece], searcher: Searcher) -> Iterator[Answer]:
         size += piece.size
         if size > ALONE:
             break
-    if size <= ALONE or _processors() == 1:
+    if size <= ALONE or processors() == 1:
         yield from map(searcher.answer, chain(first, left))
         return
     try:
@@ -132,19 +130,15 @@ def search(pieces: Iterable[Piece], searcher: Searcher) -> Iterator[Answer]:
 
 def _in_processes(pieces: Iterable[Piece], searcher: Searcher) -> Iterator[Answer]:
     """Hand batches to other processes, which get the key through a pipe: it stands in no argument or environment."""
-    count = _processors()
-    context = multiprocessing.get_context("spawn")
-    with only_for_us(), ProcessPoolExecutor(count, context, _begin, (searcher.recipe,)) as pool:
+    count = processors()
+    with helpers(count, _begin, searcher.recipe) as pool:
         under_way: deque[Future[list[Answer]]] = deque()
-        try:
-            for batch in _batches(pieces):
-                under_way.append(pool.submit(_search, batch))
-                if len(under_way) > 2 * count:
-                    yield from under_way.popleft().result()
-            while under_way:
+        for batch in _batches(pieces):
+            under_way.append(pool.submit(_search, batch))
+            if len(under_way) > 2 * count:
                 yield from under_way.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while under_way:
+            yield from under_way.popleft().result()
 
 
 def _batches(pieces: Iterable[Piece], most: int = 256) -> Iterator[list[Piece]]:
@@ -160,18 +154,11 @@ def _batches(pieces: Iterable[Piece], most: int = 256) -> Iterator[list[Piece]]:
         yield batch
 
 
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 _searchers: list[Searcher] = []
 """The searcher of this process, when it is one of several."""
 
 
 def _begin(recipe: tuple[bytes, frozenset[str], frozenset[str]]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     _searchers.append(Searcher(*recipe))
 
 

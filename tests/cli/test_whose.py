@@ -185,7 +185,7 @@ def test_a_large_log_is_searched_by_several_processes_with_its_lines_counted(
 ) -> None:
     value = secret_of(rotating)
     monkeypatch.setattr(searching, "ALONE", 1000)
-    monkeypatch.setattr(searching, "_processors", lambda: 2)
+    monkeypatch.setattr(searching, "processors", lambda: 2)
     lines = 2 * searching.CHUNK // 40
     with (rotating.root / "app.log").open("w") as log:
         for number in range(lines):

@@ -1,0 +1,52 @@
+"""Runs the planner ahead over many credentials, in several processes: each is played by itself, and takes a while."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from itertools import chain
+
+from keysteward.cli.opening import Opened
+from keysteward.cli.planning import Failures, chosen
+from keysteward.cli.processes import helpers, processors
+from keysteward.core.errors import Unavailable
+from keysteward.core.forecast import Outlook, Runs, forecast
+from keysteward.core.world import World
+from keysteward.providers.session import Session
+from keysteward.report.plan import Failure
+
+FEW = 400
+"""So many and fewer are played in this process: they take a second, and other processes half of one to start."""
+
+SHARE = 100
+"""So many worlds are sent to a process at a time."""
+
+
+def forecast_all(
+    opened: Opened, session: Session, wanted: frozenset[str] | None, runs: Runs
+) -> tuple[list[Outlook], tuple[Failure, ...]]:
+    """Run the planner ahead over the declared credentials asked for; one that cannot be looked at is a failure."""
+    failures = Failures()
+    worlds = failures.try_each(chosen(opened.stack.specs, (), wanted), session.snapshot.world)
+    return forecasts(worlds, runs), failures.told
+
+
+def forecasts(worlds: Sequence[World], runs: Runs, count: int | None = None) -> list[Outlook]:
+    """Return what is ahead of each credential, in their order; of many in `count` processes.
+
+    (None: as many as there are processors.) Raises Unavailable when one of these processes is ended by somebody else.
+    """
+    count = processors() if count is None else count
+    if count == 1 or len(worlds) <= FEW:
+        return _played(runs, worlds)
+    shares = [worlds[first : first + SHARE] for first in range(0, len(worlds), SHARE)]
+    try:
+        with helpers(count) as pool:
+            return list(chain.from_iterable(pool.map(partial(_played, runs), shares)))
+    except BrokenProcessPool:
+        raise Unavailable("a process that looked ahead was ended from outside; ask for fewer credentials") from None
+
+
+def _played(runs: Runs, worlds: Sequence[World]) -> list[Outlook]:
+    return [forecast(world, runs) for world in worlds]
