@@ -5,6 +5,8 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# With it, each start of the command would compile all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test check lint types simulate bench docs lock clean
 
 help: ## Show this list
