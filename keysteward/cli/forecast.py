@@ -12,7 +12,7 @@ from keysteward.cli.ahead import forecast_all
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.preview import JsonOption
-from keysteward.cli.terminal import console, show, show_json
+from keysteward.cli.terminal import meanwhile, show, show_json
 from keysteward.core.errors import DeclarationError
 from keysteward.core.forecast import Runs
 from keysteward.core.schedule import parse_duration
@@ -74,7 +74,7 @@ def command(
         owners, gone = suppose_gone(opened.stack, owners, owner_gone, begin.date())
     halted = halt(opened.stack, owners, begin, end)
     runs = Runs(begin, begin + away, cadence, end, halted.at if halted is not None else None, min(A_RUN, cadence / 2))
-    with console(stderr=True).status("Looking ahead ..."):
+    with meanwhile("Looking ahead ..."):
         made = _forecast(opened, session, names or [], runs)
     share = opened.stack.limit.share if limit is None else limit
     bound = replace(opened.stack.limit, share=share)

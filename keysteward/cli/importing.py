@@ -20,7 +20,7 @@ from keysteward.cli.owners_file import note_unassigned
 from keysteward.cli.planning import judge_governed
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.python_source import folders_named_in
-from keysteward.cli.terminal import show, show_json
+from keysteward.cli.terminal import meanwhile, show, show_json
 from keysteward.core.checking import check
 from keysteward.core.codeowners import PLACES as CODEOWNERS
 from keysteward.core.delivery import Delivery
@@ -181,6 +181,7 @@ def _is(value: object, *members: str) -> bool:
     return all(hasattr(value, member) for member in members)
 
 
+@meanwhile("Looking ...")
 def _seen(opened: Opened, place: _Place, target: Target) -> Seen:
     """Take a look at one target, and at the ledgers: the target's pages are all that it costs there."""
     session = opened.session("reader")

@@ -12,7 +12,7 @@ from keysteward.cli.looking import look
 from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.target_options import KINDS, NOT_REPEATED, is_kind, target_from
-from keysteward.cli.terminal import say, show, show_json
+from keysteward.cli.terminal import meanwhile, say, show, show_json
 from keysteward.core.errors import DeclarationError, NotFound
 from keysteward.core.inventory import Inventory
 from keysteward.providers.local.files import file_errors, replace_file
@@ -131,6 +131,7 @@ def _known(selection: Selection, inventory: Inventory) -> None:
         )
 
 
+@meanwhile("Looking ...")
 def _first_look(kind: str, settings: list[str]) -> Inventory:
     """Observe one target with the reader's rights; there is no key for fingerprints, and none is needed."""
     target = target_from(kind, settings)

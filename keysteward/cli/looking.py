@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import findings_of, judge_governed, plan_of, plan_server, undeclared, unrecorded
+from keysteward.cli.terminal import meanwhile
 from keysteward.core.drift import findings_now
 from keysteward.core.errors import AccessDenied, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
@@ -153,6 +154,7 @@ def _list_meanwhile(session: Session) -> None:
         threading.Thread(target=listed, args=(name,), name=f"look at {name}", daemon=True).start()
 
 
+@meanwhile("Looking at targets, stores and ledgers ...")
 def look(opened: Opened, session: Session) -> Seen:
     """Observe all targets in bulk, and the ledgers and stores. Raises where the ledger store does not answer."""
     session.snapshot.lenient = True

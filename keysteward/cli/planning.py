@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from keysteward.cli.opening import Opened
+from keysteward.cli.terminal import meanwhile
 from keysteward.core.brake import ends, must_be_allowed
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
@@ -51,6 +52,7 @@ class Failures:
         return tuple(Failure(message, tuple(who)) for message, who in self.names.items())
 
 
+@meanwhile("Planning ...")
 def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prune: bool = False) -> Preview:
     """Plan a stack, or the names given and the resource servers they use. With `prune`, undeclared things end.
 
@@ -97,6 +99,7 @@ def judge_governed(session: Session, declared: Governed) -> GovernedSet:
     return judge_set(declared, session.stack, list(snapshot.target(target).by_id.values()), ours, snapshot.at)
 
 
+@meanwhile("Planning ...")
 def preview_lifecycle(opened: Opened, session: Session, names: Iterable[str] = ()) -> Preview:
     """Plan what time and faults bring, for the declared credentials or the names given, and nothing else of the stack.
 

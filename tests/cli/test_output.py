@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import json
 import os
 import signal
@@ -12,7 +13,9 @@ from typing import Any
 
 import pytest
 from cli_project import Project
+from rich.console import Console
 
+from keysteward.cli import terminal
 from keysteward.cli.progress import Display
 from keysteward.core.errors import Rejected
 from keysteward.core.observed import Settings
@@ -36,6 +39,27 @@ def test_version(project: Project) -> None:
 def test_a_wrong_option_is_an_error_like_any_other(project: Project) -> None:
     for words in (("preview", "--bogus"), ("--bogus",), ("nothing",)):
         assert project.run(*words).code == 1, "2 means that something is due, and nothing else"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("drift", "Looking at targets, stores and ledgers ..."),
+        ("inventory", "Looking at targets, stores and ledgers ..."),
+        ("preview", "Planning ..."),
+        ("rotate --due --yes", "Planning ..."),
+        ("forecast", "Looking ahead ..."),
+    ],
+)
+def test_a_terminal_shows_that_something_is_under_way_and_a_pipe_does_not(
+    command: str, words: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.run("up", "--yes")
+    assert words not in project.run(*command.split()).err
+    screen = io.StringIO()
+    monkeypatch.setattr(terminal, "console", lambda **_stderr: Console(file=screen, force_terminal=True))
+    project.run(*command.split())
+    assert words in screen.getvalue()
 
 
 def test_markup_and_control_characters_from_outside_are_shown_as_text(project: Project) -> None:
