@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from cli_project import OWNERS, Project
+from cli_project import OWNERS, STOCK, Project
 
 from keysteward import Allowed, Owners
 from keysteward.core.errors import AccessDenied, Unavailable
 from keysteward.core.observed import Settings
-from keysteward.testing.memory import MemoryObject
+from keysteward.testing.memory import MemoryObject, MemoryTarget
 
 NAME = "billing-exporter"
 
@@ -64,6 +65,23 @@ def test_what_is_knowingly_left_alone_is_none_until_its_day(settled: Project) ->
     settled.pass_time(days=27)
     assert kinds(settled) == [("unmanaged", "corp: legacy-etl"), ("allowance over", "corp: allowed")][::-1]
     assert "the allowance for legacy-* ended on 2026-02-01 (goes with the old ERP)" in settled.run("drift").out
+
+
+def test_all_targets_list_at_once_while_the_stores_are_read(settled: Project) -> None:
+    other = MemoryTarget("other", STOCK, settled.clock)
+    settled.declare(*settled.stack.declarations, settled.client("second", target=other))
+    assert settled.run("up", "--yes").code == 0
+    met = threading.Event()
+    three = threading.Barrier(3, met.set, timeout=30)
+
+    def meet(operation: str) -> None:
+        if operation in {"observe", "delivered"} and not met.is_set():
+            three.wait()
+
+    settled.target.before = other.before = settled.store.before = meet
+    shown = settled.run("drift", "--json")
+    assert (shown.code, shown.err) == (0, "")
+    assert sum(each["declared"] for each in json.loads(shown.out)["coverage"]) == 2
 
 
 def test_a_target_that_does_not_answer_is_an_error_and_hides_nothing(settled: Project) -> None:
