@@ -439,6 +439,11 @@ STACK: Final[Mapping[str, Words]] = {
         wrong=lambda: stack(allowed=[allowed(owner="team-x")]),
     ),
     "heartbeat": Words("when no run came by for longer, drift reports it", "duration"),
+    "beside": Words(
+        "identities of other stacks of yours at its targets: in drift, a client with the mark of one of these is a "
+        "note, and with that of any other a warning",
+        wrong=lambda: stack(client(), beside=["acme/prod"]),
+    ),
     "limit": Words(
         "the blast radius: what would end more than `count` credentials and more than `share` of them stops"
     ),
@@ -641,6 +646,7 @@ TYPES: Final[Mapping[str, str]] = {
     "Sequence[Allowed]": "list of `Allowed`",
     "Sequence[Declaration]": "list of declarations",
     "Sequence[Rule]": "list of functions",
+    "Sequence[str]": "list of text",
     "Sequence[SkipValidation[Waiver]]": "list of `Waiver`",
     "SkipValidation[M2MClient] | Text": "`M2MClient`, or its name",
     "SkipValidation[Target]": "target",

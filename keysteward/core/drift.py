@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,7 +20,7 @@ from keysteward.core.ports import Strategy
 from keysteward.core.retiring import came_back
 from keysteward.core.schedule import parse_duration, show_duration
 from keysteward.core.sight import Seen, Thing, coverage
-from keysteward.core.stack import in_stack
+from keysteward.core.stack import IDENTITY, in_stack, stack_of
 from keysteward.core.steps import Do, Plan
 from keysteward.core.world import TOLERATED_SKEW, World
 
@@ -57,7 +57,7 @@ def drift(seen: Seen) -> Drift:
         *outranked(seen.policy, of_credentials),
         *seen.findings,
         *(finding for each in seen.governed for finding in each.findings),
-        *(finding for thing in everything for finding in _standing(thing)),
+        *(finding for thing in everything for finding in _standing(thing, seen.stack.beside)),
         *_extra_secrets(seen, everything),
         *_scopes(seen),
         *_strays(seen),
@@ -185,8 +185,8 @@ def _name(w: World) -> str:
     return w.identity.rsplit("/", 1)[-1]
 
 
-def _standing(thing: Thing) -> Iterator[Finding]:
-    """Report what exists and is nobody's, or another stack's."""
+def _standing(thing: Thing, beside: Collection[str]) -> Iterator[Finding]:
+    """Report what exists and is nobody's, or another stack's: those `beside` this one are known, and others are not."""
     if not thing.machine:
         return
     subject = f"{thing.target}: {thing.id}"
@@ -194,8 +194,18 @@ def _standing(thing: Thing) -> Iterator[Finding]:
         mend = f"declare it (keysteward import {thing.target}), allow it until a day, or end it at the target"
         yield Finding(Kind.UNMANAGED, Severity.WARNING, subject, f"{_described(thing)} is not declared", mend)
     elif thing.standing is Standing.ELSEWHERE:
-        message = f"{_described(thing)} is declared as {thing.identity}, by another stack"
-        yield Finding(Kind.ELSEWHERE, Severity.NOTE, subject, message, "nothing to do while that stack is run")
+        stack = stack_of(thing.identity or "")
+        message = (
+            f"{_described(thing)} {'carries the mark of' if thing.key is None else 'is named as'} {thing.identity}"
+        )
+        if stack in beside:
+            yield Finding(Kind.ELSEWHERE, Severity.NOTE, subject, message, "nothing to do while that stack is run")
+        else:
+            message += f", and this stack knows no stack {stack} beside it"
+            mend = "anybody can write a mark: find out who did"
+            if IDENTITY.fullmatch(stack):
+                mend = f'if that is a stack of yours, write Stack(beside=["{stack}"]); {mend}'
+            yield Finding(Kind.ELSEWHERE, Severity.WARNING, subject, message, mend)
 
 
 def _described(thing: Thing) -> str:

@@ -56,7 +56,8 @@ class Stack:
     `owners` is the path of the owners file, relative to the project, or the owners themselves. `ledgers` is the one
     ledger store. `limit` is its blast radius. `rules` are policy rules of its own, `levels` what the numbered rules
     count as here ({"KS016": "error"}; "off": not at all). `allowed` is what is knowingly left alone at its targets.
-    When no run came by for longer than `heartbeat`, that is a finding.
+    When no run came by for longer than `heartbeat`, that is a finding. `beside` are the identities of other stacks of
+    yours at its targets: whatever carries the mark of one of these is theirs to watch.
     """
 
     identity: str
@@ -68,10 +69,19 @@ class Stack:
     levels: Mapping[str, Level] = field(default_factory=dict)
     allowed: Sequence[Allowed] = ()
     heartbeat: timedelta | str = HEARTBEAT
+    beside: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not IDENTITY.fullmatch(self.identity):
             raise DeclarationError(f'Stack {self.identity!r}: identity: write it as "organisation/environment"')
+        if isinstance(self.beside, str):
+            raise DeclarationError(f"Stack {self.identity!r}: beside: write a list, [{self.beside!r}]")
+        for other in self.beside:
+            if not IDENTITY.fullmatch(other) or other == self.identity:
+                raise DeclarationError(
+                    f"Stack {self.identity!r}: beside: {other!r} is no identity of another stack; "
+                    'write it as "organisation/environment"'
+                )
 
     @cached_property
     def credentials(self) -> tuple[Secret, ...]:
@@ -128,7 +138,12 @@ def _subject(declared: Declaration) -> str:
 
 def in_stack(stack: str, identity: str) -> bool:
     """Say whether an identity is one of this stack's: "acme/prod/eu/job" is of acme/prod/eu, and not of acme/prod."""
-    return identity.rpartition("/")[0] == stack
+    return stack_of(identity) == stack
+
+
+def stack_of(identity: str) -> str:
+    """Return the stack of an identity: what stands before the name."""
+    return identity.rpartition("/")[0]
 
 
 def second_client_id(client_id: str, number: int) -> str:

@@ -12,8 +12,8 @@ import pytest
 from cli_project import OWNERS, STOCK, Project
 
 from keysteward import Allowed, Owners
-from keysteward.core.errors import AccessDenied, Unavailable
-from keysteward.core.observed import Settings
+from keysteward.core.errors import AccessDenied, DeclarationError, Unavailable
+from keysteward.core.observed import Mark, Settings
 from keysteward.testing.memory import MemoryObject, MemoryTarget
 
 NAME = "billing-exporter"
@@ -54,6 +54,35 @@ def test_a_client_made_at_the_console_is_found(settled: Project) -> None:
     assert "50 % of 2 credentials declared or governed" in shown.out
     assert settled.run("drift", "--fail-on", "error").code == 0
     assert settled.run("drift", "--fail-on", "none").code == 0
+
+
+def test_a_mark_of_a_stack_that_nobody_named_hides_no_client(settled: Project) -> None:
+    for name in ("theirs", "forged"):
+        stranger(settled, name)
+    settled.target.objects["id-theirs"].mark = Mark("acme/lab/theirs", "n")
+    settled.target.objects["id-forged"].mark = Mark("acme/demo/eu/forged", "n")
+    settled.declare(*settled.stack.declarations, beside=["acme/lab"], heartbeat="365d")
+    found = {f["subject"]: f for f in json.loads(settled.run("drift", "--json").out)["findings"]}
+    theirs, forged = found["corp: theirs"], found["corp: forged"]
+    assert (theirs["kind"], theirs["severity"]) == ("elsewhere", "note")
+    assert (forged["kind"], forged["severity"]) == ("elsewhere", "warning")
+    assert 'if that is a stack of yours, write Stack(beside=["acme/demo/eu"])' in forged["mend"]
+    assert settled.run("drift").code == 2
+    settled.declare(*settled.stack.declarations, beside=["acme/lab", "acme/demo/eu"], heartbeat="365d")
+    assert settled.run("drift").code == 0
+
+
+def test_nothing_is_proposed_that_only_an_attacker_could_have_named(settled: Project) -> None:
+    stranger(settled, "forged")
+    settled.target.objects["id-forged"].mark = Mark('x"], allowed=[*everything/forged', "n")
+    [found] = json.loads(settled.run("drift", "--json").out)["findings"]
+    assert (found["kind"], found["mend"]) == ("elsewhere", "anybody can write a mark: find out who did")
+
+
+@pytest.mark.parametrize("beside", ["acme/lab", ["acme/demo"], ["acme lab"]])
+def test_stacks_beside_a_stack_are_others_and_a_list(beside: object, settled: Project) -> None:
+    with pytest.raises(DeclarationError, match=r"Stack 'acme/demo': beside: "):
+        settled.declare(beside=beside)
 
 
 def test_what_is_knowingly_left_alone_is_none_until_its_day(settled: Project) -> None:

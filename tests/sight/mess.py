@@ -110,7 +110,14 @@ class Mess:
     @property
     def stack(self) -> Stack:
         """The declarations as they are now."""
-        return Stack(STACK, self.owners, self.ledgers, list(self.declared.values()), allowed=tuple(self.allowed))
+        return Stack(
+            STACK,
+            self.owners,
+            self.ledgers,
+            list(self.declared.values()),
+            allowed=tuple(self.allowed),
+            beside=(NEIGHBOUR,),
+        )
 
     @property
     def neighbours(self) -> set[Expected]:

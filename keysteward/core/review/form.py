@@ -98,6 +98,7 @@ class Form:
     limit_count: int = 0
     limit_share: float = 0.0
     heartbeat: Duration = timedelta()
+    beside: frozenset[str] = frozenset()
     findings: tuple[Finding, ...] = ()
 
 
@@ -134,6 +135,7 @@ def form_of(stack: Stack, owners: Owners, findings: tuple[Finding, ...], rules: 
         limit_count=stack.limit.count,
         limit_share=stack.limit.share,
         heartbeat=parse_duration(stack.heartbeat),
+        beside=frozenset(stack.beside),
         findings=findings,
     )
 

@@ -31,6 +31,8 @@ class Sort(StrEnum):
     APPROVER_CHANGED = "approver changed"
     AUDIENCE_MORE = "audience added"
     AUDIENCE_LESS = "audience removed"
+    BESIDE_LESS = "stack beside it removed"
+    BESIDE_MORE = "stack beside it added"
     BOOTSTRAP = "bootstrap"
     CEILING_LOWERED = "ceiling lowered"
     CEILING_RAISED = "ceiling raised"
@@ -229,6 +231,8 @@ WEIGHTS: Mapping[Sort, Weight] = {
     Sort.CEILING_LOWERED: Weight(_L, _L, "KS016"),
     Sort.ALLOWED: Weight(_M, _M, security=True),
     Sort.ALLOWED_LESS: Weight(_L, _L, security=True),
+    Sort.BESIDE_MORE: Weight(_M, _M, security=True),
+    Sort.BESIDE_LESS: Weight(_L, _L, security=True),
     # the stack itself
     Sort.STACK_ADDED: Weight(_M, _M, security=True),
     Sort.STACK_REMOVED: Weight(_H, _H, security=True),
@@ -264,6 +268,7 @@ _PAIRS = (
     (Sort.ACCEPTS_GAP, Sort.KEEPS_GAP_CLOSED),
     (Sort.ALLOWED, Sort.ALLOWED_LESS),
     (Sort.AUDIENCE_MORE, Sort.AUDIENCE_LESS),
+    (Sort.BESIDE_MORE, Sort.BESIDE_LESS),
     (Sort.CEILING_RAISED, Sort.CEILING_LOWERED),
     (Sort.DECOMMISSION_LATER, Sort.DECOMMISSION),
     (Sort.DELIVERED_MORE, Sort.DELIVERED_LESS),

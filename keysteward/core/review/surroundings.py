@@ -124,6 +124,9 @@ def _stack(before: Form, after: Form) -> Pairs:
     shares = [round(form.limit_share * 100, 2) for form in (before, after)]
     found += longer_or_shorter(Sort.LIMIT_LOOSENED, "limit.share (%)", *shares)
     found += longer_or_shorter(Sort.HEARTBEAT_SLOWER, "heartbeat", before.heartbeat, after.heartbeat)
+    more, less = sorted(after.beside - before.beside), sorted(before.beside - after.beside)
+    found += [Found(Sort.BESIDE_MORE, f"{s}: drift does not warn any more of what carries its mark") for s in more]
+    found += [Found(Sort.BESIDE_LESS, f"{s}: drift warns of what carries its mark") for s in less]
     yield from ((after.identity, one) for one in found)
 
 
