@@ -202,7 +202,7 @@ def trace(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
         story.run("whose", stdin=story.value(name), code=2)
         story.run("whose", "--json", str(leaked / f"{name}.log"), code=2)
     monkeypatch.setattr(searching, "ALONE", 0)
-    monkeypatch.setattr(searching, "_processors", lambda: 2)
+    monkeypatch.setattr(searching, "processors", lambda: 2)
     assert "2 known secrets" in story.run("whose", "leaked", code=2)
     story.run("whose", story.value("mailer"), code=1)
 
