@@ -15,11 +15,13 @@ from keysteward.core.holders import expired
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord
 from keysteward.core.observed import ObservedObject, ObservedSecret
-from keysteward.core.policy import outranked
+from keysteward.core.policy import counted, outranked
+from keysteward.core.policy.at_sight import judge_kept
 from keysteward.core.ports import Strategy
 from keysteward.core.retiring import came_back
 from keysteward.core.schedule import parse_duration, show_duration
 from keysteward.core.sight import Seen, Thing, coverage
+from keysteward.core.spec import capabilities_of
 from keysteward.core.stack import IDENTITY, in_stack, stack_of
 from keysteward.core.steps import Do, Plan
 from keysteward.core.world import TOLERATED_SKEW, World
@@ -59,6 +61,7 @@ def drift(seen: Seen) -> Drift:
         *(finding for each in seen.governed for finding in each.findings),
         *(finding for thing in everything for finding in _standing(thing, seen.stack.beside)),
         *_extra_secrets(seen, everything),
+        *_kept(seen, everything),
         *_scopes(seen),
         *_strays(seen),
         *_shared(seen, everything),
@@ -234,6 +237,20 @@ def _extra_secrets(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]
             message = f"client {thing.object.client_id!r} at target {thing.target} has a secret that is not ours: "
             mend = "find out who uses it, then end it at the target"
             yield Finding(Kind.EXTRA_SECRET, Severity.WARNING, ledger.identity, message + _secret_words(secret), mend)
+
+
+def _kept(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
+    """Report what is wrong with clients that were taken over, where their declarations leave them as they were."""
+    waivers = dict(zip(seen.stack.specs, (declared.waivers for declared in seen.stack.credentials), strict=True))
+    for thing in everything:
+        item = seen.credentials.get(thing.identity or "")
+        spec = item.spec if item is not None else None
+        if spec is None or spec.adopt is None or thing.key is not None or thing.target != spec.target:
+            continue
+        catalogue = {scope.name: scope for scope in seen.targets[thing.target].scopes}
+        can = capabilities_of(seen.stack.targets[spec.target], spec.kind)
+        found = judge_kept(thing, spec, can, seen.at, catalogue)
+        yield from counted(found, seen.stack, waivers[spec.identity], seen.at.date())
 
 
 def _unaccounted(

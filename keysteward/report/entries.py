@@ -11,6 +11,7 @@ from keysteward.core.drift import drift
 from keysteward.core.findings import Finding
 from keysteward.core.inventory import Entry, Inventory, Standing
 from keysteward.core.ledger import Ledger
+from keysteward.core.observed import ObservedObject
 from keysteward.core.planner import rotation_at
 from keysteward.core.policy.at_sight import judge_thing
 from keysteward.core.sight import Examined, Seen, Thing
@@ -78,6 +79,7 @@ def _entry(seen: Seen, item: Examined, existing: list[Thing], findings: tuple[Fi
     target = spec.target if spec is not None else records[-1].target if records else ""
     found = [t.object for t in existing if t.key is None]
     keys = [t.key for t in existing if t.key is not None]
+    says = spec if spec is not None and spec.kind != "ClientSecret" else None  # what others may do their target shows
     suspends = spec is None or capabilities_of(seen.stack.targets[spec.target], kind).suspends
     return Entry(
         name=name,
@@ -93,9 +95,9 @@ def _entry(seen: Seen, item: Examined, existing: list[Thing], findings: tuple[Fi
         environment=said.environment if said is not None else "",
         runbook=(said.runbook or "") if said is not None else "",
         method=current.method if current is not None else spec.method if spec is not None else "",
-        scopes=tuple(sorted(spec.scopes)) if spec is not None else allowed(found, keys),
-        optional_scopes=tuple(sorted(spec.optional_scopes)) if spec is not None else (),
-        reaches=tuple(_reaches(seen, spec)) if spec is not None else (),
+        scopes=tuple(sorted(says.scopes)) if says is not None else allowed(found, keys),
+        optional_scopes=tuple(sorted(says.optional_scopes if says is not None else _optional(found))),
+        reaches=tuple(_reaches(seen, says) if says is not None else dict.fromkeys(_all_reached(seen, existing))),
         grants=tuple(sorted({grant for o in found for grant in o.settings.grants})),
         interactive=any(o.interactive for o in found),
         enabled=all(o.enabled for o in found) and all(key.enabled for key in keys),
@@ -131,6 +133,15 @@ def _reaches(seen: Seen, spec: Spec) -> Iterator[str]:
         scopes = sorted((spec.scopes | spec.optional_scopes) & set(server.scopes))
         if server.target == spec.target and scopes:
             yield f"{server.name} ({server.audience}): {', '.join(scopes)}"
+
+
+def _optional(found: Iterable[ObservedObject]) -> frozenset[str]:
+    return frozenset(scope for item in found for scope in item.settings.optional_scopes)
+
+
+def _all_reached(seen: Seen, things: Iterable[Thing]) -> Iterator[str]:
+    for thing in things:
+        yield from _reached(seen, thing)
 
 
 def _others(seen: Seen, everything: Iterable[Thing], findings: Mapping[str, list[Finding]]) -> Iterator[Entry]:

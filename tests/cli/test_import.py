@@ -200,6 +200,53 @@ def test_what_exists_is_written_and_the_next_run_writes_marks_only(tenant: Tenan
     assert sorted(tenant.files()) == sorted(files)
 
 
+def test_what_is_wide_stays_a_finding_once_it_is_declared(tenant: Tenant) -> None:
+    wide = {"grants": LOGIN | {"client_credentials", "password"}, "token_lifetime": 86_400}
+    tenant.make("crm", scopes=frozenset({"admin:*", "profile"}), **wide)
+    tenant.make("job", scopes=frozenset({"admin:*"}), grants=frozenset({"client_credentials"}))
+    imported = tenant.run("import", "corp")
+    assert imported.code == 0, imported.err
+    assert tenant.run("up", "--yes").code == 0
+
+    def told(*names: str) -> dict[str, list[tuple[str, str]]]:
+        out = tenant.run("drift", "--json").out
+        found: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
+        for finding in json.loads(out)["findings"]:
+            if finding["rule"] in {"KS015", "KS016"} or finding["kind"] in {"outdated grant", "too wide"}:
+                found[finding["subject"].removeprefix("acme/demo/")].append((finding["severity"], finding["message"]))
+        return found
+
+    both = [
+        ("warning", "fullScopeAllowed is true; for a machine's client it should be false"),
+        ("warning", "scope 'admin:*' is a wildcard"),
+    ]
+    first = told("crm", "job")
+    assert sorted(first["job"]) == both
+    assert sorted(first["crm"]) == [
+        both[0],
+        ("warning", "its tokens live 1d; the rule is 1h at most"),
+        ("warning", "people's passwords pass through it (grant password, which RFC 9700, section 2.4, rules out)"),
+        both[1],
+    ]
+    entries = {e["name"]: e for e in json.loads(tenant.run("inventory", "--json").out)["entries"]}
+    assert entries["crm"]["scopes"] == ["admin:*", "profile"]
+    assert "KS016" in {finding["rule"] for finding in entries["crm"]["findings"]}
+
+    tenant.more = {"levels": {"KS016": "off", "KS015": "error"}}
+    second = told("crm", "job")
+    assert second["job"] == both[:1]
+    assert ("error", "its tokens live 1d; the rule is 1h at most") in second["crm"]
+
+    path = tenant.root / "stacks/demo/imported/other.yaml"
+    waiver = f"waivers: [{{rule: KS016, reason: moves, approved_by: team-billing, until: {IN_90_DAYS}}}]"
+    path.write_text(path.read_text("utf-8").replace("    client: crm\n", f"    client: crm\n    {waiver}\n"), "utf-8")
+    tenant.more = {}
+    third = told("crm", "job")
+    words = f"scope 'admin:*' is a wildcard (waived until {IN_90_DAYS} by team-billing: moves)"
+    assert ("note", words) in third["crm"]
+    assert both[1] in third["job"]
+
+
 def test_what_is_somebodys_is_left_out(tenant: Tenant) -> None:
     tenant.make("ours-elsewhere").mark = Mark("other/stack/x", "n")
     tenant.make("left-alone")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import get_args
 
@@ -20,7 +21,19 @@ from keysteward.core.policy import answering, lifetime, reach, waiving
 from keysteward.core.policy.rule import Around, Case, Life, Rule
 from keysteward.core.stack import Level, Stack
 
-__all__ = ["RULES", "Case", "Life", "Rule", "judge", "judge_sets", "level_of", "mistakes", "outranked", "stopping"]
+__all__ = [
+    "RULES",
+    "Case",
+    "Life",
+    "Rule",
+    "counted",
+    "judge",
+    "judge_sets",
+    "level_of",
+    "mistakes",
+    "outranked",
+    "stopping",
+]
 
 _ALL = (*answering.RULES, *lifetime.RULES, *reach.RULES, *waiving.RULES)
 _PLACEHOLDER = re.compile(r"\b(?:NAME|OWNER|OTHER)\b")
@@ -98,10 +111,23 @@ def judge_one(case: Case, counts: Iterable[tuple[Rule, Severity]]) -> Iterator[F
     """Hold one credential against the rules that count for its kind."""
     for rule, severity in counts:
         for message in rule.check(case):
-            waiver = waiving.standing(case, rule)
+            waiver = waiving.standing(case.declared.waivers, rule, case.today)
             mend = _mend(rule, case.spec.owner, case.owners, case.today, case.spec.name)
             found = Finding(rule.kind, severity, case.spec.identity, message, mend, rule.number)
             yield found if waiver is None else waiving.waived(found, waiver)
+
+
+def counted(found: Iterable[Finding], stack: Stack, waivers: Iterable[Waiver], today: date) -> Iterator[Finding]:
+    """Yield findings about one M2M client as its stack and its waivers let them count; those of no rule as they are."""
+    given = tuple(waivers)
+    for finding in found:
+        broken = RULES.get(finding.rule)
+        level = finding.severity if broken is None else level_of(broken, stack, finding.severity)
+        if level is None:
+            continue
+        waiver = waiving.standing(given, broken, today) if broken is not None else None
+        counts = replace(finding, severity=level)
+        yield counts if waiver is None else waiving.waived(counts, waiver)
 
 
 def _mend(rule: Rule, owner: str, owners: Owners, today: date, name: str = "NAME") -> str:

@@ -1,4 +1,4 @@
-"""The rules as far as a target alone shows that they are broken: for what exists and nobody has declared. Pure.
+"""The rules as far as a target alone shows that they are broken: for what exists and no declaration speaks of. Pure.
 
 Where a numbered rule says the same of declarations, the finding carries its number and severity; what mends it is said
 for something that stands at the target only.
@@ -7,6 +7,7 @@ for something that stands at the target only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keysteward.core.findings import Finding, Kind, Severity
@@ -20,6 +21,7 @@ from keysteward.core.ports import Capabilities
 from keysteward.core.rules import CLIENT_RULES, KEY_RULES, KindRules
 from keysteward.core.schedule import show_duration
 from keysteward.core.sight import MACHINE_GRANT, Thing
+from keysteward.core.spec import Spec
 
 OLD_GRANTS = {
     "password": "people's passwords pass through it (grant password, which RFC 9700, section 2.4, rules out)",
@@ -80,6 +82,19 @@ def judge_thing(
     return tuple(found)
 
 
+def judge_kept(
+    thing: Thing, spec: Spec, can: Capabilities, now: datetime, scopes: Mapping[str, ObservedScope]
+) -> tuple[Finding, ...]:
+    """Hold a client that was taken over against the rules, as far as its declaration leaves it as it was found.
+
+    What the declaration says is judged there. Levels and waivers do not count yet.
+    """
+    sight = _Sight(thing, can, now)
+    found = [*_sweeping(sight, scopes, spec.scopes | spec.optional_scopes), *_grants(sight)]
+    found += _lifetime(sight) if spec.token_lifetime is None else ()
+    return tuple(replace(finding, subject=spec.identity) for finding in found)
+
+
 def _old(s: _Sight) -> Iterator[Finding]:
     times = [secret.created_at for secret in s.living if secret.created_at is not None]
     if times and s.now - min(times) > s.limits.longest_age:
@@ -108,10 +123,13 @@ def _silent(s: _Sight, last_used: datetime | None) -> Iterator[Finding]:
         yield s.broken("KS030", message, "find out whether its consumer is gone; then disable it, and delete it later")
 
 
-def _sweeping(s: _Sight, catalogue: Mapping[str, ObservedScope]) -> Iterator[Finding]:
+def _sweeping(
+    s: _Sight, catalogue: Mapping[str, ObservedScope], declared: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
     """Report sweeping scopes; one of the target's own that is only on request is its default for every client."""
     own = {name for name, scope in catalogue.items() if scope.built_in}
     held = s.key.scopes or frozenset() if s.key is not None else s.settings.scopes | (s.settings.optional_scopes - own)
+    held -= declared
     audiences = {scope.audience for name in held if (scope := catalogue.get(name)) is not None and scope.audience}
     wide = [f"{scope!r} is {what}" for scope in sorted(held) if (what := sweeping(scope, sorted(audiences)))]
     if wide:
@@ -165,15 +183,19 @@ def _client(s: _Sight) -> Iterator[Finding]:
     yield from _grants(s)
     if not s.thing.machine:
         return
-    lifetime = s.settings.token_lifetime
-    if lifetime is not None and lifetime > LONGEST_TOKEN.total_seconds():
-        given, rule = show_duration(timedelta(seconds=lifetime)), show_duration(LONGEST_TOKEN)
-        yield s.broken("KS015", f"its tokens live {given}; the rule is {rule} at most", "shorten it at the target")
+    yield from _lifetime(s)
     if s.settings.method == "client_secret" and "private_key_jwt" in s.can.methods and not s.thing.object.interactive:
         message = f"it uses a secret, and target {s.thing.target} takes key pairs, which never travel"
         yield s.broken(
             "KS022", message, "give it a key pair when it is declared; the change is a rotation with overlap"
         )
+
+
+def _lifetime(s: _Sight) -> Iterator[Finding]:
+    lifetime = s.settings.token_lifetime
+    if lifetime is not None and lifetime > LONGEST_TOKEN.total_seconds():
+        given, rule = show_duration(timedelta(seconds=lifetime)), show_duration(LONGEST_TOKEN)
+        yield s.broken("KS015", f"its tokens live {given}; the rule is {rule} at most", "shorten it at the target")
 
 
 def _grants(s: _Sight) -> Iterable[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date
 
 from keysteward.core.findings import Finding, Severity
 from keysteward.core.models import Waiver
@@ -37,9 +38,9 @@ def _waivers_end(case: Case) -> Iterable[str]:
 RULES: tuple[Rule, ...] = (_waivers_end,)
 
 
-def standing(case: Case, broken: Rule) -> Waiver | None:
+def standing(waivers: Iterable[Waiver], broken: Rule, today: date) -> Waiver | None:
     """Return the waiver of a rule that still stands."""
-    given = (w for w in case.declared.waivers if w.rule == broken.number and w.until > case.today)
+    given = (w for w in waivers if w.rule == broken.number and w.until > today)
     return next(given, None) if broken.waivable else None
 
 
