@@ -398,6 +398,13 @@ def test_a_waiver_names_the_rule_that_it_waives() -> None:
     assert "approved by sec: a migration" in change.message
 
 
+def test_a_level_is_told_for_every_kind_that_it_changes() -> None:
+    (lowered,) = changes(stack(levels={"KS018": "warning"}), stack(levels={"KS018": "off"}))
+    assert (lowered.sort, lowered.message) == (Sort.LEVEL_LOWERED, "API keys and M2M clients: off (was warning)")
+    (raised,) = changes(stack(), stack(levels={"KS018": "warning"}))
+    assert raised.message == "M2M clients: warning (was note)"
+
+
 def test_findings_that_are_new_and_gone_are_told() -> None:
     told = compared(PLAIN(Side()), client(rotation=schedule(overlap="0s"))(Side()))
     assert [(f.rule, f.subject) for f in told.new] == [("KS013", "acme/prod/exporter")]

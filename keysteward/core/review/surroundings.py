@@ -149,12 +149,14 @@ def _settings(old: PortForm, new: PortForm) -> Iterator[Found]:
 def _rules(before: Form, after: Form) -> Pairs:
     for number in sorted({*before.levels, *after.levels}):
         pair = [form.levels.get(number) for form in (before, after)]
+        kinds: dict[tuple[str, str], list[str]] = {}
         for kind, (was, becomes) in _by_kind(number, pair[0], pair[1]).items():
+            kinds.setdefault((was, becomes), []).append(kind)
+        for (was, becomes), of in kinds.items():
             if was != becomes:
                 less = LEVELS.index(becomes) < LEVELS.index(was)
                 sort = Sort.LEVEL_LOWERED if less else Sort.LEVEL_RAISED
-                yield f"rule {number}", Found(sort, f"{kind}: {becomes} (was {was})", rule=number)
-                break
+                yield f"rule {number}", Found(sort, f"{' and '.join(of)}: {becomes} (was {was})", rule=number)
     for name in sorted({*before.rules, *after.rules}):
         old, new = before.rules.get(name), after.rules.get(name)
         if old is None or new is None:
