@@ -13,7 +13,7 @@ from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
-from keysteward.core.dates import Coming, Occasion, allowances, leaving, reviewed, scheduled
+from keysteward.core.dates import Coming, Occasion, allowances, leaving, reviewed, scheduled, unowned
 from keysteward.core.errors import DeclarationError, NotFound
 from keysteward.core.ledger import Ledger
 from keysteward.core.snapshot import old_identities
@@ -94,7 +94,7 @@ def _entries(opened: Opened, session: Session) -> Iterator[Entry]:
                 what = f"{waiver.rule} counts again ({waiver.reason})"
                 coming = Coming(ends, what, Occasion.WAIVER)
                 yield Entry(declared.name, coming, declared.owner, opened.identity(declared.name))
-    for name, coming in leaving(opened.owners):
+    for name, coming in (*leaving(opened.owners), *unowned(opened.owners, stack.specs.values())):
         yield Entry(name, coming)
     for (name, coming), allowed in zip(allowances(stack.allowed), stack.allowed, strict=True):
         yield Entry(name, coming, allowed.owner)

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from keysteward.core.ledger import Ledger, State
 from keysteward.core.models import Allowed
-from keysteward.core.owners import Owners
+from keysteward.core.owners import UNASSIGNED, Owners
 from keysteward.core.planner import ending, rotation_at
 from keysteward.core.ports import Strategy
 from keysteward.core.retiring import retirement_at
@@ -100,6 +100,16 @@ def leaving(owners: Owners) -> list[tuple[str, Coming]]:
         if (at := midnight(consumer.retires)) is not None:
             ahead.append((name, Coming(at, "is retired", Occasion.CONSUMER)))
     return ahead
+
+
+def unowned(owners: Owners, specs: Iterable[Spec]) -> list[tuple[str, Coming]]:
+    """Return the day from which on credentials without owner stop every run, if there are any."""
+    count = sum(spec.owner == UNASSIGNED for spec in specs)
+    at = midnight(owners.unassigned_until)
+    if at is None or not count:
+        return []
+    whose = "1 credential that has" if count == 1 else f"{count} credentials that have"
+    return [(UNASSIGNED, Coming(at, f"every run stops for {whose} no owner by then", Occasion.OWNER))]
 
 
 def allowances(allowed: Iterable[Allowed]) -> list[tuple[str, Coming]]:

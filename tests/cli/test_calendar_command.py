@@ -127,6 +127,18 @@ def test_owners_consumers_and_allowances_have_days_too(project: Project) -> None
     ]
 
 
+def test_the_day_from_which_runs_stop_for_want_of_an_owner(project: Project) -> None:
+    given = OWNERS.model_dump() | {"unassigned_until": date(2026, 2, 10)}
+    project.owners = type(OWNERS).model_validate(given)
+    imported = [project.client(name, owner="UNASSIGNED") for name in ("a", "b")]
+    project.declare(project.api, *imported, project.client())
+    assert dates(project) == [
+        "2026-02-10 owner UNASSIGNED: every run stops for 2 credentials that have no owner by then"
+    ]
+    project.declare(project.api, project.client())
+    assert dates(project) == []
+
+
 def events_of(path: Path) -> Iterator[icalendar.Event]:
     read = icalendar.Calendar.from_ical(path.read_bytes())
     assert read["version"] == "2.0"
