@@ -249,7 +249,8 @@ def _event_lines(forecast: Forecast, most: int) -> Iterable[RenderableType]:
 
 def _gone_lines(gone: Gone) -> Iterable[Text]:
     names = _some(gone.credentials) or "nothing"
-    yield line("If ", (gone.owner, "bold"), " were gone, nobody would answer for: ", names)
+    who = gone.deputy if gone.deputy is not None else "nobody"
+    yield line("If ", (gone.owner, "bold"), f" were gone, {who} would answer for: ", names)
     if gone.credentials:
         to = f"hand them over: keysteward offboard {gone.owner} --to {gone.deputy}" if gone.deputy else ""
         end = f"revoke them: keysteward offboard {gone.owner} --revoke"

@@ -185,6 +185,10 @@ def test_an_owner_who_is_gone_stops_every_run_unless_somebody_stands_in(project:
     deputised["teams"]["team-billing"]["deputy"] = "team-mail"
     project.owners = type(OWNERS).model_validate(deputised)
     project.declare(project.api, project.client())
+    out = shown(project, "--owner-gone", "team-billing")
+    assert "If team-billing were gone, team-mail would answer for: billing-exporter" in out
+    assert "keysteward offboard team-billing --to team-mail" in out
+    assert "every run stops" not in out
     document = json.loads(shown(project, "--owner-gone", "team-billing", "--json"))
     assert document["owner_gone"] == {
         "owner": "team-billing",
