@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from keysteward.core.errors import DeclarationError
-from keysteward.core.owners import Owners
+from keysteward.core.owners import INCONSISTENT, Owners
 from keysteward.core.stack import Stack
 from keysteward.providers.strict_yaml import read_file
 
@@ -33,9 +34,17 @@ def owners_of(stack: Stack, root: Path | None = None) -> Owners:
     try:
         return Owners.model_validate_json(json.dumps(document.value or {}), strict=True)
     except ValidationError as error:
-        sentences = []
-        for problem in error.errors(include_url=False, include_input=False):
-            where = ".".join(str(part) for part in problem["loc"])
-            text = WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-            sentences.append(f"{document.name}, line {document.line(problem['loc'])}: {where or 'it'}: {text}")
+        sentences = [
+            f"{document.name}, line {document.line(path)}: {'.'.join(map(str, path)) or 'it'}: {text}"
+            for path, text in _problems(error)
+        ]
         raise DeclarationError("\n".join(sentences)) from None
+
+
+def _problems(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield each problem with the path of its field."""
+    for problem in error.errors(include_url=False, include_input=False):
+        if problem["type"] == INCONSISTENT:
+            yield from problem["ctx"]["problems"]
+        else:
+            yield problem["loc"], WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))

@@ -11,9 +11,13 @@ from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 UNASSIGNED = "UNASSIGNED"
 """The owner of what was imported and has none yet: a finding until `unassigned_until`, then an error."""
+
+INCONSISTENT = "inconsistent"
+"""The type of the error of entries that do not fit together; its context has `problems`: pairs of field and sentence."""
 
 HANDLE = r"@{1,2}[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)*"
 """A user, a team or a role at a forge: "@billing-lead", "@acme/billing", "@@maintainer" (GitLab)."""
@@ -101,30 +105,33 @@ class Owners(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = list(self._problems())
+        problems = tuple(self._problems())
         if problems:
-            raise ValueError("; ".join(problems))
+            words = "; ".join(sentence for _, sentence in problems)
+            raise PydanticCustomError(INCONSISTENT, "{words}", {"words": words, "problems": problems})
         return self
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield what does not fit together: the field at which it stands, and a sentence."""
         for name in sorted({*self.teams} & {*self.people}):
-            yield f"{name!r} is both a team and a person; rename one of them"
-        for name, owner in {**self.teams, **self.people}.items():
-            if name == UNASSIGNED:
-                yield f"{UNASSIGNED} is nobody; it cannot be listed"
-            if owner.deputy is None:
-                continue
-            deputy = self.find(owner.deputy)
-            if owner.deputy == name or deputy is None:
-                yield f"the deputy of {name!r}, {owner.deputy!r}, must be another team or person of this file"
-            elif deputy.state == "gone":
-                yield f"the deputy of {name!r}, {owner.deputy!r}, is gone; name an active one"
+            yield ("people", name), f"{name!r} is both a team and a person; rename one of them"
+        for section, listed in (("teams", self.teams), ("people", self.people)):
+            for name, owner in listed.items():
+                if name == UNASSIGNED:
+                    yield (section, name), f"{UNASSIGNED} is nobody; it cannot be listed"
+                deputy = self.find(owner.deputy) if owner.deputy is not None else None
+                words = f"the deputy of {name!r}, {owner.deputy!r},"
+                if owner.deputy is not None and (owner.deputy == name or deputy is None):
+                    yield (section, name, "deputy"), f"{words} must be another team or person of this file"
+                elif deputy is not None and deputy.state == "gone":
+                    yield (section, name, "deputy"), f"{words} is gone; name an active one"
         for name, consumer in self.consumers.items():
             if consumer.owner is not None and self.find(consumer.owner) is None:
-                yield f"the owner of consumer {name!r}, {consumer.owner!r}, is not in this file"
+                words = f"the owner of consumer {name!r}, {consumer.owner!r}, is not in this file"
+                yield ("consumers", name, "owner"), words
         approver = self.find(self.security) if self.security is not None else None
         if self.security is not None and (approver is None or approver.state == "gone"):
-            yield f"security, {self.security!r}, must be an active team or person of this file"
+            yield ("security",), f"security, {self.security!r}, must be an active team or person of this file"
 
     def find(self, name: str) -> Owner | None:
         """Return the team or person of that name."""

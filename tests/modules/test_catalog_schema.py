@@ -193,7 +193,14 @@ def test_a_deputy_who_is_gone_is_refused_with_file_and_line(tmp_path: Path) -> N
     text = "teams:\n  a: {contact: a@example.com, deputy: b}\n  b: {contact: b@example.com, state: gone}\n"
     (tmp_path / "owners.yaml").write_text(text, encoding="utf-8")
     stack = Stack("acme/test", "owners.yaml", MemoryLedgers("ledgers", Clock()), [])
-    with pytest.raises(DeclarationError, match=r"line 1: .*the deputy of 'a', 'b', is gone; name an active one"):
+    with pytest.raises(
+        DeclarationError, match=r"line 2: teams\.a\.deputy: the deputy of 'a', 'b', is gone; name an active one"
+    ):
+        owners_of(stack, tmp_path)
+    (tmp_path / "owners.yaml").write_text(f"{text}security: c\n", encoding="utf-8")
+    with pytest.raises(
+        DeclarationError, match=r"line 2: [^\n]*\n[^\n]*line 4: security: security, 'c', must be an active"
+    ):
         owners_of(stack, tmp_path)
     (tmp_path / "owners.yaml").write_text(text + "  a: {contact: c@example.com}\n", encoding="utf-8")
     with pytest.raises(DeclarationError, match=r"line 4: teams\.a: stands there a second time \(first: line 2\)"):
