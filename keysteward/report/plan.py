@@ -164,6 +164,7 @@ class ServerItem:
             (self.plan.problem is not None, Action.PROBLEM),
             (not self.plan.steps, Action.UNCHANGED),
             (self.spec is None, Action.END),
+            (new and all(step.remote_id is not None for step in self.plan.steps), Action.ADOPT),
             (new, Action.CREATE),
         )
         return next((action for holds, action in cases if holds), Action.UPDATE)
