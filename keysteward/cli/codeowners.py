@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def command(
         say(f"warning: {overrules.split()[0]} stands after the part of keysteward, and counts where both name a file")
     shown = path.relative_to(root) if path.is_relative_to(root) else path
     if check:
-        _compare(text, wanted, str(shown))
+        _compare(text, wanted, str(shown), _again(stack, forge, output))
     elif wanted == text:
         show([line(f"{shown} is up to date")])
     else:
@@ -97,13 +98,21 @@ def _write(path: Path, text: str) -> None:
         raise Unavailable(f"{path} cannot be written ({error.strerror}); name another file with --output") from None
 
 
-def _compare(text: str, wanted: str, name: str) -> None:
+def _again(stack: Sequence[str] | None, forge: Forge, output: Path | None) -> str:
+    """Return the command that writes what was checked."""
+    words = [word for name in stack or () for word in ("--stack", name)]
+    words += [] if forge == "github" else ["--format", forge]
+    words += [] if output is None else ["--output", str(output)]
+    return shlex.join(["keysteward", "codeowners", *words])
+
+
+def _compare(text: str, wanted: str, name: str, write: str) -> None:
     if text == wanted:
         show([line(f"{name} is up to date")])
         return
     diff = difflib.unified_diff(text.splitlines(), wanted.splitlines(), name, f"{name} (as it should be)", lineterm="")
     show(line(one) for one in diff)
-    say(f"{name} is out of date; run: keysteward codeowners")
+    say(f"{name} is out of date; run: {write}")
     raise typer.Exit(OUT_OF_DATE)
 
 

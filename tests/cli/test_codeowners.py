@@ -82,6 +82,8 @@ def test_each_team_has_its_file_and_one_with_a_key_is_securitys(repository: Repo
     assert "/stacks/billing.py @acme/billing" in lines
     assert "/stacks/partners.py @acme/security" in lines
     assert not [line for line in lines if "ports.py" in line or "demo.py" in line]
+    missing = repository.run("codeowners", "--format", "gitlab", "--check")
+    assert "out of date; run: keysteward codeowners --format gitlab\n" in missing.err
     done = repository.run("codeowners", "--format", "gitlab")
     assert (done.code, done.err) == (0, "")
     assert written(repository, ".gitlab/CODEOWNERS").splitlines()[1:-1] == [
