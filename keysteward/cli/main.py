@@ -75,7 +75,9 @@ def _told(error: Any) -> Any:  # noqa: ANN401 - a UsageError
         told = "There is an argument too many."
     elif isinstance(error, typer.BadParameter) and "'" in wrong:  # a choice, which repeats what was chosen
         _, known, choices = wrong.rpartition(" is not one of ")
-        told = f"it must be one of {choices}" if known else "it does not take this value."
+        day = "does not match the format" in wrong
+        other = "it must be a day, such as 2027-01-31." if day else "it does not take this value."
+        told = f"it must be one of {choices}" if known else other
     if told:
         error.message = f"{told} {NOT_REPEATED}"
     return error

@@ -132,10 +132,16 @@ def _keep_card(name: str | None, stack: Stack) -> None:
         _log.info("operation=card file=%s outcome=failed reason=%s", path, error.strerror)
 
 
+def _some(names: Iterable[str], most: int = 10) -> str:
+    listed = sorted(names)
+    more = f" and {len(listed) - most:,} more: keysteward inventory lists all" if len(listed) > most else ""
+    return f"{', '.join(listed[:most])}{more}"
+
+
 def unknown_name(identity: str, known: Iterable[str]) -> DeclarationError:
     """Return the error for a name nobody knows, with those that may have been meant."""
     names = {i.rsplit("/", 1)[-1] for i in known}
     name = identity.rsplit("/", 1)[-1]
-    close = difflib.get_close_matches(name, names, 3) or sorted(names)[:10]
-    hint = f"did you mean {', '.join(close)}?" if close else "the stack is empty"
+    close = difflib.get_close_matches(name, names, 3)
+    hint = f"did you mean {', '.join(close)}?" if close else f"it has {_some(names)}" if names else "the stack is empty"
     return DeclarationError(f"{name!r} is neither declared nor in the ledgers of this stack; {hint}")

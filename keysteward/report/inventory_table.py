@@ -222,4 +222,5 @@ def _alike(pairs: Sequence[tuple[Finding, Entry]]) -> Iterable[Text]:
         said = f" {word}  {len(pairs):,} times: {names}; such as: {finding.message}"
     yield line("  ", SEVERITIES[finding.severity], said)
     if finding.mend:
-        yield line(("    → ", "dim"), finding.mend)
+        mends = {f"{f.mend} ".replace(f" {e.name} ", " NAME ") for f, e in pairs}
+        yield line(("    → ", "dim"), finding.mend if len(pairs) == 1 or len(mends) > 1 else mends.pop().strip())

@@ -27,7 +27,7 @@ from rich.text import Text
 from keysteward.core.dates import scheduled
 from keysteward.core.findings import Finding
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Origin, State
-from keysteward.core.owners import Owner
+from keysteward.core.owners import UNASSIGNED, Owner
 from keysteward.core.planner import rotation_at
 from keysteward.core.retiring import retirement_at
 from keysteward.core.schedule import show_duration
@@ -120,7 +120,8 @@ def record_lines(record: Record) -> Iterable[RenderableType]:
 def _facts(record: Record) -> Iterable[tuple[str, str]]:
     document = record_json(record)
     owner = document["owner"]
-    contact = f" ({owner['contact']})" if owner["contact"] else ", who is not in the owners file"
+    unlisted = ": nobody answers for it yet" if owner["name"] == UNASSIGNED else ", who is not in the owners file"
+    contact = f" ({owner['contact']})" if owner["contact"] else unlisted
     yield "owner", f"{owner['name'] or ''}{contact}" + (", gone" if owner["state"] == "gone" else "")
     for field in ("purpose", "consumer", "environment", "runbook", "reviewed"):
         yield field, document[field] or ""

@@ -186,7 +186,7 @@ def test_text_from_elsewhere_stays_text(project: Project, tmp_path: Path) -> Non
     [
         (["--from", "2026-03-02", "--to", "2026-03-01"], "--to: the last day is before the first one"),
         (["--ics", "no/such/folder/keys.ics"], "--ics: there is no folder no/such/folder"),
-        (["--from", "tomorrow"], "rror"),
+        (["--from", "tomorrow"], "it must be a day, such as"),
     ],
 )
 def test_wrong_options_are_errors(project: Project, wrong: list[str], said: str) -> None:

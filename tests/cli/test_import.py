@@ -116,6 +116,7 @@ def adopt_everything(tenant: Tenant) -> tuple[Answer, Answer]:
     for item in [*json.loads(preview.out)["credentials"], *json.loads(preview.out)["resource_servers"]]:
         words = item["words"]
         assert all(part.split()[0] in {"adopt", "mark"} for part in words.split("; ")), words
+        assert item["action"] == "adopt"
     assert tenant.run("up", "--yes").code == 0
     again = tenant.run("up", "--yes")
     assert again.code == 0
@@ -231,6 +232,9 @@ def test_what_is_wide_stays_a_finding_once_it_is_declared(tenant: Tenant) -> Non
     entries = {e["name"]: e for e in json.loads(tenant.run("inventory", "--json").out)["entries"]}
     assert entries["crm"]["scopes"] == ["admin:*", "profile"]
     assert "KS016" in {finding["rule"] for finding in entries["crm"]["findings"]}
+
+    assert "2 times: crm, job" in (shown := tenant.run("inventory").out)
+    assert "run: keysteward reissue NAME --grace" in shown
 
     tenant.more = {"levels": {"KS016": "off", "KS015": "error"}}
     second = told("crm", "job")

@@ -113,6 +113,7 @@ def test_a_resource_server_and_an_unknown_name(project: Project) -> None:
     unknown = project.run("show", "biling-api")
     assert unknown.code == 1
     assert "did you mean billing-api" in unknown.err
+    assert "this stack; it has billing-api, billing-exporter" in project.run("show", "zzz").err
 
 
 def test_an_adopted_client_is_released_and_never_deleted(project: Project) -> None:
