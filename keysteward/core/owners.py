@@ -17,7 +17,7 @@ UNASSIGNED = "UNASSIGNED"
 """The owner of what was imported and has none yet: a finding until `unassigned_until`, then an error."""
 
 INCONSISTENT = "inconsistent"
-"""The type of the error of entries that do not fit together; its context has `problems`: pairs of field and sentence."""
+"""The type of the error for what does not fit together; in its context `problems` are pairs of field and sentence."""
 
 HANDLE = r"@{1,2}[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)*"
 """A user, a team or a role at a forge: "@billing-lead", "@acme/billing", "@@maintainer" (GitLab)."""
