@@ -21,7 +21,8 @@ from keysteward.report.first_look import first_look
 from keysteward.report.inventory import inventory_csv, inventory_json
 from keysteward.report.inventory_page import inventory_page
 from keysteward.report.inventory_table import inventory_lines, summary_lines
-from keysteward.report.selection import Order, Selection, is_word
+from keysteward.report.selection import KINDS as ENTRY_KINDS
+from keysteward.report.selection import Order, Selection, fits_a_kind, is_word
 
 Targets = Annotated[
     list[str] | None,
@@ -74,6 +75,8 @@ def command(
     settings = list(context.args)
     for word in finding or ():
         _a_finding(word)
+    if not all(map(fits_a_kind, kind or ())):
+        raise DeclarationError(f"--kind takes one of {', '.join(ENTRY_KINDS)}, or a pattern that fits one")
     if settings or _first(stack, target):
         _only_one(context, target)
         found, target = _first_look(str((target or [""])[0]), settings), None

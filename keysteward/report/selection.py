@@ -21,6 +21,9 @@ OLD_SECRET = "KS014"  # noqa: S105 - the number of a rule
 """The rule that a secret breaks which is too old."""
 
 WITHOUT_SECRET = "client without secret"  # noqa: S105 - a kind
+KINDS = ("api-key", "client-secret", "client-without-secret", "login-client", "m2m-client", "manual-key")
+"""Kinds of entries, as they can be written."""
+
 SEVERITIES = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -111,6 +114,11 @@ def is_word(word: str) -> bool:
     """Say whether some finding could be meant: by its kind, its rule, its severity, or any."""
     kinds = {text for kind in Kind for text in (kind.value, kind.value.replace(" ", "-"))}
     return word.casefold() in {*kinds, *(s.value for s in Severity), *(rule.casefold() for rule in RULES), "any"}
+
+
+def fits_a_kind(pattern: str) -> bool:
+    """Say whether a pattern fits some kind of entry."""
+    return any(fnmatchcase(kind, _kind(pattern)) for kind in KINDS)
 
 
 def _any(text: str, patterns: Iterable[str]) -> bool:

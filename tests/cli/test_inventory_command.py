@@ -307,6 +307,7 @@ def test_every_kind_takes_its_own_settings_and_no_value_of_a_credential() -> Non
 def test_a_finding_that_there_is_not_is_no_empty_list(nowhere: Project, word: str) -> None:
     wrong = nowhere.run("inventory", "--finding", word)
     assert wrong.code == 1
+    assert "error: --kind takes one of api-key, client-secret" in nowhere.run("inventory", "--kind", "api-kye").err
     assert wrong.err.startswith("error: --finding takes a kind of finding (docs/findings.md, such as unmanaged), ")
 
 
