@@ -16,6 +16,7 @@ from keysteward.core.stack import Stack
 
 FOLDER = "stacks"
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_OWN_PLACE = re.compile(r"([^:\n]+), line \d+: ")
 
 StackOption = Annotated[
     str | None,
@@ -96,8 +97,14 @@ def _in_module(error: Exception, root: Path) -> DeclarationError:
     ]
     where = f"{_short(frames[-1].filename, root)}, line {frames[-1].lineno}" if frames else "stack"
     if isinstance(error, KeystewardError):
-        return DeclarationError("\n".join(f"{where}: {sentence}" for sentence in str(error).splitlines()))
+        return DeclarationError("\n".join(_placed(sentence, where, root) for sentence in str(error).splitlines()))
     return DeclarationError(f"{where}: {type(error).__name__}: {error}")
+
+
+def _placed(sentence: str, where: str, root: Path) -> str:
+    """Return a sentence with the place that it is about: its own, such as that in a catalog file, if it has one."""
+    own = _OWN_PLACE.match(sentence)
+    return sentence if own is not None and (root / own[1]).is_file() else f"{where}: {sentence}"
 
 
 def _short(filename: str, root: Path) -> str:

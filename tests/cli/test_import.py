@@ -251,6 +251,24 @@ def test_what_is_wide_stays_a_finding_once_it_is_declared(tenant: Tenant) -> Non
     assert both[1] in third["job"]
 
 
+def test_whatever_is_wrong_in_a_catalog_file_is_told_with_its_own_line(tenant: Tenant) -> None:
+    tenant.make("job")
+    assert tenant.run("import", "corp").code == 0
+    path = tenant.root / "stacks/demo/imported/other.yaml"
+    text = path.read_text("utf-8")
+    line = text.splitlines().index("  job:") + 1
+
+    path.write_text(text.replace("owner: UNASSIGNED", "owner: nobody"), "utf-8")
+    told = tenant.run("preview").err
+    assert told.startswith(
+        f"error: stacks/demo/imported/other.yaml, line {line}: M2MClient 'job': owner: 'nobody' is not"
+    )
+    path.write_text(text.replace("purpose:", "purpos:"), "utf-8")
+    told = tenant.run("preview").err
+    assert told.startswith("error: stacks/demo/imported/other.yaml, line ")
+    assert "m2m_clients.job: purpos: is not a field here; did you mean purpose?" in told
+
+
 def test_what_is_somebodys_is_left_out(tenant: Tenant) -> None:
     tenant.make("ours-elsewhere").mark = Mark("other/stack/x", "n")
     tenant.make("left-alone")
