@@ -25,9 +25,9 @@ from typing import Any
 from rich.text import Text
 
 from keysteward.core.drift import Drift
-from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.findings import Finding, Severity
 from keysteward.core.inventory import Coverage
-from keysteward.report.findings import SEVERITIES
+from keysteward.report.findings import SEVERITIES, mend_of_any
 from keysteward.report.markdown import code, escape, row, table
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT, when
@@ -42,6 +42,9 @@ LONGEST_ISSUE = 65_536
 _ORDER = list(SEVERITIES)
 _ROOM = 12_000
 """Bytes of an issue for what could not be read, and as many for coverage; the findings have the rest."""
+
+_FEW = 40
+"""So many findings of a stack are told by credential, each of which is one thing; more are put together by kind."""
 
 _COUNTS = ("declared", "governed", "allowed", "others", "unmanaged")
 
@@ -77,22 +80,23 @@ def _groups(drift: Drift) -> list[tuple[str, list[Finding]]]:
         ours = finding.subject == drift.stack or finding.subject.startswith(f"{drift.stack}/")
         group = drift.stack if ours else finding.subject.partition(":")[0]
         groups.setdefault(group, []).append(finding)
-    return [(group, found if group == drift.stack else _by_kind(found)) for group, found in groups.items()]
+    few = {drift.stack} if len(groups.get(drift.stack, ())) <= _FEW else set()
+    return [
+        (group, found if group in few else sorted(found, key=lambda f: _alike(f, drift.stack)))
+        for group, found in groups.items()
+    ]
 
 
-def _by_kind(findings: Iterable[Finding]) -> list[Finding]:
-    """Put together what is of one kind: strangers are mended alike, while a credential of ours is one thing."""
-    return sorted(findings, key=lambda f: (_ORDER.index(f.severity), f.kind.value))
-
-
-def _same(finding: Finding) -> tuple[Severity, Kind, str]:
-    return finding.severity, finding.kind, finding.mend
+def _alike(finding: Finding, stack: str) -> tuple[int, str, str, str]:
+    """Return what findings share that are put together: strangers are mended alike, and so are many of ours."""
+    return _ORDER.index(finding.severity), finding.kind.value, finding.rule, mend_of_any(finding, stack)
 
 
 def _finding_lines(stack: str, group: str, findings: Iterable[Finding], places: Places) -> Iterator[Text]:
     """Write findings, and under those in a row that share it what is to be done."""
     told = list(findings)
-    for finding, after in itertools.zip_longest(told, told[1:]):
+    alike = [_alike(finding, stack) for finding in told]
+    for index, finding in enumerate(told):
         name = finding.subject.removeprefix(f"{stack}/").removeprefix(f"{group}:").strip()
         details = [finding.rule, _place_words(places, finding.subject)]
         where = ", ".join(detail for detail in details if detail)
@@ -102,8 +106,9 @@ def _finding_lines(stack: str, group: str, findings: Iterable[Finding], places: 
             f" {name or finding.subject}: {finding.kind.value}: {finding.message}",
             (f"  ({where})" if where else "", "dim"),
         )
-        if finding.mend and (after is None or _same(after) != _same(finding)):
-            yield line(("    → ", "dim"), finding.mend)
+        if finding.mend and alike[index : index + 1] != alike[index + 1 : index + 2]:
+            shared = alike[max(index - 1, 0) : index] == alike[index : index + 1]
+            yield line(("    → ", "dim"), mend_of_any(finding, stack) if shared else finding.mend)
 
 
 def _place_words(places: Places, subject: str) -> str:

@@ -45,7 +45,7 @@ def _name(finding: Finding, stack: str) -> str:
     return finding.subject.removeprefix(f"{stack}/")
 
 
-def _mend(finding: Finding, stack: str) -> str:
+def mend_of_any(finding: Finding, stack: str) -> str:
     """Return what is to be done to any credential of that finding."""
     return f"{finding.mend} ".replace(f" {_name(finding, stack)} ", " NAME ").strip()
 
@@ -53,7 +53,7 @@ def _mend(finding: Finding, stack: str) -> str:
 def _what(finding: Finding, stack: str) -> tuple[Severity, Kind, str, str]:
     """Return what findings share that are told as one."""
     alone = finding.subject + finding.message if finding.severity is Severity.ERROR else ""
-    return finding.severity, finding.kind, finding.rule + alone, _mend(finding, stack)
+    return finding.severity, finding.kind, finding.rule + alone, mend_of_any(finding, stack)
 
 
 def _lines(same: list[Finding], stack: str) -> Iterable[Text]:
@@ -61,7 +61,7 @@ def _lines(same: list[Finding], stack: str) -> Iterable[Text]:
     said, mend = f" {_name(finding, stack)}: {finding.message}", finding.mend
     if len(same) > 1:
         said = f" {len(same):,} times: {named(_name(f, stack) for f in same)}; such as: {finding.message}"
-        mend = _mend(finding, stack)
+        mend = mend_of_any(finding, stack)
     yield line("  ", SEVERITIES[finding.severity], said)
     if mend:
         yield line(("    → ", "dim"), mend)

@@ -289,7 +289,7 @@ def summary(forecast: Forecast) -> str:
     days = _days(forecast)
     busiest = _busiest(days)
     if busiest is not None:
-        text += f"; {days.total()} writes, most on {busiest[0]} ({busiest[1]})"
+        text += f"; {days.total()} write{'' if days.total() == 1 else 's'}, most on {busiest[0]} ({busiest[1]})"
     if forecast.failures:
         text += f"; no forecast for {sum(len(f.names) for f in forecast.failures)}"
     return f"{text[:1].upper()}{text[1:]}."

@@ -101,6 +101,27 @@ def test_strangers_that_need_the_same_are_told_what_to_do_once() -> None:
     ) in drift_text(look(strangers[2], scope, *strangers[:2]))
 
 
+def test_what_many_of_ours_need_alike_is_told_once_and_names_each() -> None:
+    def two(name: str) -> tuple[Finding, Finding]:
+        reissue = f"run: keysteward reissue {name} --reason TEXT"
+        return (
+            Finding(Kind.UNDELIVERED, Severity.NOTE, f"acme/prod/{name}", "no store holds generation 1", reissue),
+            Finding(Kind.UNASSIGNED, Severity.WARNING, f"acme/prod/{name}", "owner: nobody", "name an owner", "KS004"),
+        )
+
+    names = [f"job-{number:02}" for number in range(21)]
+    many = drift_text(look(*(finding for name in names for finding in two(name))))
+    assert [line for line in many.splitlines() if "→" in line][:2] == [
+        "    → name an owner",
+        "    → run: keysteward reissue NAME --reason TEXT",
+    ]
+    assert many.count("→ name an owner") == many.count("→ run: keysteward reissue") == 1
+    assert all(f"! {name}: unassigned: owner: nobody  (KS004)" in many for name in names)
+
+    few = drift_text(look(*(finding for name in names[:2] for finding in two(name))))
+    assert "job-01: unassigned: owner: nobody  (KS004)\n    → name an owner\n" in few
+
+
 def test_a_terminal_shows_the_worst_first_by_stack_and_target_and_what_comes_next() -> None:
     assert drift_text(look(*FOUND, failures=["cloud: no answer"]), PLACES) == (
         "Drift of acme/prod, 2026-12-01 02:17 UTC\n"
