@@ -12,13 +12,13 @@ import typer
 
 from keysteward.cli.auditing import examine, trust_of
 from keysteward.cli.loading import StackOption, load_stack
+from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.errors import DeclarationError, KeystewardError, NotFound
 from keysteward.core.period import UNKNOWN, Approved, Period, rows
 from keysteward.providers.anchors import anchor_in_file, anchor_in_git, anchor_in_s3
 from keysteward.providers.git import approvers
-from keysteward.providers.local.files import file_errors, replace_file
 from keysteward.report.evidence import (
     Verified,
     entries_json,
@@ -182,8 +182,7 @@ def export(
     if output is None:
         typer.echo(text, nl=False)
     else:
-        with file_errors(str(output)):
-            replace_file(output.absolute(), text.encode())
+        write_output("--output", output, text.encode())
         say(f"{len(found)} rows written to {output}")
     if verified.waiting:
         say(f"warning: {verified.waiting} entries still wait in the ledgers; the next run moves them into the log")

@@ -11,14 +11,14 @@ import typer
 
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack
+from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.dates import Coming, Occasion, allowances, leaving, reviewed, scheduled, unowned
-from keysteward.core.errors import DeclarationError, NotFound
+from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import Ledger
 from keysteward.core.snapshot import old_identities
 from keysteward.core.spec import Spec, midnight
-from keysteward.providers.local.files import file_errors, replace_file
 from keysteward.providers.session import Session
 from keysteward.report.calendar import Entry, calendar_ics, calendar_json, calendar_lines, calendar_of
 
@@ -67,10 +67,7 @@ def command(
         raise DeclarationError("--to: the last day is before the first one")
     made = calendar_of(opened.stack.identity, at, begin, until, _entries(opened, session))
     if ics is not None:
-        with file_errors("--ics"):
-            if not ics.parent.is_dir():
-                raise NotFound(f"--ics: there is no folder {ics.parent}; make it, or name another file")
-            replace_file(ics, calendar_ics(made))
+        write_output("--ics", ics, calendar_ics(made))
     if as_json:
         show_json(calendar_json(made))
     elif ics is None:

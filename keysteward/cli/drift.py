@@ -13,10 +13,10 @@ from keysteward.cli.declarations import lines_by_identity, project_files
 from keysteward.cli.loading import StackOption, module_name
 from keysteward.cli.looking import look
 from keysteward.cli.opening import Opened, open_stack
+from keysteward.cli.output_file import write_output
 from keysteward.cli.places import relative
 from keysteward.cli.terminal import say, show
 from keysteward.core.drift import Drift, drift
-from keysteward.core.errors import KeystewardError
 from keysteward.core.findings import Severity
 from keysteward.report.drift import drift_json, drift_lines, drift_markdown, drift_text, summary
 from keysteward.report.sarif import Places, drift_sarif
@@ -89,7 +89,7 @@ def command(
     found = drift(look(opened, opened.session("reader")))
     places = _places(opened, module_name(stack, Path.cwd()))
     for path, kind in written:
-        _write(path, TEXTS[kind](found, places))
+        write_output("--output", path, TEXTS[kind](found, places).encode())
     if written:
         say(f"{', '.join(str(path) for path, _ in written)}: {summary(found)}")
     elif form in {None, Format.TERMINAL}:
@@ -113,10 +113,3 @@ def _places(opened: Opened, module: str) -> Places:
     for file in files[:1]:
         found[opened.stack.identity] = (relative(file, root), 1)
     return {identity: ((root / path).relative_to(top).as_posix(), line) for identity, (path, line) in found.items()}
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise KeystewardError(f"--output: {path} cannot be written ({error.strerror})") from None

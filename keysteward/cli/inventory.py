@@ -10,12 +10,12 @@ import typer
 from keysteward.cli.loading import StackOption, stack_names
 from keysteward.cli.looking import look
 from keysteward.cli.opening import open_stack
+from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.target_options import KINDS, NOT_REPEATED, is_kind, target_from
 from keysteward.cli.terminal import meanwhile, say, show, show_json
-from keysteward.core.errors import DeclarationError, NotFound
+from keysteward.core.errors import DeclarationError
 from keysteward.core.inventory import Inventory
-from keysteward.providers.local.files import file_errors, replace_file
 from keysteward.report.entries import inventory_of
 from keysteward.report.first_look import first_look
 from keysteward.report.inventory import inventory_csv, inventory_json
@@ -157,8 +157,5 @@ def _write(inventory: Inventory, csv: Path | None, html: Path | None) -> None:
     for option, path, text in (("--csv", csv, inventory_csv), ("--html", html, inventory_page)):
         if path is None:
             continue
-        with file_errors(option):
-            if not path.parent.is_dir():
-                raise NotFound(f"{option}: there is no folder {path.parent}; make it, or name another file")
-            replace_file(path, text(inventory).encode())
+        write_output(option, path, text(inventory).encode())
         say(f"wrote {path}")

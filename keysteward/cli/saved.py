@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from keysteward.cli.opening import Opened
+from keysteward.cli.output_file import write_output
 from keysteward.cli.planning import preview
 from keysteward.core.approval import SavedPlan, digest_of, dump_plan, load_plan, refusals
 from keysteward.core.errors import Conflict, NotFound
 from keysteward.providers.author import author_of
-from keysteward.providers.local.files import file_errors, read_file, replace_file
+from keysteward.providers.local.files import file_errors, read_file
 from keysteward.providers.session import Session, describe
 from keysteward.report.plan import Preview
 from keysteward.report.saved import Approved, saved_plan
@@ -21,10 +22,7 @@ def save(opened: Opened, planned: Preview, names: Iterable[str], path: Path) -> 
     made = saved_plan(
         planned, map(opened.identity, names), _ports(opened), author_of("", "keysteward", Path.cwd()).actor
     )
-    with file_errors("--save"):
-        if not path.parent.is_dir():
-            raise NotFound(f"--save: there is no folder {path.parent}; make it, or name another file")
-        replace_file(path, dump_plan(made).encode())
+    write_output("--save", path, dump_plan(made).encode())
     return made
 
 

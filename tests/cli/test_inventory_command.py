@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -110,6 +111,28 @@ def test_a_file_that_cannot_be_written_is_one_sentence(stack: Project) -> None:
     assert wrong.err == "error: --html: there is no folder nowhere; make it, or name another file\n"
     Path("taken").mkdir()
     assert "--csv: " in stack.run("inventory", "--csv", "taken").err
+
+
+def test_a_link_a_pipe_and_a_folder_are_never_replaced_by_the_list(project: Project, tmp_path: Path) -> None:
+    project.run("up", "--yes")
+    file, link, pipe = tmp_path / "list.csv", tmp_path / "link.csv", tmp_path / "pipe.csv"
+    file.touch()
+    link.symlink_to(file)
+    assert project.run("inventory", "--csv", str(link)).code == 0
+    assert link.is_symlink()
+    assert "billing-exporter" in file.read_text(encoding="utf-8")
+
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert project.run("inventory", "--csv", str(pipe)).code == 0
+        assert b"billing-exporter" in os.read(reader, 65_536)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+    wrong = project.run("inventory", "--csv", str(tmp_path))
+    assert (wrong.code, wrong.err) == (1, f"error: --csv: {tmp_path} is a folder; name a file in it\n")
 
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["--csv", "all.csv"]])
