@@ -95,7 +95,7 @@ def _alike(finding: Finding, stack: str) -> tuple[int, str, str, str]:
 def _finding_lines(stack: str, group: str, findings: Iterable[Finding], places: Places) -> Iterator[Text]:
     """Write findings, and under those in a row that share it what is to be done."""
     told = list(findings)
-    alike = [_alike(finding, stack) for finding in told]
+    alike = [_alike(f, stack) if len(told) > _FEW else (f.severity, f.kind, f.mend) for f in told]
     for index, finding in enumerate(told):
         name = finding.subject.removeprefix(f"{stack}/").removeprefix(f"{group}:").strip()
         details = [finding.rule, _place_words(places, finding.subject)]
@@ -107,7 +107,7 @@ def _finding_lines(stack: str, group: str, findings: Iterable[Finding], places: 
             (f"  ({where})" if where else "", "dim"),
         )
         if finding.mend and alike[index : index + 1] != alike[index + 1 : index + 2]:
-            shared = alike[max(index - 1, 0) : index] == alike[index : index + 1]
+            shared = index > 0 and alike[index - 1] == alike[index]
             yield line(("    → ", "dim"), mend_of_any(finding, stack) if shared else finding.mend)
 
 

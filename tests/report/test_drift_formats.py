@@ -119,6 +119,7 @@ def test_what_many_of_ours_need_alike_is_told_once_and_names_each() -> None:
     assert all(f"! {name}: unassigned: owner: nobody  (KS004)" in many for name in names)
 
     few = drift_text(look(*(finding for name in names[:2] for finding in two(name))))
+    assert "→ run: keysteward reissue job-00 " in few
     assert "job-01: unassigned: owner: nobody  (KS004)\n    → name an owner\n" in few
 
 
