@@ -242,14 +242,14 @@ def _extra_secrets(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]
 def _kept(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
     """Report what is wrong with clients that were taken over, where their declarations leave them as they were."""
     waivers = dict(zip(seen.stack.specs, (declared.waivers for declared in seen.stack.credentials), strict=True))
+    catalogues = {name: {scope.name: scope for scope in sight.scopes} for name, sight in seen.targets.items()}
     for thing in everything:
         item = seen.credentials.get(thing.identity or "")
         spec = item.spec if item is not None else None
         if spec is None or spec.adopt is None or thing.key is not None or thing.target != spec.target:
             continue
-        catalogue = {scope.name: scope for scope in seen.targets[thing.target].scopes}
         can = capabilities_of(seen.stack.targets[spec.target], spec.kind)
-        found = judge_kept(thing, spec, can, seen.at, catalogue)
+        found = judge_kept(thing, spec, can, seen.at, catalogues[thing.target])
         yield from counted(found, seen.stack, waivers[spec.identity], seen.at.date())
 
 
