@@ -100,8 +100,9 @@ class Stack:
 
     @cached_property
     def targets(self) -> dict[str, Target]:
-        """Return the targets in use by name, those that only prove keys of others too."""
-        return {target.name: target for declared in self.declarations for target in targets_of(declared)}
+        """Return the targets by name: of declarations, those that prove keys of others, and of what is left alone."""
+        used = (target for declared in self.declarations for target in targets_of(declared))
+        return {target.name: target for target in (*(entry.target for entry in self.allowed), *used)}
 
     @cached_property
     def stores(self) -> dict[str, Store]:

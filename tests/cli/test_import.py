@@ -269,6 +269,18 @@ def test_whatever_is_wrong_in_a_catalog_file_is_told_with_its_own_line(tenant: T
     assert "m2m_clients.job: purpos: is not a field here; did you mean purpose?" in told
 
 
+def test_a_target_of_an_allowance_is_looked_at_where_nothing_is_declared(tenant: Tenant) -> None:
+    tenant.make("left-alone")
+    tenant.make("stranger")
+    left = Allowed(["left-*"], target=tenant.target, owner="team-billing", reason="Ends soon", until=IN_90_DAYS)
+    tenant.more = {"allowed": [left]}
+    look = tenant.run("drift", "--json")
+    assert look.code == 2, look.err
+    found = {(f["kind"], f["subject"]) for f in json.loads(look.out)["findings"]}
+    assert ("unmanaged", "corp: stranger") in found
+    assert not any("left-alone" in subject for _, subject in found)
+
+
 def test_what_is_somebodys_is_left_out(tenant: Tenant) -> None:
     tenant.make("ours-elsewhere").mark = Mark("other/stack/x", "n")
     tenant.make("left-alone")
