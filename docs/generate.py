@@ -439,6 +439,7 @@ STACK: Final[Mapping[str, Words]] = {
         wrong=lambda: stack(allowed=[allowed(owner="team-x")]),
     ),
     "heartbeat": Words("when no run came by for longer, drift reports it", "duration"),
+    "watched": Words("targets that drift and the inventory look at, whether anything is declared there or not"),
     "beside": Words(
         "identities of other stacks of yours at its targets: in drift, a client with the mark of one of these is a "
         "note, and with that of any other a warning",
@@ -647,6 +648,7 @@ TYPES: Final[Mapping[str, str]] = {
     "Sequence[Declaration]": "list of declarations",
     "Sequence[Rule]": "list of functions",
     "Sequence[str]": "list of text",
+    "Sequence[Target]": "list of targets",
     "Sequence[SkipValidation[Waiver]]": "list of `Waiver`",
     "SkipValidation[M2MClient] | Text": "`M2MClient`, or its name",
     "SkipValidation[Target]": "target",

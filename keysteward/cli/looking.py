@@ -25,6 +25,10 @@ from keysteward.core.world import World
 from keysteward.providers.session import Session
 
 _WRITES = "keysteward up writes what is declared"
+_NO_TARGET = (
+    "nothing was looked at, for the stack has no target: declare something, or name what is to be looked at: "
+    "Stack(watched=[...])"
+)
 
 
 def _untold(store: str, error: AccessDenied) -> Finding:
@@ -54,6 +58,8 @@ class _Look:
                     self.snapshot.sources.complete(ledger)
             except KeystewardError as error:
                 self.failures[str(error)] = None
+        if not self.session.targets:
+            self.failures[_NO_TARGET] = None
         _ = self.snapshot.delivered  # read while the targets are still listing
         for name in sorted(self.session.targets):
             try:

@@ -98,7 +98,8 @@ def _duplicate_names(stack: Stack) -> Iterable[str]:
 def _same_name_two_things(stack: Stack) -> Iterable[str]:
     """One name must mean one target and one store, since ledgers and plans know them by name."""
     pairs = [("target", t.name, t.descriptor) for d in stack.declarations for t in targets_of(d)]
-    pairs += [("target", entry.target.name, entry.target.descriptor) for entry in stack.allowed]
+    others = (*stack.watched, *(entry.target for entry in stack.allowed))
+    pairs += [("target", target.name, target.descriptor) for target in others]
     pairs += [("store", p.store.name, p.store.descriptor) for c in stack.credentials for p in c.deliveries]
     seen: dict[tuple[str, str], object] = {}
     told = set()

@@ -57,7 +57,8 @@ class Stack:
     ledger store. `limit` is its blast radius. `rules` are policy rules of its own, `levels` what the numbered rules
     count as here ({"KS016": "error"}; "off": not at all). `allowed` is what is knowingly left alone at its targets.
     When no run came by for longer than `heartbeat`, that is a finding. `beside` are the identities of other stacks of
-    yours at its targets: whatever carries the mark of one of these is theirs to watch.
+    yours at its targets: whatever carries the mark of one of these is theirs to watch. `watched` are targets that are
+    looked at, whether anything is declared there or not.
     """
 
     identity: str
@@ -70,10 +71,13 @@ class Stack:
     allowed: Sequence[Allowed] = ()
     heartbeat: timedelta | str = HEARTBEAT
     beside: Sequence[str] = ()
+    watched: Sequence[Target] = ()
 
     def __post_init__(self) -> None:
         if not IDENTITY.fullmatch(self.identity):
             raise DeclarationError(f'Stack {self.identity!r}: identity: write it as "organisation/environment"')
+        if any(not isinstance(target, Target) for target in self.watched):
+            raise DeclarationError(f"Stack {self.identity!r}: watched: write a list of targets")
         if isinstance(self.beside, str):
             raise DeclarationError(f"Stack {self.identity!r}: beside: write a list, [{self.beside!r}]")
         for other in self.beside:
@@ -100,9 +104,9 @@ class Stack:
 
     @cached_property
     def targets(self) -> dict[str, Target]:
-        """Return the targets by name: of declarations, those that prove keys of others, and of what is left alone."""
+        """Return the targets by name: watched, of what is left alone, of declarations, and what proves for others."""
         used = (target for declared in self.declarations for target in targets_of(declared))
-        return {target.name: target for target in (*(entry.target for entry in self.allowed), *used)}
+        return {target.name: target for target in (*self.watched, *(entry.target for entry in self.allowed), *used)}
 
     @cached_property
     def stores(self) -> dict[str, Store]:

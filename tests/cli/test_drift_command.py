@@ -72,6 +72,24 @@ def test_a_mark_of_a_stack_that_nobody_named_hides_no_client(settled: Project) -
     assert settled.run("drift").code == 0
 
 
+def test_a_target_is_watched_before_anything_is_declared_there(settled: Project) -> None:
+    other = MemoryTarget("other", STOCK, settled.clock)
+    made = MemoryObject("id-1", "quick-test", Settings("client_secret"), None)
+    other.objects[made.remote_id] = made
+    settled.declare(*settled.stack.declarations, heartbeat="365d")
+    assert settled.run("drift").code == 0
+    settled.declare(*settled.stack.declarations, watched=[other], heartbeat="365d")
+    assert kinds(settled) == [("unmanaged", "other: quick-test")]
+
+
+def test_a_stack_without_any_target_is_never_clean(project: Project) -> None:
+    project.declare()
+    shown = project.run("drift")
+    assert shown.code == 1
+    assert "error: nothing was looked at, for the stack has no target: declare something" in shown.err
+    assert json.loads(project.run("drift", "--json").out)["clean"] is False
+
+
 def test_nothing_is_proposed_that_only_an_attacker_could_have_named(settled: Project) -> None:
     stranger(settled, "forged")
     settled.target.objects["id-forged"].mark = Mark('x"], allowed=[*everything/forged', "n")

@@ -115,6 +115,7 @@ ONE_CHANGE: list[tuple[Make, Make, Sort]] = [
     (stack(), stack(limit=Limit(share=0.9)), Sort.LIMIT_LOOSENED),
     (stack(), stack(heartbeat="30d"), Sort.HEARTBEAT_SLOWER),
     (stack(), stack(beside=["acme/lab"]), Sort.BESIDE_MORE),
+    (lambda side: side.form(side.client(), watched=[side.corp]), stack(), Sort.WATCHED_LESS),
     (stack(), allowed(), Sort.ALLOWED),
     (governed(max_count=3), governed(max_count=9), Sort.CEILING_RAISED),
     (governed(max_age="30d"), governed(), Sort.CEILING_RAISED),

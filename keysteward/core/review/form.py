@@ -99,6 +99,7 @@ class Form:
     limit_share: float = 0.0
     heartbeat: Duration = timedelta()
     beside: frozenset[str] = frozenset()
+    watched: frozenset[str] = frozenset()
     findings: tuple[Finding, ...] = ()
 
 
@@ -136,6 +137,7 @@ def form_of(stack: Stack, owners: Owners, findings: tuple[Finding, ...], rules: 
         limit_share=stack.limit.share,
         heartbeat=parse_duration(stack.heartbeat),
         beside=frozenset(stack.beside),
+        watched=frozenset(target.name for target in stack.watched),
         findings=findings,
     )
 

@@ -122,6 +122,8 @@ class Sort(StrEnum):
     WAIVER = "new waiver"
     WAIVER_LESS = "waiver removed or shortened"
     WAIVER_LONGER = "waiver extended"
+    WATCHED_LESS = "target watched no more"
+    WATCHED_MORE = "target watched"
     WINDOWS_CHANGED = "maintenance windows changed"
 
 
@@ -233,6 +235,8 @@ WEIGHTS: Mapping[Sort, Weight] = {
     Sort.ALLOWED_LESS: Weight(_L, _L, security=True),
     Sort.BESIDE_MORE: Weight(_M, _M, security=True),
     Sort.BESIDE_LESS: Weight(_L, _L, security=True),
+    Sort.WATCHED_LESS: Weight(_M, _M, security=True),
+    Sort.WATCHED_MORE: Weight(_L, _L, security=True),
     # the stack itself
     Sort.STACK_ADDED: Weight(_M, _M, security=True),
     Sort.STACK_REMOVED: Weight(_H, _H, security=True),
@@ -290,6 +294,7 @@ _PAIRS = (
     (Sort.TOKENS_LONGER, Sort.TOKENS_SHORTER),
     (Sort.TRANSITION_LONGER, Sort.TRANSITION_SHORTER),
     (Sort.UNASSIGNED_LONGER, Sort.UNASSIGNED_SHORTER),
+    (Sort.WATCHED_LESS, Sort.WATCHED_MORE),
 )
 
 OPPOSITES: Mapping[Sort, Sort] = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])}

@@ -127,6 +127,9 @@ def _stack(before: Form, after: Form) -> Pairs:
     more, less = sorted(after.beside - before.beside), sorted(before.beside - after.beside)
     found += [Found(Sort.BESIDE_MORE, f"{s}: drift does not warn any more of what carries its mark") for s in more]
     found += [Found(Sort.BESIDE_LESS, f"{s}: drift warns of what carries its mark") for s in less]
+    more, less = sorted(after.watched - before.watched), sorted(before.watched - after.watched)
+    found += [Found(Sort.WATCHED_MORE, f"{t}: it is looked at, whatever is declared there") for t in more]
+    found += [Found(Sort.WATCHED_LESS, f"{t}: without a declaration there nobody looks at it any more") for t in less]
     yield from ((after.identity, one) for one in found)
 
 
