@@ -25,7 +25,7 @@ from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord,
 from keysteward.core.observed import Mark
 from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind
-from keysteward.core.schedule import due_at, may_begin, show_duration
+from keysteward.core.schedule import due_at, may_begin, next_opening, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Plan, Problem, Step, Wait
 from keysteward.core.world import Extent, World
@@ -115,9 +115,26 @@ def next_due(world: World) -> datetime | None:
     if ledger is None or spec is None or ledger.closed or (ledger.revoked and ledger.revoked.generations is None):
         return None
     times = [retiring.retirement_at(spec, g) for g in ledger.in_state(State.PREVIOUS)]
-    if ledger.current is not None and spec.decommission is None:
-        times.append(rotation_at(spec, ledger.current))
+    times.append(next_rotation(spec, ledger, world.now))
     return min((t for t in times if t is not None), default=None)
+
+
+def next_rotation(spec: Spec | None, ledger: Ledger | None, now: datetime) -> datetime | None:
+    """Return when the present secret is due for replacement by its schedule, past days too; None when it never will be.
+
+    Nor while only a person's word brings it: after a revocation, a suspension or a block. A hold moves it to where it
+    may begin once the hold is over. Of a key that is made by hand it is the day by which somebody is to make another.
+    """
+    if spec is None or ledger is None or ledger.closed is not None or ledger.current is None:
+        return None
+    revoked = ledger.revoked is not None and ledger.revoked.generations is None
+    migrated = ledger.migrated is not None and spec.migrates_to is not None
+    if revoked or migrated or ledger.suspended is not None or _blocked(spec, ledger):
+        return None
+    at = rotation_at(spec, ledger.current)
+    if ledger.held is not None and ledger.held.until > at:
+        at = next_opening(ledger.held.until, at, spec.every, spec.windows)
+    return None if ending(spec, max(at, now)) else at
 
 
 def rotation_at(spec: Spec, current: Generation) -> datetime:
@@ -598,7 +615,7 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
         return True
     if ledger is None or ledger.closed is not None:
         return False
-    if ledger.blocked is not None and ledger.blocked.digest == spec.digest() and not ledger.reissue:
+    if _blocked(spec, ledger):
         return True
     if making.would_cut_off(w, spec, ledger) and not ledger.reissue:
         return True
@@ -609,6 +626,11 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
         and any(g.state is State.PREVIOUS or retiring.lives_on(w, g) for g in ledger.generations)
     )
     return held or waiting
+
+
+def _blocked(spec: Spec, ledger: Ledger) -> bool:
+    """Say whether no further attempt is made until the declaration changes or a person asks for one."""
+    return ledger.blocked is not None and ledger.blocked.digest == spec.digest() and not ledger.reissue
 
 
 def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:

@@ -46,11 +46,12 @@ _LABEL = 13
 class Record:
     """One credential: its declaration, its ledger (at least one of both), its owner, and what a person should know.
 
-    `suspends` says whether its target can disable it.
+    `at` is when it was looked at; `suspends` says whether its target can disable it.
     """
 
     stack: str
     identity: str
+    at: datetime
     spec: Spec | None
     ledger: Ledger | None
     owner: Owner | None = None
@@ -67,7 +68,7 @@ class Record:
     @property
     def coming(self) -> list[tuple[datetime, str]]:
         """Return what is due by schedule, soonest first."""
-        return [(coming.at, coming.what) for coming in scheduled(self.spec, self.ledger)]
+        return [(coming.at, coming.what) for coming in scheduled(self.spec, self.ledger, self.at)]
 
 
 def ends_at(record: Record, generation: Generation) -> datetime | None:
