@@ -15,6 +15,7 @@ from keysteward.cli.terminal import say
 from keysteward.core.checking import check, check_form, judged
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
+from keysteward.core.identity import name_of
 from keysteward.core.owners import Owners
 from keysteward.core.policy import Life
 from keysteward.core.stack import Stack
@@ -134,8 +135,8 @@ def _keep_card(name: str | None, stack: Stack) -> None:
 
 def unknown_name(identity: str, known: Iterable[str]) -> DeclarationError:
     """Return the error for a name nobody knows, with those that may have been meant."""
-    names = {i.rsplit("/", 1)[-1] for i in known}
-    name = identity.rsplit("/", 1)[-1]
+    names = {name_of(i) for i in known}
+    name = name_of(identity)
     close = difflib.get_close_matches(name, names, 3) or sorted(names)[:10]
     hint = f"did you mean {', '.join(close)}?" if close else "the stack is empty"
     return DeclarationError(f"{name!r} is neither declared nor in the ledgers of this stack; {hint}")

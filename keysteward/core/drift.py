@@ -12,6 +12,7 @@ from keysteward.core.examine import late
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.heartbeat import last_beat
 from keysteward.core.holders import expired
+from keysteward.core.identity import in_stack, stack_of
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord
 from keysteward.core.observed import ObservedObject, ObservedSecret
@@ -20,7 +21,7 @@ from keysteward.core.ports import Strategy
 from keysteward.core.retiring import came_back
 from keysteward.core.schedule import parse_duration, show_duration
 from keysteward.core.sight import Seen, Thing, coverage
-from keysteward.core.stack import IDENTITY, in_stack, stack_of
+from keysteward.core.stack import IDENTITY
 from keysteward.core.steps import Do, Plan
 from keysteward.core.world import TOLERATED_SKEW, World
 
@@ -104,7 +105,7 @@ def _gone(w: World) -> Iterator[Finding]:
         message = (
             f"{what} {record.client_id!r} is not at target {record.target} any more; a step of ours did not end it"
         )
-        mend = f"find out why; then run: keysteward reissue {_name(w)} --reason TEXT, or remove the declaration"
+        mend = f"find out why; then run: keysteward reissue {w.name} --reason TEXT, or remove the declaration"
         yield Finding(Kind.MISSING, Severity.ERROR, w.identity, message, mend)
 
 
@@ -164,7 +165,7 @@ def _changed(w: World, planned: Plan) -> Iterator[Finding]:
             message = f"client {found.client_id!r} at target {record.target} differs from its declaration: "
             mend = "find out who changed it; keysteward up writes what is declared"
             if any(d.field == METHOD for d in differing):
-                mend = f"the method is set again with the next generation: keysteward reissue {_name(w)} --reason TEXT"
+                mend = f"the method is set again with the next generation: keysteward reissue {w.name} --reason TEXT"
             words = "; ".join(_field(d) for d in differing)
             yield Finding(Kind.CHANGED, Severity.WARNING, w.identity, message + words, mend)
         if any(step.do is Do.MARK and step.object == record.key for step in planned.steps) and found.mark is None:
@@ -179,10 +180,6 @@ def _field(difference: Difference) -> str:
         parts = [f"{w[1:]} {'is missing' if w[0] == '+' else 'is not declared'}" for w in words]
         return f"{difference.field}: {', '.join(parts)}"
     return f"{difference.field}: {difference.observed!r} there, {difference.declared!r} declared"
-
-
-def _name(w: World) -> str:
-    return w.identity.rsplit("/", 1)[-1]
 
 
 def _standing(thing: Thing, beside: Collection[str]) -> Iterator[Finding]:

@@ -161,10 +161,9 @@ def _barred(w: World) -> Decision:
     """Rename nothing to what a person revoked: its revocation would be lifted by nobody's word."""
     if w.barred is None:
         return None
-    name = w.identity.rsplit("/", 1)[-1]
     return Problem(
         f"{w.identity} was revoked before it was closed ({w.barred.reason}), and another one would get its name; "
-        f"choose another name, or run: keysteward lift {name} --reason TEXT"
+        f"choose another name, or run: keysteward lift {w.name} --reason TEXT"
     )
 
 
@@ -220,7 +219,7 @@ def _behind(w: World) -> Decision:
     why = behind(w)
     if why is None:
         return None
-    return Problem(f"{why}; restore the ledger store, or run: keysteward rebuild {w.identity.rsplit('/', 1)[-1]}")
+    return Problem(f"{why}; restore the ledger store, or run: keysteward rebuild {w.name}")
 
 
 def _disabled(w: World) -> Decision:
@@ -467,10 +466,9 @@ def _expired_before_issue(spec: Spec, ledger: Ledger) -> Problem | None:
     issued = (current.issued_at or current.asked_at) if current is not None else None
     if current is None or issued is None or spec.expires is None or spec.expires > issued:
         return None
-    name = spec.identity.rsplit("/", 1)[-1]
     return Problem(
         f"expires: {spec.expires:%Y-%m-%d} is before generation {current.number} was issued ({issued:%Y-%m-%d}); "
-        f"correct the day, or end it now: keysteward revoke {name} --all --reason TEXT"
+        f"correct the day, or end it now: keysteward revoke {spec.name} --all --reason TEXT"
     )
 
 

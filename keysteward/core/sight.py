@@ -15,6 +15,7 @@ from typing import Any
 from keysteward.core.findings import Finding
 from keysteward.core.governed import GovernedSet
 from keysteward.core.holders import credentials_of, read_name
+from keysteward.core.identity import in_stack
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.ledger import RELEASED, Ledger, ObjectRecord
 from keysteward.core.models import Allowed
@@ -23,7 +24,7 @@ from keysteward.core.owners import Owners
 from keysteward.core.policy import Life
 from keysteward.core.servers import ServerLedger
 from keysteward.core.spec import Spec
-from keysteward.core.stack import Stack, in_stack
+from keysteward.core.stack import Stack
 from keysteward.core.usage import Usage
 
 MACHINE_GRANT = "client_credentials"

@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from keysteward.core.drift import drift
 from keysteward.core.findings import Finding
+from keysteward.core.identity import name_of
 from keysteward.core.inventory import Entry, Inventory, Standing
 from keysteward.core.planner import next_rotation
 from keysteward.core.policy.at_sight import judge_thing
@@ -67,7 +68,7 @@ def _recorded(seen: Seen, everything: Iterable[Thing], findings: Mapping[str, li
 
 def _entry(seen: Seen, item: Examined, existing: list[Thing], findings: tuple[Finding, ...]) -> Entry:
     spec, ledger = item.spec, item.ledger
-    name = item.identity.rsplit("/", 1)[-1]
+    name = name_of(item.identity)
     current = ledger.current if ledger is not None else None
     about = ledger.about if ledger is not None else None
     said = spec if spec is not None else about

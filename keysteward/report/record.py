@@ -26,6 +26,7 @@ from rich.text import Text
 
 from keysteward.core.dates import scheduled
 from keysteward.core.findings import Finding
+from keysteward.core.identity import name_of
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.owners import Owner
 from keysteward.core.planner import rotation_at
@@ -63,7 +64,7 @@ class Record:
     @property
     def name(self) -> str:
         """Return the name without the stack."""
-        return self.identity.rsplit("/", 1)[-1]
+        return name_of(self.identity)
 
     @property
     def coming(self) -> list[tuple[datetime, str]]:
