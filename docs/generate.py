@@ -654,6 +654,7 @@ TYPES: Final[Mapping[str, str]] = {
     "Store": "store",
     "Text": "text, not empty",
     "Webhook | None": "`Webhook`",
+    "Windows": "text, or list of text",
     "bool": "`True` or `False`",
     "date": "`date`",
     "date | None": "`date`",
