@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 import pytest
 from policy_stack import (
@@ -644,6 +645,27 @@ def test_sets_and_allowances_have_owners_like_credentials() -> None:
     assert [f.severity for f in of_sets("team-sold", levels={"KS002": "note"})] == [NOTE, NOTE]
     with pytest.raises(DeclarationError, match=r"^corp: legacy-\*: owner: 'team-x' is not in the owners file"):
         scene(client(), allowed=[allowed("team-x")]).checked()
+
+
+def test_nothing_is_left_alone_for_longer_than_a_key_goes_without_review() -> None:
+    def left(until: date, **fields: object) -> tuple[Finding, ...]:
+        entry = Allowed(["legacy-*"], target=CORP, owner="team-billing", reason="Goes with the old shop", until=until)
+        return scene(client(), allowed=[entry], **fields).checked(strict=False)
+
+    assert left(in_days(1)) == left(in_days(180)) == ()
+    assert left(in_days(0)) == (), "that it is over is drift"
+    [far] = left(in_days(181))
+    assert (far.subject, far.rule, far.severity) == ("corp: legacy-*", "KS031", WARNING)
+    assert far.message == (
+        f"until: it is left alone until {in_days(181)} (Goes with the old shop); the rule is 180d at most"
+    )
+    assert "approved again with a new day" in far.mend
+    [ever] = left(date.max)
+    assert "until 9999-12-31 " in ever.message
+    with pytest.raises(DeclarationError, match=r"^corp: legacy-\*: until: it is left alone until 9999-12-31"):
+        scene(client(), allowed=[replace(allowed("team-billing"), until=date.max)], levels={"KS031": "error"}).checked()
+    with pytest.raises(DeclarationError, match="KS031 is mandatory and cannot be lowered to off"):
+        left(date.max, levels={"KS031": "off"})
 
 
 def test_what_mends_it_is_a_command_that_a_shell_takes_as_it_is() -> None:

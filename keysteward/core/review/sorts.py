@@ -229,8 +229,8 @@ WEIGHTS: Mapping[Sort, Weight] = {
     Sort.SET_CHANGED: Weight(_M, _M, security=True),
     Sort.CEILING_RAISED: Weight(_H, _H, "KS016", security=True),
     Sort.CEILING_LOWERED: Weight(_L, _L, "KS016"),
-    Sort.ALLOWED: Weight(_M, _M, security=True),
-    Sort.ALLOWED_LESS: Weight(_L, _L, security=True),
+    Sort.ALLOWED: Weight(_M, _M, "KS031", security=True),
+    Sort.ALLOWED_LESS: Weight(_L, _L, "KS031", security=True),
     Sort.BESIDE_MORE: Weight(_M, _M, security=True),
     Sort.BESIDE_LESS: Weight(_L, _L, security=True),
     # the stack itself
