@@ -14,7 +14,8 @@ from keysteward.core.heartbeat import last_beat
 from keysteward.core.holders import expired
 from keysteward.core.identity import in_stack, stack_of
 from keysteward.core.inventory import Coverage, Standing
-from keysteward.core.ledger import Generation, Ledger, ObjectRecord
+from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
+from keysteward.core.making import SERVER_CHOOSES
 from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.policy import outranked
 from keysteward.core.ports import Strategy
@@ -218,11 +219,11 @@ def _described(thing: Thing) -> str:
 
 
 def _extra_secrets(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
-    """Report secrets on our clients that no generation accounts for."""
+    """Report secrets on our clients that no generation accounts for, and none that is being made may come to."""
     for thing in everything:
         item = seen.credentials.get(thing.identity or "")
         ledger = item.ledger if item is not None else None
-        if thing.key is not None or ledger is None or ledger.unfinished is not None or not thing.object.enabled:
+        if thing.key is not None or ledger is None or _at_work(ledger, seen.at) or not thing.object.enabled:
             continue
         record = next((o for o in ledger.objects if o.remote_id == thing.object.remote_id), None)
         if record is None or record.deleted or not ledger.generations:
@@ -242,8 +243,32 @@ def _unaccounted(
     for secret in found.secrets:
         tells = secret.fingerprint is not None or (secret.slot == "key" and any(g.id for g in generations))
         known = secret.id in suspects or any(_is(g, secret) for g in generations)
-        if tells and not expired(secret, now) and not known:
+        if tells and not expired(secret, now) and not known and not _may_be_made(ledger, record, secret):
             yield secret
+
+
+def _at_work(ledger: Ledger, now: datetime) -> bool:
+    """Say whether a run may be making a generation just now: what a list shows may be newer than the ledger read."""
+    return ledger.unfinished is not None and ledger.lease is not None and ledger.lease.until > now
+
+
+def _may_be_made(ledger: Ledger, record: ObjectRecord, secret: ObservedSecret) -> bool:
+    """Say whether a secret may be what an unfinished generation made, whose run died before it could record it.
+
+    Once it is issued it is known by its id or value. Before, nothing but its own client is touched, and a value that we
+    choose is recorded before the first call; what was there already is not of it, nor is another value. In a slot the
+    target's own value may stand between two calls: while the method is changed, or once the slots were shifted.
+    """
+    making, current = ledger.unfinished, ledger.current
+    if making is None or making.object != record.key or making.state is not State.INTENT:
+        return False
+    if making.strategy not in SERVER_CHOOSES and making.fingerprint is None:
+        return False
+    if secret.slot == "key":
+        another = making.fingerprint is not None and secret.fingerprint is not None
+        return not another and secret.id not in making.baseline
+    switching = current is not None and current.object == record.key and current.method != making.method
+    return switching or making.regen_at is not None
 
 
 def _is(generation: Generation, secret: ObservedSecret) -> bool:
