@@ -38,6 +38,7 @@ from keysteward import (
 )
 from keysteward.core.checking import check
 from keysteward.core.models import Secret
+from keysteward.core.policy.waiving import LONGEST_ALLOWANCE
 from keysteward.core.ports import MANY, Capabilities, Strategy, Target
 from keysteward.core.rules import CLIENT_RULES, KEY_RULES
 from keysteward.core.schedule import show_duration
@@ -470,7 +471,8 @@ ALLOWED: Final[Mapping[str, Words]] = {
     "owner": Words("who answers for leaving it alone", wrong=lambda: stack(allowed=[allowed(owner="team-old")])),
     "reason": Words("why it is left alone", wrong=lambda: allowed(reason="")),
     "until": Words(
-        "from this day on what it names is a finding again, and so is the entry",
+        "from this day on what it names is a finding again, and so is the entry; more than "
+        f"{show_duration(LONGEST_ALLOWANCE)} away it is one of KS031",
         "day",
         lambda: allowed(until="next spring"),
     ),
@@ -656,6 +658,7 @@ TYPES: Final[Mapping[str, str]] = {
     "Store": "store",
     "Text": "text, not empty",
     "Webhook | None": "`Webhook`",
+    "Windows": "text, or list of text",
     "bool": "`True` or `False`",
     "date": "`date`",
     "date | None": "`date`",

@@ -139,13 +139,26 @@ class Entry:
     def line(self, *place: str | int) -> int:
         """Return the line of one of its fields, of the default it comes from, or of the entry."""
         start = (DEFAULTS,) if place and place[0] in self.inherited else (self.section, self.name)
-        return self.document.line((*start, *place))
+        return _line(self.document, start, place)
 
     def problem(self, text: str, *place: str | int) -> str:
-        """Return a sentence that names file, line, entry and field."""
+        """Return a sentence that names file, line, entry and field; of one that it begins with, the line."""
         where = f"{self.section}.{self.name}"
         names = "".join(f"{part}: " for part in [".".join(str(p) for p in place if isinstance(p, str))] if part)
-        return f"{self.document.name}, line {self.line(*place)}: {where}: {names}{text}"
+        first, second, *_ = [*text.split(" ", 2), ""]
+        inner = (first.removesuffix(":"), second) if first.endswith(":") else (first,)
+        return f"{self.document.name}, line {self.line(*place, *inner)}: {where}: {names}{text}"
+
+
+def _line(document: Document, start: _Place, place: _Place) -> int:
+    """Return the line of what stands below a start, or of the nearest that holds it; one item needs no list."""
+    path = start
+    for part in place:
+        if (*path, part) in document.lines:
+            path = (*path, part)
+        elif isinstance(part, str):
+            break
+    return document.line(path)
 
 
 @dataclass(frozen=True)
@@ -211,7 +224,7 @@ def _defaults(document: Document, problems: list[str]) -> _Defaults:
         DefaultsForm.model_validate(given)
     except ValidationError as error:
         for place, text in _found(error, DefaultsForm.model_fields):
-            line = document.line((DEFAULTS, *place))
+            line = _line(document, (DEFAULTS,), place)
             problems.append(f"{document.name}, line {line}: {DEFAULTS}: {_dotted(place)}{text}")
             unsound.add(str(place[0]) if place else DEFAULTS)
     fields = given if isinstance(given, dict) and DEFAULTS not in unsound else {}

@@ -31,8 +31,8 @@ from keysteward.core.audit import (
 from keysteward.core.audit_check import Witness
 from keysteward.core.errors import AccessDenied, Damaged, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.evidence import Entry
+from keysteward.core.identity import in_stack
 from keysteward.core.ports import LedgerStore
-from keysteward.core.stack import in_stack
 from keysteward.providers.signing import Signer
 
 log = logging.getLogger(__name__)

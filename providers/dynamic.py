@@ -521,9 +521,9 @@ _KINDS: dict[str, tuple[type[Resource], type[ResourceProvider]]] = {
 def deploy(stack: Stack, *, root: Path | None = None) -> dict[str, Resource]:
     """Check the whole stack, then register one resource per declaration; returns them by name.
 
-    Makes no network call. Raises DeclarationError with one sentence per problem, before the first registration. Each
-    credential's resource has the outputs `client_id`, `client_ids`, `generation`, `fingerprint`, `delivered_to`,
-    `rotated_at`, `next_due` and `status`.
+    Makes no network call. Raises pulumi.RunError with one sentence per problem, before the first registration: pulumi
+    prints it without a traceback. Each credential's resource has the outputs `client_id`, `client_ids`, `generation`,
+    `fingerprint`, `delivered_to`, `rotated_at`, `next_due` and `status`.
     """
     try:
         for finding in check(stack, owners_of(stack, root), datetime.now(UTC)):

@@ -64,7 +64,7 @@ stack = Stack(
             target=corp,
             owner="team-platform",
             reason="keysteward's own access; set up with the realm",
-            until=last_day,
+            until=date.fromisoformat(os.environ.get("DEMO_LEFT_ALONE_UNTIL", "2027-03-31")),
         )
     ],
     declarations=[

@@ -26,7 +26,12 @@ class Issuer:
         self.asked: list[str] = []
         self.lifetime = 300
         self.status = 200
-        self.claims = {"repository": "acme/credentials", "ref": "refs/heads/main", "actor": "jo", "run_id": "7"}
+        self.claims = {
+            "repository": "acme/credentials",
+            "ref": "refs/heads/main",
+            "actor": "billing-lead",
+            "run_id": "7",
+        }
         self.called = url
 
     @property

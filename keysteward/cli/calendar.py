@@ -82,7 +82,7 @@ def _entries(opened: Opened, session: Session) -> Iterator[Entry]:
     ledgers, stack = session.snapshot.ledgers, opened.stack
     for identity, spec in stack.specs.items():
         ledger = _ledger_of(spec, stack.identity, ledgers)
-        for coming in (*scheduled(spec, ledger), *reviewed(spec)):
+        for coming in (*scheduled(spec, ledger, session.snapshot.at), *reviewed(spec)):
             yield Entry(spec.name, coming, spec.owner, identity)
     for declared in stack.credentials:
         for waiver in declared.waivers:

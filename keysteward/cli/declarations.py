@@ -14,6 +14,7 @@ from typing import Protocol
 from keysteward.cli import python_source
 from keysteward.cli.places import Edit, Field, Place, Value, relative
 from keysteward.core.errors import DeclarationError
+from keysteward.core.identity import name_of
 
 OWNER = "owner"
 
@@ -106,7 +107,7 @@ def find_places(files: Iterable[Path], names: Iterable[str]) -> Mapping[str, Pla
 
 def lines_by_identity(root: Path, files: Iterable[Path], identities: Iterable[str]) -> dict[str, tuple[str, int]]:
     """Return path (relative to the project) and line of each declaration by its identity, where they can be known."""
-    names = {identity.rsplit("/", 1)[-1]: identity for identity in identities}
+    names = {name_of(identity): identity for identity in identities}
     found = find_places(files, names)
     return {names[name]: (relative(place.file, root), place.line) for name, place in found.items()}
 

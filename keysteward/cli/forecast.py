@@ -15,6 +15,7 @@ from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import meanwhile, show, show_json
 from keysteward.core.errors import DeclarationError
 from keysteward.core.forecast import Runs
+from keysteward.core.identity import name_of
 from keysteward.core.schedule import parse_duration
 from keysteward.core.whatif import halt, stops, suppose_gone
 from keysteward.providers.session import Session
@@ -99,5 +100,5 @@ def _forecast(opened: Opened, session: Session, names: list[str], runs: Runs) ->
     wanted = opened.asked(session, names)
     lost, _ = opened.undeclared(session)
     found, failures = forecast_all(opened, session, wanted, runs)
-    left = tuple(i.rsplit("/", 1)[-1] for i in lost if wanted is None or i in wanted)
+    left = tuple(name_of(i) for i in lost if wanted is None or i in wanted)
     return Forecast(opened.stack.identity, runs, tuple(found), opened.stack.limit, undeclared=left, failures=failures)

@@ -15,6 +15,7 @@ from keysteward.cli.terminal import say
 from keysteward.core.checking import check, check_form, judged
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
+from keysteward.core.identity import name_of
 from keysteward.core.owners import Owners
 from keysteward.core.policy import Life
 from keysteward.core.stack import Stack
@@ -157,8 +158,8 @@ def _some(names: Iterable[str], most: int = 10) -> str:
 
 def unknown_name(identity: str, known: Iterable[str]) -> DeclarationError:
     """Return the error for a name nobody knows, with those that may have been meant."""
-    names = {i.rsplit("/", 1)[-1] for i in known}
-    name = identity.rsplit("/", 1)[-1]
+    names = {name_of(i) for i in known}
+    name = name_of(identity)
     close = difflib.get_close_matches(name, names, 3)
     hint = f"did you mean {', '.join(close)}?" if close else f"it has {_some(names)}" if names else "the stack is empty"
     return DeclarationError(f"{name!r} is neither declared nor in the ledgers of this stack; {hint}")

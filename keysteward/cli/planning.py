@@ -14,13 +14,13 @@ from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.governed import GovernedSet, judge_set
 from keysteward.core.holders import expired, read_name
+from keysteward.core.identity import in_stack, name_of
 from keysteward.core.ledger import RELEASED, Ledger
 from keysteward.core.models import Governed
 from keysteward.core.observed import ObservedObject
 from keysteward.core.planner import plan, plan_from, play
 from keysteward.core.policy import outranked
 from keysteward.core.spec import ServerSpec, Spec
-from keysteward.core.stack import in_stack
 from keysteward.core.world import Extent, View, World
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Failure, Preview, ServerItem
@@ -43,7 +43,7 @@ class Failures:
             try:
                 made.append(make(identity, spec))
             except KeystewardError as error:
-                self.names.setdefault(str(error), []).append(identity.rsplit("/", 1)[-1])
+                self.names.setdefault(str(error), []).append(name_of(identity))
         return made
 
     @property
@@ -110,7 +110,7 @@ def preview_lifecycle(opened: Opened, session: Session, names: Iterable[str] = (
     for identity in sorted(wanted or ()):
         if identity not in opened.stack.specs:
             what = "a resource server" if identity in servers else "not declared any more"
-            raise DeclarationError(f"{identity.rsplit('/', 1)[-1]!r} is {what}; only declared credentials are rotated")
+            raise DeclarationError(f"{name_of(identity)!r} is {what}; only declared credentials are rotated")
     failures = Failures()
     credentials = failures.try_each(
         chosen(opened.stack.specs, (), wanted), lambda i, spec: plan_credential(session, i, spec)
@@ -174,7 +174,7 @@ def _just_closed(ledger: Ledger | None, view: View) -> bool:
 
 
 def _mend_unknown(identity: str) -> str:
-    return f"declare it again, then run: keysteward rebuild {identity.rpartition('/')[2]}"
+    return f"declare it again, then run: keysteward rebuild {name_of(identity)}"
 
 
 def _marked(found: ObservedObject, identity: str, target: str, *, closed: bool) -> Iterable[Finding]:

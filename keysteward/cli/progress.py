@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from keysteward.cli.terminal import INTERRUPTED, console
 from keysteward.core.errors import KeystewardError
+from keysteward.core.identity import name_of
 from keysteward.report.plain import line, plain
 
 
@@ -47,7 +48,7 @@ class Display:
 
     def tell(self, identity: str, words: str) -> None:
         """Show what is done now."""
-        text = plain(f"{identity.rsplit('/', 1)[-1]}: {words}")
+        text = plain(f"{name_of(identity)}: {words}")
         with self._lock:
             if identity not in self._tasks:
                 self._tasks[identity] = self._progress.add_task(text, total=None)

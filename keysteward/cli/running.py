@@ -16,6 +16,7 @@ from keysteward.cli.opening import Opened
 from keysteward.cli.progress import Display, Interrupt, Stopped
 from keysteward.cli.terminal import INTERRUPTED, say
 from keysteward.core.errors import KeystewardError, LeaseHeld
+from keysteward.core.identity import name_of
 from keysteward.core.steps import Do
 from keysteward.core.world import Extent
 from keysteward.providers.session import Session
@@ -121,7 +122,7 @@ class Run:
             return []
         unplanned = {self.opened.identity(name) for failure in self.planned.failures for name in failure.names}
         failed = {result.identity for result in self.results if result.outcome in BAD} | unplanned
-        return sorted(i.rsplit("/", 1)[-1] for i in self.opened.servers_used(item.identity) & failed)
+        return sorted(name_of(i) for i in self.opened.servers_used(item.identity) & failed)
 
     def _sweep(self) -> None:
         """Delete scopes noted as dropped which the updates just done have set free.

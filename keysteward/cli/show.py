@@ -64,6 +64,7 @@ def _record(opened: Opened, session: Session, identity: str) -> Record:
     return Record(
         stack=opened.stack.identity,
         identity=identity,
+        at=session.snapshot.at,
         spec=spec,
         ledger=ledger,
         owner=opened.owners.find(owner),

@@ -71,7 +71,7 @@ def _can_be_suspended(world: World) -> None:
     for record in ledger.objects if ledger is not None else ():
         if record.deleted or ledger is None or not _in_use(ledger, record.key):
             continue
-        name, can = world.identity.rsplit("/", 1)[-1], world.can(record)
+        name, can = world.name, world.can(record)
         if record.external and not record.holder:
             raise DeclarationError(
                 f"client {record.client_id} is managed by somebody else and only its secret is ours; disable it where "

@@ -26,6 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from keysteward.core.errors import Conflict, Damaged
 from keysteward.core.findings import Finding
+from keysteward.core.identity import name_of
 from keysteward.core.ledger import Executed
 from keysteward.core.steps import Wait
 
@@ -67,7 +68,7 @@ class SavedItem:
     @property
     def name(self) -> str:
         """Return the name without the stack."""
-        return self.identity.rsplit("/", 1)[-1]
+        return name_of(self.identity)
 
 
 @dataclass(frozen=True, slots=True)

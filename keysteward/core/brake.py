@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keysteward.core.holders import is_off, ours
+from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger
 from keysteward.core.spec import DECOMMISSION_GRACE
 from keysteward.core.stack import Limit
@@ -112,7 +113,7 @@ def note_ending(
     of = max(int(e.get("open", 0)) for e in recent)
     refused = None
     if ending.why is not None and needed > allowed:
-        refused = how_to_allow(ending.identity.rsplit("/", 1)[-1], ending.why, needed)
+        refused = how_to_allow(name_of(ending.identity), ending.why, needed)
     elif limit.exceeded(len(recent), of) and len(recent) > allowed:
         refused = (
             f"{len(recent)} of {of} credentials would have been ended within a day, and the limit is {limit.count} "

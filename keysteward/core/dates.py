@@ -14,7 +14,7 @@ from enum import StrEnum
 from keysteward.core.ledger import Ledger, State
 from keysteward.core.models import Allowed
 from keysteward.core.owners import UNASSIGNED, Owners
-from keysteward.core.planner import ending, rotation_at
+from keysteward.core.planner import next_rotation
 from keysteward.core.ports import Strategy
 from keysteward.core.retiring import retirement_at
 from keysteward.core.rules import rules_for
@@ -47,7 +47,7 @@ class Coming:
     generation: int | None = None
 
 
-def scheduled(spec: Spec | None, ledger: Ledger | None) -> list[Coming]:
+def scheduled(spec: Spec | None, ledger: Ledger | None, now: datetime) -> list[Coming]:
     """Return what is due for one credential by its schedule and its declared end, soonest first."""
     if spec is None or ledger is None or ledger.closed is not None:
         return []
@@ -65,13 +65,11 @@ def scheduled(spec: Spec | None, ledger: Ledger | None) -> list[Coming]:
         ahead.append(Coming(spec.decommission, "decommissioned", Occasion.DECOMMISSION))
     if spec.expires is not None:
         ahead.append(Coming(spec.expires, "expires", Occasion.EXPIRY))
-    revoked = ledger.revoked is not None and ledger.revoked.generations is None
-    if ledger.current is not None and not revoked:
-        at = rotation_at(spec, ledger.current)
-        if not ending(spec, at):
-            by_hand = ", by hand" if spec.strategy is Strategy.BY_HAND else ""
-            words = f"rotate to generation {ledger.next}{by_hand}"
-            ahead.append(Coming(at, words, Occasion.ROTATION, ledger.next))
+    rotation = next_rotation(spec, ledger, now)
+    if rotation is not None:
+        by_hand = ", by hand" if spec.strategy is Strategy.BY_HAND else ""
+        words = f"rotate to generation {ledger.next}{by_hand}"
+        ahead.append(Coming(rotation, words, Occasion.ROTATION, ledger.next))
     return sorted(ahead)
 
 

@@ -12,8 +12,10 @@ from keysteward.core.examine import late
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.heartbeat import last_beat
 from keysteward.core.holders import expired
+from keysteward.core.identity import in_stack, stack_of
 from keysteward.core.inventory import Coverage, Standing
-from keysteward.core.ledger import Generation, Ledger, ObjectRecord
+from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
+from keysteward.core.making import SERVER_CHOOSES
 from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.at_sight import judge_kept
@@ -22,7 +24,7 @@ from keysteward.core.retiring import came_back
 from keysteward.core.schedule import parse_duration, show_duration
 from keysteward.core.sight import Seen, Thing, coverage
 from keysteward.core.spec import capabilities_of
-from keysteward.core.stack import IDENTITY, in_stack, stack_of
+from keysteward.core.stack import IDENTITY
 from keysteward.core.steps import Do, Plan
 from keysteward.core.world import TOLERATED_SKEW, World
 
@@ -107,7 +109,7 @@ def _gone(w: World) -> Iterator[Finding]:
         message = (
             f"{what} {record.client_id!r} is not at target {record.target} any more; a step of ours did not end it"
         )
-        mend = f"find out why; then run: keysteward reissue {_name(w)} --reason TEXT, or remove the declaration"
+        mend = f"find out why; then run: keysteward reissue {w.name} --reason TEXT, or remove the declaration"
         yield Finding(Kind.MISSING, Severity.ERROR, w.identity, message, mend)
 
 
@@ -167,7 +169,7 @@ def _changed(w: World, planned: Plan) -> Iterator[Finding]:
             message = f"client {found.client_id!r} at target {record.target} differs from its declaration: "
             mend = "find out who changed it; keysteward up writes what is declared"
             if any(d.field == METHOD for d in differing):
-                mend = f"the method is set again with the next generation: keysteward reissue {_name(w)} --reason TEXT"
+                mend = f"the method is set again with the next generation: keysteward reissue {w.name} --reason TEXT"
             words = "; ".join(_field(d) for d in differing)
             yield Finding(Kind.CHANGED, Severity.WARNING, w.identity, message + words, mend)
         if any(step.do is Do.MARK and step.object == record.key for step in planned.steps) and found.mark is None:
@@ -182,10 +184,6 @@ def _field(difference: Difference) -> str:
         parts = [f"{w[1:]} {'is missing' if w[0] == '+' else 'is not declared'}" for w in words]
         return f"{difference.field}: {', '.join(parts)}"
     return f"{difference.field}: {difference.observed!r} there, {difference.declared!r} declared"
-
-
-def _name(w: World) -> str:
-    return w.identity.rsplit("/", 1)[-1]
 
 
 def _standing(thing: Thing, beside: Collection[str]) -> Iterator[Finding]:
@@ -224,11 +222,11 @@ def _described(thing: Thing) -> str:
 
 
 def _extra_secrets(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
-    """Report secrets on our clients that no generation accounts for."""
+    """Report secrets on our clients that no generation accounts for, and none that is being made may come to."""
     for thing in everything:
         item = seen.credentials.get(thing.identity or "")
         ledger = item.ledger if item is not None else None
-        if thing.key is not None or ledger is None or ledger.unfinished is not None or not thing.object.enabled:
+        if thing.key is not None or ledger is None or _at_work(ledger, seen.at) or not thing.object.enabled:
             continue
         record = next((o for o in ledger.objects if o.remote_id == thing.object.remote_id), None)
         if record is None or record.deleted or not ledger.generations:
@@ -262,8 +260,32 @@ def _unaccounted(
     for secret in found.secrets:
         tells = secret.fingerprint is not None or (secret.slot == "key" and any(g.id for g in generations))
         known = secret.id in suspects or any(_is(g, secret) for g in generations)
-        if tells and not expired(secret, now) and not known:
+        if tells and not expired(secret, now) and not known and not _may_be_made(ledger, record, secret):
             yield secret
+
+
+def _at_work(ledger: Ledger, now: datetime) -> bool:
+    """Say whether a run may be making a generation just now: what a list shows may be newer than the ledger read."""
+    return ledger.unfinished is not None and ledger.lease is not None and ledger.lease.until > now
+
+
+def _may_be_made(ledger: Ledger, record: ObjectRecord, secret: ObservedSecret) -> bool:
+    """Say whether a secret may be what an unfinished generation made, whose run died before it could record it.
+
+    Once it is issued it is known by its id or value. Before, nothing but its own client is touched, and a value that we
+    choose is recorded before the first call; what was there already is not of it, nor is another value. In a slot the
+    target's own value may stand between two calls: while the method is changed, or once the slots were shifted.
+    """
+    making, current = ledger.unfinished, ledger.current
+    if making is None or making.object != record.key or making.state is not State.INTENT:
+        return False
+    if making.strategy not in SERVER_CHOOSES and making.fingerprint is None:
+        return False
+    if secret.slot == "key":
+        another = making.fingerprint is not None and secret.fingerprint is not None
+        return not another and secret.id not in making.baseline
+    switching = current is not None and current.object == record.key and current.method != making.method
+    return switching or making.regen_at is not None
 
 
 def _is(generation: Generation, secret: ObservedSecret) -> bool:

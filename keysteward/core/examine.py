@@ -67,7 +67,7 @@ def _find(w: World, kind: Kind, severity: Severity, message: str, mend: str = ""
 
 def _revoked(w: World, ledger: Ledger | None) -> Iterable[Finding]:
     if ledger is not None and ledger.revoked is not None:
-        mend = f"once the reason is dealt with run: keysteward lift {_name(w)} --reason TEXT"
+        mend = f"once the reason is dealt with run: keysteward lift {w.name} --reason TEXT"
         numbers = sorted(ledger.revoked.generations or ())
         which = f"generation {', '.join(map(str, numbers))} " if numbers else ""
         yield _find(w, Kind.REVOKED, Severity.WARNING, f"{which}revoked: {ledger.revoked.reason}", mend)
@@ -89,7 +89,7 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
             Kind.BLOCKED,
             Severity.ERROR,
             f"blocked: {ledger.blocked.reason}",
-            f"mend the declaration, or run: keysteward reissue {_name(w)} --reason TEXT",
+            f"mend the declaration, or run: keysteward reissue {w.name} --reason TEXT",
         )
     yield from _revoked(w, ledger)
     if ledger.suspended is not None:
@@ -98,7 +98,7 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
             Kind.SUSPENDED,
             Severity.NOTE,
             f"suspended since {ledger.suspended.at:%Y-%m-%d}: {ledger.suspended.reason}",
-            f"to enable it again run: keysteward resume {_name(w)}",
+            f"to enable it again run: keysteward resume {w.name}",
         )
     if ledger.held is not None and ledger.held.until > w.now:
         until = f"{ledger.held.until:%Y-%m-%d}"
@@ -109,7 +109,7 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
             Kind.ENDED_ELSEWHERE,
             Severity.ERROR,
             f"generation {ledger.ended_elsewhere} ended without a step of ours; it is not silently brought back",
-            f"find out why, then run: keysteward reissue {_name(w)} --reason TEXT",
+            f"find out why, then run: keysteward reissue {w.name} --reason TEXT",
         )
     for generation in ledger.generations:
         for suspect in generation.suspects:
@@ -118,13 +118,13 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
                 Kind.SUSPECT,
                 Severity.WARNING,
                 f"secret {suspect} may be an orphan of generation {generation.number}, or somebody else's",
-                f"run: keysteward resolve {_name(w)} {suspect} --ours | --theirs",
+                f"run: keysteward resolve {w.name} {suspect} --ours | --theirs",
             )
 
 
 def _unrecorded(w: World) -> Iterable[Finding]:
     """Report what a lost or restored ledger store left without a record."""
-    mend = f"run: keysteward rebuild {_name(w)}"
+    mend = f"run: keysteward rebuild {w.name}"
     why = behind(w)
     if why is not None:
         yield _find(w, Kind.UNRECORDED, Severity.ERROR, f"{why}; nothing is done before that is mended", mend)
@@ -144,7 +144,7 @@ def copied(w: World) -> Iterable[Finding]:
         )
         mend = (
             "find out whose it is, and take its mark away there; one of ours that was left behind is entered by "
-            f'adopt="{item.client_id}" and: keysteward rebuild {_name(w)}'
+            f'adopt="{item.client_id}" and: keysteward rebuild {w.name}'
         )
         yield _find(w, Kind.COPIED_MARK, Severity.WARNING, message, mend)
     for target, holder, secret in copied_names(w):
@@ -179,7 +179,7 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
     if current is not None and not any(w.at(key).unknown for key in current.delivery) and not held_anywhere(w, current):
         mend = (
             "consumers get the next generation; for one now, with time for those who have the present one, run: "
-            f"keysteward reissue {_name(w)} --grace 7d --reason TEXT"
+            f"keysteward reissue {w.name} --grace 7d --reason TEXT"
         )
         if current.strategy is Strategy.BY_HAND:
             mend = f"restore the store, or {_make_one(w, current.target)}"
@@ -304,7 +304,7 @@ def _by_hand(w: World, generation: Generation) -> Finding:
         Kind.RETIREMENT_WAITS,
         Severity.WARNING,
         f"generation {number} may still work at {generation.target}, where only a person can end it",
-        f"end it there, then run: keysteward deliver {_name(w)} --ended {number}",
+        f"end it there, then run: keysteward deliver {w.name} --ended {number}",
     )
 
 
@@ -331,7 +331,7 @@ def _new_value(w: World, spec: Spec, ledger: Ledger | None) -> Iterable[Finding]
 
 
 def _make_one(w: World, system: str) -> str:
-    return f"make one at {system}, then run: keysteward deliver {_name(w)}"
+    return f"make one at {system}, then run: keysteward deliver {w.name}"
 
 
 def _not_renewed(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
@@ -361,7 +361,7 @@ def _still_used(w: World, spec: Spec, ledger: Ledger, generation: Generation) ->
         Kind.RETIREMENT_WAITS,
         Severity.WARNING,
         f"generation {generation.number} should have ended long ago; it ends once unused for {needed} ({when})",
-        f"find its user, or end it now: keysteward revoke {_name(w)} --generation {generation.number} --reason TEXT",
+        f"find its user, or end it now: keysteward revoke {w.name} --generation {generation.number} --reason TEXT",
     )
 
 
@@ -374,7 +374,3 @@ def _adopted_waits(w: World, generation: Generation) -> Finding:
         f"{what} generation {generation.number} still works; the target cannot show that nobody uses it",
         "write retire_adopted=True once you know",
     )
-
-
-def _name(w: World) -> str:
-    return w.identity.rsplit("/", 1)[-1]

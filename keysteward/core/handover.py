@@ -74,7 +74,7 @@ def _dates(w: World, spec: Spec) -> str | None:
 
 def may_be_ended(ledger: Ledger, number: int) -> Generation:
     """Return a generation of which a person may say that it has ended. Raises DeclarationError for any other."""
-    name = ledger.identity.rsplit("/", 1)[-1]
+    name = ledger.name
     known = {g.number: g for g in ledger.generations}
     if number not in known:
         raise DeclarationError(f"{name!r} has no generation {number}; it has {', '.join(map(str, known)) or 'none'}")

@@ -7,7 +7,7 @@ carry a name, ours is "<identity> <generation> <nonce>", which helps after a led
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -49,6 +49,19 @@ def resumable(record: ObjectRecord, found: ObservedObject) -> bool:
 def expired(secret: ObservedSecret, now: datetime) -> bool:
     """Say whether a key that is still listed has ended by the target's own expiry."""
     return secret.expires_at is not None and secret.expires_at <= now
+
+
+def credentials_of(
+    objects: Iterable[ObservedObject], now: datetime
+) -> Iterator[tuple[ObservedObject, ObservedSecret | None]]:
+    """Yield every credential among what a target shows: each client, and each key of a holder that is not over."""
+    for item in objects:
+        if not item.holder:
+            yield item, None
+            continue
+        for secret in item.secrets:
+            if secret.slot == "key" and not expired(secret, now):
+                yield item, secret
 
 
 def is_off(record: ObjectRecord, found: ObservedObject, generation: Generation) -> bool:

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from keysteward.core.changing import replace
 from keysteward.core.errors import Damaged
 from keysteward.core.evidence import Entry
+from keysteward.core.identity import name_of
 from keysteward.core.observed import Settings
 from keysteward.core.ports import Strategy
 
@@ -266,6 +267,11 @@ class Ledger:
     closed: datetime | None = None
     outbox: tuple[Entry, ...] = ()
     logged: Logged | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name without the stack."""
+        return name_of(self.identity)
 
     @property
     def current(self) -> Generation | None:

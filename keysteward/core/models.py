@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY
 from datetime import date, timedelta
 from typing import Annotated, TypeVar, dataclass_transform
 
-from pydantic import BeforeValidator, ConfigDict, Field, SkipValidation, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SkipValidation, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from keysteward.core.delivery import Delivery
@@ -83,8 +83,15 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, (list, tuple)) else value
 
 
+def _check_windows(value: Sequence[str]) -> Sequence[str]:
+    for window in value:
+        parse_window(window)
+    return value
+
+
 Name = Annotated[str, BeforeValidator(_check_name)]
 Names = Annotated[Sequence[str], BeforeValidator(_as_tuple)]
+Windows = Annotated[Names, AfterValidator(_check_windows)]
 Text = Annotated[str, Field(min_length=1)]
 Deliveries = Annotated[
     SkipValidation[Delivery] | Sequence[SkipValidation[Delivery]], BeforeValidator(_as_tuple), Field(min_length=1)
@@ -104,7 +111,7 @@ class RotationSchedule:
     _: KW_ONLY
     every: DeclaredDuration
     overlap: DeclaredDuration = timedelta(0)
-    windows: Names = ()
+    windows: Windows = ()
     retire_when_unused_for: DeclaredDuration | None = None
     report_after: DeclaredDuration = timedelta(days=30)
 
@@ -114,8 +121,6 @@ class RotationSchedule:
             raise ValueError(f"every is {show_duration(every)}; the shortest interval is 1h")
         if overlap >= every:
             raise ValueError(f"overlap ({show_duration(overlap)}) must be shorter than every ({show_duration(every)})")
-        for window in self.windows:
-            parse_window(window)
 
 
 @declaration

@@ -25,7 +25,7 @@ from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord,
 from keysteward.core.observed import Mark
 from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind
-from keysteward.core.schedule import due_at, may_begin, show_duration
+from keysteward.core.schedule import due_at, may_begin, next_opening, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Plan, Problem, Step, Wait
 from keysteward.core.world import Extent, World
@@ -115,9 +115,26 @@ def next_due(world: World) -> datetime | None:
     if ledger is None or spec is None or ledger.closed or (ledger.revoked and ledger.revoked.generations is None):
         return None
     times = [retiring.retirement_at(spec, g) for g in ledger.in_state(State.PREVIOUS)]
-    if ledger.current is not None and spec.decommission is None:
-        times.append(rotation_at(spec, ledger.current))
+    times.append(next_rotation(spec, ledger, world.now))
     return min((t for t in times if t is not None), default=None)
+
+
+def next_rotation(spec: Spec | None, ledger: Ledger | None, now: datetime) -> datetime | None:
+    """Return when the present secret is due for replacement by its schedule, past days too; None when it never will be.
+
+    Nor while only a person's word brings it: after a revocation, a suspension or a block. A hold moves it to where it
+    may begin once the hold is over. Of a key that is made by hand it is the day by which somebody is to make another.
+    """
+    if spec is None or ledger is None or ledger.closed is not None or ledger.current is None:
+        return None
+    revoked = ledger.revoked is not None and ledger.revoked.generations is None
+    migrated = ledger.migrated is not None and spec.migrates_to is not None
+    if revoked or migrated or ledger.suspended is not None or _blocked(spec, ledger):
+        return None
+    at = rotation_at(spec, ledger.current)
+    if ledger.held is not None and ledger.held.until > at:
+        at = next_opening(ledger.held.until, at, spec.every, spec.windows)
+    return None if ending(spec, max(at, now)) else at
 
 
 def rotation_at(spec: Spec, current: Generation) -> datetime:
@@ -144,10 +161,9 @@ def _barred(w: World) -> Decision:
     """Rename nothing to what a person revoked: its revocation would be lifted by nobody's word."""
     if w.barred is None:
         return None
-    name = w.identity.rsplit("/", 1)[-1]
     return Problem(
         f"{w.identity} was revoked before it was closed ({w.barred.reason}), and another one would get its name; "
-        f"choose another name, or run: keysteward lift {name} --reason TEXT"
+        f"choose another name, or run: keysteward lift {w.name} --reason TEXT"
     )
 
 
@@ -203,7 +219,7 @@ def _behind(w: World) -> Decision:
     why = behind(w)
     if why is None:
         return None
-    return Problem(f"{why}; restore the ledger store, or run: keysteward rebuild {w.identity.rsplit('/', 1)[-1]}")
+    return Problem(f"{why}; restore the ledger store, or run: keysteward rebuild {w.name}")
 
 
 def _disabled(w: World) -> Decision:
@@ -450,10 +466,9 @@ def _expired_before_issue(spec: Spec, ledger: Ledger) -> Problem | None:
     issued = (current.issued_at or current.asked_at) if current is not None else None
     if current is None or issued is None or spec.expires is None or spec.expires > issued:
         return None
-    name = spec.identity.rsplit("/", 1)[-1]
     return Problem(
         f"expires: {spec.expires:%Y-%m-%d} is before generation {current.number} was issued ({issued:%Y-%m-%d}); "
-        f"correct the day, or end it now: keysteward revoke {name} --all --reason TEXT"
+        f"correct the day, or end it now: keysteward revoke {spec.name} --all --reason TEXT"
     )
 
 
@@ -598,7 +613,7 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
         return True
     if ledger is None or ledger.closed is not None:
         return False
-    if ledger.blocked is not None and ledger.blocked.digest == spec.digest() and not ledger.reissue:
+    if _blocked(spec, ledger):
         return True
     if making.would_cut_off(w, spec, ledger) and not ledger.reissue:
         return True
@@ -609,6 +624,11 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
         and any(g.state is State.PREVIOUS or retiring.lives_on(w, g) for g in ledger.generations)
     )
     return held or waiting
+
+
+def _blocked(spec: Spec, ledger: Ledger) -> bool:
+    """Say whether no further attempt is made until the declaration changes or a person asks for one."""
+    return ledger.blocked is not None and ledger.blocked.digest == spec.digest() and not ledger.reissue
 
 
 def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:

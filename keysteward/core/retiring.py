@@ -252,7 +252,7 @@ def _end_keys(w: World, ledger: Ledger) -> Step | Wait | Problem | None:
         if generation.origin is Origin.ADOPTED or generation.state is State.RETIRED:
             continue
         if not generation.endable:
-            system, name = generation.target, ledger.identity.rsplit("/", 1)[-1]
+            system, name = generation.target, ledger.name
             return Problem(
                 f"generation {generation.number} may still work at {system}, where only a person can end it; declare "
                 f"it again, end it there, run: keysteward deliver {name} --ended {generation.number}, then remove it"
@@ -269,10 +269,9 @@ def _undecided(ledger: Ledger) -> Problem | None:
     """Keep a ledger open while a key may be an orphan of ours: the holder stays, and nobody else would know of it."""
     for generation in ledger.generations:
         if generation.suspects and ledger.object_of(generation).holder:
-            name = ledger.identity.rsplit("/", 1)[-1]
             return Problem(
                 f"key {generation.suspects[0]} may be an orphan of generation {generation.number}, or somebody else's; "
-                f"decide first: keysteward resolve {name} {generation.suspects[0]} --ours | --theirs"
+                f"decide first: keysteward resolve {ledger.name} {generation.suspects[0]} --ours | --theirs"
             )
     return None
 

@@ -15,11 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from keysteward.core.errors import Damaged
 from keysteward.core.evidence import Entry
+from keysteward.core.identity import in_stack
 from keysteward.core.ledger import LEDGER_FORMAT, Executed, Logged
 from keysteward.core.observed import Mark, ObservedScope
 from keysteward.core.ports import ScopeWant
 from keysteward.core.spec import ServerSpec
-from keysteward.core.stack import in_stack
 from keysteward.core.steps import Problem
 
 

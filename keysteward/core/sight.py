@@ -14,7 +14,8 @@ from typing import Any
 
 from keysteward.core.findings import Finding
 from keysteward.core.governed import GovernedSet
-from keysteward.core.holders import expired, read_name
+from keysteward.core.holders import credentials_of, read_name
+from keysteward.core.identity import in_stack
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.ledger import RELEASED, Ledger, ObjectRecord
 from keysteward.core.models import Allowed
@@ -23,7 +24,7 @@ from keysteward.core.owners import Owners
 from keysteward.core.policy import Life
 from keysteward.core.servers import ServerLedger
 from keysteward.core.spec import Spec
-from keysteward.core.stack import Stack, in_stack
+from keysteward.core.stack import Stack
 from keysteward.core.usage import Usage
 
 MACHINE_GRANT = "client_credentials"
@@ -176,15 +177,15 @@ class Thing:
         return self.machine and self.standing is not Standing.BUILT_IN
 
 
+def part_of_target(item: ObservedObject) -> bool:
+    """Say whether a client came with its target, and nobody gave it a service account."""
+    return item.built_in and MACHINE_GRANT not in item.settings.grants
+
+
 def _things(seen: Seen) -> Iterator[Thing]:
     for target, sight in seen.targets.items():
-        for item in sight.objects:
-            if not item.holder:
-                yield _client(seen, target, item)
-                continue
-            for secret in item.secrets:
-                if secret.slot == "key" and not expired(secret, seen.at):
-                    yield _key(seen, target, item, secret)
+        for item, key in credentials_of(sight.objects, seen.at):
+            yield _client(seen, target, item) if key is None else _key(seen, target, item, key)
 
 
 def _client(seen: Seen, target: str, item: ObservedObject) -> Thing:
@@ -195,7 +196,7 @@ def _client(seen: Seen, target: str, item: ObservedObject) -> Thing:
         return Thing(target, item, None, _ours(seen, identity), identity)
     if item.mark is not None:
         return _marked(seen, target, item, item.mark.identity)
-    if item.built_in and MACHINE_GRANT not in item.settings.grants:
+    if part_of_target(item):
         return Thing(target, item, None, Standing.BUILT_IN)
     allowance = seen.allowed(target, (item.client_id, item.remote_id))
     return Thing(target, item, None, Standing.ALLOWED if allowance else Standing.UNMANAGED, allowance=allowance)

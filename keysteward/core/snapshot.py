@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 from keysteward.core.errors import Damaged, KeystewardError
 from keysteward.core.holders import merged
+from keysteward.core.identity import in_stack
 from keysteward.core.ledger import Ledger, Place, Revoked, State, load_ledger
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.ports import Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.servers import ServerLedger, load_server_ledger
 from keysteward.core.spec import ServerSpec, Spec
-from keysteward.core.stack import in_stack, second_client_id
+from keysteward.core.stack import second_client_id
 from keysteward.core.world import TOLERATED_SKEW, Extent, Found, Self, View, World
 
 LEDGERS = "ledgers"

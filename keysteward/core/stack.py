@@ -141,16 +141,6 @@ def _subject(declared: Declaration) -> str:
     return f"{type(declared).__name__} {declared.name!r}"
 
 
-def in_stack(stack: str, identity: str) -> bool:
-    """Say whether an identity is one of this stack's: "acme/prod/eu/job" is of acme/prod/eu, and not of acme/prod."""
-    return stack_of(identity) == stack
-
-
-def stack_of(identity: str) -> str:
-    """Return the stack of an identity: what stands before the name."""
-    return identity.rpartition("/")[0]
-
-
 def second_client_id(client_id: str, number: int) -> str:
     """Return the client_id of the n-th client of one credential: the name itself, then "<name>-2", "<name>-3"..."""
     return client_id if number == 1 else f"{client_id}-{number}"

@@ -30,7 +30,7 @@ class Trace:
     @property
     def name(self) -> str:
         """Return the name without the stack."""
-        return self.ledger.identity.rsplit("/", 1)[-1]
+        return self.ledger.name
 
 
 _LIVING = {

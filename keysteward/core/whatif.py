@@ -13,6 +13,7 @@ from keysteward.core.checking import sentence_of
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
 from keysteward.core.forecast import Outlook
+from keysteward.core.identity import name_of
 from keysteward.core.moving import Turns, moving
 from keysteward.core.owners import Owner, Owners
 from keysteward.core.policy import cases, judge_one, judge_sets, may_stop, stopping
@@ -109,7 +110,7 @@ def stops(outlooks: Iterable[Outlook], limit: Limit, open_ledgers: int) -> tuple
     ending: dict[datetime, list[str]] = {}
     for outlook in kept:
         for at in outlook.endings:
-            ending.setdefault(at, []).append(outlook.identity.rsplit("/", 1)[-1])
+            ending.setdefault(at, []).append(name_of(outlook.identity))
     found = []
     for at in sorted(ending):
         names = sorted(ending[at])

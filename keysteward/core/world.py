@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger, ObjectRecord, Revoked
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
 from keysteward.core.ports import Capabilities
@@ -96,6 +97,11 @@ class World:
     claimed_by: str | None = None
     barred: Revoked | None = None
     catalogue: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """Return the name without the stack."""
+        return name_of(self.identity)
 
     def object(self, record: ObjectRecord) -> ObservedObject | None:
         """Return what is observed of one recorded object: by remote id, or by our mark and its nonce."""

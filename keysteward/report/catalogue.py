@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
+from keysteward.core.identity import name_of
 from keysteward.core.servers import ServerLedger
 from keysteward.core.spec import ServerSpec
 from keysteward.report.plain import line
@@ -25,7 +26,7 @@ def server_json(
     dropped = ledger.dropped if ledger is not None else ()
     return {
         "format": JSON_FORMAT,
-        "name": identity.rsplit("/", 1)[-1],
+        "name": name_of(identity),
         "identity": identity,
         "kind": "ResourceServer",
         "declared": spec is not None,

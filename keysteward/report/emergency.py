@@ -18,6 +18,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keysteward.core.identity import name_of
 from keysteward.core.ledger import Generation, Ledger, State
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT
@@ -65,7 +66,7 @@ class Revocation:
     @property
     def name(self) -> str:
         """Return the name without the stack."""
-        return self.identity.rsplit("/", 1)[-1]
+        return name_of(self.identity)
 
     @property
     def complete(self) -> bool:

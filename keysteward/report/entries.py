@@ -9,10 +9,10 @@ from typing import TypedDict
 
 from keysteward.core.drift import drift
 from keysteward.core.findings import Finding
+from keysteward.core.identity import name_of
 from keysteward.core.inventory import Entry, Inventory, Standing
-from keysteward.core.ledger import Ledger
 from keysteward.core.observed import ObservedObject
-from keysteward.core.planner import rotation_at
+from keysteward.core.planner import next_rotation
 from keysteward.core.policy.at_sight import judge_thing
 from keysteward.core.sight import Examined, Seen, Thing
 from keysteward.core.spec import Spec, capabilities_of
@@ -69,7 +69,7 @@ def _recorded(seen: Seen, everything: Iterable[Thing], findings: Mapping[str, li
 
 def _entry(seen: Seen, item: Examined, existing: list[Thing], findings: tuple[Finding, ...]) -> Entry:
     spec, ledger = item.spec, item.ledger
-    name = item.identity.rsplit("/", 1)[-1]
+    name = name_of(item.identity)
     current = ledger.current if ledger is not None else None
     about = ledger.about if ledger is not None else None
     said = spec if spec is not None else about
@@ -105,7 +105,7 @@ def _entry(seen: Seen, item: Examined, existing: list[Thing], findings: tuple[Fi
         created_at=min((g.asked_at for g in ledger.generations), default=None) if ledger is not None else None,
         secret_since=current.current_since if current is not None else None,
         last_used=item.life.last_used,
-        next_rotation=_next_rotation(spec, ledger),
+        next_rotation=next_rotation(spec, ledger, seen.at),
         expires=spec.expires if spec is not None else None,
         reviewed=spec.reviewed if spec is not None else None,
         delivered_to=current.delivery if current is not None else spec.delivery if spec is not None else (),
@@ -119,12 +119,6 @@ def _answering(seen: Seen, owner: str) -> _Answering:
     known, today = seen.owners.find(owner), seen.at.date()
     state = "unknown" if known is None else "gone" if known.gone(today) else known.state
     return {"owner": owner, "owner_state": state if owner else "", "contact": known.contact if known else ""}
-
-
-def _next_rotation(spec: Spec | None, ledger: Ledger | None) -> datetime | None:
-    if spec is None or ledger is None or ledger.current is None or spec.decommission is not None:
-        return None
-    return rotation_at(spec, ledger.current)
 
 
 def _reaches(seen: Seen, spec: Spec) -> Iterator[str]:

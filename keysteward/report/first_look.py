@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from keysteward.core.holders import expired, read_name
+from keysteward.core.holders import credentials_of, read_name
 from keysteward.core.inventory import Entry, Inventory, Standing
 from keysteward.core.observed import Observation, ObservedObject, ObservedScope, ObservedSecret
 from keysteward.core.policy.at_sight import judge_thing
 from keysteward.core.ports import Capabilities
-from keysteward.core.sight import MACHINE_GRANT, Thing
+from keysteward.core.sight import Thing, part_of_target
 from keysteward.report.existing import existing, last_shown
 
 
@@ -24,7 +24,8 @@ def first_look(seen: Observation, can: Capabilities, keys: Capabilities | None, 
 def entries_of(seen: Observation, can: Capabilities, keys: Capabilities | None, at: datetime) -> Iterator[Entry]:
     """Yield one entry for each credential; keys that are over are left out."""
     scopes = seen.scope_by_name
-    for thing in _things(seen, at):
+    for item, key in credentials_of(seen.objects, at):
+        thing = _client(seen.target, item) if key is None else _key(seen.target, item, key)
         used = last_shown(thing)
         entry = existing(thing, used)
         hidden = entry.method == "client_secret" and not seen.secrets_shown
@@ -36,22 +37,10 @@ def entries_of(seen: Observation, can: Capabilities, keys: Capabilities | None, 
         )
 
 
-def _things(seen: Observation, at: datetime) -> Iterator[Thing]:
-    for item in seen.objects:
-        if not item.holder:
-            identity = item.mark.identity if item.mark is not None else None
-            yield Thing(seen.target, item, None, _client(item), identity)
-            continue
-        for secret in item.secrets:
-            if secret.slot == "key" and not expired(secret, at):
-                yield _key(seen.target, item, secret)
-
-
-def _client(item: ObservedObject) -> Standing:
+def _client(target: str, item: ObservedObject) -> Thing:
     if item.mark is not None:
-        return Standing.ELSEWHERE
-    own = item.built_in and MACHINE_GRANT not in item.settings.grants
-    return Standing.BUILT_IN if own else Standing.UNMANAGED
+        return Thing(target, item, None, Standing.ELSEWHERE, item.mark.identity)
+    return Thing(target, item, None, Standing.BUILT_IN if part_of_target(item) else Standing.UNMANAGED)
 
 
 def _key(target: str, item: ObservedObject, secret: ObservedSecret) -> Thing:

@@ -28,6 +28,7 @@ from rich.text import Text
 
 from keysteward.core.events import Event, What
 from keysteward.core.forecast import Outlook, Runs
+from keysteward.core.identity import name_of
 from keysteward.core.schedule import show_duration
 from keysteward.core.stack import Limit
 from keysteward.core.whatif import Gone, Halt, Stop
@@ -125,10 +126,6 @@ def _busiest(days: Counter[str]) -> tuple[str, int] | None:
     return min(days.items(), key=lambda item: (-item[1], item[0]), default=None)
 
 
-def _name(identity: str) -> str:
-    return identity.rsplit("/", 1)[-1]
-
-
 @lru_cache(maxsize=8192)
 def _form(at: datetime, by: By) -> str:
     return at.astimezone(UTC).strftime(_FORMS[by])
@@ -140,7 +137,7 @@ def _periods(forecast: Forecast, by: By) -> dict[str, _Count]:
     for event in forecast.events:
         count = found.setdefault(_form(event.at, by), _Count())
         count.events[event.what] += 1
-        count.names.setdefault(event.what, {})[_name(event.identity)] = None
+        count.names.setdefault(event.what, {})[name_of(event.identity)] = None
     for written in (w for o in forecast.outlooks for w in o.writes):
         found.setdefault(_form(written.at, by), _Count()).days[_form(written.at, "day")] += written.count
     return dict(sorted(found.items()))
@@ -240,7 +237,7 @@ def _event_lines(forecast: Forecast, most: int) -> Iterable[RenderableType]:
         table.add_column(no_wrap=overflow == "no_wrap", overflow="fold")
     for event in found[:most]:
         what = Text(event.what.value, style=STYLES[event.what])
-        name, words = Text(plain(_name(event.identity)), style="bold"), Text(plain(event.words))
+        name, words = Text(plain(name_of(event.identity)), style="bold"), Text(plain(event.words))
         table.add_row(Text(when(event.at.astimezone(UTC)), style="dim"), name, what, words)
     yield table
     if len(found) > most:
@@ -321,7 +318,7 @@ def forecast_json(forecast: Forecast, by: By) -> dict[str, Any]:
         "events": [
             {
                 "at": e.at.isoformat(),
-                "name": _name(e.identity),
+                "name": name_of(e.identity),
                 "identity": e.identity,
                 "what": e.what.value,
                 "words": e.words,

@@ -17,6 +17,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger
 from keysteward.core.spec import Spec
 from keysteward.core.status import status_of
@@ -36,7 +37,7 @@ class Holding:
     @property
     def name(self) -> str:
         """Return the name without the stack."""
-        return self.identity.rsplit("/", 1)[-1]
+        return name_of(self.identity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from rich.text import Text
 
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.governed import GovernedSet
+from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger
 from keysteward.core.servers import DoScope, ServerLedger, ServerPlan
 from keysteward.core.spec import ServerSpec, Spec
@@ -87,7 +88,7 @@ class CredentialPlan:
     @property
     def name(self) -> str:
         """Return the name without the stack."""
-        return self.identity.rsplit("/", 1)[-1]
+        return name_of(self.identity)
 
     @property
     def due(self) -> bool:
@@ -134,7 +135,7 @@ class ServerItem:
     @property
     def name(self) -> str:
         """Return the name without the stack."""
-        return self.identity.rsplit("/", 1)[-1]
+        return name_of(self.identity)
 
     @property
     def due(self) -> bool:

@@ -26,7 +26,8 @@ shows in both previews and stops nothing; a **note** shows in `keysteward show`,
   or `error`. `keysteward rules --stack NAME` shows what counts there.
 - **Waivers**: `waivers=[Waiver(...)]` in a declaration lets one credential break one rule until a day, with a reason
   and who approved it. Its findings become notes that say so; from that day on the rule counts again, and the waiver is
-  a finding itself (KS031). So is one that is longer than the review interval of its kind.
+  a finding itself (KS031). So is one that is longer than the review interval of its kind, and an entry of
+  `Stack(allowed=...)` that is longer than that of an API key.
 - **Mandatory** rules can be neither waived nor lowered: {mandatory}.
 - **Live** rules need a look at ledger and target, and cannot stop a run before its first call: {live}.
 - What is declared wrongly as such (a scope that no resource server offers, two credentials for one place) is no matter

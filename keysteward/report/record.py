@@ -26,6 +26,7 @@ from rich.text import Text
 
 from keysteward.core.dates import scheduled
 from keysteward.core.findings import Finding
+from keysteward.core.identity import name_of
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.owners import UNASSIGNED, Owner
 from keysteward.core.planner import rotation_at
@@ -46,11 +47,12 @@ _LABEL = 13
 class Record:
     """One credential: its declaration, its ledger (at least one of both), its owner, and what a person should know.
 
-    `suspends` says whether its target can disable it.
+    `at` is when it was looked at; `suspends` says whether its target can disable it.
     """
 
     stack: str
     identity: str
+    at: datetime
     spec: Spec | None
     ledger: Ledger | None
     owner: Owner | None = None
@@ -62,12 +64,12 @@ class Record:
     @property
     def name(self) -> str:
         """Return the name without the stack."""
-        return self.identity.rsplit("/", 1)[-1]
+        return name_of(self.identity)
 
     @property
     def coming(self) -> list[tuple[datetime, str]]:
         """Return what is due by schedule, soonest first."""
-        return [(coming.at, coming.what) for coming in scheduled(self.spec, self.ledger)]
+        return [(coming.at, coming.what) for coming in scheduled(self.spec, self.ledger, self.at)]
 
 
 def ends_at(record: Record, generation: Generation) -> datetime | None:

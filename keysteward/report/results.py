@@ -20,6 +20,7 @@ from typing import Any, Literal
 from rich.text import Text
 
 from keysteward.core.findings import Finding
+from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger
 from keysteward.core.reconciler import Result
 from keysteward.core.steps import Wait
@@ -69,7 +70,7 @@ class RunResult:
     @property
     def name(self) -> str:
         """Return the name without the stack."""
-        return self.identity.rsplit("/", 1)[-1]
+        return name_of(self.identity)
 
 
 def result_of(result: Result) -> RunResult:

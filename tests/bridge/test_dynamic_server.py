@@ -290,7 +290,7 @@ def test_drift_that_is_undone_by_hand_leaves_no_trace(acme: Acme) -> None:
     acme.engine.up(stack)
     before = acme.engine.state["exporter"]
     description = acme.remote().settings["description"]
-    acme.remote().settings["description"] = "ask Bob"
+    acme.remote().settings["description"] = "ask billing"
     assert acme.engine.refresh() == {"exporter"}
     acme.remote().settings["description"] = description
     assert acme.engine.refresh() == {"exporter"}

@@ -32,7 +32,7 @@ STOCK = Capabilities(
 OWNERS = Owners.model_validate(
     {
         "teams": {"team-billing": {"contact": "billing@example.com"}},
-        "people": {"jo": {"contact": "jo@example.com", "state": "gone"}},
+        "people": {"billing-lead": {"contact": "billing-lead@example.com", "state": "gone"}},
     }
 )
 

@@ -78,14 +78,21 @@ def test_show_prints_the_last_entries_of_all_or_of_one(project: Project, log: Au
     log.append([entry(7, identity=f"{STACK}/mailer", words="deliver \x1b[31m generation 1")])
     shown = project.run("audit", "show")
     assert shown.code == 0
-    for words in ("2026-04-05 09:00", "mailer", "retire", "jo@example.com", "its overlap is over", "aaaaaaaaaaaa"):
+    for words in (
+        "2026-04-05 09:00",
+        "mailer",
+        "retire",
+        "billing-lead@example.com",
+        "its overlap is over",
+        "aaaaaaaaaaaa",
+    ):
         assert words in shown.out, words
     assert "\x1b" not in shown.out
     assert "mailer" not in project.run("audit", "show", "billing-exporter").out
     latest = json.loads(project.run("audit", "show", "--last", "1", "--json").out)
     assert latest["format"] == 1
     assert [(e["identity"], e["segment"], e["author"]["actor"]) for e in latest["entries"]] == [
-        (f"{STACK}/mailer", 3, "jo@example.com")
+        (f"{STACK}/mailer", 3, "billing-lead@example.com")
     ]
     unknown = project.run("audit", "show", "nobody")
     assert (unknown.code, "the audit log has no entries of 'nobody'" in unknown.err) == (1, True)
@@ -166,7 +173,7 @@ def test_jobs_of_a_repository_are_trusted_by_their_identity(project: Project) ->
         assert stranger.code == 2
         assert stranger.out.count("a key that is not trusted") == 2
         document = json.loads(project.run("audit", "verify", "--json").out)
-        assert [key["identity"]["actor"] for key in document["keys"]] == ["jo", "jo"]
+        assert [key["identity"]["actor"] for key in document["keys"]] == ["billing-lead", "billing-lead"]
     for answer in (said, proven, stranger):
         assert "eyJ" not in answer.out + answer.err
     assert "eyJ" not in json.dumps(document)
@@ -216,8 +223,8 @@ def test_a_log_that_is_wrong_is_not_anchored(project: Project, log: AuditLog) ->
 
 def repository(root: Path, monkeypatch: pytest.MonkeyPatch, message: str) -> str:
     for name in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{name}_NAME", "Jo")
-        monkeypatch.setenv(f"GIT_{name}_EMAIL", "jo@example.com")
+        monkeypatch.setenv(f"GIT_{name}_NAME", "Billing lead")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "billing-lead@example.com")
     for words in (["init", "--quiet"], ["add", "stacks"], ["commit", "--quiet", "-m", message]):
         subprocess.run(["git", *words], cwd=root, check=True)
     done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, check=True, capture_output=True, text=True)
@@ -240,13 +247,13 @@ def test_export_tells_for_each_generation_who_how_and_why_it_ended(project: Proj
         "fingerprint": "k1:0000000000000005",
         "owner": "team-billing",
         "approved_by": "unknown",
-        "ran_by": "jo@example.com",
+        "ran_by": "billing-lead@example.com",
         "door": "keysteward",
         "commit": "a" * 40,
         "plan": "sha256:plan",
         "rotated_at": "2026-01-05 09:02:00",
         "ended_at": "2026-04-12 09:00:00",
-        "ended_by": "jo@example.com",
+        "ended_by": "billing-lead@example.com",
         "evidence": "its overlap is over; generation 2 is proven",
         "events": "2026-01-05 09:01 begin: begin generation 1; 2026-04-12 09:00 retire: deliver generation 4",
     }
@@ -307,14 +314,15 @@ def test_export_is_of_whole_days_and_knows_nothing_of_later(project: Project, lo
 def test_who_approved_is_read_from_the_commits_trailers(
     project: Project, log: AuditLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    message = "Merge rotation\n\nApproved-by: Kim <kim@example.com>\nReviewed-by: Lee <lee@example.com>\n"
+    first, second = "Warehouse lead <warehouse-lead@example.com>", "Security lead <security-lead@example.com>"
+    message = f"Merge rotation\n\nApproved-by: {first}\nReviewed-by: {second}\n"
     commit = repository(project.root, monkeypatch, message)
     for number, of in enumerate((commit, f"{commit}+dirty", "b" * 40, "--output=/tmp/x", "unknown"), 10):
-        author = Author("runner", "jo@example.com", of)
+        author = Author("runner", "billing-lead@example.com", of)
         log.append([entry(number, identity=f"{STACK}/app-{number}", step="settle", author=author)])
     rows = exported(project, "--from", "2026-01-05", "--to", "2026-01-05")
     assert [row["approved_by"] for row in rows if "app-" in row["credential"]] == [
-        "Kim <kim@example.com>, Lee <lee@example.com>",
+        f"{first}, {second}",
         *["unknown"] * 4,
     ]
 

@@ -222,7 +222,9 @@ def test_a_folder_without_stacks_or_without_git(
     assert "holds no stack" in empty.err
 
 
-@pytest.mark.parametrize("forge", ["@acme/billing", "@jo", "@@maintainer", "@a/b/c", "jo@example.com", "@a.b_c-d"])
+@pytest.mark.parametrize(
+    "forge", ["@acme/billing", "@billing-lead", "@@maintainer", "@a/b/c", "billing-lead@example.com", "@a.b_c-d"]
+)
 def test_names_that_a_forge_takes(forge: str) -> None:
     assert Owner(contact="x@example.com", forge=forge).forge == forge
 
@@ -233,10 +235,10 @@ def test_names_that_no_forge_takes(forge: str) -> None:
         Owner(contact="x@example.com", forge=forge)
 
 
-@pytest.mark.parametrize("security", ["nobody", "jo"])
+@pytest.mark.parametrize("security", ["nobody", "billing-lead"])
 def test_security_must_be_somebody_who_is_there(security: str) -> None:
     with pytest.raises(ValidationError, match="must be an active team or person"):
-        Owners(people={"jo": Owner(contact="jo@example.com", state="gone")}, security=security)
+        Owners(people={"billing-lead": Owner(contact="billing-lead@example.com", state="gone")}, security=security)
 
 
 @given(st.text(alphabet="ab/*@ #\r\n", max_size=60), st.text(alphabet="ab/*@ #\r\n", max_size=60))
@@ -246,7 +248,9 @@ def test_whatever_stands_around_it_stays_and_a_second_time_changes_nothing(befor
     assert once.startswith(before)
     assert merged(once, lines) == once
     text = once + after
-    assert merged(text, (BEGIN, "/other @jo", END)) == text.replace("/stacks/ @acme/security", "/other @jo", 1)
+    assert merged(text, (BEGIN, "/other @billing-lead", END)) == text.replace(
+        "/stacks/ @acme/security", "/other @billing-lead", 1
+    )
 
 
 def test_git_ignores_escape_as_the_forges_do(repository: Repository) -> None:

@@ -25,7 +25,7 @@ OWNERS = Owners.model_validate(
         "teams": {"team-billing": {"contact": "billing@example.com"}},
         "people": {
             "ada": {"contact": "ada@example.com"},
-            "jo": {"contact": "jo@example.com", "state": "gone"},
+            "billing-lead": {"contact": "billing-lead@example.com", "state": "gone"},
         },
     }
 )
@@ -166,8 +166,8 @@ def test_a_key_whose_value_is_lost_is_ended_by_a_named_person_alone(desk: Desk) 
     for words, message in (
         (("--confirmed-by", "ada"), "--confirmed-by and --reason go together"),
         (("--reason", "seen"), "--confirmed-by and --reason go together"),
-        (("--confirmed-by", "bob", "--reason", "seen"), "'bob' is not in the owners file"),
-        (("--confirmed-by", "jo", "--reason", "seen"), "'jo' is gone"),
+        (("--confirmed-by", "nobody", "--reason", "seen"), "'nobody' is not in the owners file"),
+        (("--confirmed-by", "billing-lead", "--reason", "seen"), "'billing-lead' is gone"),
         (("--confirmed-by", "ada", "--reason", " "), "must not be empty"),
     ):
         assert message in desk.ended(1, *words).err

@@ -272,7 +272,7 @@ def test_workos_environment(nowhere: Project, workos_stand_in: WorkOSStandIn, mo
 
 def test_iam_users(nowhere: Project, aws_account: Account) -> None:
     user = aws_account.user("svc-billing")
-    aws_account.user("anna")
+    aws_account.user("operator")
     made = aws_account.client("iam").create_access_key(UserName=user)["AccessKey"]
     look = ["--target", "iam", "--region", REGION, "--endpoint-url", aws_account.stand_in.url]
     answer = nowhere.run("inventory", *look, "--reader", "env:AWS_TARGETS_READER", "--users", "svc-*,bot-*", "--json")
@@ -357,7 +357,7 @@ def test_what_is_missing_is_said_with_all_that_can_be_given(nowhere: Project) ->
         (["--reader", f"sk_live_{SECRET}"], "--reader must be a reference"),
         (["--realm", f"sk_live_{SECRET}"], "--realm looks like a secret"),
         (["--realm", f"eyJhbGciOi.{SECRET}"], "--realm looks like a secret"),
-        (["--url", f"https://jo:{SECRET}@id.example.com"], "--url looks like a secret"),
+        (["--url", f"https://reader:{SECRET}@id.example.com"], "--url looks like a secret"),
         (["--url", f"ftp://{SECRET}"], "url must be the server's address"),
         (["--realm", "a", "--realm", "b"], "--realm is given more than once"),
         (["--secret-rotation=yes"], "there is no such option"),

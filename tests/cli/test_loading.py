@@ -58,12 +58,13 @@ def test_a_stack_that_is_not_there(project: Project, tmp_path: Path, monkeypatch
 
 
 def test_declarations_are_checked_before_any_call(project: Project) -> None:
-    project.declare(project.client(owner="team-biling"), project.client("other", owner="jo"))
+    project.declare(project.client(owner="team-biling"), project.client("other", owner="billing-lead"))
     shown = project.run("up", "--yes")
     assert shown.code == 1
     assert "error: M2MClient 'billing-exporter': owner: 'team-biling' is not in the owners file" in shown.err
     assert (
-        "error: M2MClient 'other': owner: 'jo' is gone, and nobody answers in their place; name an active" in shown.err
+        "error: M2MClient 'other': owner: 'billing-lead' is gone, and nobody answers in their place; name an active"
+        in shown.err
     )
     assert project.target.calls == []
 

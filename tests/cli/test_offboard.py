@@ -39,7 +39,7 @@ def company(project: Project) -> Project:
     project.owners = Owners.model_validate(
         {
             "teams": dict.fromkeys(("team-billing", "team-ops", "team-new", "team-other"), contact),
-            "people": {"jo": {**contact, "state": "gone"}},
+            "people": {"billing-lead": {**contact, "state": "gone"}},
         }
     )
     project.held.project = project  # type: ignore[attr-defined]
@@ -111,7 +111,7 @@ def test_what_is_no_text_at_the_declaration_is_left_to_a_person(company: Project
 
 
 def test_who_takes_over_must_be_active(company: Project) -> None:
-    for taker in ("jo", "nobody", "team-billing"):
+    for taker in ("billing-lead", "nobody", "team-billing"):
         refused = company.run("offboard", "team-billing", "--to", taker, "--yes")
         assert refused.code == 1
         assert f"--to: {taker!r} cannot take over; active in the owners file: team-new, team-ops" in refused.err

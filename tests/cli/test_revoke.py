@@ -152,9 +152,9 @@ def test_it_works_when_an_owner_is_missing_and_from_a_named_card_in_another_fold
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.run("up", "--yes")
-    project.declare(project.client(owner="jo"), project.client("mailer"))
+    project.declare(project.client(owner="billing-lead"), project.client("mailer"))
     refused = project.run("revoke", NAME, "-g", "1", "-r", "leak")
-    assert "owner: 'jo' is gone" in refused.err
+    assert "owner: 'billing-lead' is gone" in refused.err
     assert "going on from" in refused.err
 
     elsewhere = tmp_path / "elsewhere"

@@ -156,13 +156,13 @@ def test_rules_of_a_stack_with_a_level_that_cannot_be_meant_are_an_error(project
 def test_what_breaks_a_mandatory_rule_stops_the_embedded_door_before_any_call(
     project: Project, command: tuple[str, ...]
 ) -> None:
-    project.declare(project.client(owner="nobody"), project.client("second", owner="jo"))
+    project.declare(project.client(owner="nobody"), project.client("second", owner="billing-lead"))
     project.target.calls.clear()
     assert refused(project.run(*command)) == [
-        "error: M2MClient 'billing-exporter': owner: 'nobody' is not in the owners file (it lists jo, team-billing); "
-        + RULES["KS001"].mend,
-        "error: M2MClient 'second': owner: 'jo' is gone, and nobody answers in their place; "
-        + RULES["KS002"].mend.replace("OWNER", "jo"),
+        "error: M2MClient 'billing-exporter': owner: 'nobody' is not in the owners file "
+        "(it lists billing-lead, team-billing); " + RULES["KS001"].mend,
+        "error: M2MClient 'second': owner: 'billing-lead' is gone, and nobody answers in their place; "
+        + RULES["KS002"].mend.replace("OWNER", "billing-lead"),
     ]
     assert project.target.calls == []
     assert project.ledgers.read("ledgers/acme/demo/billing-exporter").document is None
@@ -188,12 +188,12 @@ def test_a_raised_rule_stops_the_door_and_a_waiver_opens_it_again(project: Proje
 def test_what_breaks_a_rule_stops_no_command_that_only_shows(project: Project) -> None:
     project.declare(project.client())
     project.run("up", "--yes")
-    project.declare(project.client(owner="jo"))
+    project.declare(project.client(owner="billing-lead"))
     assert project.run("preview").code == 1
     looked = project.run("show", "billing-exporter")
     assert looked.code == 0
     drift = project.run("drift")
     assert drift.code == DIFFERS
-    gone = "owner: 'jo' is gone, and nobody answers in their place"
+    gone = "owner: 'billing-lead' is gone, and nobody answers in their place"
     assert gone in looked.out
     assert gone in drift.out

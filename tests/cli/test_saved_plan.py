@@ -53,12 +53,12 @@ def test_the_file_says_all_that_a_reviewer_needs_and_is_for_its_owner_only(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    monkeypatch.setenv("GITHUB_ACTOR", "jo")
+    monkeypatch.setenv("GITHUB_ACTOR", "billing-lead")
     project.run("up", "--yes")
     project.pass_time(days=90)
     document = save(project)
 
-    assert (document["format"], document["stack"], document["by"]) == (1, "acme/demo", "github:jo")
+    assert (document["format"], document["stack"], document["by"]) == (1, "acme/demo", "github:billing-lead")
     assert document["at"] == project.clock.now.isoformat().replace("+00:00", "Z")
     assert document["digest"] == digest_of(document)
     [server, client] = document["items"]

@@ -15,7 +15,7 @@ from keysteward.core.evidence import Author, Entry
 
 STACK = "acme/demo"
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-AUTHOR = Author("host/boot/1/2/nonce", "jo@example.com", "a" * 40, "keysteward", "sha256:plan")
+AUTHOR = Author("host/boot/1/2/nonce", "billing-lead@example.com", "a" * 40, "keysteward", "sha256:plan")
 
 Documents = dict[int, dict[str, Any]]
 

@@ -56,8 +56,8 @@ OWNERS = Owners(
         "team-moved": Owner(contact="moved@example.com", state="gone", deputy="team-billing"),
     },
     people={
-        "jo": Owner(contact="jo@example.com", state="leaving", leaves=in_days(10)),
-        "sam": Owner(contact="sam@example.com", state="leaving", leaves=in_days(200)),
+        "billing-lead": Owner(contact="billing-lead@example.com", state="leaving", leaves=in_days(10)),
+        "orders-lead": Owner(contact="orders-lead@example.com", state="leaving", leaves=in_days(200)),
     },
     consumers={
         "warehouse-etl": Consumer(contact="#warehouse"),

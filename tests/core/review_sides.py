@@ -56,7 +56,7 @@ OWNERS: dict[str, Any] = {
         "orders": {"contact": "orders@example.com", "forge": "@acme/orders"},
         "sec": {"contact": "sec@example.com", "forge": "@acme/security"},
     },
-    "people": {"jo": {"contact": "jo@example.com"}},
+    "people": {"billing-lead": {"contact": "billing-lead@example.com"}},
     "consumers": {"warehouse": {"contact": "w@example.com", "owner": "orders"}, "mailer": {"contact": "m@example.com"}},
     "security": "sec",
 }

@@ -185,16 +185,16 @@ OTHERS: list[tuple[Make, Make, set[Sort]]] = [
     (stack(), stack(file="other.yaml"), {Sort.APPROVER_CHANGED}),
     (stack(own_rules={"ours": "1"}), stack(own_rules={"ours": "2"}), {Sort.RULE_CHANGED}),
     (people(), people(teams={"new": {"contact": "n@example.com"}}), {Sort.OWNER_LISTED}),
-    (people(), people(people={"jo": None}), {Sort.OWNER_DROPPED}),
-    (people(), people(people={"jo": {"state": "gone"}}), {Sort.OWNER_GONE}),
-    (people(), people(people={"jo": {"state": "leaving", "leaves": "2026-11-30"}}), {Sort.OWNER_GONE}),
-    (people(), people(people={"jo": {"state": "leaving", "leaves": "2027-01-31"}}), {Sort.OWNER_LEAVING}),
-    (people(people={"jo": {"state": "gone"}}), people(), {Sort.OWNER_BACK}),
-    (people(), people(people={"jo": {"deputy": "billing"}}), {Sort.OWNER_DETAILS}),
+    (people(), people(people={"billing-lead": None}), {Sort.OWNER_DROPPED}),
+    (people(), people(people={"billing-lead": {"state": "gone"}}), {Sort.OWNER_GONE}),
+    (people(), people(people={"billing-lead": {"state": "leaving", "leaves": "2026-11-30"}}), {Sort.OWNER_GONE}),
+    (people(), people(people={"billing-lead": {"state": "leaving", "leaves": "2027-01-31"}}), {Sort.OWNER_LEAVING}),
+    (people(people={"billing-lead": {"state": "gone"}}), people(), {Sort.OWNER_BACK}),
+    (people(), people(people={"billing-lead": {"deputy": "billing"}}), {Sort.OWNER_DETAILS}),
     (people(), people(teams={"billing": {"contact": "b2@example.com"}}), {Sort.OWNER_DETAILS}),
-    (people(), people(people={"jo": {"contact": "jo2@example.com"}}), {Sort.APPROVER_CHANGED}),
+    (people(), people(people={"billing-lead": {"contact": "billing-lead-2@example.com"}}), {Sort.APPROVER_CHANGED}),
     (people(), people(teams={"billing": {"forge": "@mallory"}}), {Sort.APPROVER_CHANGED}),
-    (people(), people(security="jo"), {Sort.APPROVER_CHANGED}),
+    (people(), people(security="billing-lead"), {Sort.APPROVER_CHANGED}),
     (people(), people(consumers={"shop": {"contact": "s@example.com"}}), {Sort.CONSUMER_LISTED}),
     (people(), people(consumers={"mailer": None}), {Sort.CONSUMER_DROPPED}),
     (people(), people(consumers={"mailer": {"state": "retired"}}), {Sort.CONSUMER_RETIRED}),
@@ -345,7 +345,7 @@ def test_a_hand_over_needs_both_owners() -> None:
 
 def test_who_approves_is_what_the_base_says() -> None:
     side = Side()
-    mine = owners(teams={"billing": {"state": "gone", "deputy": "jo"}}, security="jo")
+    mine = owners(teams={"billing": {"state": "gone", "deputy": "billing-lead"}}, security="billing-lead")
     before = side.form(side.client(), side.key())
     after = side.form(side.client(), side.key(expires=date(2028, 6, 30)), people=mine)
     of_key = next(c for c in compared(before, after).changes if c.sort is Sort.EXPIRES_LATER)
@@ -439,7 +439,7 @@ FIELDS = st.fixed_dictionaries(
         "accept_gap": st.booleans(),
         "auth_method": st.sampled_from(["client_secret", "private_key_jwt"]),
         "places": st.sets(st.sampled_from(["apps/exporter", "apps/b", "apps/c"]), min_size=1),
-        "owner": st.sampled_from(["billing", "orders", "jo"]),
+        "owner": st.sampled_from(["billing", "orders", "billing-lead"]),
         "purpose": st.sampled_from(["One purpose of two", "Another purpose of two"]),
         "waivers": st.sets(st.sampled_from(["KS012", "KS016"])),
     },

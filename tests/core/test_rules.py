@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 import pytest
 from policy_stack import (
@@ -70,24 +71,23 @@ def production_and_test(**test: object) -> Scene:
     return scene(client(), client("tester", environment="test", **test))
 
 
+LISTED = "billing-lead, orders-lead, team-billing, team-moved, team-sold"
 SIDES: dict[str, Sides] = {
     "KS001": Sides(
-        (scene(client()), scene(key(owner="jo")), scene(client(owner=UNASSIGNED))),
+        (scene(client()), scene(key(owner="billing-lead")), scene(client(owner=UNASSIGNED))),
         {
-            "owner: 'team-x' is not in the owners file (it lists jo, sam, team-billing, team-moved, team-sold)": scene(
-                client(owner="team-x")
-            ),
+            f"owner: 'team-x' is not in the owners file (it lists {LISTED})": scene(client(owner="team-x")),
             "owner: 'team-x' is not in the owners file (it lists nobody)": scene(key(owner="team-x"), owners=Owners()),
         },
     ),
     "KS002": Sides(
-        (scene(client()), scene(key(owner="team-moved")), scene(client(owner="jo"))),
+        (scene(client()), scene(key(owner="team-moved")), scene(client(owner="billing-lead"))),
         {"owner: 'team-sold' is gone, and nobody answers in their place": scene(client(owner="team-sold"))},
     ),
     "KS003": Sides(
-        (scene(client()), scene(client(owner="sam")), scene(client(owner="team-sold"))),
+        (scene(client()), scene(client(owner="orders-lead")), scene(client(owner="team-sold"))),
         {
-            "owner: 'jo' leaves on 2026-12-11": scene(client(owner="jo")),
+            "owner: 'billing-lead' leaves on 2026-12-11": scene(client(owner="billing-lead")),
             "owner: 'team-moved' is gone, and 'team-billing' answers in their place": scene(key(owner="team-moved")),
         },
     ),
@@ -572,8 +572,8 @@ def test_unassigned_is_a_finding_until_its_day_and_then_an_error() -> None:
 
 def test_the_day_on_which_an_owner_leaves_is_the_first_without_them() -> None:
     def leaving(days: int) -> Scene:
-        people = {"jo": Owner(contact="jo@example.com", state="leaving", leaves=in_days(days))}
-        return scene(client(owner="jo", consumer="shop"), owners=Owners(people=people))
+        people = {"billing-lead": Owner(contact="billing-lead@example.com", state="leaving", leaves=in_days(days))}
+        return scene(client(owner="billing-lead", consumer="shop"), owners=Owners(people=people))
 
     assert [f.rule for f in leaving(31).judged()] == []
     assert [f.rule for f in leaving(30).judged()] == ["KS003"]
@@ -593,21 +593,25 @@ def chain(*people: tuple[str, int, str | None]) -> Owners:
 
 
 def test_deputies_answer_one_after_the_other() -> None:
-    owners = chain(("jo", -9, "kim"), ("kim", -5, "lee"), ("lee", -1, "team-billing"))
-    (finding,) = scene(client(owner="jo", consumer="shop"), owners=owners).checked()
+    owners = chain(
+        ("billing-lead", -9, "warehouse-lead"),
+        ("warehouse-lead", -5, "security-lead"),
+        ("security-lead", -1, "team-billing"),
+    )
+    (finding,) = scene(client(owner="billing-lead", consumer="shop"), owners=owners).checked()
     assert (finding.rule, finding.message) == (
         "KS003",
-        "owner: 'jo' is gone, and 'team-billing' answers in their place",
+        "owner: 'billing-lead' is gone, and 'team-billing' answers in their place",
     )
 
 
 def test_deputies_of_each_other_are_nobody_once_both_are_gone() -> None:
-    circle = chain(("jo", -9, "kim"), ("kim", -5, "jo"))
-    with pytest.raises(DeclarationError, match="owner: 'jo' is gone, and nobody answers in their place"):
-        scene(client(owner="jo", consumer="shop"), owners=circle).checked()
-    half = chain(("jo", -9, "kim"), ("kim", 90, "jo"))
-    assert [f.message for f in scene(client(owner="jo", consumer="shop"), owners=half).checked()] == [
-        "owner: 'jo' is gone, and 'kim' answers in their place"
+    circle = chain(("billing-lead", -9, "warehouse-lead"), ("warehouse-lead", -5, "billing-lead"))
+    with pytest.raises(DeclarationError, match="owner: 'billing-lead' is gone, and nobody answers in their place"):
+        scene(client(owner="billing-lead", consumer="shop"), owners=circle).checked()
+    half = chain(("billing-lead", -9, "warehouse-lead"), ("warehouse-lead", 90, "billing-lead"))
+    assert [f.message for f in scene(client(owner="billing-lead", consumer="shop"), owners=half).checked()] == [
+        "owner: 'billing-lead' is gone, and 'warehouse-lead' answers in their place"
     ]
 
 
@@ -631,7 +635,7 @@ def test_sets_and_allowances_have_owners_like_credentials() -> None:
         ("team-x", "KS001", ERROR),
         ("team-sold", "KS002", ERROR),
         ("team-moved", "KS003", WARNING),
-        ("jo", "KS003", WARNING),
+        ("billing-lead", "KS003", WARNING),
         (UNASSIGNED, "KS004", WARNING),
     ):
         found = of_sets(owner)
@@ -643,7 +647,28 @@ def test_sets_and_allowances_have_owners_like_credentials() -> None:
         scene(client(), allowed=[allowed("team-x")]).checked()
 
 
+def test_nothing_is_left_alone_for_longer_than_a_key_goes_without_review() -> None:
+    def left(until: date, **fields: object) -> tuple[Finding, ...]:
+        entry = Allowed(["legacy-*"], target=CORP, owner="team-billing", reason="Goes with the old shop", until=until)
+        return scene(client(), allowed=[entry], **fields).checked(strict=False)
+
+    assert left(in_days(1)) == left(in_days(180)) == ()
+    assert left(in_days(0)) == (), "that it is over is drift"
+    [far] = left(in_days(181))
+    assert (far.subject, far.rule, far.severity) == ("corp: legacy-*", "KS031", WARNING)
+    assert far.message == (
+        f"until: it is left alone until {in_days(181)} (Goes with the old shop); the rule is 180d at most"
+    )
+    assert "approved again with a new day" in far.mend
+    [ever] = left(date.max)
+    assert "until 9999-12-31 " in ever.message
+    with pytest.raises(DeclarationError, match=r"^corp: legacy-\*: until: it is left alone until 9999-12-31"):
+        scene(client(), allowed=[replace(allowed("team-billing"), until=date.max)], levels={"KS031": "error"}).checked()
+    with pytest.raises(DeclarationError, match="KS031 is mandatory and cannot be lowered to off"):
+        left(date.max, levels={"KS031": "off"})
+
+
 def test_what_mends_it_is_a_command_that_a_shell_takes_as_it_is() -> None:
-    owners = Owners(people={"Jo $(id)": Owner(contact="jo@example.com", state="gone")})
-    (finding,) = scene(client(owner="Jo $(id)", consumer="shop"), owners=owners).judged()
-    assert "keysteward offboard 'Jo $(id)' --to OTHER " in finding.mend
+    owners = Owners(people={"Billing lead $(id)": Owner(contact="billing-lead@example.com", state="gone")})
+    (finding,) = scene(client(owner="Billing lead $(id)", consumer="shop"), owners=owners).judged()
+    assert "keysteward offboard 'Billing lead $(id)' --to OTHER " in finding.mend

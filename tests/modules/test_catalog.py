@@ -371,6 +371,86 @@ def test_what_is_wrong_is_one_sentence_with_file_line_and_field(what: str, load:
     assert len(told) <= 2
 
 
+BLOCKS = """\
+defaults:
+  owner: team-billing
+  rotation:
+    every: 90d
+    overlap: 7d
+m2m_clients:
+  job:
+    target: idp
+    purpose: Nightly job
+    deliver_to:
+      store: store
+      path: apps/job
+      webhook:
+        url: "https://job.example.com/reload"
+        key: "env:RELOAD"
+    waivers:
+      - rule: KS016
+        reason: A migration is under way
+        approved_by: security
+        until: 2027-01-31
+"""
+ROTATION = "    rotation:\n      every: 30d\n      overlap: 60d\n"
+OF_SEVERAL: dict[str, tuple[str, str, str]] = {
+    "an overlap longer than its interval": (
+        "    purpose: Nightly job\n",
+        f"    purpose: Nightly job\n{ROTATION}",
+        "line 12: m2m_clients.job: rotation: overlap (60d) must be shorter than every (30d)",
+    ),
+    "an overlap longer than its interval, among the defaults": (
+        "overlap: 7d",
+        "overlap: 90d",
+        "line 5: m2m_clients.job: rotation: overlap (90d) must be shorter than every (90d)",
+    ),
+    "too short an interval": (
+        "every: 90d\n    overlap: 7d",
+        "overlap: 1m\n    every: 30m",
+        "line 5: m2m_clients.job: rotation: every is 30m; the shortest interval is 1h",
+    ),
+    "no maintenance window": (
+        "    overlap: 7d",
+        "    overlap: 7d\n    windows: Sunday night",
+        "line 6: m2m_clients.job: rotation.windows: 'Sunday night' is not a maintenance window; ",
+    ),
+    "a place without its list": (
+        "path: apps/job",
+        "path: /apps",
+        "line 12: m2m_clients.job: deliver_to.path: is not a path; use names of letters, ",
+    ),
+    "a webhook without its key": (
+        "env:RELOAD",
+        "secret",
+        "line 15: m2m_clients.job: deliver_to: webhook: key must refer to the signing key, such as ",
+    ),
+    "a webhook at no address": (
+        "https://job",
+        "job",
+        "line 13: m2m_clients.job: deliver_to: webhook: 'job.example.com/reload' is not an https:// address ",
+    ),
+    "a day of a waiver": (
+        "until: 2027-01-31",
+        "until: soon",
+        "line 20: m2m_clients.job: waivers.until: is not a date; write for example 2027-01-31",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OF_SEVERAL)
+def test_what_is_wrong_between_fields_names_the_line_of_the_one_it_begins_with(
+    what: str, load: Callable[..., Catalog]
+) -> None:
+    old, new, sentence = OF_SEVERAL[what]
+    assert len(load(sound=BLOCKS)) == 1
+    assert BLOCKS.count(old) == 1
+    with pytest.raises(DeclarationError) as wrong:
+        load(sound=BLOCKS.replace(old, new))
+    [told] = wrong.value.message.splitlines()
+    assert told.startswith(f"stacks/prod/sound.yaml, {sentence}")
+
+
 def test_a_name_of_two_targets_or_stores_is_no_name(tmp_path: Path) -> None:
     """Which of them a file means would be whichever stands last."""
     (tmp_path / "stacks").mkdir()

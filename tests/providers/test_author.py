@@ -22,8 +22,8 @@ def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-    monkeypatch.setenv("USER", "jo")
-    monkeypatch.setenv("LOGNAME", "jo")
+    monkeypatch.setenv("USER", "billing-lead")
+    monkeypatch.setenv("LOGNAME", "billing-lead")
     author_module._from_git.cache_clear()
 
 
@@ -35,8 +35,8 @@ def root(tmp_path: Path) -> Path:
     (project / "stacks" / "demo.py").write_text("stack = 1\n")
     (project.parent / "README").write_text("about\n")
     git(project.parent, "init", "--quiet")
-    git(project.parent, "config", "user.email", "kim@example.com")
-    git(project.parent, "config", "user.name", "Kim")
+    git(project.parent, "config", "user.email", "warehouse-lead@example.com")
+    git(project.parent, "config", "user.name", "Warehouse lead")
     git(project.parent, "add", ".")
     git(project.parent, "commit", "--quiet", "--message", "Declare")
     return project
@@ -50,12 +50,12 @@ def git(folder: Path, *words: str) -> str:
 def test_at_home_it_is_whoever_git_knows_at_the_commit_that_is_checked_out(root: Path) -> None:
     author = author_of("runner", "pulumi", root)
     assert (author.runner, author.door, author.plan) == ("runner", "pulumi", "")
-    assert (author.actor, author.commit) == ("kim@example.com", git(root, "rev-parse", "HEAD"))
+    assert (author.actor, author.commit) == ("warehouse-lead@example.com", git(root, "rev-parse", "HEAD"))
 
 
 def test_without_git_it_is_the_user_at_no_known_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     author = author_of("runner", "keysteward", tmp_path)
-    assert (author.actor, author.commit) == ("jo", "unknown")
+    assert (author.actor, author.commit) == ("billing-lead", "unknown")
     author_module._from_git.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("getpass.getuser", lambda: (_ for _ in ()).throw(OSError))
@@ -102,9 +102,9 @@ def test_in_ci_it_is_who_started_the_job(root: Path, tmp_path: Path, monkeypatch
 
 def test_who_approved_stands_in_the_commits_trailers_alone(root: Path) -> None:
     body = "Approved-by: Somebody <nobody@example.com>\n\nAbout it."
-    trailers = "Reviewed-by: Lee\nSigned-off-by: X\nApproved-by: Lee"
+    trailers = "Reviewed-by: Security lead\nSigned-off-by: X\nApproved-by: Security lead"
     git(root, "commit", "--quiet", "--allow-empty", "--message", f"Merge\n\n{body}\n\n{trailers}")
-    assert approvers(root, git(root, "rev-parse", "HEAD")) == ("Lee",)
+    assert approvers(root, git(root, "rev-parse", "HEAD")) == ("Security lead",)
     assert approvers(root, git(root, "rev-parse", "HEAD~1")) == ()
     assert approvers(root, "HEAD") == ()
 

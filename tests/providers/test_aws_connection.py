@@ -221,13 +221,13 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("code", "operation", "status", "kind", "words"),
         [
-            ("Unheard", "GetUser", 404, NotFound, "user jo is not there"),
-            ("Unheard", "GetUser", 503, Unavailable, "AWS failed at iam:GetUser on user jo (Unheard)"),
+            ("Unheard", "GetUser", 404, NotFound, "user exporter is not there"),
+            ("Unheard", "GetUser", 503, Unavailable, "AWS failed at iam:GetUser on user exporter (Unheard)"),
             ("Unheard", "GetUser", 429, Unavailable, "slow down"),
-            ("EntityAlreadyExists", "GetUser", 409, Conflict, "user jo exists already, or is in use"),
+            ("EntityAlreadyExists", "GetUser", 409, Conflict, "user exporter exists already, or is in use"),
             ("ConditionalCheckFailedException", "GetUser", 400, VersionConflict, "changed by another run"),
             ("AccessDenied", "AssumeRole", 403, AccessDenied, "env:RUNNER may not be assumed: grant sts:AssumeRole"),
-            ("AccessDeniedException", "GetUser", 400, AccessDenied, "the KMS key of user jo cannot be used"),
+            ("AccessDeniedException", "GetUser", 400, AccessDenied, "the KMS key of user exporter cannot be used"),
         ],
     )
     def test_a_code_of_any_service_finds_its_class(
@@ -237,7 +237,7 @@ class TestErrors:
         told = "Access to KMS is not allowed" if "KMS" in words else CANARY
         answer = {"Error": {"Code": code, "Message": told}, "ResponseMetadata": {"HTTPStatusCode": status}}
         refused = ClientError(answer, operation)
-        error = translated(refused, "aws", "iam:GetUser", "user jo", "env:RUNNER", told={}, writes=False)
+        error = translated(refused, "aws", "iam:GetUser", "user exporter", "env:RUNNER", told={}, writes=False)
         assert type(error) is kind
         assert words in str(error)
         assert told not in str(error)

@@ -54,12 +54,12 @@ def test_suspending_leaves_what_others_made_as_it_is(aws_account: Account) -> No
 
 
 def test_only_the_users_that_are_named_are_looked_at(aws_account: Account) -> None:
-    for name, path in (("svc-billing", "/services/"), ("svc-old", "/"), ("anna", "/services/")):
+    for name, path in (("svc-billing", "/services/"), ("svc-old", "/"), ("operator", "/services/")):
         aws_account.user(name, path)
     target = aws_account.iam(users=("svc-*",), path_prefix="/services/")
     assert set(target.observe(None).by_client_id) == {"svc-billing"}
-    found = {name: target.look(ObjectRef(name), None) is not None for name in ("svc-billing", "svc-old", "anna")}
-    assert found == {"svc-billing": True, "svc-old": False, "anna": False}
+    found = {name: target.look(ObjectRef(name), None) is not None for name in ("svc-billing", "svc-old", "operator")}
+    assert found == {"svc-billing": True, "svc-old": False, "operator": False}
 
 
 def test_observing_costs_a_page_and_a_call_for_each_user_and_key(aws_account: Account) -> None:

@@ -221,7 +221,7 @@ def test_no_log_and_no_repr_holds_a_value(saas: Saas, caplog: pytest.LogCaptureF
     [
         ({"url": "http://api.example.com/me"}, "url: must be an https:// address (http:// only on loopback)"),
         ({"url": "api.example.com"}, "url: must be an https:// address (http:// only on loopback)"),
-        ({"url": "https://jo:pw@api.example.com/me"}, "url: must not hold a credential"),
+        ({"url": "https://reader:pw@api.example.com/me"}, "url: must not hold a credential"),
         (
             {"url": "https://api.example.com/me?key={value}"},
             "url: must not hold the key, which would stand in the logs of every proxy; use header, basic or body",

@@ -265,7 +265,7 @@ def test_keys_of_people_are_observed_when_asked_for_at_one_call_each(workos: Env
     stand_in = workos.stand_in
     other = stand_in.add_organization("Globex")
     ann = stand_in.add_user("ann@example.com", organizations=[workos.organization, other])
-    stand_in.add_user("bob@example.com", organizations=[other])
+    stand_in.add_user("member@example.com", organizations=[other])
     here, _ = stand_in.add_api_key("laptop", organization=workos.organization, user=ann)
     there, _ = stand_in.add_api_key("phone", organization=other, user=ann)
     before = len(stand_in.calls)

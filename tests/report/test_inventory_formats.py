@@ -33,14 +33,16 @@ SCHEMA = json.loads((importlib.resources.files("keysteward") / "schemas" / "inve
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
 
 LATE = Finding(Kind.OVERDUE, Severity.WARNING, "acme/prod/etl", "late by 12 days", "keysteward up")
-GONE = Finding(Kind.OWNER_GONE, Severity.ERROR, "acme/prod/etl", "owner: 'jo' is gone", "name another", "KS002")
+GONE = Finding(
+    Kind.OWNER_GONE, Severity.ERROR, "acme/prod/etl", "owner: 'billing-lead' is gone", "name another", "KS002"
+)
 OLD = Finding(Kind.POLICY, Severity.WARNING, "corp: legacy", "its secret is 800 days old", "replace it", "KS014")
 STRANGER = Finding(Kind.UNMANAGED, Severity.WARNING, "corp: legacy", "nobody declares it", "declare it")
 SILENT = Finding(Kind.NO_RUN, Severity.WARNING, STACK, "no run has left a heartbeat", "see why")
 
 ETL = Entry(
-    "etl", "M2M client", Standing.DECLARED, "corp", identity=f"{STACK}/etl", clients=("etl",), owner="jo",
-    owner_state="gone", contact="jo@example.com", scopes=("a:read",), secrets=1, secret_since=NOW - 97 * DAY,
+    "etl", "M2M client", Standing.DECLARED, "corp", identity=f"{STACK}/etl", clients=("etl",), owner="billing-lead",
+    owner_state="gone", contact="billing-lead@example.com", scopes=("a:read",), secrets=1, secret_since=NOW - 97 * DAY,
     last_used=NOW - timedelta(hours=2), next_rotation=NOW + 3 * DAY, reviewed=date(2026, 3, 1), findings=(LATE, GONE),
 )  # fmt: skip
 LEGACY = Entry(
@@ -110,7 +112,7 @@ def test_an_empty_inventory_has_numbers_too() -> None:
         (Selection(targets=("sa*",)), ["key 1"]),
         (Selection(owners=("team-*",)), ["key 1"]),
         (Selection(owners=("nobody",)), ["legacy"]),
-        (Selection(owners=("nobody", "jo")), ["etl", "legacy"]),
+        (Selection(owners=("nobody", "billing-lead")), ["etl", "legacy"]),
         (Selection(kinds=("api-key",)), ["key 1"]),
         (Selection(kinds=("M2M client",)), ["etl", "legacy"]),
         (Selection(findings=("overdue",)), ["etl"]),
@@ -118,7 +120,7 @@ def test_an_empty_inventory_has_numbers_too() -> None:
         (Selection(findings=("owner-gone", "KS014")), ["etl", "legacy"]),
         (Selection(findings=("error",)), ["etl"]),
         (Selection(findings=("any",)), ["etl", "legacy"]),
-        (Selection(targets=("corp",), findings=("any",), owners=("jo",)), ["etl"]),
+        (Selection(targets=("corp",), findings=("any",), owners=("billing-lead",)), ["etl"]),
         (Selection(order=Order.AGE), ["legacy", "etl", "key 1", "account"]),
         (Selection(order=Order.USED), ["etl", "account", "legacy", "key 1"]),
         (Selection(order=Order.NEXT), ["etl", "account", "legacy", "key 1"]),
@@ -134,7 +136,7 @@ def test_findings_of_no_single_credential_stay_unless_an_owner_or_kind_is_asked_
     assert Selection().of(SMALL).findings == (SILENT,)
     assert Selection(findings=("no run",)).of(SMALL).findings == (SILENT,)
     assert Selection(findings=("KS014",)).of(SMALL).findings == ()
-    assert Selection(owners=("jo",)).of(SMALL).findings == ()
+    assert Selection(owners=("billing-lead",)).of(SMALL).findings == ()
     assert [c.target for c in Selection(targets=("saas",)).of(SMALL).coverage] == ["saas"]
 
 
@@ -195,9 +197,9 @@ def test_csv_has_one_line_an_entry_and_says_what_is_so() -> None:
     assert [row["name"] for row in found] == ["etl", "legacy", "account", "key 1"]
     etl, legacy, login, _ = found
     assert (etl["owner"], etl["age in days"], etl["enabled"], etl["next rotation"]) == (
-        "jo", "97", "yes", "2026-11-28T09:00:00+00:00"
+        "billing-lead", "97", "yes", "2026-11-28T09:00:00+00:00"
     )  # fmt: skip
-    assert etl["findings"] == "warning: overdue: late by 12 days; error: KS002: owner: 'jo' is gone"
+    assert etl["findings"] == "warning: overdue: late by 12 days; error: KS002: owner: 'billing-lead' is gone"
     assert (legacy["enabled"], legacy["owner"], legacy["last used"]) == ("no", "", "")
     assert login["secrets"] == "0"
 
@@ -230,7 +232,7 @@ def test_the_table_shows_each_target_and_its_credentials() -> None:
     shown = text_of(SMALL)
     assert "corp  3 listed  1 of 2 declared or governed (50 %)" in shown
     [etl] = [line for line in shown.splitlines() if line.startswith("✗ etl")]
-    assert re.sub(" +", " ", etl) == "✗ etl client declared jo 97 d today 3 d KS002 overdue"
+    assert re.sub(" +", " ", etl) == "✗ etl client declared billing-lead 97 d today 3 d KS002 overdue"
     [legacy] = [line for line in shown.splitlines() if line.startswith("! legacy")]
     assert re.sub(" +", " ", legacy).strip() == "! legacy client unmanaged nobody 800 d KS014"
     assert "key 1·Northwind" in shown

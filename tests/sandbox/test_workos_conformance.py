@@ -104,7 +104,7 @@ class TestDescription:
         user = workos.made("/user_management/users", email="ann@example.com")["id"]
         workos.made("/authorization/permissions", slug="posts:read", name="Read posts")
         keys, own = f"/organizations/{organization}/api_keys", f"/user_management/users/{user}/api_keys"
-        member = workos.made("/user_management/users", email="bob@example.com")["id"]
+        member = workos.made("/user_management/users", email="member@example.com")["id"]
         workos.made("/user_management/organization_memberships", user_id=member, organization_id=organization)
         unknown = {"name": "k", "organization_id": organization, "permissions": ["posts:unknown"]}
         memberships = "/user_management/organization_memberships"
@@ -410,7 +410,7 @@ def test_where_the_emulator_is_not_as_described(request: pytest.FixtureRequest) 
     assert not {"system", "resource_type_slug"} & permission.keys()
     membership = emulator.made(
         "/user_management/organization_memberships",
-        user_id=emulator.made("/user_management/users", email="bob@example.com")["id"],
+        user_id=emulator.made("/user_management/users", email="member@example.com")["id"],
         organization_id=organization,
     )
     assert "user" not in membership

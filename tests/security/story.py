@@ -94,7 +94,15 @@ class Story:
         for words in (
             ("init", "--quiet"),
             ("add", "stacks"),
-            ("-c", "user.name=jo", "-c", "user.email=jo@example.com", "commit", "--quiet", "--message=Declare"),
+            (
+                "-c",
+                "user.name=billing-lead",
+                "-c",
+                "user.email=billing-lead@example.com",
+                "commit",
+                "--quiet",
+                "--message=Declare",
+            ),
         ):
             self.git(*words)
 

@@ -307,7 +307,7 @@ class Mess:
         for target, names in ((self.corp, "web-*"), (self.saas, "legacy-*"), (self.cloud, "AKIA-*")):
             self.allow(target, names)
 
-    def allow(self, target: MemoryTarget, names: str, *, days: int = 300) -> None:
+    def allow(self, target: MemoryTarget, names: str, *, days: int = 150) -> None:
         until = self.today + days * DAY
         entry = Allowed(names, target=target, owner="team-sales", reason="moves next year", until=until)
         self.allowed.append(entry)

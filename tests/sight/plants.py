@@ -428,6 +428,11 @@ def one_value_in_the_documents_of_two(mess: Mess) -> tuple[Expected, ...]:
     return Expected(Kind.SHARED_SECRET, _about(names[0])), Expected(Kind.UNDELIVERED, _about(names[1]))
 
 
+def an_allowance_for_ever(mess: Mess) -> Expected:
+    mess.allow(mess.corp, "archive-*", days=181)
+    return Expected(Kind.POLICY, "corp: archive-*")
+
+
 def an_allowance_that_ends_today_with_all_it_allowed(mess: Mess) -> tuple[Expected, ...]:
     mess.allow(mess.corp, "pilot-*", days=0)
     mess.client(mess.corp, "pilot-1")
@@ -499,6 +504,7 @@ PLANTS: tuple[Plant, ...] = (
     a_review_that_is_due,
     a_customers_key_beyond_the_ceiling,
     an_allowance_that_is_over,
+    an_allowance_for_ever,
     no_run_for_ten_days,
 )
 """All of them, in an order in which they can all be planted: a run notes what was used, and that there was a run."""

@@ -93,7 +93,14 @@ class Company:
         path.write_text(text, encoding="utf-8")
 
     def git(self, *words: str) -> str:
-        author = ["-c", "user.name=Jo", "-c", "user.email=jo@example.com", "-c", "commit.gpgsign=false"]
+        author = [
+            "-c",
+            "user.name=Billing lead",
+            "-c",
+            "user.email=billing-lead@example.com",
+            "-c",
+            "commit.gpgsign=false",
+        ]
         done = subprocess.run(
             ["git", *author, *words], cwd=self.repository, check=True, capture_output=True, text=True, timeout=60
         )

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from typing import get_args
 
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.models import Waiver
+from keysteward.core.models import Allowed, Waiver
 from keysteward.core.owners import Owners
 from keysteward.core.policy import answering, lifetime, reach, waiving
 from keysteward.core.policy.rule import Around, Case, Life, Rule
@@ -142,15 +142,24 @@ def _mend(rule: Rule, owner: str, owners: Owners, today: date, name: str = "NAME
 
 
 def judge_sets(stack: Stack, owners: Owners, now: datetime) -> Iterator[Finding]:
-    """Hold the owners of governed sets and allowances against the rules that concern owners."""
-    given = [(f"{stack.identity}/{g.name}", g.owner) for g in stack.governed]
-    given += [(f"{a.target.name}: {', '.join(a.names)}", a.owner) for a in stack.allowed]
-    counts = [(rule, severity) for rule, severity in counting(stack, key=True) if rule.number in answering.OF_OWNERS]
-    for subject, owner in given:
+    """Hold governed sets and allowances against the rules that concern their owners, and how long they may stand."""
+    given: list[tuple[str, str, Allowed | None]] = []
+    given += [(f"{stack.identity}/{g.name}", g.owner, None) for g in stack.governed]
+    given += [(f"{a.target.name}: {', '.join(a.names)}", a.owner, a) for a in stack.allowed]
+    counts = tuple(counting(stack, key=True))
+    for subject, owner, entry in given:
         for rule, severity in counts:
-            for message in answering.OF_OWNERS[rule.number](owner, owners, now.date()):
+            for message in _said_of_set(rule.number, owner, entry, owners, now):
                 mend = _mend(rule, owner, owners, now.date())
                 yield Finding(rule.kind, severity, subject, message, mend, rule.number)
+
+
+def _said_of_set(number: str, owner: str, entry: Allowed | None, owners: Owners, now: datetime) -> Iterable[str]:
+    if number in answering.OF_OWNERS:
+        return answering.OF_OWNERS[number](owner, owners, now.date())
+    if entry is not None and number in waiving.OF_ALLOWANCES:
+        return waiving.OF_ALLOWANCES[number](entry, now)
+    return ()
 
 
 def stopping(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -1,23 +1,28 @@
-"""Waivers: a rule that a credential may break until a day, and the rule that they end. Pure."""
+"""Waivers: a rule that a credential may break until a day. The rule that they end, and allowances too. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from keysteward.core.findings import Finding, Severity
-from keysteward.core.models import Waiver
+from keysteward.core.models import Allowed, Waiver
 from keysteward.core.policy.rule import Case, Rule, rule
+from keysteward.core.rules import KEY_RULES
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import midnight
+
+LONGEST_ALLOWANCE = KEY_RULES.review_every
+"""What is left alone is looked at as often as an API key is reviewed: it may be one."""
 
 
 @rule(
     "KS031",
-    "No waiver is over, and none is for ever",
+    "No waiver is over, and neither waiver nor allowance is for ever",
     reason="A waiver that outlives its day is how an exception becomes the rule.",
-    breaks="`until` of a waiver is past, or further away than the review interval of its kind.",
+    breaks="`until` of a waiver is past, or further away than the review interval of its kind; `until` of an `Allowed` "
+    f"is more than {show_duration(LONGEST_ALLOWANCE)} away, whatever it names.",
     mend="mend what it was for and remove it, or have it approved again with a new day before the next review",
     client=Severity.WARNING,
     key=Severity.WARNING,
@@ -36,6 +41,17 @@ def _waivers_end(case: Case) -> Iterable[str]:
 
 
 RULES: tuple[Rule, ...] = (_waivers_end,)
+
+
+def _allowance_ends(entry: Allowed, now: datetime) -> Iterable[str]:
+    until = midnight(entry.until)
+    if until is not None and until - now > LONGEST_ALLOWANCE:
+        longest = show_duration(LONGEST_ALLOWANCE)
+        yield f"until: it is left alone until {entry.until} ({entry.reason}); the rule is {longest} at most"
+
+
+OF_ALLOWANCES: Mapping[str, Callable[[Allowed, datetime], Iterable[str]]] = {"KS031": _allowance_ends}
+"""The rules that hold for an allowance as well. That one is over is drift, with all that it named."""
 
 
 def standing(waivers: Iterable[Waiver], broken: Rule, today: date) -> Waiver | None:
