@@ -13,7 +13,7 @@ from keysteward.cli.opening import open_stack
 from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.target_options import KINDS, NOT_REPEATED, is_kind, target_from
-from keysteward.cli.terminal import meanwhile, say, show, show_json
+from keysteward.cli.terminal import console, meanwhile, say, show, show_json
 from keysteward.core.errors import DeclarationError
 from keysteward.core.inventory import Inventory
 from keysteward.report.entries import inventory_of
@@ -90,7 +90,12 @@ def command(
     if as_json:
         show_json(inventory_json(chosen))
     else:
-        show(summary_lines(chosen, of=of) if csv or html else inventory_lines(chosen, all_rows=all_rows, of=of))
+        width = console().width
+        show(
+            summary_lines(chosen, of=of)
+            if csv or html
+            else inventory_lines(chosen, all_rows=all_rows, of=of, width=width)
+        )
     for failure in found.failures if as_json or csv or html else ():
         say(f"error: {failure}")
     if found.failures:

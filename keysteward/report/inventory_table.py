@@ -1,6 +1,7 @@
 """An inventory for people at a terminal: a summary, one table a target, findings by what they are. Pure.
 
-Made for 100 columns. A long table is folded: the worst rows are shown and the others counted.
+Made for 100 columns; with `WIDE` and more it has the number of secrets and the scopes too, on request ones in brackets.
+A long table is folded: the worst rows are shown and the others counted.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from keysteward.report.selection import Summary, counted, ownerless, summary_of,
 MOST_ROWS = 40
 """So many rows of one target are shown; `all_rows` shows every one."""
 
+WIDE = 140
 WIDEST_NAME = 60
+LONGEST_SCOPES = 48
 LONGEST_OWNER = 14
 FINDINGS = 11
 """Columns of two rules; more of them go on below."""
@@ -46,8 +49,10 @@ _STANDING_OF = {
 }
 
 
-def inventory_lines(inventory: Inventory, *, all_rows: bool = False, of: int | None = None) -> Iterator[RenderableType]:
-    """Write an inventory; `of` is how many entries there are when these were chosen from more."""
+def inventory_lines(
+    inventory: Inventory, *, all_rows: bool = False, of: int | None = None, width: int = WIDE
+) -> Iterator[RenderableType]:
+    """Write an inventory for so many columns; `of` is how many entries there are when these were chosen from more."""
     yield from summary_lines(inventory, of=of)
     targets = sorted({entry.target for entry in inventory.entries} | {c.target for c in inventory.coverage})
     coverage = {covered.target: covered for covered in inventory.coverage}
@@ -56,7 +61,7 @@ def inventory_lines(inventory: Inventory, *, all_rows: bool = False, of: int | N
         yield Text()
         yield _heading(target, entries, coverage.get(target))
         if entries:
-            yield from _table(entries, inventory, all_rows=all_rows)
+            yield from _table(entries, inventory, all_rows=all_rows, wide=width >= WIDE)
     yield from _findings(inventory)
     for failure in inventory.failures:
         yield line(("not read: ", "bold red"), failure)
@@ -97,9 +102,11 @@ def _heading(target: str, entries: Sequence[Entry], covered: Coverage | None) ->
     return line((target, "bold"), f"  {len(entries):,} listed", (share, "dim"))
 
 
-def _table(entries: Sequence[Entry], inventory: Inventory, *, all_rows: bool) -> Iterator[RenderableType]:
+def _table(entries: Sequence[Entry], inventory: Inventory, *, all_rows: bool, wide: bool) -> Iterator[RenderableType]:
     shown = entries if all_rows else _folded(entries)
     owners = any(entry.owner for entry in shown)
+    secrets = wide and any(entry.secrets is not None for entry in shown)
+    scoped = wide and any(entry.scopes or entry.optional_scopes for entry in shown)
     planned = any(entry.next_rotation is not None for entry in shown)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("", width=1)
@@ -108,7 +115,9 @@ def _table(entries: Sequence[Entry], inventory: Inventory, *, all_rows: bool) ->
     table.add_column("standing", no_wrap=True)
     if owners:
         table.add_column("owner", max_width=LONGEST_OWNER, no_wrap=True, overflow="ellipsis")
-    for name in ("age", "used", *(("next",) if planned else ())):
+    if scoped:
+        table.add_column("scopes", max_width=LONGEST_SCOPES, no_wrap=True, overflow="ellipsis")
+    for name in (*(("secrets",) if secrets else ()), "age", "used", *(("next",) if planned else ())):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("findings", min_width=FINDINGS, overflow="fold")
     for entry in shown:
@@ -120,6 +129,8 @@ def _table(entries: Sequence[Entry], inventory: Inventory, *, all_rows: bool) ->
             line(KINDS.get(entry.kind, entry.kind)),
             _standing(entry),
             *owner,
+            *([line(" ".join((*entry.scopes, *(f"({scope})" for scope in entry.optional_scopes))))] if scoped else []),
+            *([line("-" if entry.secrets is None else f"{entry.secrets}")] if secrets else []),
             line(_for_days(entry.age(inventory.at))),
             line(_since(entry.last_used, inventory.at)),
             *due,

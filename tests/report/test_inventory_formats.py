@@ -61,7 +61,7 @@ SMALL = Inventory(NOW, (ETL, LEGACY, LOGIN, KEY), STACK, COVERAGE, (SILENT,), ("
 def text_of(inventory: Inventory, width: int = 100, **asked: object) -> str:
     out = io.StringIO()
     console = Console(file=out, width=width, markup=False, highlight=False, emoji=False, color_system=None)
-    for item in inventory_lines(inventory, **asked):  # type: ignore[arg-type]
+    for item in inventory_lines(inventory, width=width, **asked):  # type: ignore[arg-type]
         console.print(item, soft_wrap=not hasattr(item, "columns"))
     return out.getvalue()
 
@@ -238,6 +238,15 @@ def test_the_table_shows_each_target_and_its_credentials() -> None:
     assert "key 1·Northwind" in shown
     assert "not read: target idp: it is down" in shown
     assert "no run has left a heartbeat" in shown
+
+
+def test_a_wide_table_has_the_scopes_too_and_those_on_request_in_brackets() -> None:
+    etl = replace(ETL, scopes=("a:read", "a:write"), optional_scopes=("b:read",), secrets=2)
+    [row] = [
+        line for line in text_of(replace(SMALL, entries=(etl,)), width=160).splitlines() if line.startswith("✗ etl")
+    ]
+    assert re.sub(" +", " ", row).startswith("✗ etl client declared billing-lead a:read a:write (b:read) 2 97 d")
+    assert "a:read" not in text_of(SMALL)
 
 
 def test_findings_are_told_once_for_all_that_have_them() -> None:
