@@ -74,7 +74,8 @@ class Offboarding:
 def holding_lines(plan: Offboarding) -> Iterable[RenderableType]:
     """Show what an owner answers for, and what can be done about it."""
     state = f" ({plan.state})" if plan.state else " (not in the owners file)"
-    yield line((f"{plan.owner}{state} answers for {len(plan.holdings)} credentials of {plan.stack}", "bold"))
+    many = f"{len(plan.holdings)} credential{'' if len(plan.holdings) == 1 else 's'}"
+    yield line((f"{plan.owner}{state} answers for {many} of {plan.stack}", "bold"))
     table = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
     for title in ("name", "status", "environment", "purpose", "delivered", "reaches"):
         table.add_column(title, overflow="fold", no_wrap=title in {"name", "status", "environment"})
