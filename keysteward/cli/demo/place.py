@@ -36,7 +36,9 @@ KEYS_LIVE = timedelta(days=600)
 """How long the demo's API keys are declared for, from today on."""
 
 LEFT_ALONE = timedelta(days=90)
-"""How long keysteward's own clients are left alone, from today on."""
+"""How long keysteward's own clients are left alone; the entry is approved anew as time passes."""
+
+LEFT_ALONE_UNTIL = "DEMO_LEFT_ALONE_UNTIL"
 
 RUNNER_ROLES = ("manage-clients",)
 READER_ROLES = ("view-clients",)
@@ -144,7 +146,7 @@ def _prepare(place: Place, workos: WorkOSStandIn, aws: AwsStandIn) -> None:
         "DEMO_AWS_URL": aws.url,
         "DEMO_AWS_ADMIN": ":".join(AWS_ADMIN),
         "DEMO_AWS_READER": ":".join(AWS_READER),
-        "DEMO_LEFT_ALONE_UNTIL": f"{datetime.now(UTC) + LEFT_ALONE:%Y-%m-%d}",
+        LEFT_ALONE_UNTIL: f"{datetime.now(UTC) + LEFT_ALONE:%Y-%m-%d}",
         "DEMO_LAST_DAY": f"{datetime.now(UTC) + KEYS_LIVE:%Y-%m-%d}",
         "DEMO_KEYCLOAK_URL": place.keycloak_url,
         "DEMO_VAULT_URL": place.vault_url,

@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +16,7 @@ from rich.text import Text
 from keysteward.cli.demo.application import Answer, Credential, get_token, read_document, server_time, show_key
 from keysteward.cli.demo.doors import KEYSTEWARD, KILLED, Door
 from keysteward.cli.demo.kill import Kill
-from keysteward.cli.demo.place import Place, keys_at_provider
+from keysteward.cli.demo.place import LEFT_ALONE_UNTIL, Place, keys_at_provider
 
 EXPORTER, MAILER = CLIENTS = ("billing-exporter", "invoice-mailer")
 PARTNER, UPLOADER = KEYS = ("partner-orders", "report-uploader")
@@ -167,6 +167,8 @@ class Story:
     def pass_time(self, days: int) -> None:
         """Let days pass."""
         self.place.pass_time(timedelta(days=days))
+        until = date.fromisoformat(self.door.environment[LEFT_ALONE_UNTIL]) + timedelta(days=days)
+        self.door.environment[LEFT_ALONE_UNTIL] = until.isoformat()
         console.print(f"  … {days} days pass", style="dim")
 
     def search_for_secrets(self) -> None:
