@@ -167,8 +167,9 @@ class Story:
     def pass_time(self, days: int) -> None:
         """Let days pass."""
         self.place.pass_time(timedelta(days=days))
-        until = date.fromisoformat(self.door.environment[LEFT_ALONE_UNTIL]) + timedelta(days=days)
-        self.door.environment[LEFT_ALONE_UNTIL] = until.isoformat()
+        if self.place.clock_moves:
+            until = date.fromisoformat(self.door.environment[LEFT_ALONE_UNTIL]) + timedelta(days=days)
+            self.door.environment[LEFT_ALONE_UNTIL] = until.isoformat()
         console.print(f"  … {days} days pass", style="dim")
 
     def search_for_secrets(self) -> None:
