@@ -123,8 +123,9 @@ Fault = Callable[[str], None]
 
 
 class MemoryTarget:
-    """A target of any kind. `calls` counts operations; `fault(op)` may raise before, `after(op)` after the work.
+    """A target of any kind, for many threads.
 
+    `calls` counts operations; `fault(op)` may raise before, `after(op)` after the work.
     A secret that cannot be read back is shown without its fingerprint, by its id alone; public keys always have one.
     """
 
@@ -211,13 +212,13 @@ class MemoryTarget:
         """See the port."""
         self._call("observe")
         now = self.clock.now + self.skew
-        objects = tuple(self._show(o, fingerprint) for o in self.objects.values())
+        objects = tuple(self._show(o, fingerprint) for o in list(self.objects.values()))
         return Observation(self.name, now, now, objects, tuple(self.scopes.values()))
 
     def look(self, ref: ObjectRef, fingerprint: Fingerprint | None) -> ObservedObject | None:
         """See the port."""
         self._call("look")
-        for item in self.objects.values():
+        for item in list(self.objects.values()):
             if ref.remote_id == item.remote_id or (ref.remote_id is None and ref.client_id == item.client_id):
                 return self._show(item, fingerprint)
         return None
@@ -226,7 +227,7 @@ class MemoryTarget:
         """See the port."""
         self._call("create")
         assigned = self.capabilities.assigns_client_id
-        for item in self.objects.values():
+        for item in list(self.objects.values()):
             if item.mark == mark and (assigned or item.client_id == client_id):
                 return Created(item.remote_id, item.client_id)
             if item.client_id == client_id:
@@ -330,7 +331,7 @@ class MemoryTarget:
         """Return the object, or the holder that has the key by now: a key ends by its id alone, and may be gone."""
         if remote_id in self.objects or secret.slot != "key":
             return self._get(remote_id)
-        held = (o for o in self.objects.values() if o.holder and any(s.id == secret.id for s in o.secrets))
+        held = (o for o in list(self.objects.values()) if o.holder and any(s.id == secret.id for s in o.secrets))
         return next(held, None)
 
     def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:
@@ -362,7 +363,7 @@ class MemoryTarget:
         """Say whether a value authenticates a client now: what its consumer would find."""
         return any(
             o.enabled and o.client_id == client_id and any(s.value == value and self._alive(s) for s in o.secrets)
-            for o in self.objects.values()
+            for o in list(self.objects.values())
         )
 
     def _alive(self, secret: MemorySecret) -> bool:
@@ -373,7 +374,7 @@ class MemoryTarget:
         self._call("verify")
         if not self.works(claim.client_id, claim.material.value.get_secret_value()):
             return Verification(Proof.REFUSED, "the secret is refused")
-        item = next(o for o in self.objects.values() if o.client_id == claim.client_id)
+        item = next(o for o in list(self.objects.values()) if o.client_id == claim.client_id)
         wrong = self.refuse(claim) or self._defect(claim, item.settings)
         return Verification(Proof.WRONG, wrong) if wrong else Verification(Proof.PROVEN)
 
@@ -381,7 +382,7 @@ class MemoryTarget:
         """Say what a token of this client, or a key, would lack."""
         if claim.material.method == "api_key":
             value = claim.material.value.get_secret_value()
-            key = next(s for o in self.objects.values() for s in o.secrets if s.value == value)
+            key = next(s for o in list(self.objects.values()) for s in o.secrets if s.value == value)
             missing = sorted(claim.scopes - key.scopes) if key.scopes is not None else []
             return f"it may not {', '.join(missing)}" if missing else None
         granted = settings.scopes | (claim.optional_scopes & settings.optional_scopes)
@@ -404,7 +405,7 @@ class MemoryTarget:
     def drop_scope(self, remote_id: str) -> None:
         """See the port."""
         self._call("drop_scope")
-        self.scopes = {name: s for name, s in self.scopes.items() if s.remote_id != remote_id}
+        self.scopes = {name: s for name, s in list(self.scopes.items()) if s.remote_id != remote_id}
 
     def diagnose(self) -> Iterable[Check]:
         """See the port."""
@@ -446,7 +447,7 @@ class MemoryStore:
         """See the port."""
         self.before("neighbours")
         folders = {path.rpartition("/")[0] for path in paths}
-        return sorted(path for path in self.documents if path.rpartition("/")[0] in folders)
+        return sorted(path for path in list(self.documents) if path.rpartition("/")[0] in folders)
 
     def reads(self, path: str) -> str | None:
         """Return the current value as a consumer reads it."""
@@ -495,7 +496,7 @@ class MemoryStore:
     def _held(self, path: str, generation: int) -> Material | None:
         if generation in self.staging.get(path, {}):
             return self.staging[path][generation][1]
-        for held in self.documents.get(path, {}).values():
+        for held in list(self.documents.get(path, {}).values()):
             if held is not None and held[0].generation == generation:
                 return held[1]
         return None
@@ -594,7 +595,7 @@ class MemoryLedgers:
         """See the port."""
         return {
             key: Stored(json.loads(text), version)
-            for key, (text, version) in self.documents.items()
+            for key, (text, version) in list(self.documents.items())
             if key.startswith(prefix)
         }
 
