@@ -32,12 +32,12 @@ def forecast_all(
     return forecasts(worlds, runs), failures.told
 
 
-def forecasts(worlds: Sequence[World], runs: Runs, count: int | None = None) -> list[Outlook]:
-    """Return what is ahead of each credential, in their order; of many in `count` processes.
+def forecasts(worlds: Sequence[World], runs: Runs) -> list[Outlook]:
+    """Return what is ahead of each credential, in their order; of many in as many processes as there are processors.
 
-    (None: as many as there are processors.) Raises Unavailable when one of these processes is ended by somebody else.
+    Raises Unavailable when one of these processes is ended by somebody else.
     """
-    count = processors() if count is None else count
+    count = processors()
     if count == 1 or len(worlds) <= FEW:
         return _played(runs, worlds)
     shares = [worlds[first : first + SHARE] for first in range(0, len(worlds), SHARE)]

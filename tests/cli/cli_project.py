@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
 
 from typer.testing import CliRunner
 
-from keysteward import M2MClient, Owners, ResourceServer, RotationSchedule, Stack
+from keysteward import M2MClient, ManualKey, Owners, ResourceServer, RotationSchedule, Stack
 from keysteward.cli.main import app
 from keysteward.core.ledger import Ledger, load_ledger
 from keysteward.core.models import Declaration
 from keysteward.core.ports import Capabilities
+from keysteward.providers.manual import Manual, Probe
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget
 
 STOCK = Capabilities(
@@ -78,6 +79,19 @@ class Project:
         }
         given.update(fields)
         return M2MClient(name, **given)  # type: ignore[arg-type]
+
+    def key_by_hand(self, url: str, **fields: object) -> ManualKey:
+        """Declare the key "crm", which a person makes at a SaaS that answers under `url`."""
+        given: dict[str, object] = {
+            "target": Manual("crm", probe=Probe(f"{url}/me")),
+            "owner": "team-billing",
+            "purpose": "Contacts for the invoice run",
+            "expires": date(2028, 1, 1),
+            "rotation": RotationSchedule(every="90d", overlap="7d"),
+            "deliver_to": self.store.path("apps/crm"),
+        }
+        given.update(fields)
+        return ManualKey("crm", **given)  # type: ignore[arg-type]
 
     def declare(self, *declarations: Declaration, **fields: object) -> None:
         """Commit another stack."""

@@ -13,10 +13,9 @@ import pytest
 from cli_project import Answer, Project
 from saas import Saas, serving_saas
 
-from keysteward import Bootstrap, ManualKey, Owners, RotationSchedule, Transitional
+from keysteward import Bootstrap, ManualKey, Owners, Transitional
 from keysteward.core.handles import hold, revoke
 from keysteward.core.ledger import Lease, Ledger, dump_ledger
-from keysteward.providers.manual import Manual, Probe
 from keysteward.testing.memory import MemoryLedgers, MemoryStore
 
 PLACE = "apps/crm"
@@ -43,15 +42,7 @@ class Desk:
     saas: Saas
 
     def key(self, **fields: Any) -> ManualKey:  # noqa: ANN401 - fields of the declaration
-        given: dict[str, Any] = {
-            "target": Manual("crm", probe=Probe(f"{self.saas.url}/me")),
-            "owner": "team-billing",
-            "purpose": "Contacts for the invoice run",
-            "expires": date(2028, 1, 1),
-            "rotation": RotationSchedule(every="90d", overlap="7d"),
-            "deliver_to": self.project.store.path(PLACE),
-        }
-        return ManualKey("crm", **{**given, **fields})
+        return self.project.key_by_hand(self.saas.url, **fields)
 
     def declare(self, **fields: Any) -> None:  # noqa: ANN401 - fields of the declaration
         self.project.declare(self.key(**fields))

@@ -9,10 +9,9 @@ import pytest
 from cli_project import OWNERS, Project
 from saas import serving_saas
 
-from keysteward import ApiKey, Limit, ManualKey, PermanentException, RotationSchedule
+from keysteward import ApiKey, Limit, PermanentException, RotationSchedule
 from keysteward.core.errors import Unavailable
 from keysteward.core.ports import Capabilities
-from keysteward.providers.manual import Manual, Probe
 from keysteward.testing.memory import MemoryTarget
 
 
@@ -130,16 +129,7 @@ def test_a_key_that_its_target_ends_without_a_run(project: Project) -> None:
 def test_a_key_made_by_hand_needs_a_person(project: Project) -> None:
     with serving_saas() as saas:
         saas.keys.add("key-one")
-        key = ManualKey(
-            "crm",
-            target=Manual("crm", probe=Probe(f"{saas.url}/me")),
-            owner="team-billing",
-            purpose="Contacts for the invoice run",
-            expires=date(2028, 1, 1),
-            rotation=RotationSchedule(every="60d", overlap="7d"),
-            deliver_to=project.store.path("apps/crm"),
-        )
-        project.declare(key)
+        project.declare(project.key_by_hand(saas.url, rotation=RotationSchedule(every="60d", overlap="7d")))
         assert told(project)["person needed"] == ["2026-01-05 crm: no value was handed over yet"]
         assert project.run("deliver", "crm", "--yes", say="key-one\n").code == 0
         ahead = told(project, "--days", "70")

@@ -11,10 +11,9 @@ import pytest
 from cli_project import Project
 from saas import serving_saas
 
-from keysteward import ApiKey, ManualKey, RotationSchedule, Transitional
+from keysteward import ApiKey, RotationSchedule, Transitional
 from keysteward.core.ledger import Blocked, Revoked, dump_ledger
 from keysteward.core.ports import Capabilities
-from keysteward.providers.manual import Manual, Probe
 from keysteward.testing.memory import MemoryTarget
 
 NAME = "billing-exporter"
@@ -159,16 +158,7 @@ def test_while_blocked_none_comes_until_the_declaration_changes(running: Project
 def test_of_a_key_made_by_hand_it_is_the_day_for_a_person(project: Project) -> None:
     with serving_saas() as saas:
         saas.keys.add("key-one")
-        key = ManualKey(
-            "crm",
-            target=Manual("crm", probe=Probe(f"{saas.url}/me")),
-            owner="team-billing",
-            purpose="Contacts for the invoice run",
-            expires=date(2028, 1, 1),
-            rotation=RotationSchedule(every="60d", overlap="7d"),
-            deliver_to=project.store.path("apps/crm"),
-        )
-        project.declare(key)
+        project.declare(project.key_by_hand(saas.url, rotation=RotationSchedule(every="60d", overlap="7d")))
         assert told(project, "crm") is None, "there is nothing to replace yet"
         assert project.run("deliver", "crm", "--yes", say="key-one\n").code == 0
         due = told(project, "crm")
