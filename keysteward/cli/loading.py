@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from keysteward.cli.from_source import read_from_source
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.stack import Stack
 
@@ -46,6 +47,7 @@ def exported(name: str | None) -> object:
     module = module_name(name, root)
     if str(root) not in sys.path[:1]:
         sys.path.insert(0, str(root))
+    read_from_source(root)
     try:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import py_compile
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +50,19 @@ def test_a_stack_with_a_mistake(project: Project, text: str, sentence: str) -> N
     assert shown.code == 1
     assert sentence in shown.err
     assert "Traceback" not in shown.err
+
+
+def test_an_edit_of_the_same_second_and_length_is_seen_whatever_byte_code_there_is(project: Project) -> None:
+    source = project.root / "stacks" / "demo.py"
+    module(project, "stack = 'apples'\n")
+    written = source.stat()
+    py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP, doraise=True)
+    module(project, "stack = 'quince'\n")
+    os.utime(source, ns=(written.st_atime_ns, written.st_mtime_ns))
+
+    loaded = "from keysteward.cli.loading import exported; print(exported('demo'))"
+    shown = subprocess.run((sys.executable, "-c", loaded), cwd=project.root, capture_output=True, text=True, check=True)
+    assert shown.stdout == "quince\n"
 
 
 def test_a_stack_that_is_not_there(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
