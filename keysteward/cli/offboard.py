@@ -183,7 +183,7 @@ def _ask_for_new(done: Offboarding, stack: Stack, declared: list[Holding]) -> Of
     reason, at = f"owner {done.owner} left", session.ledgers.now()
     asked, left = [], dict(done.left)
     for holding in declared:
-        if holding.ledger is None or (holding.ledger.revoked and holding.ledger.revoked.generations is None):
+        if holding.ledger is None or holding.ledger.wholly_revoked:
             continue
         try:
             session.credentials.edit(

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from keysteward.core.beginning import next_rotation
 from keysteward.core.ledger import Ledger, State
 from keysteward.core.models import Allowed
 from keysteward.core.owners import UNASSIGNED, Owners
-from keysteward.core.planner import next_rotation
 from keysteward.core.ports import Strategy
-from keysteward.core.retiring import retirement_at
+from keysteward.core.retiring import next_retirement
 from keysteward.core.rules import rules_for
 from keysteward.core.spec import Spec, midnight
 
@@ -54,7 +54,7 @@ def scheduled(spec: Spec | None, ledger: Ledger | None, now: datetime) -> list[C
     ahead = [
         Coming(at, f"retire generation {g.number}", Occasion.RETIREMENT, g.number)
         for g in ledger.in_state(State.PREVIOUS)
-        if (at := retirement_at(spec, g)) is not None
+        if (at := next_retirement(spec, ledger, g)) is not None
     ]
     ahead += [
         Coming(g.ends_at, f"end generation {g.number}", Occasion.RETIREMENT, g.number)

@@ -312,7 +312,7 @@ def _new_value(w: World, spec: Spec, ledger: Ledger | None) -> Iterable[Finding]
     """Report that a person is to make a new key at a system without an API."""
     if spec.strategy is not Strategy.BY_HAND or spec.decommission is not None:
         return
-    if ledger is not None and ledger.revoked is not None and ledger.revoked.generations is None:
+    if ledger is not None and ledger.wholly_revoked:
         return
     current, mend = ledger.current if ledger is not None else None, _make_one(w, spec.target)
     if ledger is None or current is None:

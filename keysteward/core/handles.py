@@ -22,8 +22,8 @@ def reissue(ledger: Ledger, reason: str, *, at: datetime, grace: timedelta | Non
     superseded before end at once when there is a grace, since some targets have no room for a third.
     """
     _must_be_open(ledger, "there is nothing to reissue")
-    if ledger.revoked is not None and ledger.revoked.generations is None:
-        raise DeclarationError(f"{ledger.identity} is revoked ({ledger.revoked.reason}); nothing new is issued")
+    if ledger.wholly_revoked:
+        raise DeclarationError(f"{ledger.identity} is revoked ({ledger.wholly_revoked.reason}); nothing new is issued")
     asked = replace(ledger, reissue=reason, grace=grace, blocked=None, migrated=None)
     if grace is not None:
         for generation in ledger.generations:

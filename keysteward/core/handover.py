@@ -35,8 +35,8 @@ def why_not(w: World, spec: Spec) -> str | None:
         return f"{name!r} is a {spec.kind}: target {spec.target} issues its values, and nobody hands one over"
     if ledger is not None and ledger.closed is None:
         return _forbidden(w, spec, ledger) or _dates(w, spec)
-    if ledger is not None and ledger.revoked is not None and ledger.revoked.generations is None:
-        return _revoked(spec, ledger.revoked.reason)
+    if ledger is not None and ledger.wholly_revoked:
+        return _revoked(spec, ledger.wholly_revoked.reason)
     return _dates(w, spec)
 
 
@@ -49,8 +49,8 @@ def _forbidden(w: World, spec: Spec, ledger: Ledger) -> str | None:
     name, lease, held = spec.name, ledger.lease, ledger.held
     if lease is not None and lease.runner != w.me.runner and lease.until > w.now:
         return f"another run ({lease.runner}) works on {name!r} until {lease.until:%H:%M:%S} UTC; try again then"
-    if ledger.revoked is not None and ledger.revoked.generations is None:
-        return _revoked(spec, ledger.revoked.reason)
+    if ledger.wholly_revoked:
+        return _revoked(spec, ledger.wholly_revoked.reason)
     if ledger.suspended is not None:
         return f"{name!r} is suspended ({ledger.suspended.reason}); first run: keysteward resume {name}"
     if held is not None and held.until > w.now:

@@ -289,6 +289,11 @@ class Ledger:
                 return generation
         return None
 
+    @property
+    def wholly_revoked(self) -> Revoked | None:
+        """Return a person's word that ends the credential as a whole, and not only some of its generations."""
+        return self.revoked if self.revoked is not None and self.revoked.generations is None else None
+
     def in_state(self, state: State) -> tuple[Generation, ...]:
         """Return the generations in one state, oldest first."""
         return tuple([g for g in self.generations if g.state is state])

@@ -10,7 +10,7 @@ from keysteward.core.holders import suspendable
 from keysteward.core.ledger import LIVE, RELEASED, UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.making import ONE_SLOT, answer_lost, proves_presence, resolve_lost, shown
 from keysteward.core.ports import Strategy
-from keysteward.core.schedule import may_begin
+from keysteward.core.schedule import may_begin, next_opening
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step, Wait
 from keysteward.core.world import TOLERATED_SKEW, World
@@ -25,6 +25,21 @@ def retirement_at(spec: Spec, generation: Generation) -> datetime | None:
     if generation.superseded_at is None or (generation.origin is Origin.ADOPTED and not spec.retire_adopted):
         return None
     return generation.superseded_at + spec.overlap
+
+
+def next_retirement(spec: Spec, ledger: Ledger, generation: Generation) -> datetime | None:
+    """Return when a previous generation is due to be retired; None while only evidence or a person's word ends it.
+
+    Nor while the credential is suspended, and one that is revoked as a whole ends at once, on no day of a schedule. A
+    hold moves it to where it may begin once the hold is over.
+    """
+    at = retirement_at(spec, generation)
+    if at is None or ledger.wholly_revoked or ledger.suspended is not None:
+        return None
+    if ledger.held is None or ledger.held.until <= at:
+        return at
+    asked = generation.ends_at is not None
+    return ledger.held.until if asked else next_opening(ledger.held.until, at, spec.every, spec.windows)
 
 
 def retire_due(w: World, spec: Spec, ledger: Ledger) -> Step | None:

@@ -204,7 +204,7 @@ def _afterwards(made: Revocation) -> str:
     if ledger is not None and ledger.current is not None and ledger.current in made.working:
         places = ", ".join(ledger.current.delivery) or "nowhere"
         return f"generation {ledger.current.number} works; its consumers read it from {places}"
-    whole = ledger is not None and ledger.revoked is not None and ledger.revoked.generations is None
+    whole = ledger is not None and ledger.wholly_revoked
     if made.left:
         return f"generation {', '.join(str(g.number) for g in made.left)} may still work for whoever has its secret"
     if whole:

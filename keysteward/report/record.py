@@ -24,12 +24,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keysteward.core.beginning import rotation_at
 from keysteward.core.dates import scheduled
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.owners import UNASSIGNED, Owner
-from keysteward.core.planner import rotation_at
 from keysteward.core.retiring import retirement_at
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import Spec

@@ -22,7 +22,7 @@ def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None, *, suspen
     if ledger.kind == "ManualKey":
         return list(_a_persons_work(name, spec, ledger))
     records = [record for record in ledger.objects if not record.deleted]
-    wholly = ledger.revoked is not None and ledger.revoked.generations is None
+    wholly = ledger.wholly_revoked
     revoke = f"keysteward revoke {name} --all --reason TEXT"
     sentences = [*_revoked(name, spec, ledger)]
     if not wholly:
@@ -53,7 +53,7 @@ def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None, *, suspen
 def _a_persons_work(name: str, spec: Spec | None, ledger: Ledger) -> Iterable[str]:
     """Say what to do about a key that only a person can make and end."""
     yield from _revoked(name, spec, ledger)
-    wholly = ledger.revoked is not None and ledger.revoked.generations is None
+    wholly = ledger.wholly_revoked
     again = "" if spec is not None else "declare it again, "
     left = [g for g in ledger.generations if not g.endable and g.state is not State.RETIRED]
     for generation in left:

@@ -1,4 +1,4 @@
-"""The next rotation of a credential: inventory, calendar and `show` say the same day, and none that will not come."""
+"""What comes next of a credential: inventory, calendar and `show` say the same day, and none that will not come."""
 
 from __future__ import annotations
 
@@ -36,6 +36,24 @@ def running(project: Project) -> Project:
     assert project.run("up", "--yes").code == 0
     assert told(project) == DUE
     return project
+
+
+def retired_on(project: Project) -> str | None:
+    """Return the day on which the previous generation is to end, which `show` and `calendar` say alike."""
+    ahead = json.loads(project.run("calendar", "--json", "--days", "1000").out)["dates"]
+    planned = [d["at"] for d in ahead if (d["name"], d["occasion"]) == (NAME, "retirement")]
+    shown = [d["at"] for d in json.loads(project.run("show", NAME, "--json").out)["next"] if "retire" in d["what"]]
+    assert planned == shown
+    return str(shown[0])[:10] if shown else None
+
+
+@pytest.fixture
+def overlapping(running: Project) -> Project:
+    """Two generations live; the first is to end after its overlap of seven days, on the 12th of April."""
+    running.pass_time(days=90)
+    assert running.run("up", "--yes").code == 0
+    assert running.states() == ["1 previous", "2 current"]
+    return running
 
 
 def declared(project: Project, **fields: object) -> None:
@@ -145,6 +163,34 @@ def test_while_suspended_none_comes(running: Project) -> None:
     assert told(running) is None
     running.run("resume", NAME, "--yes")
     assert told(running) == DUE
+
+
+def test_a_hold_moves_the_retirement_too(overlapping: Project) -> None:
+    assert retired_on(overlapping) == "2026-04-12"
+    overlapping.run("hold", NAME, "--until", "2026-04-04", "--reason", "trade fair")
+    assert retired_on(overlapping) == "2026-04-12", "the hold is over by then"
+    overlapping.run("hold", NAME, "--until", "2026-05-05", "--reason", "trade fair")
+    assert retired_on(overlapping) == "2026-05-05"
+    windows = ["Sun 02:00-04:00 UTC"]
+    declared(overlapping, rotation=RotationSchedule(every="90d", overlap="7d", windows=windows))
+    assert retired_on(overlapping) == "2026-05-05", "so late that no window is waited for"
+    overlapping.run("hold", NAME, "--until", "2026-04-14", "--reason", "trade fair")
+    assert retired_on(overlapping) == "2026-04-19", "the first Sunday after the hold"
+
+
+def test_while_suspended_nothing_is_retired(overlapping: Project) -> None:
+    overlapping.run("suspend", NAME, "--reason", "odd traffic", "--yes")
+    assert retired_on(overlapping) is None
+    overlapping.pass_time(days=20)
+    assert overlapping.run("up", "--yes").code == 0
+    assert overlapping.states() == ["1 previous", "2 current"]
+    overlapping.run("resume", NAME, "--yes")
+    assert overlapping.states() == ["1 retired", "2 current"]
+
+
+def test_what_is_revoked_is_retired_on_no_day(overlapping: Project) -> None:
+    noted(overlapping, revoked=Revoked(overlapping.clock.now, "leaked"))
+    assert retired_on(overlapping) is None
 
 
 def test_while_blocked_none_comes_until_the_declaration_changes(running: Project) -> None:

@@ -112,8 +112,8 @@ MUTANTS = (
         "a disabled client is taken for a dead secret",
         (
             (
-                "planner.py",
-                "        if is_off(record, found, generation):\n            return _tidy(w) or NOTHING",
+                "stopping.py",
+                "        if is_off(record, found, generation):\n            return tidy(w) or NOTHING",
                 "        if is_off(record, found, generation):\n            return None",
             ),
         ),
@@ -153,7 +153,7 @@ MUTANTS = (
         "no lease",
         (
             (
-                "planner.py",
+                "stopping.py",
                 "    return NOTHING if lease is not None and lease.runner != w.me.runner and lease.until > w.now else None",
                 "    return None",
             ),

@@ -1,0 +1,178 @@
+"""Rules for a new generation: whether one is due, why, and whether it may begin. Pure; for the planner."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from keysteward.core import making, retiring
+from keysteward.core.decision import NOTHING, Decision
+from keysteward.core.handover import new_value
+from keysteward.core.holders import narrowed
+from keysteward.core.homes import at_home, home_of, new_home
+from keysteward.core.ledger import Generation, Ledger, State
+from keysteward.core.mending import settings
+from keysteward.core.ports import Strategy
+from keysteward.core.schedule import due_at, may_begin, next_opening, show_duration
+from keysteward.core.spec import Spec
+from keysteward.core.steps import Do, Problem, Step
+from keysteward.core.world import Extent, World
+
+_SLOT_STRATEGIES = frozenset({Strategy.ROTATED_SLOT, Strategy.ALTERNATE})
+"""Strategies with exactly two places for a secret: nothing new begins while the previous one still lives."""
+
+
+def begin(w: World) -> Decision:
+    """Begin a new generation when one is due and nothing forbids it."""
+    spec, ledger = w.spec, w.ledger
+    if spec is None or may_not_begin(w, spec, ledger) or (spec.strategy is Strategy.BY_HAND and not new_value(w)):
+        return None
+    why = due_because(w, spec, ledger)
+    if why is None:
+        return None
+    if w.me.extent is Extent.LIFECYCLE:
+        unapplied = _unapplied(w, spec, ledger)
+        if unapplied is not None:
+            return unapplied
+    record = home_of(spec, ledger) or new_home(w, spec, ledger)
+    if isinstance(record, Problem):
+        return record
+    view = w.views.get(record.target)
+    if view is None:
+        return None
+    found = w.object(record) if record.remote_id else None
+    if found is not None and making.cap_filled(w, ledger, record, found):
+        return None
+    if making.needs_preparation(w, spec, ledger, record):
+        return Step(Do.PREPARE, f"prepare native overlap on client {record.client_id}", why, object=record.key)
+    number = ledger.next if ledger else 1
+    first = ledger is None or ledger.closed is not None or ledger.current is None
+    words = (
+        f"issue generation {number} ({making.strategy_for(spec, ledger, record).value})"
+        if first
+        else (f"rotate to generation {number} ({why})")
+    )
+    current = ledger.current if ledger is not None else None
+    wider = narrowed(w, spec, current) if current is not None else frozenset()
+    if wider and not spec.narrow_now:
+        words += f", while the one that also allows {', '.join(sorted(wider))} ends {show_duration(spec.overlap)} later"
+    if record.remote_id is None:
+        words = f"create client {record.client_id}; {words}"
+    return Step(
+        Do.BEGIN, words, why, number, object=record.key, record=record, headline=True, widens=record.remote_id is None
+    )
+
+
+def _unapplied(w: World, spec: Spec, ledger: Ledger | None) -> Decision:
+    """Leave what is new or was changed in the declaration to a run that applies declarations."""
+    if ledger is None or ledger.closed is not None or not ledger.generations:
+        return NOTHING
+    current = ledger.current
+    if current is not None and why_moved(spec, ledger, current) is not None and not ledger.reissue:
+        return NOTHING
+    update = settings(w)
+    if isinstance(update, Step):
+        return Problem(f"a rotation is due, but first comes: {update.words}; `keysteward up` or `pulumi up` does both")
+    return None
+
+
+def ending(spec: Spec, at: datetime) -> bool:
+    """Say whether a declaration lets nothing new begin at a moment: it ends, or its classification lapsed."""
+    if spec.decommission is not None or (spec.expires is not None and at + spec.overlap >= spec.expires):
+        return True
+    return spec.lapsed(at)
+
+
+def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
+    """Say whether no new generation may begin, whatever is due."""
+    if ending(spec, w.now):
+        return True
+    if ledger is None or ledger.closed is not None:
+        return False
+    if _blocked(spec, ledger):
+        return True
+    if making.would_cut_off(w, spec, ledger) and not ledger.reissue:
+        return True
+    held = ledger.held is not None and ledger.held.until > w.now
+    waiting = any(g.endable for g in ledger.in_state(State.RETIRING)) or (
+        spec.strategy in _SLOT_STRATEGIES
+        and ledger.current is not None
+        and any(g.state is State.PREVIOUS or retiring.lives_on(w, g) for g in ledger.generations)
+    )
+    return held or waiting
+
+
+def _blocked(spec: Spec, ledger: Ledger) -> bool:
+    """Say whether no further attempt is made until the declaration changes or a person asks for one."""
+    return ledger.blocked is not None and ledger.blocked.digest == spec.digest() and not ledger.reissue
+
+
+def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
+    """Say why a new generation is due now; None when none is."""
+    if ledger is None or ledger.closed is not None:
+        return "newly declared"
+    if ledger.reissue:
+        return f"reissue: {ledger.reissue.replace(';', ',')}"  # a semicolon parts the steps of a plan
+    if new_value(w):
+        return "a new value was handed over"
+    current = ledger.current
+    if current is None:
+        return None if ledger.ended_elsewhere else "no generation works yet"
+    moved = why_moved(spec, ledger, current)
+    if moved:
+        return moved
+    if making.button_pressed(w, ledger, current):
+        return "somebody regenerated the secret; the delivered one now ends with the server's overlap"
+    ends = _ends_at_target(w, spec, ledger, current)
+    if ends is not None and w.now + spec.overlap >= ends:
+        return f"its target ends the present key on {ends:%Y-%m-%d}"
+    due = rotation_at(spec, current)
+    if may_begin(w.now, due, spec.every, spec.windows):
+        return f"due {due:%Y-%m-%d}"
+    return None
+
+
+def _ends_at_target(w: World, spec: Spec, ledger: Ledger, current: Generation) -> datetime | None:
+    """Return when the target will end a key by itself, earlier than declared; None when it will not."""
+    record = ledger.object_of(current)
+    found = w.object(record) if record.holder else None
+    secret = making.shown(found, current) if found is not None else None
+    ends = secret.expires_at if secret is not None else None
+    return ends if ends is not None and (spec.expires is None or ends < spec.expires) else None
+
+
+def why_moved(spec: Spec, ledger: Ledger, current: Generation) -> str | None:
+    """Say which part of the declaration the current generation was not made for."""
+    record = ledger.object_of(current)
+    if current.target != spec.target:
+        return f"moved from target {current.target} to {spec.target}"
+    if current.method != spec.method:
+        return f"method changes from {current.method} to {spec.method}"
+    if current.delivery != spec.delivery:
+        return f"delivery moves to {', '.join(spec.delivery)}"
+    if not at_home(spec, record):
+        return f"client_id changes from {record.client_id} to {spec.client_id}"
+    if current.facts != spec.facts:
+        return "scopes, audience or expiry changed, which this target cannot change on a living secret"
+    return None
+
+
+def next_rotation(spec: Spec | None, ledger: Ledger | None, now: datetime) -> datetime | None:
+    """Return when the present secret is due for replacement by its schedule, past days too; None when it never will be.
+
+    Nor while only a person's word brings it: after a revocation, a suspension or a block. A hold moves it to where it
+    may begin once the hold is over. Of a key that is made by hand it is the day by which somebody is to make another.
+    """
+    if spec is None or ledger is None or ledger.closed is not None or ledger.current is None:
+        return None
+    migrated = ledger.migrated is not None and spec.migrates_to is not None
+    if ledger.wholly_revoked or migrated or ledger.suspended is not None or _blocked(spec, ledger):
+        return None
+    at = rotation_at(spec, ledger.current)
+    if ledger.held is not None and ledger.held.until > at:
+        at = next_opening(ledger.held.until, at, spec.every, spec.windows)
+    return None if ending(spec, max(at, now)) else at
+
+
+def rotation_at(spec: Spec, current: Generation) -> datetime:
+    """Return when the current generation is due for replacement by its schedule."""
+    return due_at(spec.identity, current.current_since or current.asked_at, spec.every, spec.windows)

@@ -1,0 +1,82 @@
+"""Rules for whose an object is: adoption of what others made, and the mark on what is ours. Pure; for the planner."""
+
+from __future__ import annotations
+
+from keysteward.core.decision import NOTHING, Decision
+from keysteward.core.holders import read_name
+from keysteward.core.homes import holder_record
+from keysteward.core.ledger import ObjectRecord
+from keysteward.core.observed import Mark
+from keysteward.core.spec import Spec
+from keysteward.core.steps import Do, Problem, Step
+from keysteward.core.world import World
+
+
+def adopt(w: World) -> Decision:
+    """Enter what others made as ours, as it is found; only the mark is written to it."""
+    spec, ledger = w.spec, w.ledger
+    if spec is None or spec.adopt is None or (ledger and not ledger.closed and ledger.objects):
+        return None
+    if spec.key:
+        return _adopt_key(w, spec, spec.adopt)
+    found = w.by_client_id(spec.target, spec.adopt)
+    if found is None:
+        return Problem(f"adopt: target {spec.target} has no client {spec.adopt!r}; correct the name or remove adopt")
+    if found.mark is not None and found.mark.identity not in {spec.identity, *w.names}:
+        return Problem(
+            f"adopt: client {found.client_id!r} at target {spec.target} belongs to {found.mark.identity}; "
+            "it must be released there first"
+        )
+    if found.settings.method != spec.method:
+        return Problem(
+            f"auth_method: client {found.client_id!r} authenticates by {found.settings.method}; "
+            "adopt it with that method first, adoption changes nothing but the mark"
+        )
+    record = ObjectRecord(
+        1,
+        spec.target,
+        found.client_id,
+        found.settings.method,
+        "",
+        found.remote_id,
+        external=spec.external,
+        adopted=True,
+        marked=spec.external,
+        kept=None if spec.external else found.settings,
+    )
+    noun = f"the secret of client {found.client_id}" if spec.external else f"client {found.client_id}"
+    return Step(Do.ADOPT, f"adopt {noun}", "declared with adopt", object=1, record=record, headline=True)
+
+
+def _adopt_key(w: World, spec: Spec, key_id: str) -> Decision:
+    """Enter one living key of a holder as ours; nothing is written to it."""
+    found = w.by_client_id(spec.target, spec.client_id)
+    secret = next((s for s in found.secrets if s.id == key_id), None) if found is not None else None
+    if found is None or secret is None:
+        return Problem(f"adopt: {spec.client_id!r} at target {spec.target} has no key {key_id!r}; correct its id")
+    name = read_name(secret)
+    named = name.identity if name is not None and name.identity not in {spec.identity, *w.names} else None
+    owner = w.claimed_by or named
+    if owner is not None:
+        return Problem(f"adopt: key {key_id!r} belongs to {owner}; it must be released there first")
+    record = holder_record(found, spec, 1)
+    return Step(Do.ADOPT, f"adopt key {key_id}", "declared with adopt", object=1, record=record, headline=True)
+
+
+def mark(w: World) -> Decision:
+    """Write our mark where it is missing. A client that carries the mark of another identity is not ours to touch."""
+    if w.ledger is None or w.ledger.closed:
+        return None
+    for record in w.ledger.objects:
+        found = w.object(record)
+        if found is None or record.deleted or record.external:
+            continue
+        if found.mark == Mark(w.identity, record.nonce):
+            continue
+        if found.mark is not None and found.mark.identity not in {w.identity, *w.names}:
+            return Problem(
+                f"client {found.client_id!r} at target {record.target} now carries the mark of "
+                f"{found.mark.identity}; decide whose it is and remove the other declaration"
+            )
+        return Step(Do.MARK, f"mark client {found.client_id}", "its mark is missing", object=record.key, headline=True)
+    return NOTHING if w.ledger.adopted_by == w.me.runner else None

@@ -1,0 +1,213 @@
+"""Rules for what was begun and what lives: finish it, mend it, deliver it, tell of it, retire and tidy. Pure."""
+
+from __future__ import annotations
+
+from keysteward.core import making, retiring
+from keysteward.core.adoption import wanted
+from keysteward.core.decision import Decision
+from keysteward.core.diff import METHOD, differences, show_differences
+from keysteward.core.holders import expired
+from keysteward.core.ledger import UNFINISHED, State
+from keysteward.core.steps import Do, Step
+from keysteward.core.world import World
+
+
+def asked(w: World) -> Decision:
+    """Try what only a person can end, once a person says that it has ended."""
+    for generation in w.ledger.generations if w.ledger is not None and w.me.asked else ():
+        tried = generation.number not in w.me.asked or generation.number in w.me.alive
+        if tried or generation.endable or generation.state in UNFINISHED | {State.RETIRED}:
+            continue
+        words = f"check whether generation {generation.number} still works"
+        return Step(Do.CHECK, words, "a person says that it has ended", generation.number, headline=True)
+    return None
+
+
+def unfinished(w: World) -> Decision:
+    """Take the generation that was begun to its delivery, or give it up when the declaration changed since."""
+    ledger, spec = w.ledger, w.spec
+    if ledger is None or spec is None or ledger.closed or ledger.unfinished is None:
+        return None
+    generation = ledger.unfinished
+    record = ledger.object_of(generation)
+    if generation.state in UNFINISHED - {State.VERIFIED} and not making.still_wanted(spec, generation, record):
+        return retiring.give_up(w, ledger, generation, "the declaration changed")
+    if generation.state is State.INTENT:
+        return making.make(w, ledger, spec, generation)
+    if record.suspended:
+        return Step(Do.RESUME, f"enable client {record.client_id}", "its new secret is set", object=record.key)
+    if generation.state is State.ISSUED:
+        return settings(w) or making.verify_step(generation)
+    return making.deliver(w, ledger, spec, generation)
+
+
+def revived(w: World) -> Decision:
+    """End again what was retired and came back, as on a restored target."""
+    ledger = w.ledger
+    if ledger is None or ledger.closed:
+        return None
+    seen = {name for found in w.found for secret in found.object.secrets for name in (secret.id, secret.fingerprint)}
+    for generation in ledger.generations:
+        if generation.state is not State.RETIRED or not (generation.id in seen or generation.fingerprint in seen):
+            continue
+        step = retiring.came_back(w, ledger, generation)
+        if step is not None:
+            return step
+    return None
+
+
+def sweep(w: World) -> Decision:
+    """End what a lost answer left behind."""
+    return retiring.sweep(w, w.ledger) if w.ledger and not w.ledger.closed else None
+
+
+def finish_ending(w: World) -> Decision:
+    """End what was fenced off for its end by a run before."""
+    for generation in w.ledger.in_state(State.RETIRING) if w.ledger else ():
+        if generation.endable:
+            return Step(Do.END, f"end generation {generation.number}", "its retirement has begun", generation.number)
+    return None
+
+
+def rollback(w: World) -> Decision:
+    """Roll back to a living predecessor: at once from a dead current, and when a person asks, once it is proven."""
+    ledger, spec = w.ledger, w.spec
+    if ledger is None or spec is None or ledger.closed or ledger.unfinished is not None:
+        return None
+    previous = [g for g in ledger.in_state(State.PREVIOUS) if making.held_anywhere(w, g)]
+    back = next((g for g in previous if g.number == ledger.rollback), previous[-1] if previous else None)
+    if back is None or (ledger.current is not None and ledger.rollback is None):
+        return None
+    number, current = back.number, ledger.current
+    if current is None:
+        why = "a person asked for it" if ledger.rollback else "the current generation is dead"
+        return Step(Do.ROLLBACK, f"roll back to generation {number}", why, number, headline=True)
+    if number not in w.me.alive:
+        words = f"check whether generation {number} still works"
+        return Step(Do.CHECK, words, "before consumers go back to it", number, headline=True)
+    return Step(
+        Do.ABANDON,
+        f"give up generation {current.number}, after its overlap",
+        f"rolled back to generation {number}",
+        current.number,
+        headline=True,
+        until=w.now + spec.overlap,
+    )
+
+
+def dead_current(w: World) -> Decision:
+    """Ask before believing that the current secret is gone: a list may be old."""
+    ledger = w.ledger
+    current = ledger.current if ledger and not ledger.closed else None
+    if ledger is None or current is None or current.fingerprint is None or current.number in w.me.alive:
+        return None
+    record = ledger.object_of(current)
+    view, found = w.views.get(record.target), w.object(record)
+    if view is None or record.remote_id is None:
+        return None
+    secret = making.shown(found, current) if found is not None else None
+    over = secret is not None and expired(secret, w.now)
+    if (
+        found is not None
+        and not over
+        and (
+            secret is not None
+            or any(s.fingerprint is None and s.slot != "key" for s in found.secrets)
+            or (current.id is None and any(s.fingerprint is None for s in found.secrets))
+        )
+    ):
+        return None
+    gone = f"{'its holder' if record.holder else 'its client'} is gone"
+    why = gone if found is None else "its secret is not at the target any more"
+    if over:
+        why = "its target has ended it by a day of its own"
+    return Step(
+        Do.CHECK,
+        f"check whether generation {current.number} still works",
+        f"{why}, without a step of ours",
+        current.number,
+        headline=True,
+    )
+
+
+def settings(w: World) -> Decision:
+    """Write settings that differ, on every client whose secret works or is about to."""
+    spec, ledger = w.spec, w.ledger
+    if spec is None or ledger is None or ledger.closed or spec.external:
+        return None
+    busy = {g.object for g in ledger.generations if g.live}
+    for record in ledger.objects:
+        found = w.object(record)
+        if record.key not in busy or record.deleted or record.holder or found is None or record.target != spec.target:
+            continue
+        differing = differences(wanted(w, spec, record), found.settings)
+        changes = tuple(change for change in differing if change.field != METHOD)
+        if changes:
+            return Step(
+                Do.UPDATE,
+                f"update client {found.client_id}: {show_differences(changes)}",
+                "it differs from the declaration",
+                object=record.key,
+                headline=True,
+                widens=any(change.widens for change in changes),
+            )
+    return None
+
+
+def redeliver(w: World) -> Decision:
+    """Deliver the present secret again to a place that holds something else."""
+    ledger, spec = w.ledger, w.spec
+    if ledger is None or spec is None or ledger.closed or ledger.current is None:
+        return None
+    return making.redeliver(w, ledger, spec, ledger.current)
+
+
+def notify(w: World) -> Decision:
+    """Tell consumers with a webhook of the generation that was delivered to them."""
+    ledger, spec = w.ledger, w.spec
+    current = ledger.current if ledger is not None and not ledger.closed else None
+    if spec is None or current is None:
+        return None
+    for place in spec.places:
+        told = place.key in current.notified or (current.number, place.key) in w.me.told
+        if place.webhook is None or told or place.key not in current.delivery:
+            continue
+        words = f"tell the consumer of {place.key} about generation {current.number}"
+        return Step(Do.NOTIFY, words, "so that it reloads", current.number, place=place.key, headline=True)
+    return None
+
+
+def retire(w: World) -> Decision:
+    """End the previous generation once its overlap is over."""
+    return retiring.retire_due(w, w.spec, w.ledger) if w.spec and w.ledger and not w.ledger.closed else None
+
+
+def idle(w: World) -> Decision:
+    """Disable a client of ours that nothing living uses."""
+    return retiring.suspend_idle(w, w.ledger) if w.spec and w.ledger and not w.ledger.closed else None
+
+
+def tidy(w: World) -> Decision:
+    """Destroy what a place still holds of a generation that is over, whatever kept it from being discarded."""
+    ledger = w.ledger
+    if w.spec is None or ledger is None or ledger.closed:
+        return None
+    over = {g.number for g in ledger.generations if g.state is State.RETIRED}
+    known = {g.number for g in ledger.generations}
+    for place in ledger.places:
+        held = w.at(place.key)
+        left = ledger.current is not None and place.key not in ledger.current.delivery
+        entries = (held.previous, *held.staged, held.current if left else None)
+        for entry in entries if held.identity in {w.identity, *w.names} else ():
+            if entry is not None and (entry.generation in over or entry.generation not in known):
+                words = f"destroy what is left of generation {entry.generation} at {place.key}"
+                return Step(Do.DISCARD, words, "it is over", entry.generation, place=place.key)
+    return None
+
+
+def record_changes(w: World) -> Decision:
+    """Keep in the ledger what ending a credential needs after its declaration is gone."""
+    spec, ledger = w.spec, w.ledger
+    if spec is None or ledger is None or ledger.closed or not ledger.generations or ledger.about == spec.about:
+        return None
+    return Step(Do.RECORD, "record the changed declaration", "owner, purpose or dates changed", headline=True)
