@@ -15,6 +15,7 @@ import typer
 
 from keysteward.cli.declarations import project_files
 from keysteward.cli.loading import FOLDER, StackOption, module_name
+from keysteward.cli.logins import logins_at
 from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.owners_file import note_unassigned
 from keysteward.cli.planning import judge_governed
@@ -116,7 +117,6 @@ def command(
         select=tuple(select or ()),
         managed=_managed(terraform_state or (), found),
         skip_managed=skip_terraform,
-        own=frozenset(getattr(found, "logs_in_as", ())),
         written=frozenset(str(e.fields[name]) for e in entries for name in ("adopt", "client") if name in e.fields),
         taken=frozenset(entry.name for entry in entries),
         servers={
@@ -198,6 +198,7 @@ def _seen(opened: Opened, place: _Place, target: Target) -> Seen:
         credentials={i: Examined(i, stack.specs.get(i), ledgers.get(i)) for i in sorted(identities)},
         servers=session.snapshot.server_ledgers,
         governed=tuple(judge_governed(session, declared) for declared in governed),
+        logins=logins_at({target.name: target}),
     )
 
 

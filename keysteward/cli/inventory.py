@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from keysteward.cli.loading import StackOption, stack_names
+from keysteward.cli.logins import logins_at
 from keysteward.cli.looking import look
 from keysteward.cli.opening import open_stack
 from keysteward.cli.output_file import write_output
@@ -154,7 +156,8 @@ def _of_stack(name: str | None) -> Inventory:
             f"any: --target KIND with its settings ({', '.join(KINDS)}); --target keycloak says which it takes"
         )
     opened = open_stack(name, strict=False)
-    return inventory_of(look(opened, opened.session("reader")))
+    seen = look(opened, opened.session("reader"))
+    return inventory_of(replace(seen, logins=logins_at(opened.stack.targets)))
 
 
 def _write(inventory: Inventory, csv: Path | None, html: Path | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.heartbeat import last_beat
 from keysteward.core.holders import expired
 from keysteward.core.identity import in_stack, stack_of
+from keysteward.core.importable import advice
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import SERVER_CHOOSES
@@ -61,7 +62,7 @@ def drift(seen: Seen) -> Drift:
         *outranked(seen.policy, of_credentials),
         *seen.findings,
         *(finding for each in seen.governed for finding in each.findings),
-        *(finding for thing in everything for finding in _standing(thing, seen.stack.beside)),
+        *(finding for thing in everything for finding in _standing(seen, thing)),
         *_extra_secrets(seen, everything),
         *_kept(seen, everything),
         *_scopes(seen),
@@ -186,20 +187,20 @@ def _field(difference: Difference) -> str:
     return f"{difference.field}: {difference.observed!r} there, {difference.declared!r} declared"
 
 
-def _standing(thing: Thing, beside: Collection[str]) -> Iterator[Finding]:
-    """Report what exists and is nobody's, or another stack's: those `beside` this one are known, and others are not."""
+def _standing(seen: Seen, thing: Thing) -> Iterator[Finding]:
+    """Report what exists and is nobody's, or another stack's: those beside this one are known, and others are not."""
     if not thing.machine:
         return
     subject = f"{thing.target}: {thing.id}"
     if thing.standing is Standing.UNMANAGED:
-        mend = f"declare it (keysteward import {thing.target}), allow it until a day, or end it at the target"
-        yield Finding(Kind.UNMANAGED, Severity.WARNING, subject, f"{_described(thing)} is not declared", mend)
+        message = f"{_described(thing)} is not declared"
+        yield Finding(Kind.UNMANAGED, Severity.WARNING, subject, message, advice(seen, thing))
     elif thing.standing is Standing.ELSEWHERE:
         stack = stack_of(thing.identity or "")
         message = (
             f"{_described(thing)} {'carries the mark of' if thing.key is None else 'is named as'} {thing.identity}"
         )
-        if stack in beside:
+        if stack in seen.stack.beside:
             yield Finding(Kind.ELSEWHERE, Severity.NOTE, subject, message, "nothing to do while that stack is run")
         else:
             message += f", and this stack knows no stack {stack} beside it"

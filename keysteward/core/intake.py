@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from keysteward.core.importable import ONE_KEY, left_out
 from keysteward.core.inventory import Standing
 from keysteward.core.naming import Names, clean, readable
 from keysteward.core.observed import ObservedObject, ObservedScope, ObservedSecret
@@ -28,9 +29,7 @@ from keysteward.core.stack import second_client_id
 ATTRIBUTE: Final = "attribute:"
 """What a grouping by something that people noted at the target begins with: "attribute:team"."""
 SECTIONS: Final = ("resource_servers", "m2m_clients", "client_secrets", "api_keys")
-DECLARABLE: Final = frozenset({"client_secret", "private_key_jwt"})
 ELSEWHERE_MANAGED: Final = "managed by Terraform"
-SECRETLESS: Final = "has no secret (public, bearer-only or SAML)"
 OVERLAP: Final = timedelta(days=7)
 LONGEST_LIFETIME: Final = 10 * 365 * 86400
 """Seconds of a token's life that can be meant."""
@@ -44,9 +43,8 @@ IMPORTED: Final = "Imported; what it is for is not known yet"
 class Choices:
     """What a person chose. `until` is the day by which owners are found and exceptions of keys reviewed.
 
-    `managed` are client_ids and remote ids that another tool manages, with where; `own` are the client_ids with which
-    this stack's own runs log in. `written` are the ids that files of the folder adopt already, `taken` the names in
-    them, and `servers` the resource server there of each scope.
+    `managed` are client_ids and remote ids that another tool manages, with where. `written` are the ids that files of
+    the folder adopt already, `taken` the names in them, and `servers` the resource server there of each scope.
     """
 
     today: date
@@ -57,7 +55,6 @@ class Choices:
     select: tuple[str, ...] = ()
     managed: Mapping[str, str] = field(default_factory=dict)
     skip_managed: bool = False
-    own: frozenset[str] = frozenset()
     written: frozenset[str] = frozenset()
     taken: frozenset[str] = frozenset()
     servers: Mapping[str, str] = field(default_factory=dict)
@@ -141,7 +138,7 @@ class _Intake:
         self.skipped: list[Skipped] = []
         self.managed: list[Skipped] = []
         self.guessed: list[str] = []
-        self.holders = {(s.target, s.client_id) for s in seen.stack.specs.values() if s.key}
+        self.holders: set[str] = set()
 
     def made(self) -> Intake:
         found = [thing for thing in self.seen.things if thing.target == self.target.name and self._wanted(thing)]
@@ -185,18 +182,11 @@ class _Intake:
             }.get(thing.standing, "is declared")
         if {thing.id, item.remote_id} & self.choices.written:
             return "is in the folder already"
-        if item.built_in:
-            return "is built in"
+        left = left_out(self.seen, self.target, thing)
+        if left is not None:
+            return left.why
         if key is not None:
             return self._why_no_key(thing, key)
-        if item.client_id in self.choices.own:
-            return "is what keysteward itself logs in with"
-        if item.settings.method in {"none", "saml"}:
-            return SECRETLESS
-        if item.settings.method not in DECLARABLE & {*self.target.capabilities.methods}:
-            return f"authenticates by {item.settings.method}, which cannot be declared"
-        if not item.secrets:
-            return "has neither a secret nor a key"
         where = self._managed_at(item.client_id, item.remote_id)
         if where and self.choices.skip_managed:
             self.managed.append(Skipped(thing.id, f"{where}: left out"))
@@ -208,9 +198,9 @@ class _Intake:
         if where:
             self.managed.append(Skipped(thing.id, f"{where}: left out, since the key itself is managed there"))
             return ELSEWHERE_MANAGED
-        can, holder = self.target.key_capabilities or NO_KEYS, (self.target.name, thing.object.client_id)
+        can, holder = self.target.key_capabilities or NO_KEYS, thing.object.client_id
         if not can.tags_secrets and holder in self.holders:
-            return "its holder has another key that is declared; one declaration rotates both"
+            return ONE_KEY
         self.holders.add(holder)
         return ""
 

@@ -57,7 +57,8 @@ class Seen:
 
     `findings` are those that no single credential has (undeclared servers, governed sets), `policy` those of the rules;
     `targets` holds those that answered; `heartbeat` is the stack's document of that name, None when there is none, and
-    `failures` what could not be read, with why.
+    `failures` what could not be read, with why. `logins` are the client_ids, by target, with which the stack's own runs
+    log in.
     """
 
     stack: Stack
@@ -74,6 +75,7 @@ class Seen:
     heartbeat: Mapping[str, Any] | None = None
     usage: Usage = field(default_factory=Usage)
     failures: tuple[str, ...] = ()
+    logins: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @cached_property
     def things(self) -> tuple[Thing, ...]:
@@ -119,6 +121,11 @@ class Seen:
             if item.spec is not None and item.spec.adopt is not None and item.spec.key:
                 found.setdefault((item.spec.target, item.spec.adopt), item.identity)
         return found
+
+    @cached_property
+    def declared_holders(self) -> frozenset[tuple[str, str]]:
+        """Targets and client_ids of the holders that have a declared key."""
+        return frozenset((spec.target, spec.client_id) for spec in self.stack.specs.values() if spec.key)
 
     @cached_property
     def governed_keys(self) -> Mapping[tuple[str, str], GovernedSet]:

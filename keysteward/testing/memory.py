@@ -117,6 +117,7 @@ class MemoryObject:
     native: bool = False
     holder: str = ""
     label: str = ""
+    built_in: bool = False
 
 
 Fault = Callable[[str], None]
@@ -197,6 +198,7 @@ class MemoryTarget:
             created_at=START,
             holder=item.holder,
             label=item.label,
+            built_in=item.built_in,
         )
 
     def hold(self, name: str) -> MemoryObject:

@@ -14,7 +14,7 @@ from cli_project import OWNERS, STOCK, Project
 from keysteward import Allowed, Owners
 from keysteward.core.errors import AccessDenied, DeclarationError, Unavailable
 from keysteward.core.observed import Mark, Settings
-from keysteward.testing.memory import MemoryObject, MemoryTarget
+from keysteward.testing.memory import MemoryObject, MemorySecret, MemoryTarget
 
 NAME = "billing-exporter"
 
@@ -31,6 +31,7 @@ def settled(project: Project) -> Project:
 def stranger(project: Project, name: str, **fields: object) -> None:
     """Somebody makes a client at the console."""
     made = MemoryObject(f"id-{name}", name, Settings("client_secret", **fields), None)  # type: ignore[arg-type]
+    made.secrets = [MemorySecret("primary", f"value of {name}", "primary", project.clock.now)]
     project.target.objects[made.remote_id] = made
 
 

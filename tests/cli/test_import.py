@@ -39,6 +39,8 @@ read = catalog("stacks/demo", targets=[corp], stores=[secrets])
 stack = project.stack_of(*read)
 """
 OWNERS = "# who answers\nteams:\n  team-billing: {contact: billing@example.com}\n"
+ALLOW_OR_END = "allow it until a day, or end it at the target"
+LEFT_OUT = "keysteward import leaves it out, since it"
 HOSTILE = "\u202evil\x1b[31m: *x\n- !!python/object {{ name }}"
 
 
@@ -311,6 +313,38 @@ def test_a_copy_of_what_is_ours_is_left_out_and_called_one(tenant: Tenant) -> No
     assert skipped["copy"] == "carries a copy of the mark of another one; find out whose it is"
 
 
+def advised(tenant: Tenant) -> dict[str, str]:
+    """Return what drift says to do about each thing that nobody declares."""
+    found = json.loads(tenant.run("drift", "--json").out)["findings"]
+    return {f["subject"].removeprefix("corp: "): f["mend"] for f in found if f["kind"] == "unmanaged"}
+
+
+def test_drift_advises_an_import_for_what_an_import_takes_and_for_nothing_else(tenant: Tenant) -> None:
+    tenant.more = {"watched": [tenant.target]}
+    tenant.target.logs_in_as = frozenset({"runner"})  # type: ignore[attr-defined]
+    tenant.make("job")
+    tenant.make("web", grants=LOGIN)
+    tenant.make("runner")
+    tenant.make("mutual", "tls_client_auth")
+    tenant.make("federated").secrets = []
+    tenant.make("spa", "none")
+    tenant.make("admin-cli").built_in = True
+    document = json.loads(tenant.run("import", "corp", "--dry-run", "--json").out)
+    told = advised(tenant)
+    taken = {entry["id"] for entry in document["entries"]}
+    assert taken == {"job", "web"}
+    assert {name for name, mend in told.items() if mend.startswith("declare it (keysteward import corp)")} == taken
+    assert told == dict.fromkeys(taken, "declare it (keysteward import corp), " + ALLOW_OR_END) | {
+        "runner": f"allow it until a day; {LEFT_OUT} is what keysteward itself logs in with",
+        "mutual": f"{ALLOW_OR_END}; {LEFT_OUT} authenticates by tls_client_auth, which cannot be declared",
+        "federated": f"{ALLOW_OR_END}; {LEFT_OUT} has neither a secret nor a key",
+        "spa": f"{ALLOW_OR_END}; {LEFT_OUT} has no secret (public, bearer-only or SAML)",
+        "admin-cli": f"allow it until a day, or take its service account away at the target; {LEFT_OUT} is built in",
+    }
+    listed = json.loads(tenant.run("inventory", "--json").out)["entries"]
+    assert {e["name"]: f["mend"] for e in listed for f in e["findings"] if f["kind"] == "unmanaged"} == told
+
+
 def test_a_name_that_a_declared_client_will_need_is_not_given_to_another(tenant: Tenant) -> None:
     tenant.held.job = tenant.client("job", auth_method="client_secret", alternate_clients=True)  # type: ignore[attr-defined]
     source = tenant.root / "stacks" / "demo.py"
@@ -478,8 +512,10 @@ def test_a_holder_whose_keys_carry_no_name_gets_one_declaration(tenant: Tenant) 
     tenant.target.objects["svc"].secrets += [MemorySecret(f"AKIA{n}", f"v{n}", "key", tenant.clock.now) for n in (1, 2)]
     done = tenant.run("import", "corp")
     assert done.code == 0, done.err
-    assert "left out, its holder has another key that is declared; one declaration rotates both: 1: AKIA2" in done.out
+    why = "belongs to a holder whose other key is declared; one declaration rotates both"
+    assert f"left out, {why}: 1: AKIA2" in done.out
     adopt_everything(tenant)
+    assert advised(tenant) == {"AKIA2": f"{ALLOW_OR_END}; {LEFT_OUT} {why}"}
 
 
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
