@@ -16,6 +16,7 @@ import typer
 from keysteward.cli.declarations import project_files
 from keysteward.cli.loading import FOLDER, StackOption, module_name
 from keysteward.cli.logins import logins_at
+from keysteward.cli.meant import meant
 from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.owners_file import note_unassigned
 from keysteward.cli.planning import judge_governed
@@ -26,7 +27,7 @@ from keysteward.core.checking import check
 from keysteward.core.codeowners import PLACES as CODEOWNERS
 from keysteward.core.delivery import Delivery
 from keysteward.core.errors import DeclarationError
-from keysteward.core.intake import ATTRIBUTE, GROUPS, Choices, Draft, Intake, intake
+from keysteward.core.intake import ATTRIBUTE, GROUPS, Choices, Draft, Intake, fits, importable, intake
 from keysteward.core.owners import UNASSIGNED
 from keysteward.core.ports import Store, Target
 from keysteward.core.sight import Examined, Seen, TargetSight
@@ -126,7 +127,9 @@ def command(
             for scope in entry.fields["scopes"]
         },
     )
-    made = intake(_seen(opened, place, found), found, choices)
+    seen = _seen(opened, place, found)
+    _selected(seen, found, choices.select)
+    made = intake(seen, found, choices)
     done = _written_out(_Import(opened, place, found, choices, made, folder), dry_run=dry_run)
     if as_json:
         show_json(import_json(done))
@@ -200,6 +203,16 @@ def _seen(opened: Opened, place: _Place, target: Target) -> Seen:
         governed=tuple(judge_governed(session, declared) for declared in governed),
         logins=logins_at({target.name: target}),
     )
+
+
+def _selected(seen: Seen, target: Target, patterns: Iterable[str]) -> None:
+    """Refuse a pattern that fits nothing: that nothing was written would read as nothing to write."""
+    for pattern in patterns:
+        if not any(thing.target == target.name and fits(thing, pattern) for thing in seen.things):
+            hint = meant(
+                pattern, importable(seen, target), has="to import there are", none="there is nothing to import"
+            )
+            raise DeclarationError(f"--select: {pattern!r} fits nothing at target {target.name}; {hint}")
 
 
 def _until(opened: Opened, given: date | None, today: date) -> date:

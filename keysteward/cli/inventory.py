@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from keysteward.cli.loading import StackOption, stack_names
 from keysteward.cli.logins import logins_at
 from keysteward.cli.looking import look
+from keysteward.cli.meant import meant
 from keysteward.cli.opening import open_stack
 from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
@@ -18,13 +20,17 @@ from keysteward.cli.target_options import KINDS, NOT_REPEATED, is_kind, target_f
 from keysteward.cli.terminal import console, meanwhile, say, show, show_json
 from keysteward.core.errors import DeclarationError
 from keysteward.core.inventory import Inventory
+from keysteward.core.owners import Owners as Listed
 from keysteward.report.entries import inventory_of
 from keysteward.report.first_look import first_look
 from keysteward.report.inventory import inventory_csv, inventory_json
 from keysteward.report.inventory_page import inventory_page
 from keysteward.report.inventory_table import inventory_lines, summary_lines
 from keysteward.report.selection import KINDS as ENTRY_KINDS
-from keysteward.report.selection import Order, Selection, fits_a_kind, is_word
+from keysteward.report.selection import NOBODY, Order, Selection, fits_a_kind, is_word
+
+NOBODY_LISTED = Listed()
+"""The owners of a first look, which knows of none."""
 
 Targets = Annotated[
     list[str] | None,
@@ -81,11 +87,12 @@ def command(
         raise DeclarationError(f"--kind takes one of {', '.join(ENTRY_KINDS)}, or a pattern that fits one")
     if settings or _first(stack, target):
         _only_one(context, target)
-        found, target = _first_look(str((target or [""])[0]), settings), None
+        found, target, owners = _first_look(str((target or [""])[0]), settings), None, NOBODY_LISTED
     else:
-        found = _of_stack(stack)
+        found, owners = _of_stack(stack)
     selection = Selection(tuple(target or ()), tuple(owner or ()), tuple(kind or ()), tuple(finding or ()), sort)
     _known(selection, found)
+    _known_owners(selection, found, owners)
     chosen = selection.of(found)
     _write(chosen, csv, html)
     of = len(found.entries) if selection.narrows else None
@@ -141,6 +148,15 @@ def _known(selection: Selection, inventory: Inventory) -> None:
         )
 
 
+def _known_owners(selection: Selection, inventory: Inventory, owners: Listed) -> None:
+    """Say of a name that nobody has that it is none: that nobody owns a thing may be just what was asked."""
+    known = {NOBODY, *owners.names, *(entry.owner for entry in inventory.entries if entry.owner)}
+    for pattern in selection.owners:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            hint = meant(pattern, known, has="there are", none="")
+            say(f"warning: --owner names nobody of whom the stack or its owners file knows; {hint}")
+
+
 @meanwhile("Looking ...")
 def _first_look(kind: str, settings: list[str]) -> Inventory:
     """Observe one target with the reader's rights; there is no key for fingerprints, and none is needed."""
@@ -149,7 +165,7 @@ def _first_look(kind: str, settings: list[str]) -> Inventory:
     return first_look(seen, target.capabilities, target.key_capabilities, seen.clock or seen.started_at)
 
 
-def _of_stack(name: str | None) -> Inventory:
+def _of_stack(name: str | None) -> tuple[Inventory, Listed]:
     if name is None and not stack_names(Path.cwd()):
         raise DeclarationError(
             f"there is no folder stacks with a stack here: go to the project's folder, or look at one target without "
@@ -157,7 +173,7 @@ def _of_stack(name: str | None) -> Inventory:
         )
     opened = open_stack(name, strict=False)
     seen = look(opened, opened.session("reader"))
-    return inventory_of(replace(seen, logins=logins_at(opened.stack.targets)))
+    return inventory_of(replace(seen, logins=logins_at(opened.stack.targets))), opened.owners
 
 
 def _write(inventory: Inventory, csv: Path | None, html: Path | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from keysteward.cli.loading import load_stack, module_name
+from keysteward.cli.meant import meant
 from keysteward.cli.terminal import say
 from keysteward.core.checking import check, check_form, judged
 from keysteward.core.errors import DeclarationError
@@ -150,16 +150,8 @@ def _keep_card(name: str | None, stack: Stack) -> None:
         _log.info("operation=card file=%s outcome=failed reason=%s", path, error.strerror)
 
 
-def _some(names: Iterable[str], most: int = 10) -> str:
-    listed = sorted(names)
-    more = f" and {len(listed) - most:,} more: keysteward inventory lists all" if len(listed) > most else ""
-    return f"{', '.join(listed[:most])}{more}"
-
-
 def unknown_name(identity: str, known: Iterable[str]) -> DeclarationError:
     """Return the error for a name nobody knows, with those that may have been meant."""
-    names = {name_of(i) for i in known}
     name = name_of(identity)
-    close = difflib.get_close_matches(name, names, 3)
-    hint = f"did you mean {', '.join(close)}?" if close else f"it has {_some(names)}" if names else "the stack is empty"
+    hint = meant(name, {name_of(i) for i in known}, has="it has", none="the stack is empty")
     return DeclarationError(f"{name!r} is neither declared nor in the ledgers of this stack; {hint}")

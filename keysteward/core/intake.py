@@ -116,6 +116,29 @@ def intake(seen: Seen, target: Target, choices: Choices) -> Intake:
     return _Intake(seen, target, choices).made()
 
 
+def fits(thing: Thing, pattern: str) -> bool:
+    """Say whether a shell pattern names a thing: by its client_id, remote id or label, a key by its id or name."""
+    names = [thing.id, thing.object.client_id, thing.object.remote_id, thing.object.label]
+    names += [thing.key.name or ""] if thing.key is not None else []
+    return any(fnmatchcase(name, pattern) for name in names if name)
+
+
+def importable(seen: Seen, target: Target) -> frozenset[str]:
+    """Return what people call the things at a target that nobody declares and an import can take."""
+    return frozenset(
+        _called(target, thing)
+        for thing in seen.things
+        if thing.target == target.name and thing.standing is Standing.UNMANAGED and not left_out(seen, target, thing)
+    )
+
+
+def _called(target: Target, thing: Thing) -> str:
+    item, assigned = thing.object, target.capabilities.assigns_client_id
+    if thing.key is not None:
+        return thing.key.name or item.label or item.client_id
+    return (item.label if assigned else "") or item.client_id
+
+
 class _Intake:
     def __init__(self, seen: Seen, target: Target, choices: Choices) -> None:
         self.seen = seen
@@ -157,9 +180,7 @@ class _Intake:
         )
 
     def _wanted(self, thing: Thing) -> bool:
-        names = [thing.id, thing.object.client_id, thing.object.remote_id, thing.object.label]
-        names += [thing.key.name or ""] if thing.key is not None else []
-        return not self.choices.select or any(fnmatchcase(n, p) for n in names if n for p in self.choices.select)
+        return not self.choices.select or any(fits(thing, pattern) for pattern in self.choices.select)
 
     def _takes(self, thing: Thing) -> bool:
         """Say whether an entry is written; what is left out is noted with its reason."""
@@ -335,10 +356,7 @@ class _Intake:
 
     def called(self, thing: Thing) -> str:
         """Return what people call a thing: where a target assigns client_ids itself, its label."""
-        item, assigned = thing.object, self.target.capabilities.assigns_client_id
-        if thing.key is not None:
-            return thing.key.name or item.label or item.client_id
-        return (item.label if assigned else "") or item.client_id
+        return _called(self.target, thing)
 
     def audience_of(self, thing: Thing) -> str:
         """Return the resource server of a thing's first scope."""

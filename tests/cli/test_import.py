@@ -372,6 +372,25 @@ def test_only_what_is_selected_is_written_and_grouped_as_chosen(tenant: Tenant) 
     assert tenant.files("stacks/demo/new")["machines.yaml"]["defaults"]["environment"] == "staging"
 
 
+def test_a_pattern_that_fits_nothing_is_an_error_that_says_what_there_is(tenant: Tenant) -> None:
+    for name in ("billing-exporter", "billing-web", "etl"):
+        tenant.make(name)
+    tenant.make("spa", "none")
+    wrong = tenant.run("import", "corp", "--select", "etl", "--select", "biling-exp*")
+    assert (wrong.code, wrong.out, tenant.files()) == (1, "", {})
+    fits_nothing = "fits nothing at target corp; "
+    assert wrong.err == f"error: --select: 'biling-exp*' {fits_nothing}did you mean billing-exporter, billing-web?\n"
+    wrong = tenant.run("import", "corp", "--select", "crm", "--json")
+    assert (wrong.code, wrong.out) == (1, "")
+    told = "to import there are billing-exporter, billing-web, etl"
+    assert wrong.err == f"error: --select: 'crm' {fits_nothing}{told}\n"
+    left = tenant.run("import", "corp", "--select", "spa")
+    assert left.code == 0
+    assert "left out, has no secret (public, bearer-only or SAML): 1: spa" in left.out
+    tenant.target.objects.clear()
+    assert tenant.run("import", "corp", "--select", "*").err.endswith("there is nothing to import\n")
+
+
 def test_files_that_are_there_are_never_overwritten(tenant: Tenant) -> None:
     tenant.make("a-1")
     tenant.make("a-2")

@@ -334,6 +334,22 @@ def test_a_finding_that_there_is_not_is_no_empty_list(nowhere: Project, word: st
     assert wrong.err.startswith("error: --finding takes a kind of finding (docs/findings.md, such as unmanaged), ")
 
 
+@pytest.mark.parametrize("asked", ["team-biling", "Team-Billing", "team-biling*"])
+def test_an_owner_whom_nobody_knows_is_told_beside_an_empty_list(stack: Project, asked: str) -> None:
+    shown = stack.run("inventory", "--owner", asked, "--json")
+    assert (shown.code, listed(shown)) == (0, {})
+    told = "warning: --owner names nobody of whom the stack or its owners file knows; "
+    assert shown.err == f"{told}did you mean team-billing?\n"
+    other = stack.run("inventory", "--owner", "zzz", "--owner", "team-*", "--json")
+    assert list(listed(other)) == ["billing-exporter"]
+    assert other.err == f"{told}there are billing-lead, nobody, team-billing\n"
+
+
+@pytest.mark.parametrize("asked", ["billing-lead", "nobody", "*-lead"])
+def test_an_owner_who_owns_nothing_is_no_stranger(stack: Project, asked: str) -> None:
+    assert stack.run("inventory", "--owner", asked).err == ""
+
+
 def test_without_a_stack_the_first_look_is_named(nowhere: Project) -> None:
     wrong = nowhere.run("inventory", "--finding", "review-overdue")
     assert wrong.code == 1
