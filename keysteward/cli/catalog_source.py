@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from keysteward.cli.places import Field, Insertion, Place, Value
+from keysteward.cli.places import Field, Insertion, Place, Value, Written
 from keysteward.core.errors import DeclarationError
-from keysteward.modules.catalog import DEFAULTS
+from keysteward.modules.catalog import DEFAULTS, read_entries
 from keysteward.modules.catalog_form import FORMS
 from keysteward.providers.strict_yaml import Document, read_file, read_text
 
@@ -33,6 +34,18 @@ def places(file: Path) -> Iterator[Place]:
             nodes = {**inherited, **{name: value for name, value in _pairs(node) if name in _CHANGED}}
             values = {name: _value(value, document) for name, value in nodes.items()}
             yield Place(key.value, file, key.start_mark.line + 1, section, values, _insertion(node, document))
+
+
+def allowances(file: Path) -> Iterator[Written]:
+    """Yield where a file writes allowances; none in one that cannot be read."""
+    if b"allowed" not in file.read_bytes():
+        return
+    with suppress(DeclarationError):
+        for entry in read_entries(read_file(file, file.name), []):
+            if entry.section == "allowed":
+                names = entry.fields["names"]
+                says = {field: str(entry.fields[field]) for field in ("target", "owner", "reason", "until")}
+                yield Written(file, entry.line(), (names,) if isinstance(names, str) else tuple(names), says)
 
 
 def as_written(value: Value, text: str) -> bytes:

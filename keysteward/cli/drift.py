@@ -10,13 +10,12 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.declarations import lines_by_identity, project_files
 from keysteward.cli.loading import StackOption, module_name
 from keysteward.cli.logins import logins_at
 from keysteward.cli.looking import look
 from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.output_file import write_output
-from keysteward.cli.places import relative
+from keysteward.cli.source_places import places_of
 from keysteward.cli.terminal import say, show
 from keysteward.core.drift import Drift, drift
 from keysteward.core.findings import Severity
@@ -108,11 +107,10 @@ def command(
 
 
 def _places(opened: Opened, module: str) -> Places:
-    """Return file, relative to the repository, and line by identity; the stack itself is where its module begins."""
+    """Return file, relative to the repository, and line by subject; a file as a whole is where it begins."""
     root = Path.cwd().resolve()
     top = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
-    files = project_files(root, module)
-    found = lines_by_identity(root, files, [opened.identity(d.name) for d in opened.stack.declarations])
-    for file in files[:1]:
-        found[opened.stack.identity] = (relative(file, root), 1)
-    return {identity: ((root / path).relative_to(top).as_posix(), line) for identity, (path, line) in found.items()}
+    found = places_of(opened.stack, module)
+    return {
+        subject: ((root / path).relative_to(top).as_posix(), max(line, 1)) for subject, (path, line) in found.items()
+    }

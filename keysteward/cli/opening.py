@@ -120,25 +120,13 @@ def open_stack(name: str | None, *, strict: bool = True) -> Opened:
         else:
             check_form(stack)
     except DeclarationError as error:
-        raise _placed(error, name, stack) from None
+        from keysteward.cli.source_places import placed  # noqa: PLC0415 - only when it is wrong
+
+        raise placed(error, stack, name) from None
     _keep_card(name, stack)
     for record in waiting(Path.cwd(), stack.identity).values():
         say(f"warning: {record.identity} was revoked without the ledger store; the next run that writes notes it there")
     return Opened(stack, owners)
-
-
-def _placed(error: DeclarationError, name: str | None, stack: Stack) -> DeclarationError:
-    """Return an error whose sentences begin with file and line of the declaration that they are about, where known."""
-    from keysteward.cli.declarations import lines_by_identity, project_files  # noqa: PLC0415 - only when it is wrong
-
-    root = Path.cwd()
-    names = {f"{type(declared).__name__} {declared.name!r}": declared.name for declared in stack.declarations}
-    places = lines_by_identity(root, project_files(root, module_name(name, root)), names.values())
-    sentences = []
-    for sentence in error.message.splitlines():
-        place = places.get(names.get(sentence.partition(": ")[0], ""))
-        sentences.append(sentence if place is None else f"{place[0]}, line {place[1]}: {sentence}")
-    return DeclarationError("\n".join(sentences))
 
 
 def _keep_card(name: str | None, stack: Stack) -> None:

@@ -50,6 +50,16 @@ class Place:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where an allowance is written: the names it is for, and what else it `says` as plain texts, by field."""
+
+    file: Path
+    line: int
+    names: tuple[str, ...]
+    says: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Edit:
     """These bytes of a file become others. `field` is the one field whose values differ afterwards."""

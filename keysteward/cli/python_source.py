@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import get_args
 
 from keysteward.cli.loading import FOLDER
-from keysteward.cli.places import Field, Insertion, Place, Value
+from keysteward.cli.places import Field, Insertion, Place, Value, Written
 from keysteward.core.models import Allowed, Declaration
 
 CLASSES = frozenset(cls.__name__ for cls in (*get_args(Declaration), Allowed))
 _QUOTES = (b'"', b"'")
+_DATE = ("year", "month", "day")
 _BLANKS = re.compile(rb"\s*")
 
 
@@ -37,6 +38,26 @@ def places(file: Path) -> Iterator[Place]:
         yield Place(name, file, node.lineno, kind, values, insertion, f"{day}({{0.year}}, {{0.month}}, {{0.day}})")
 
 
+def stack_lines(file: Path, identity: str) -> Iterator[int]:
+    """Yield the lines at which a file makes the stack of an identity: `Stack("acme/prod", ...)`."""
+    tree = _parsed(file.read_bytes())
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Call) and _callee(node) == "Stack" and _text(_given(node, "identity")) == identity:
+            yield node.lineno
+
+
+def allowances(file: Path) -> Iterator[Written]:
+    """Yield where a file writes allowances whose names are literal: `Allowed(["legacy-*"], ...)`."""
+    source = file.read_bytes()
+    tree = _parsed(source) if b"Allowed" in source else None
+    for node in ast.walk(tree) if tree is not None else ():
+        names = _texts(_given(node, "names")) if isinstance(node, ast.Call) and _callee(node) == "Allowed" else None
+        if isinstance(node, ast.Call) and names is not None:
+            texts = {k.arg: _text(k.value) for k in node.keywords if k.arg in {"owner", "reason"}}
+            texts |= {k.arg: _day_text(k.value) for k in node.keywords if k.arg == "until"}
+            yield Written(file, node.lineno, names, {f: t for f, t in texts.items() if f is not None and t is not None})
+
+
 def folders_named_in(root: Path, sources: Iterable[Path]) -> list[Path]:
     """Return the folders that Python files read as catalogs; `stacks` where one computes the name of its folder."""
     named = [FOLDER if folder is None else folder for source in sources for folder in catalog_folders(source)]
@@ -50,7 +71,7 @@ def catalog_folders(file: Path) -> list[str | None]:
     found: list[str | None] = []
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Call) and _callee(node) == "catalog":
-            given = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "folder"), None)
+            given = _given(node, "folder")
             literal = isinstance(given, ast.Constant) and isinstance(given.value, str)
             found.append(given.value if literal else None)  # type: ignore[union-attr]  # that it is one, literal says
     return found
@@ -84,8 +105,30 @@ def _parsed(source: bytes) -> ast.Module | None:
 
 
 def _name_of(call: ast.Call) -> str | None:
-    given = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "name"), None)
+    return _text(_given(call, "name"))
+
+
+def _given(call: ast.Call, first: str) -> ast.expr | None:
+    """Return the first argument of a call, which may be written by its name."""
+    return call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == first), None)
+
+
+def _text(given: ast.expr | None) -> str | None:
     return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else None
+
+
+def _texts(given: ast.expr | None) -> tuple[str, ...] | None:
+    items = given.elts if isinstance(given, (ast.List, ast.Tuple)) else [given]
+    texts = [text for item in items if (text := _text(item)) is not None]
+    return tuple(texts) if len(texts) == len(items) else None
+
+
+def _day_text(given: ast.expr) -> str | None:
+    """Return a literal `date(2027, 3, 1)` as 2027-03-01."""
+    if not isinstance(given, ast.Call) or not _is_date(given):
+        return None
+    numbers = [each.value for each in given.args if isinstance(each, ast.Constant) and isinstance(each.value, int)]
+    return "-".join(f"{number:02}" for number in numbers) if len(numbers) == len(_DATE) else None
 
 
 def _callee(call: ast.Call) -> str:

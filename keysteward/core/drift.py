@@ -20,6 +20,7 @@ from keysteward.core.making import SERVER_CHOOSES
 from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.at_sight import judge_kept
+from keysteward.core.policy.waiving import subject_of
 from keysteward.core.ports import Strategy
 from keysteward.core.retiring import came_back
 from keysteward.core.schedule import parse_duration, show_duration
@@ -390,4 +391,4 @@ def _allowances(seen: Seen) -> Iterator[Finding]:
         if seen.at.date() >= entry.until:
             message = f"the allowance for {', '.join(entry.names)} ended on {entry.until} ({entry.reason})"
             mend = f"{entry.owner}: end what it names, declare it, or have the entry approved with a new day"
-            yield Finding(Kind.ALLOWANCE_OVER, Severity.WARNING, f"{entry.target.name}: allowed", message, mend)
+            yield Finding(Kind.ALLOWANCE_OVER, Severity.WARNING, subject_of(entry), message, mend)

@@ -630,7 +630,7 @@ def of_sets(owner: str, *, owners: Owners = OWNERS, **fields: object) -> tuple[F
 
 def test_sets_and_allowances_have_owners_like_credentials() -> None:
     assert of_sets("team-billing") == ()
-    subjects = ["acme/prod/customer-keys", "corp: legacy-*"]
+    subjects = ["acme/prod/customer-keys", "corp: allowed legacy-*"]
     for owner, rule, severity in (
         ("team-x", "KS001", ERROR),
         ("team-sold", "KS002", ERROR),
@@ -643,7 +643,7 @@ def test_sets_and_allowances_have_owners_like_credentials() -> None:
     assert "keysteward offboard team-moved --to team-billing " in of_sets("team-moved")[0].mend
     assert of_sets("team-sold", levels={"KS002": "off"}) == ()
     assert [f.severity for f in of_sets("team-sold", levels={"KS002": "note"})] == [NOTE, NOTE]
-    with pytest.raises(DeclarationError, match=r"^corp: legacy-\*: owner: 'team-x' is not in the owners file"):
+    with pytest.raises(DeclarationError, match=r"^corp: allowed legacy-\*: owner: 'team-x' is not in the owners file"):
         scene(client(), allowed=[allowed("team-x")]).checked()
 
 
@@ -655,14 +655,14 @@ def test_nothing_is_left_alone_for_longer_than_a_key_goes_without_review() -> No
     assert left(in_days(1)) == left(in_days(180)) == ()
     assert left(in_days(0)) == (), "that it is over is drift"
     [far] = left(in_days(181))
-    assert (far.subject, far.rule, far.severity) == ("corp: legacy-*", "KS031", WARNING)
+    assert (far.subject, far.rule, far.severity) == ("corp: allowed legacy-*", "KS031", WARNING)
     assert far.message == (
         f"until: it is left alone until {in_days(181)} (Goes with the old shop); the rule is 180d at most"
     )
     assert "approved again with a new day" in far.mend
     [ever] = left(date.max)
     assert "until 9999-12-31 " in ever.message
-    with pytest.raises(DeclarationError, match=r"^corp: legacy-\*: until: it is left alone until 9999-12-31"):
+    with pytest.raises(DeclarationError, match=r"^corp: allowed legacy-\*: until: it is left alone until 9999-12-31"):
         scene(client(), allowed=[replace(allowed("team-billing"), until=date.max)], levels={"KS031": "error"}).checked()
     with pytest.raises(DeclarationError, match="KS031 is mandatory and cannot be lowered to off"):
         left(date.max, levels={"KS031": "off"})

@@ -361,7 +361,7 @@ def a_customers_key_beyond_the_ceiling(mess: Mess) -> Expected:
 def an_allowance_that_is_over(mess: Mess) -> Expected:
     """It is over with nothing left that it allowed."""
     mess.allow(mess.corp, "moved-away-*", days=-1)
-    return Expected(Kind.ALLOWANCE_OVER, "corp: allowed")
+    return Expected(Kind.ALLOWANCE_OVER, "corp: allowed moved-away-*")
 
 
 def no_run_for_ten_days(mess: Mess) -> Expected:
@@ -430,13 +430,13 @@ def one_value_in_the_documents_of_two(mess: Mess) -> tuple[Expected, ...]:
 
 def an_allowance_for_ever(mess: Mess) -> Expected:
     mess.allow(mess.corp, "archive-*", days=181)
-    return Expected(Kind.POLICY, "corp: archive-*")
+    return Expected(Kind.POLICY, "corp: allowed archive-*")
 
 
 def an_allowance_that_ends_today_with_all_it_allowed(mess: Mess) -> tuple[Expected, ...]:
     mess.allow(mess.corp, "pilot-*", days=0)
     mess.client(mess.corp, "pilot-1")
-    return Expected(Kind.ALLOWANCE_OVER, "corp: allowed"), Expected(Kind.UNMANAGED, "corp: pilot-1")
+    return Expected(Kind.ALLOWANCE_OVER, "corp: allowed pilot-*"), Expected(Kind.UNMANAGED, "corp: pilot-1")
 
 
 def a_holder_that_has_no_room_for_another(mess: Mess) -> tuple[Expected, ...]:

@@ -145,7 +145,7 @@ def judge_sets(stack: Stack, owners: Owners, now: datetime) -> Iterator[Finding]
     """Hold governed sets and allowances against the rules that concern their owners, and how long they may stand."""
     given: list[tuple[str, str, Allowed | None]] = []
     given += [(f"{stack.identity}/{g.name}", g.owner, None) for g in stack.governed]
-    given += [(f"{a.target.name}: {', '.join(a.names)}", a.owner, a) for a in stack.allowed]
+    given += [(waiving.subject_of(a), a.owner, a) for a in stack.allowed]
     counts = tuple(counting(stack, key=True))
     for subject, owner, entry in given:
         for rule, severity in counts:

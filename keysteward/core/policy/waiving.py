@@ -43,6 +43,11 @@ def _waivers_end(case: Case) -> Iterable[str]:
 RULES: tuple[Rule, ...] = (_waivers_end,)
 
 
+def subject_of(entry: Allowed) -> str:
+    """Return what findings call an allowance."""
+    return f"{entry.target.name}: allowed {', '.join(entry.names)}"
+
+
 def _allowance_ends(entry: Allowed, now: datetime) -> Iterable[str]:
     until = midnight(entry.until)
     if until is not None and until - now > LONGEST_ALLOWANCE:
