@@ -3,16 +3,20 @@
 A hyphen in the stack's name is an underscore in the module's: prod-eu is stacks/prod_eu.py.
 """
 
+from functools import partial
+
 import pulumi
 
 from keysteward import KeystewardError, deploy
 from keysteward.cli.loading import load_stack
+from keysteward.cli.source_places import placed
 
+module = pulumi.get_stack().replace("-", "_")
 try:
-    stack = load_stack(pulumi.get_stack().replace("-", "_"))
+    stack = load_stack(module)
 except KeystewardError as error:
     raise pulumi.RunError(str(error)) from None
 
-for name, resource in deploy(stack).items():
+for name, resource in deploy(stack, placed=partial(placed, name=module)).items():
     if hasattr(resource, "client_id"):
         pulumi.export(name, resource.client_id)

@@ -63,6 +63,9 @@ FORMAT = 1
 SERVER_OUTPUTS = ("status", "incarnation", "scope_ids")
 DEBUG = "KEYSTEWARD_DEBUG"
 
+Placed = Callable[[DeclarationError, Stack], DeclarationError]
+"""What says of an error of a whole stack where it stands (`keysteward.cli.source_places.placed`)."""
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -518,19 +521,20 @@ _KINDS: dict[str, tuple[type[Resource], type[ResourceProvider]]] = {
 }
 
 
-def deploy(stack: Stack, *, root: Path | None = None) -> dict[str, Resource]:
+def deploy(stack: Stack, *, root: Path | None = None, placed: Placed | None = None) -> dict[str, Resource]:
     """Check the whole stack, then register one resource per declaration; returns them by name.
 
     Makes no network call. Raises pulumi.RunError with one sentence per problem, before the first registration: pulumi
-    prints it without a traceback. Each credential's resource has the outputs `client_id`, `client_ids`, `generation`,
-    `fingerprint`, `delivered_to`, `rotated_at`, `next_due` and `status`.
+    prints it without a traceback. `placed` adds where in the source such an error stands. Each credential's resource
+    has the outputs `client_id`, `client_ids`, `generation`, `fingerprint`, `delivered_to`, `rotated_at`, `next_due` and
+    `status`.
     """
     try:
         for finding in check(stack, owners_of(stack, root), datetime.now(UTC)):
             if finding.severity is not Severity.NOTE:
                 pulumi.warn(f"{finding.subject}: {finding.message} {finding.mend}".rstrip())
     except DeclarationError as error:
-        raise pulumi.RunError(str(error)) from None
+        raise pulumi.RunError(str(error if placed is None else placed(error, stack))) from None
     made: dict[str, Resource] = {}
     for declared in (*stack.servers, *stack.credentials):
         kind = type(declared).__name__

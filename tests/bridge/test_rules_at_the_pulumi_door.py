@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import runpy
+import sys
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pulumi
@@ -14,7 +17,10 @@ from dynamic_server import Acme, Registered, registered
 
 from keysteward import Stack, Waiver, deploy
 from keysteward.core.policy import RULES
+from keysteward.core.stack import Level
 from keysteward.sandbox.keycloak import KeycloakStandIn
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -92,6 +98,46 @@ def test_a_level_that_cannot_be_meant_stops_it(
     made, errors = run(acme.stack(acme.client(), **fields))
     assert [error.startswith(sentence) for error in errors] == [True]
     assert (made, calls) == ({}, [])
+
+
+def test_the_program_of_this_project_says_where_in_the_source_it_stands(
+    acme: Acme, calls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = ModuleType("acme_in_memory")
+    monkeypatch.setitem(sys.modules, "acme_in_memory", held)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "stacks"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "__init__.py").touch()
+    (tmp_path / "stacks" / "test.py").write_text(
+        "from acme_in_memory import M2MClient, Stack\n\n"
+        'exporter = M2MClient("exporter", owner="nobody")\n'
+        'stack = Stack("acme/test", [exporter])\n',
+        encoding="utf-8",
+    )
+    held.M2MClient = acme.client  # type: ignore[attr-defined]
+
+    def told(levels: Mapping[str, Level]) -> list[str]:
+        sys.modules.pop("stacks.test", None)
+        held.Stack = lambda _, declared: acme.stack(*declared, levels=levels)  # type: ignore[attr-defined]
+        errors: list[str] = []
+
+        def program() -> None:
+            with pytest.raises(pulumi.RunError) as caught:
+                runpy.run_path(str(ROOT / "__main__.py"))
+            errors.extend(str(caught.value).splitlines())
+
+        assert registered(program) == {}
+        return errors
+
+    nobody = "M2MClient 'exporter': owner: 'nobody' is not in the owners file (it lists team-billing)"
+    assert told({}) == [f"stacks/test.py, line 3: {nobody}; {RULES['KS001'].mend}"]
+    assert told({"KS099": "off"}) == [
+        "stacks/test.py, line 4: Stack 'acme/test': levels: 'KS099' is no rule; keysteward rules lists them"
+    ]
+    assert calls == []
 
 
 def test_a_waiver_of_a_mandatory_rule_stops_it(acme: Acme, calls: list[str]) -> None:
