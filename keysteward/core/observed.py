@@ -10,8 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+SRP = "srp"
+"""A login by the Secure Remote Password protocol (RFC 2945): a password is proven, and not sent."""
+
+CUSTOM = "custom-challenge"
+"""A login by questions that code of the target's owner asks."""
+
 INTERACTIVE_GRANTS = frozenset(
     {
+        CUSTOM,
+        SRP,
         "authorization_code",
         "implicit",
         "password",
@@ -19,7 +27,7 @@ INTERACTIVE_GRANTS = frozenset(
         "urn:openid:params:grant-type:ciba",
     }
 )
-"""Grants by which a person is logged in."""
+"""Grants by which a person is logged in, and ways to do it that OAuth 2.0 has no name for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +44,8 @@ class Settings:
 
     `scopes` are granted always, `optional_scopes` on request, as the target names them. `token_lifetime` is in
     seconds, None for the target's default. `grants` are OAuth 2.0 grant names ("client_credentials",
-    "authorization_code", "password", ...). `description` is None where the target has none. `safeguards` are vendor
-    switches by the vendor's name.
+    "authorization_code", "password", ...), and SRP and CUSTOM. `description` is None where the target has none.
+    `safeguards` are vendor switches by the vendor's name.
     """
 
     method: str
@@ -93,7 +101,7 @@ class ObservedObject:
 
     @property
     def interactive(self) -> bool:
-        """Say whether people log in through it, by a redirect, a device code or their password."""
+        """Say whether people log in through it, by a redirect, a device code, their password or a proof of it."""
         return bool(self.settings.grants & INTERACTIVE_GRANTS)
 
     @property

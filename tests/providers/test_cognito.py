@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from keysteward import M2MClient, ResourceServer, RotationSchedule, Stack
 from keysteward.core.checking import check
 from keysteward.core.errors import AccessDenied, Conflict, DeclarationError, KeystewardError, NotFound, Rejected
+from keysteward.core.findings import Kind
 from keysteward.core.observed import Mark, Settings
 from keysteward.core.ports import Action, Claim, Created, Material, ObjectRef, Order, Proof, ScopeWant
 from keysteward.providers.aws import Cognito
@@ -24,6 +25,7 @@ from keysteward.providers.aws.cognito.names import ClientName, read_scope_descri
 from keysteward.providers.local import LocalStore
 from keysteward.providers.material import new_material
 from keysteward.providers.owners import owners_of
+from keysteward.report.first_look import first_look
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -154,6 +156,52 @@ def test_an_update_keeps_what_others_set_and_a_suspension(pool: Pool) -> None:
     assert after["ExplicitAuthFlows"] == ["ALLOW_REFRESH_TOKEN_AUTH"], "no user may sign in with a machine client"
 
 
+PROVEN = {"srp", "custom-challenge"}
+
+
+@pytest.mark.parametrize(
+    ("flows", "grants"),
+    [
+        (None, PROVEN),
+        (["ALLOW_REFRESH_TOKEN_AUTH"], set()),
+        (["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"], {"srp"}),
+        (["ALLOW_CUSTOM_AUTH"], {"custom-challenge"}),
+        (["CUSTOM_AUTH_FLOW_ONLY"], {"custom-challenge"}),
+        (["ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH"], {"password", "srp"}),
+        (["ALLOW_ADMIN_USER_PASSWORD_AUTH"], {"password"}),
+        (["ALLOW_USER_AUTH"], {"password"}),
+        (["USER_PASSWORD_AUTH"], {"password"}),
+        (["ADMIN_NO_SRP_AUTH"], {"password"}),
+    ],
+)
+def test_passwords_pass_only_where_a_flow_sends_them(pool: Pool, flows: list[str] | None, grants: set[str]) -> None:
+    given = {} if flows is None else {"ExplicitAuthFlows": flows}
+    made = pool.boto.create_user_pool_client(UserPoolId=pool.id, ClientName="app", GenerateSecret=True, **given)
+    client_id = made["UserPoolClient"]["ClientId"]
+    seen = pool.target.observe(None)
+    found = seen.by_id[client_id]
+    assert (found.settings.grants, found.interactive) == (grants, bool(grants))
+    (entry,) = first_look(seen, pool.target.capabilities, None, CHECKED_ON).entries
+    told = [finding.message for finding in entry.findings if finding.kind is Kind.OUTDATED_GRANT]
+    assert len(told) == len(grants & {"password"})
+    assert all(message.startswith("people's passwords pass through it") for message in told)
+    assert set(entry.grants) == grants
+
+
+def test_an_update_ends_only_the_ways_to_sign_in_that_are_not_to_be(pool: Pool) -> None:
+    every = ["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"]
+    made = pool.make(secret())
+    shown = pool.shown(made.remote_id)
+    shown.pop("ClientSecret")
+    pool.boto.update_user_pool_client(**{**shown, "ExplicitAuthFlows": every})
+    for grants, left in (("srp", every[2:]), ("", every[2:3])):
+        want = replace(WANT, grants=WANT.grants | {grants} - {""})
+        pool.target.update(made.remote_id, want, MARK)
+        assert pool.shown(made.remote_id)["ExplicitAuthFlows"] == left
+    with pytest.raises(Rejected, match="Cognito has no switch for device"):
+        pool.target.update(made.remote_id, replace(WANT, grants=frozenset({"device", "srp"})), MARK)
+
+
 def test_the_default_lifetime_is_cognitos(pool: Pool) -> None:
     made = pool.make(secret())
     pool.target.update(made.remote_id, replace(WANT, token_lifetime=None), MARK)
@@ -166,7 +214,7 @@ def test_a_client_of_others_is_marked_and_released_with_its_own_name(pool: Pool)
     theirs = pool.boto.create_user_pool_client(UserPoolId=pool.id, ClientName="web @ home", GenerateSecret=True)
     client_id = theirs["UserPoolClient"]["ClientId"]
     seen = pool.target.observe(None).by_id[client_id]
-    assert (seen.label, seen.mark, seen.settings.grants) == ("web @ home", None, frozenset({"password"}))
+    assert (seen.label, seen.mark, seen.interactive) == ("web @ home", None, True)
     pool.target.mark(client_id, MARK)
     assert pool.shown(client_id)["ClientName"] == "web @ home @ acme+test+exporter 0badcafe0badcafe"
     assert pool.target.observe(None).by_id[client_id].mark == MARK

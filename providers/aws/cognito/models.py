@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from keysteward.core.errors import Rejected
-from keysteward.core.observed import Mark, ObservedObject, ObservedScope, ObservedSecret, Settings
+from keysteward.core.observed import CUSTOM, SRP, Mark, ObservedObject, ObservedScope, ObservedSecret, Settings
 from keysteward.providers.aws.cognito.names import ClientName, read_scope_description
 
 CLIENT_CREDENTIALS: Final = "client_credentials"
@@ -19,23 +19,27 @@ FLOWS: Final[Mapping[str, str]] = {
 }
 """OAuth 2.0 grants and Cognito's names of them."""
 
-PASSWORD: Final = "password"  # noqa: S105 - the name of a grant
-SIGN_IN: Final = frozenset(
-    {
-        "ADMIN_NO_SRP_AUTH",
-        "ALLOW_ADMIN_USER_PASSWORD_AUTH",
-        "ALLOW_CUSTOM_AUTH",
-        "ALLOW_USER_AUTH",
-        "ALLOW_USER_PASSWORD_AUTH",
-        "ALLOW_USER_SRP_AUTH",
-        "CUSTOM_AUTH_FLOW_ONLY",
-        "USER_PASSWORD_AUTH",
-    }
-)
-"""Ways for users to sign in at the API: what other vendors know as the password grant."""
+SIGN_IN: Final[Mapping[str, str]] = {
+    "ADMIN_NO_SRP_AUTH": "password",
+    "ALLOW_ADMIN_USER_PASSWORD_AUTH": "password",
+    "ALLOW_CUSTOM_AUTH": CUSTOM,
+    "ALLOW_USER_AUTH": "password",
+    "ALLOW_USER_PASSWORD_AUTH": "password",
+    "ALLOW_USER_SRP_AUTH": SRP,
+    "CUSTOM_AUTH_FLOW_ONLY": CUSTOM,
+    "USER_PASSWORD_AUTH": "password",
+}
+"""Ways for users to sign in at the API (`ExplicitAuthFlows`), and what they come to.
+
+A password is sent as it is where a flow takes user name and password, as USER_AUTH does too, by the user's choice. SRP
+proves that one is known and sends none; what a custom one asks for is up to functions of the pool's owner.
+"""
+
+BY_DEFAULT: Final = ("ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH")
+"""What a client allows that says nothing (API reference, `ExplicitAuthFlows`)."""
 
 NO_SIGN_IN: Final = ("ALLOW_REFRESH_TOKEN_AUTH",)
-"""Where nothing is said, Cognito lets users sign in; this alone lets nobody."""
+"""This alone lets nobody sign in."""
 
 LIFETIMES: Final = range(300, 86_401)
 """Seconds that an access token may live (Developer Guide, "Using tokens with user pools")."""
@@ -53,8 +57,9 @@ def checked(want: Settings) -> Settings:
     """Return settings that a client can have. Raises Rejected for others."""
     if want.method != "client_secret":
         raise Rejected(f"Cognito has no authentication method {want.method!r}")
-    if want.grants - FLOWS.keys() - {PASSWORD}:
-        raise Rejected(f"Cognito has no switch for {', '.join(sorted(want.grants - FLOWS.keys()))}")
+    unknown = want.grants - FLOWS.keys() - set(SIGN_IN.values())
+    if unknown:
+        raise Rejected(f"Cognito has no switch for {', '.join(sorted(unknown))}")
     if CLIENT_CREDENTIALS in want.grants and not want.scopes:
         raise Rejected("Cognito gives no client a token without a scope: declare `access` to at least one")
     if want.token_lifetime is not None and want.token_lifetime not in LIFETIMES:
@@ -64,9 +69,7 @@ def checked(want: Settings) -> Settings:
 
 def changed(client: Mapping[str, Any], want: Settings) -> dict[str, Any]:
     """Return a client's whole description with our settings in it; what is not ours stays."""
-    sign_in = list(client.get("ExplicitAuthFlows") or ())
-    if PASSWORD not in want.grants:
-        sign_in = [flow for flow in sign_in if flow not in SIGN_IN] or list(NO_SIGN_IN)
+    kept = [flow for flow in sign_in(client) if SIGN_IN.get(flow) in {None, *want.grants}]
     units = {name: unit for name, unit in (client.get("TokenValidityUnits") or {}).items() if name != "AccessToken"}
     if want.token_lifetime is not None:
         units["AccessToken"] = "seconds"
@@ -74,7 +77,7 @@ def changed(client: Mapping[str, Any], want: Settings) -> dict[str, Any]:
         **client,
         "AllowedOAuthFlows": sorted(FLOWS[grant] for grant in want.grants if grant in FLOWS),
         "AllowedOAuthScopes": sorted(want.scopes),
-        "ExplicitAuthFlows": sign_in,
+        "ExplicitAuthFlows": kept or list(NO_SIGN_IN),
         "AccessTokenValidity": want.token_lifetime,
         "TokenValidityUnits": units or None,
     }
@@ -86,12 +89,16 @@ def named(client: Mapping[str, Any], mark: Mark | None) -> dict[str, Any]:
     return {**client, "ClientName": str(name.checked())}
 
 
+def sign_in(client: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the ways in which users may sign in at the API, and refresh their tokens."""
+    return tuple(client.get("ExplicitAuthFlows") or BY_DEFAULT)
+
+
 def settings(client: Mapping[str, Any]) -> Settings:
     """Return what a client may do."""
     flows = set(client.get("AllowedOAuthFlows") or ())
     grants = {grant for grant, flow in FLOWS.items() if flow in flows}
-    if SIGN_IN & set(client.get("ExplicitAuthFlows") or ()):
-        grants.add(PASSWORD)
+    grants |= {SIGN_IN[flow] for flow in sign_in(client) if flow in SIGN_IN}
     validity = client.get("AccessTokenValidity")
     unit = UNITS[(client.get("TokenValidityUnits") or {}).get("AccessToken", DEFAULT_UNIT)]
     return Settings(
