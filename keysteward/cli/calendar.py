@@ -21,6 +21,7 @@ from keysteward.core.snapshot import old_identities
 from keysteward.core.spec import Spec, midnight
 from keysteward.providers.session import Session
 from keysteward.report.calendar import Entry, calendar_ics, calendar_json, calendar_lines, calendar_of
+from keysteward.report.counting import many
 
 LONGEST = 3650
 """Days ahead: nobody plans longer."""
@@ -73,8 +74,7 @@ def command(
     elif ics is None:
         show(calendar_lines(made))
     else:
-        count = len(made.entries)
-        say(f"{count} {'date' if count == 1 else 'dates'} written to {ics}")
+        say(f"{many(len(made.entries), 'date')} written to {ics}")
 
 
 def _entries(opened: Opened, session: Session) -> Iterator[Entry]:

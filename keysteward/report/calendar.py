@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keysteward.core.dates import Coming, Occasion
+from keysteward.report.counting import many
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT, when
 
@@ -103,7 +104,7 @@ def _table(entries: Sequence[Entry]) -> Table:
 def _summary(calendar: Calendar) -> str:
     count = len(calendar.entries)
     overdue = sum(calendar.overdue(entry) for entry in calendar.entries) if calendar.first is None else 0
-    text = "Nothing comes" if not count else "1 date" if count == 1 else f"{count} dates"
+    text = many(count, "date") if count else "Nothing comes"
     return f"{text}, {overdue} of them overdue." if overdue else f"{text}."
 
 

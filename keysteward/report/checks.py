@@ -13,6 +13,7 @@ from typing import Any
 from rich.text import Text
 
 from keysteward.core.ports import Check
+from keysteward.report.counting import many
 from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT
 
@@ -48,8 +49,7 @@ def check_lines(sections: Sequence[Section]) -> Iterable[Text]:
             counts[state(check)] += 1
             yield line("  ", _SYMBOLS[state(check)], f" {check.subject}: {check.detail}")
         yield Text()
-    warnings = f"{counts['warning']} warning{'' if counts['warning'] == 1 else 's'}"
-    yield line(f"{counts['ok']} ok, {warnings}, {counts['failed']} failed.")
+    yield line(f"{counts['ok']} ok, {many(counts['warning'], 'warning')}, {counts['failed']} failed.")
 
 
 def checks_json(sections: Sequence[Section]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from rich.text import Text
 from keysteward.core.drift import Drift
 from keysteward.core.findings import Finding, Severity
 from keysteward.core.inventory import Coverage
+from keysteward.report.counting import many
 from keysteward.report.findings import SEVERITIES, mend_of_any
 from keysteward.report.markdown import code, escape, row, table
 from keysteward.report.plain import line, plain
@@ -149,7 +150,7 @@ def _clean(drift: Drift) -> bool:
 def summary(drift: Drift) -> str:
     """Return "2 errors, 1 warning, 3 notes (1 waived); 80 % of 120 credentials are declared or governed."."""
     counts = _counts(drift)
-    parts = [f"{n} {word}{'' if n == 1 else 's'}" for word in ("error", "warning", "note") if (n := counts[word])]
+    parts = [many(counts[word], word) for word in ("error", "warning", "note") if counts[word]]
     text = ", ".join(parts) or "Nothing drifted"
     if counts["waived"]:
         text += f" ({counts['waived']} waived)"
@@ -158,7 +159,7 @@ def summary(drift: Drift) -> str:
     total = sum(c.total for c in drift.coverage)
     if total:
         covered = sum(c.declared + c.governed for c in drift.coverage)
-        text += f"; {percent(covered / total)} of {total} credential{'' if total == 1 else 's'} declared or governed"
+        text += f"; {percent(covered / total)} of {many(total, 'credential')} declared or governed"
     return f"{text}."
 
 

@@ -32,6 +32,7 @@ from keysteward.core.identity import name_of
 from keysteward.core.schedule import show_duration
 from keysteward.core.stack import Limit
 from keysteward.core.whatif import Gone, Halt, Stop
+from keysteward.report.counting import many
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT, Failure, when
 
@@ -286,7 +287,7 @@ def summary(forecast: Forecast) -> str:
     days = _days(forecast)
     busiest = _busiest(days)
     if busiest is not None:
-        text += f"; {days.total()} write{'' if days.total() == 1 else 's'}, most on {busiest[0]} ({busiest[1]})"
+        text += f"; {many(days.total(), 'write')}, most on {busiest[0]} ({busiest[1]})"
     if forecast.failures:
         text += f"; no forecast for {sum(len(f.names) for f in forecast.failures)}"
     return f"{text[:1].upper()}{text[1:]}."

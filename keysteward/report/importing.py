@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from keysteward.core.intake import Draft, Intake
+from keysteward.report.counting import many
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT
 
@@ -42,7 +43,7 @@ def import_lines(done: Imported) -> Iterator[RenderableType]:
     total = sum(intake.counts.values())
     counted = ", ".join(f"{number} {section}" for section, number in intake.counts.items())
     yield line(
-        (f"{total} declarations for target {intake.target} {verb} to {done.folder}", "bold"),
+        (f"{many(total, 'declaration')} for target {intake.target} {verb} to {done.folder}", "bold"),
         f": {counted}" if counted else "",
     )
     for path, drafts in done.files.items():
@@ -57,7 +58,8 @@ def import_lines(done: Imported) -> Iterator[RenderableType]:
         told = ", ".join(intake.loose)
         yield line(("! ", "yellow"), f"scopes that stay as they are, since no API of yours is known for them: {told}")
     if intake.guessed:
-        told = f"{len(intake.guessed)} keys show no last day; look at expires of {', '.join(intake.guessed[:MANY])}"
+        keys = many(len(intake.guessed), "key shows", "keys show")
+        told = f"{keys} no last day; look at expires of {', '.join(intake.guessed[:MANY])}"
         yield line(("! ", "yellow"), told)
     for text in done.next:
         yield line(("> ", "cyan"), text)

@@ -16,11 +16,12 @@ from rich.text import Text
 
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.inventory import Coverage, Entry, Inventory, Standing
+from keysteward.report.counting import many
 from keysteward.report.drift import percent
 from keysteward.report.findings import LONGEST_NAME, SEVERITIES, finding_lines, named
 from keysteward.report.plain import line, plain, shortened
 from keysteward.report.selection import SEVERITIES as RANKS
-from keysteward.report.selection import Summary, counted, ownerless, summary_of, worst
+from keysteward.report.selection import SHORT, Summary, counted, ownerless, summary_of, worst
 
 MOST_ROWS = 40
 """So many rows of one target are shown; `all_rows` shows every one."""
@@ -31,16 +32,6 @@ LONGEST_SCOPES = 48
 LONGEST_OWNER = 14
 FINDINGS = 11
 """Columns of two rules; more of them go on below."""
-
-KINDS = {
-    "M2M client": "client",
-    "client secret": "secret",
-    "API key": "key",
-    "manual key": "by hand",
-    "login client": "login",
-    "client without secret": "no secret",
-}
-"""Kinds in a word."""
 
 _STANDING_STYLES = {Standing.UNMANAGED: "yellow", Standing.UNDECLARED: "yellow", Standing.BUILT_IN: "dim"}
 _STANDING_OF = {
@@ -71,10 +62,11 @@ def summary_lines(inventory: Inventory, *, of: int | None = None) -> Iterator[Te
     """Write the summary in one line, and a second one for what needs a person."""
     summary = summary_of(inventory)
     whose = f"{inventory.stack}: " if inventory.stack is not None else ""
-    chosen = f" of {of:,}" if of is not None and of != summary.entries else ""
     parts = [f"{count:,} {standing}" for standing, count in summary.standings.items() if count]
-    many = "credential" if summary.entries == 1 and not chosen else "credentials"
-    yield line((f"{whose}{summary.entries:,}{chosen} {many}", "bold"), f": {', '.join(parts)}" if parts else "")
+    listed = many(summary.entries, "credential")
+    if of is not None and of != summary.entries:
+        listed = f"{summary.entries:,} of {many(of, 'credential')}"
+    yield line((f"{whose}{listed}", "bold"), f": {', '.join(parts)}" if parts else "")
     needs = list(_needs(summary, inventory))
     if needs:
         yield Text("  ").append_text(Text("  ·  ", style="dim").join(needs))
@@ -91,7 +83,7 @@ def _needs(summary: Summary, inventory: Inventory) -> Iterator[Text]:
         yield line((f"{summary.with_warnings:,} with warnings", "yellow"))
     days = summary.oldest_days(inventory.at)
     if days is not None:
-        yield line(f"oldest secret: {days:,} days ({shortened(summary.oldest_name, LONGEST_NAME)})")
+        yield line(f"oldest secret: {many(days, 'day')} ({shortened(summary.oldest_name, LONGEST_NAME)})")
 
 
 def _heading(target: str, entries: Sequence[Entry], covered: Coverage | None) -> Text:
@@ -126,7 +118,7 @@ def _table(entries: Sequence[Entry], inventory: Inventory, *, all_rows: bool, wi
         table.add_row(
             _sign(entry),
             _name(entry),
-            line(KINDS.get(entry.kind, entry.kind)),
+            line(SHORT.get(entry.kind, entry.kind)),
             _standing(entry),
             *owner,
             *([line(" ".join((*entry.scopes, *(f"({scope})" for scope in entry.optional_scopes))))] if scoped else []),

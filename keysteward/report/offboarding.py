@@ -21,6 +21,7 @@ from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger
 from keysteward.core.spec import Spec
 from keysteward.core.status import status_of
+from keysteward.report.counting import many
 from keysteward.report.emergency import Revocation, revocation_json
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT
@@ -74,8 +75,8 @@ class Offboarding:
 def holding_lines(plan: Offboarding) -> Iterable[RenderableType]:
     """Show what an owner answers for, and what can be done about it."""
     state = f" ({plan.state})" if plan.state else " (not in the owners file)"
-    many = f"{len(plan.holdings)} credential{'' if len(plan.holdings) == 1 else 's'}"
-    yield line((f"{plan.owner}{state} answers for {many} of {plan.stack}", "bold"))
+    holdings = many(len(plan.holdings), "credential")
+    yield line((f"{plan.owner}{state} answers for {holdings} of {plan.stack}", "bold"))
     table = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
     for title in ("name", "status", "environment", "purpose", "delivered", "reaches"):
         table.add_column(title, overflow="fold", no_wrap=title in {"name", "status", "environment"})

@@ -36,6 +36,7 @@ from keysteward.core.servers import DoScope, ServerLedger, ServerPlan
 from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.status import status_of
 from keysteward.core.steps import Do, Plan
+from keysteward.report.counting import many
 from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line
 
@@ -248,9 +249,8 @@ def preview_lines(preview: Preview) -> Iterable[Text]:
         yield line(("Governed: made by others, and never changed here", "bold"))
     width = max((len(item.name) for item in preview.governed), default=0)
     for governed in preview.governed:
-        keys = "1 key" if len(governed.keys) == 1 else f"{len(governed.keys)} keys"
-        holders = "1 holder" if governed.holders == 1 else f"{governed.holders} holders"
-        yield line(f"    {governed.name.ljust(width)}  {keys} of {holders} at {governed.target}")
+        keys = f"{many(len(governed.keys), 'key')} of {many(governed.holders, 'holder')}"
+        yield line(f"    {governed.name.ljust(width)}  {keys} at {governed.target}")
     for failure in preview.failures:
         yield Text()
         yield line("  ", ("!", "bold red"), " ", failure.message)
@@ -260,9 +260,9 @@ def preview_lines(preview: Preview) -> Iterable[Text]:
         yield line(("Findings", "bold"))
         yield from finding_lines(preview.findings, preview.stack)
     if preview.unapplied:
-        noun = "declaration has" if preview.unapplied == 1 else "declarations have"
+        left = many(preview.unapplied, "declaration has", "declarations have")
         yield Text()
-        yield line(f"{preview.unapplied} {noun} changes that `up` applies; they are left alone here.")
+        yield line(f"{left} changes that `up` applies; they are left alone here.")
     yield Text()
     yield line(summary(preview))
 

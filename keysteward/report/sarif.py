@@ -22,6 +22,7 @@ from urllib.parse import quote
 from keysteward.core.drift import Drift
 from keysteward.core.findings import Finding, Severity
 from keysteward.core.policy import RULES
+from keysteward.report.counting import many
 from keysteward.report.kinds import WORDS
 from keysteward.report.plain import plain
 
@@ -151,7 +152,7 @@ def _notifications(drift: Drift, without: int) -> Iterator[dict[str, Any]]:
     for failure in drift.failures:
         yield {"level": "error", "message": {"text": _message(f"Not read: {failure}")}}
     if without:
-        words = "1 finding has" if without == 1 else f"{without} findings have"
+        words = many(without, "finding has", "findings have")
         text = f"{words} no place in this repository, and no result here; the other formats of drift show all."
         yield {"level": "note", "message": {"text": text}}
 

@@ -21,8 +21,18 @@ OLD_SECRET = "KS014"  # noqa: S105 - the number of a rule
 """The rule that a secret breaks which is too old."""
 
 WITHOUT_SECRET = "client without secret"  # noqa: S105 - a kind
-KINDS = ("api-key", "client-secret", "client-without-secret", "login-client", "m2m-client", "manual-key")
-"""Kinds of entries, as they can be written."""
+SHORT = {
+    "M2M client": "client",
+    "client secret": "secret",
+    "API key": "key",
+    "manual key": "by hand",
+    "login client": "login",
+    WITHOUT_SECRET: "no secret",
+}
+"""Every kind of entries, and what a narrow column calls it."""
+
+KINDS = tuple(sorted(kind.casefold().replace(" ", "-") for kind in SHORT))
+"""The same kinds as they can be written."""
 
 SEVERITIES = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -100,7 +110,7 @@ class Selection:
         return (
             self.covers(entry.target)
             and (not self.owners or _any(entry.owner, self.owners) or (NOBODY in self.owners and ownerless(entry)))
-            and (not self.kinds or _any(entry.kind.casefold().replace(" ", "-"), map(_kind, self.kinds)))
+            and (not self.kinds or _any(_kind(entry.kind), map(_kind, self.kinds)))
             and (not self.findings or any(_is(f, word) for f in entry.findings for word in self.findings))
         )
 

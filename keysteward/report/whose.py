@@ -17,6 +17,7 @@ from rich.text import Text
 from keysteward.core.ledger import ObjectRecord
 from keysteward.core.owners import Owner
 from keysteward.core.tracing import Trace, Works, what_next
+from keysteward.report.counting import many
 from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT
 
@@ -80,10 +81,10 @@ def whose_lines(search: Search) -> Iterable[Text]:
         yield Text()
     for sentence in search.left_out:
         yield line(f"not searched: {sentence}")
-    files = "1 text" if search.searched == 1 else f"{search.searched} files"
+    files = many(search.searched, "text", "files")
     known = len({(f.trace.ledger.identity, f.trace.generation.number) for f in search.found})
-    total = "1 known secret" if known == 1 else f"{known} known secrets"
-    yield line(f"Searched {files} for the secrets of {search.stack}: {total if known else 'nothing known'}.")
+    total = many(known, "known secret") if known else "nothing known"
+    yield line(f"Searched {files} for the secrets of {search.stack}: {total}.")
 
 
 def _found(found: Found) -> Iterable[Text]:

@@ -418,7 +418,7 @@ def test_a_folder_that_the_stack_does_not_read_is_told_and_not_written_twice(ten
     assert '*catalog("stacks/demo/imported", targets=[corp], stores=[secrets])' in first.out
     tenant.make("a-2", scopes=frozenset({"invoices:read"}))
     second = tenant.run("import", "corp")
-    assert "1 declarations" in second.out, second.err
+    assert "1 declaration for" in second.out, second.err
     assert "left out, is in the folder already: 1: a-1" in second.out
     source.write_text(STACK.replace("stacks/demo", "stacks/demo/imported"), encoding="utf-8")
     adopt_everything(tenant)
@@ -505,7 +505,7 @@ def test_keys_are_written_with_holder_and_last_day_and_left_as_they_are(tenant: 
     source.write_text(STACK.replace("*read", "*read, __import__('project_in_memory').governed"), encoding="utf-8")
     done = tenant.run("import", "corp", "--until", f"{TODAY + timedelta(days=30)}")
     assert done.code == 0, done.err
-    assert "1 keys show no last day; look at expires of Partner-key" in done.out
+    assert "1 key shows no last day; look at expires of Partner-key" in done.out
     assert "left out, is governed: 1: key-3" in done.out
     keys = tenant.files()["partner.yaml"]["api_keys"]
     assert keys["Partner-key"]["expires"] == f"{TODAY + timedelta(days=730)}"

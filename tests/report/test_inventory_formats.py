@@ -22,12 +22,16 @@ from rich.console import Console
 
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.inventory import Coverage, Entry, Inventory, Standing
+from keysteward.core.observed import ObservedObject, ObservedSecret, Settings
 from keysteward.core.owners import UNASSIGNED
+from keysteward.core.sight import Thing
+from keysteward.report.entries import KINDS as DECLARED_KINDS
+from keysteward.report.existing import kind_of
 from keysteward.report.inventory import COLUMNS, FORMULA_STARTS, cell, inventory_csv, inventory_json
 from keysteward.report.inventory_page import inventory_page
 from keysteward.report.inventory_table import MOST_ROWS, inventory_lines
 from keysteward.report.plain import plain
-from keysteward.report.selection import Order, Selection, ownerless, summary_of
+from keysteward.report.selection import SHORT, Order, Selection, fits_a_kind, ownerless, summary_of
 
 SCHEMA = json.loads((importlib.resources.files("keysteward") / "schemas" / "inventory.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
@@ -263,6 +267,31 @@ def test_findings_without_a_number_are_told_apart_by_what_mends_them() -> None:
     shown = text_of(Inventory(NOW, entries, STACK))
     assert "! policy  2 times: legacy, older; such as: fullScopeAllowed is true\n    → set it to false\n" in shown
     assert "! policy  legacy: passwords pass through it\n    → turn it off\n" in shown
+
+
+@pytest.mark.parametrize(("days", "words"), [(1, "1 day ("), (2, "2 days ("), (1200, "1,200 days (")])
+def test_a_number_and_its_word_agree(days: int, words: str) -> None:
+    dated = replace(LEGACY, secret_since=NOW - timedelta(days=days))
+    assert f"oldest secret: {words}" in text_of(Inventory(NOW, (dated,), STACK))
+
+
+def test_every_kind_of_entry_can_be_asked_for_and_has_a_short_word() -> None:
+    login, silent = (Settings("client_secret", grants=frozenset(grants)) for grants in (["implicit"], []))
+    bare = ObservedObject("i", "c", enabled=True, settings=silent)
+    secret = ObservedSecret("s", "primary")
+    seen = [
+        (replace(bare, settings=login), None),
+        (replace(bare, secrets=(secret,)), None),
+        (bare, None),
+        (bare, secret),
+    ]
+    kinds = {kind_of(Thing("corp", item, key, Standing.UNMANAGED)) for item, key in seen}
+    assert kinds | {*DECLARED_KINDS.values()} == {*SHORT}
+    for kind in SHORT:
+        listed = Inventory(NOW, tuple(replace(LEGACY, name=each, kind=each) for each in SHORT))
+        for word in (kind, kind.casefold().replace(" ", "-")):
+            assert fits_a_kind(word)
+            assert [entry.kind for entry in Selection(kinds=(word,)).of(listed).entries] == [kind]
 
 
 def test_a_long_table_is_folded_to_the_worst() -> None:
