@@ -3,13 +3,11 @@
 A hyphen in the stack's name is an underscore in the module's: prod-eu is stacks/prod_eu.py.
 """
 
-from functools import partial
-
 import pulumi
 
 from keysteward import KeystewardError, deploy
 from keysteward.cli.loading import load_stack
-from keysteward.cli.source_places import placed
+from keysteward.cli.source_places import placing
 
 module = pulumi.get_stack().replace("-", "_")
 try:
@@ -17,6 +15,6 @@ try:
 except KeystewardError as error:
     raise pulumi.RunError(str(error)) from None
 
-for name, resource in deploy(stack, placed=partial(placed, name=module)).items():
+for name, resource in deploy(stack, placed=placing(module)).items():
     if hasattr(resource, "client_id"):
         pulumi.export(name, resource.client_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from keysteward.cli import python_source
@@ -27,6 +27,11 @@ def places_of(stack: Stack, module: str) -> dict[str, Line]:
     for file in files[:1]:
         found[stack.identity] = _stack(root, files, stack.identity) or (relative(file, root), 0)
     return found
+
+
+def placing(name: str | None) -> Callable[[DeclarationError, Stack], DeclarationError]:
+    """Return what tells where errors of a whole stack stand, which was loaded by this name: for `deploy`."""
+    return lambda error, stack: placed(error, stack, name)
 
 
 def placed(error: DeclarationError, stack: Stack, name: str | None) -> DeclarationError:

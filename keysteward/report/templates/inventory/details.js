@@ -95,7 +95,7 @@ function open(row, focus) {
     make("h3", {}, "How old is it?"),
     pairs(
       ["secrets", row.secrets === undefined ? "not shown" : String(row.secrets)],
-      ["since", since ? when(Date.parse(since), row.age === null ? "" : `${count(row.age)} days`) : "not shown"],
+      ["since", since ? when(Date.parse(since), row.age === null ? "" : `${count(row.age)} ${row.age === 1 ? "day" : "days"}`) : "not shown"],
       ["last used", when(row.last_used, used(row.last_used)) || "not shown"],
       ["rotates", when(row.next_rotation, until(row.next_rotation))],
       ["ends", when(row.expires, until(row.expires))],
