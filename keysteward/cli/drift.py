@@ -89,7 +89,7 @@ def command(
     opened = open_stack(stack, strict=False)
     seen = look(opened, opened.session("reader"))
     found = drift(replace(seen, logins=logins_at(opened.stack.targets)))
-    places = _places(opened, module_name(stack, Path.cwd()))
+    places = _places(opened, module_name(stack, Path.cwd())) if found.findings else {}
     for path, kind in written:
         write_output("--output", path, TEXTS[kind](found, places).encode())
     if written:

@@ -25,6 +25,7 @@ def places(file: Path) -> Iterator[Place]:
     if tree is None:
         return
     starts, day = _line_starts(source), _day(tree)
+    ending = "" if not day else "\r\n" if b"\r\n" in source else "\n"
     for node in ast.walk(tree):
         name = _name_of(node) if isinstance(node, ast.Call) else None
         if not isinstance(node, ast.Call) or name is None:
@@ -34,13 +35,14 @@ def places(file: Path) -> Iterator[Place]:
         if kind not in CLASSES and "owner" not in given:
             continue
         values = {field: _value(field, value, source, starts) for field, value in given.items() if field is not None}
-        insertion = _insertion(node, kind, source, starts, known=day)
+        insertion = _insertion(node, kind, source, starts, ending)
         yield Place(name, file, node.lineno, kind, values, insertion, f"{day}({{0.year}}, {{0.month}}, {{0.day}})")
 
 
 def stack_lines(file: Path, identity: str) -> Iterator[int]:
     """Yield the lines at which a file makes the stack of an identity: `Stack("acme/prod", ...)`."""
-    tree = _parsed(file.read_bytes())
+    source = file.read_bytes()
+    tree = _parsed(source) if identity.encode() in source else None
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Call) and _callee(node) == "Stack" and _text(_given(node, "identity")) == identity:
             yield node.lineno
@@ -67,7 +69,8 @@ def folders_named_in(root: Path, sources: Iterable[Path]) -> list[Path]:
 
 def catalog_folders(file: Path) -> list[str | None]:
     """Return the folders that a file reads by `catalog("...")`, None for one that is computed."""
-    tree = _parsed(file.read_bytes())
+    source = file.read_bytes()
+    tree = _parsed(source) if b"catalog" in source else None
     found: list[str | None] = []
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Call) and _callee(node) == "catalog":
@@ -171,11 +174,14 @@ def _is_date(given: ast.expr) -> bool:
     return all(isinstance(argument, ast.Constant) and isinstance(argument.value, int) for argument in given.args)
 
 
-def _insertion(call: ast.Call, kind: str, source: bytes, starts: list[int], *, known: str) -> Insertion:
-    """Return where `reviewed=` can be written: after the owner, on a line of its own where that has one."""
+def _insertion(call: ast.Call, kind: str, source: bytes, starts: list[int], ending: str) -> Insertion:
+    """Return where `reviewed=` can be written: after the owner, on a line of its own where that has one.
+
+    `ending` is that of the file's lines, "" where it imports no date.
+    """
     if kind not in CLASSES:
         return Insertion(why=f"it is declared by {kind}(...), which may not take it")
-    if not known:
+    if not ending:
         return Insertion(why="the file imports no date: write `from datetime import date` there")
     keyword = next((k for k in call.keywords if k.arg == "owner"), None)
     if keyword is None:
@@ -187,7 +193,6 @@ def _insertion(call: ast.Call, kind: str, source: bytes, starts: list[int], *, k
     if source[after : after + 1] != b"," and after != _span(call, starts)[1] - 1:
         return Insertion(why="what stands around its owner is not understood")
     line = source[starts[keyword.lineno - 1] : start]
-    ending = "\r\n" if b"\r\n" in source else "\n"
     before = ", " if line.strip() else f",{ending}{line.decode()}"
     return Insertion(end, f"{before}reviewed=")
 
