@@ -28,6 +28,7 @@ from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, stop_after_attempt
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from keysteward.core.address import is_here
 from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Unavailable, error_for_status
 
 log = logging.getLogger(__name__)
@@ -231,12 +232,15 @@ class Session:
         self._hosts: dict[str, Mapping[str, Any]] = {}
 
     def _settings(self, url: str) -> Mapping[str, Any]:
-        """Return proxies and certificate bundle of a host by the environment, looked up once: it is slow per call."""
+        """Return proxies and certificate bundle of a host by the environment, looked up once: it is slow per call.
+
+        What is for this machine goes through no proxy, which would carry it elsewhere, and in clear over http://.
+        """
         parts = urlsplit(url)
         host = f"{parts.scheme}://{parts.netloc}"
         if host not in self._hosts:
             found = requests.Session().merge_environment_settings(host, {}, None, self._ca or None, None)
-            self._hosts[host] = {"proxies": found["proxies"], "verify": found["verify"]}
+            self._hosts[host] = {"proxies": {} if is_here(host) else found["proxies"], "verify": found["verify"]}
             self._pool.trust_env = False
         return self._hosts[host]
 

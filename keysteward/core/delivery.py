@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from keysteward.core.address import check_address
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import Place
 from keysteward.core.ports import Store
@@ -29,7 +30,6 @@ DOCUMENT_FIELDS = (
 )
 """Fields of a delivered document that a consumer's own names may be mapped to."""
 
-_URL = re.compile(r"https://[^\s@]+|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?(?:/[^\s@]*)?")
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.@-]*)*")
 
 
@@ -44,8 +44,7 @@ class Webhook:
     key: str
 
     def __post_init__(self) -> None:
-        if not _URL.fullmatch(self.url):
-            raise DeclarationError(f"webhook: {self.url!r} is not an https:// address (http:// only on loopback)")
+        check_address(self.url, field="webhook: url")
         if not self.key.startswith(("env:", "file:")):
             raise DeclarationError('webhook: key must refer to the signing key, such as "env:RELOAD_KEY"')
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from keysteward.core.address import check_address, is_here
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.providers.aws.failures import denied, translated, was_throttled
 from keysteward.providers.once import once
@@ -58,7 +59,7 @@ _SILENCED: Final = ("botocore", "boto3", "s3transfer", "urllib3")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where to call; no credential. `endpoint_url` takes the place of AWS's own addresses."""
+    """Where to call; no credential. `endpoint_url` takes the place of AWS's own addresses, which all speak TLS."""
 
     name: str
     region: str
@@ -67,6 +68,8 @@ class Connection:
     def __post_init__(self) -> None:
         if not _REGION.fullmatch(self.region):
             raise DeclarationError(f'{self.name}: region is {self.region!r}; write it as "eu-central-1"')
+        if self.endpoint_url:
+            check_address(self.endpoint_url, field=f"{self.name}: endpoint_url")
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -218,7 +221,10 @@ class AwsClient:
             max_pool_connections=2 * CALLS_AT_ONCE,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS if repeat else 1},
         )
-        return {"config": config, "endpoint_url": self.connection.endpoint_url}
+        endpoint = self.connection.endpoint_url
+        if endpoint and is_here(endpoint):
+            config = config.merge(Config(proxies={}))  # none, whatever the environment says
+        return {"config": config, "endpoint_url": endpoint}
 
     def _opened(self) -> Any:  # noqa: ANN401 - boto3 has no types
         import boto3  # noqa: PLC0415 - an optional extra, there by now

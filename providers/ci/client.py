@@ -6,7 +6,6 @@ Source: GitHub documentation, "OpenID Connect reference" (request URL and token 
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from keysteward.core.address import check_address
 from keysteward.core.errors import AccessDenied, DeclarationError
 from keysteward.providers.http import Session
 
@@ -38,7 +38,7 @@ class Actions:
 
     def id_token(self, audience: str) -> str:
         """`GET {request URL}&audience=...`: a token for that audience. Raises AccessDenied or Unavailable."""
-        check_url(self.url, field=REQUEST_URL)
+        check_address(self.url, field=REQUEST_URL)
         reply = Session(_WORDS).request(
             "GET",
             self.url,
@@ -58,12 +58,12 @@ class Actions:
 
 def keys_of_issuer(issuer: str) -> dict[str, Any]:
     """Read an issuer's JSON Web Key Set by its discovery document. Raises DeclarationError, NotFound or Unavailable."""
-    check_url(issuer, field="the issuer")
+    check_address(issuer, field="the issuer")
     described = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     if described.get("issuer") != issuer:
         raise DeclarationError(f"{issuer} calls itself by another name; write the issuer exactly as it does")
     where = str(described.get("jwks_uri"))
-    check_url(where, field="the issuer's jwks_uri")
+    check_address(where, field="the issuer's jwks_uri")
     return _get(where)
 
 
@@ -73,18 +73,3 @@ def _get(url: str) -> dict[str, Any]:
         raise reply.error(f"{urlsplit(url).netloc} does not show its keys; check the issuer's address")
     document = reply.json()
     return document if isinstance(document, dict) else {}
-
-
-def check_url(url: str, *, field: str) -> None:
-    """Refuse an address without TLS, unless it is on this machine. Raises DeclarationError."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
-        return
-    raise DeclarationError(f"{field} must be an https address")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -7,8 +7,9 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from keysteward.core.address import check_address
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
 from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
 from keysteward.core.ports import (
@@ -52,7 +53,8 @@ class Keycloak:
 
     The credential is of a client in the realm itself, or, as `master/client_id:secret`, of one in realm master.
     `secret_rotation=True` says that the server runs with `--features=client-secret-rotation`. `environments` are the
-    environments the realm serves (None: any); `ca` is the path of a certificate bundle.
+    environments the realm serves (None: any); `ca` is the path of a certificate bundle. `allow_http=True` takes an
+    http:// address of another machine, for a mesh or a sidecar that encrypts on the way.
     """
 
     name: str
@@ -64,14 +66,14 @@ class Keycloak:
     secret_rotation: bool = False
     environments: tuple[str, ...] | None = None
     ca: str | None = None
+    allow_http: bool = False
     reading: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
-            raise DeclarationError(f"Keycloak {self.name!r}: url must be the server's address, https://host[/path]")
-        if parts.username or parts.password:
-            raise DeclarationError(f"Keycloak {self.name!r}: url must not hold a credential; use `admin` and `reader`")
+        field, shape = f"Keycloak {self.name!r}: url", "the server's address, https://host[/path]"
+        parts = check_address(self.url, field=field, shape=shape, allow_http=self.allow_http)
+        if parts.query or parts.fragment:
+            raise DeclarationError(f"{field} must be {shape}")
         if not self.realm:
             raise DeclarationError(f"Keycloak {self.name!r}: realm must be the realm's name")
         check_reference(self.admin, field=f"Keycloak {self.name!r}: admin")
@@ -90,6 +92,7 @@ class Keycloak:
             "secret_rotation": self.secret_rotation or None,
             "environments": None if self.environments is None else list(self.environments),
             "ca": self.ca,
+            "allow_http": self.allow_http or None,
         }
         settings |= {name: value for name, value in optional.items() if value is not None}
         return Descriptor("keysteward.providers.keycloak:Keycloak", settings)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
+from keysteward.core.address import IN_CLEAR, leaves_in_clear
 from keysteward.core.errors import AccessDenied, KeystewardError
 from keysteward.core.ports import Check
 from keysteward.providers.keycloak.admin import AdminApi
@@ -28,10 +28,10 @@ FEATURE: Final = "CLIENT_SECRET_ROTATION"
 def diagnose(client: KeycloakClient, target: Keycloak) -> Iterator[Check]:
     """Yield one line per question; the first failure that hides the rest ends the list."""
     subject = f"{target.name}: realm {target.realm}"
+    yield from _transport(target)
     try:
         client.issuer()
         yield Check(subject, ok=True, detail="the server answers and the realm exists")
-        yield from _transport(target)
         yield from _rights(client, target)
         yield _clock(client, target)
     except KeystewardError as problem:
@@ -39,11 +39,8 @@ def diagnose(client: KeycloakClient, target: Keycloak) -> Iterator[Check]:
 
 
 def _transport(target: Keycloak) -> Iterator[Check]:
-    parts = urlsplit(target.url)
-    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-        yield Check(
-            f"{target.name}: url", ok=False, detail="secrets travel in clear over http; use https", warning=True
-        )
+    if leaves_in_clear(target.url):
+        yield Check(f"{target.name}: url", ok=False, detail=IN_CLEAR, warning=True)
 
 
 def _clock(client: KeycloakClient, target: Keycloak) -> Check:

@@ -13,6 +13,7 @@ from urllib.parse import quote_plus, urlsplit
 
 from pydantic import SecretStr
 
+from keysteward.core.address import check_address
 from keysteward.core.errors import DeclarationError, Rejected
 from keysteward.core.ports import Proof, Verification
 from keysteward.providers.http import Reply, Session
@@ -28,7 +29,6 @@ MADE_UP_BYTES: Final = 24
 OPERATION: Final = "probe"
 MAKES_NOTHING: Final = "the probe also accepts a made-up value, so it proves nothing; name a URL that needs the key"
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([\x20-\x7e]*\S)")
 """One field of RFC 9110, section 5, in ASCII."""
 _NEVER_FIXED = frozenset({"authorization", "proxy-authorization", "cookie", "content-type", "content-length", "host"})
@@ -61,21 +61,16 @@ class Probe:
         for name in ("ok", "refused"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "headers", dict(self.headers))
-        for problem in (self._wrong_url(), self._wrong_place(), self._wrong_headers(), self._wrong_statuses()):
+        self._check_url()
+        for problem in (self._wrong_place(), self._wrong_headers(), self._wrong_statuses()):
             if problem is not None:
                 raise DeclarationError(f"Probe: {problem}")
 
-    def _wrong_url(self) -> str | None:
-        parts = urlsplit(self.url)
+    def _check_url(self) -> None:
         if PLACEHOLDER in self.url:
-            return "url: must not hold the key, which would stand in the logs of every proxy; use header, basic or body"
-        if "@" in parts.netloc:
-            return "url: must not hold a credential"
-        if parts.scheme == "https" and parts.hostname:
-            return None
-        if parts.scheme == "http" and parts.hostname in _LOOPBACK:
-            return None
-        return "url: must be an https:// address (http:// only on loopback)"
+            words = "must not hold the key, which would stand in the logs of every proxy; use header, basic or body"
+            raise DeclarationError(f"Probe: url {words}")
+        check_address(self.url, field="Probe: url")
 
     def _wrong_place(self) -> str | None:
         given = {"header": self.header, "basic": self.basic, "body": self.body}

@@ -65,7 +65,8 @@ class Vault:
 
     `reader` and `admin` are references to a token (`auth="token"`), to "role_id:secret_id" (`"approle"`) or to a JWT
     (`"jwt"`, with `role`). The policies both need are those of `keysteward.providers.vault.policy`. Without `reader`,
-    previews use `admin` and read no values with it.
+    previews use `admin` and read no values with it. `allow_http=True` takes an http:// address of another machine, for
+    a mesh or a sidecar that encrypts on the way.
     """
 
     def __init__(
@@ -82,13 +83,12 @@ class Vault:
         namespace: str | None = None,
         staging: str = STAGING,
         ca: str | None = None,
+        allow_http: bool = False,
     ) -> None:
         self.name = name
         self.mount = mount.strip("/")
         self.staging = staging.strip("/")
-        if not url.startswith(("https://", "http://")):
-            raise DeclarationError(f"{name}: url must begin with https://")
-        self._connection = Connection(name, url.rstrip("/"), auth, auth_mount, role, namespace, ca)
+        self._connection = Connection(name, url.rstrip("/"), auth, auth_mount, role, namespace, ca, allow_http)
         self._admin = VaultClient(self._connection, admin, field="admin")
         self._reader = VaultClient(self._connection, reader, field="reader") if reader else self._admin
         self._reading = False

@@ -23,6 +23,7 @@ from requests.utils import get_environ_proxies
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util import Retry
 
+from keysteward.core.address import check_address, is_here, leaves_in_clear
 from keysteward.core.errors import (
     AccessDenied,
     DeclarationError,
@@ -88,8 +89,10 @@ class Connection:
     role: str | None = None
     namespace: str | None = None
     ca: str | None = None
+    allow_http: bool = False
 
     def __post_init__(self) -> None:
+        check_address(self.url, field=f"{self.name}: url", allow_http=self.allow_http)
         if self.auth not in {"token", "approle", "jwt"}:
             raise DeclarationError(f'{self.name}: auth is {self.auth!r}; choose "token", "approle" or "jwt"')
         if self.auth == "jwt" and not self.role:
@@ -104,6 +107,7 @@ class Connection:
             "role": self.role,
             "namespace": self.namespace,
             "ca": self.ca,
+            "allow_http": self.allow_http,
         }
         return {"name": self.name, "url": self.url, **{name: value for name, value in plain.items() if value}}
 
@@ -237,9 +241,10 @@ class VaultClient:
             session = requests.Session()
             # asked once: requests would look at environment and ~/.netrc in every call
             session.trust_env = False
-            session.proxies = get_environ_proxies(self.connection.url)
+            session.proxies = {} if is_here(self.connection.url) else get_environ_proxies(self.connection.url)
             session.verify = self.connection.ca or os.environ.get("REQUESTS_CA_BUNDLE") or True
-            pool = HTTPAdapter(pool_connections=2, pool_maxsize=2 * CALLS_AT_ONCE, max_retries=READS)
+            pool = _Pool(pool_connections=2, pool_maxsize=2 * CALLS_AT_ONCE, max_retries=READS)
+            pool.allow_http = self.connection.allow_http
             session.mount("https://", pool)
             session.mount("http://", pool)
             self._session = session
@@ -293,6 +298,12 @@ class VaultClient:
     def _broken(self, error: requests.RequestException, path: str, *, reads: bool) -> KeystewardError:
         name, url = self.connection.name, self.connection.url
         causes = list(_causes(error))
+        if isinstance(error, _InClear):
+            return NotFound(
+                f"{name}: Vault at {url} redirects to http://, where the token would travel in clear: "
+                "give the server an api_addr that begins with https://",
+                operation=path,
+            )
         if isinstance(error, requests.exceptions.SSLError):
             reason = next((c.verify_message for c in causes if isinstance(c, ssl.SSLCertVerificationError)), "")
             return Unavailable(
@@ -311,6 +322,21 @@ class VaultClient:
                 f"{name}: no answer to a write of {path}: run again, the run finds out what was done", operation=path
             )
         return Rejected(f"{name}: no call can be made to {url} ({type(error).__name__}): correct url=", operation=path)
+
+
+class _InClear(requests.exceptions.InvalidURL):
+    """A redirect that leads out of TLS; it was not followed."""
+
+
+class _Pool(HTTPAdapter):
+    """Kept-alive connections that carry nothing in clear: a server in standby redirects, token and body included."""
+
+    allow_http = False
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+        if not self.allow_http and leaves_in_clear(request.url or ""):
+            raise _InClear
+        return super().send(request, *args, **kwargs)
 
 
 class Absent(NotFound):

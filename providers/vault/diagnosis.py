@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from keysteward.core.address import IN_CLEAR, leaves_in_clear
 from keysteward.core.errors import KeystewardError
 from keysteward.core.ports import Check
 from keysteward.providers.vault.kv import Kv
@@ -48,6 +49,8 @@ def _checks(
     kv: Kv, needed: Mapping[str, frozenset[str]], unwanted: Mapping[str, frozenset[str]], who: str
 ) -> Iterator[Check]:
     name = kv.client.connection.name
+    if leaves_in_clear(kv.client.connection.url):
+        yield Check(f"{name} url", ok=True, warning=True, detail=IN_CLEAR)
     try:
         version = kv.client.health()[0].get("version", "unknown")
         yield Check(name, ok=True, detail=f"{kv.client.connection.url} answers (version {version}), unsealed")

@@ -32,11 +32,12 @@ class VaultLedgers:
         role: str | None = None,
         namespace: str | None = None,
         ca: str | None = None,
+        allow_http: bool = False,
     ) -> None:
         self.name = name
         self.mount = mount.strip("/")
         self.prefix = prefix.strip("/")
-        self._connection = Connection(name, url.rstrip("/"), auth, auth_mount, role, namespace, ca)
+        self._connection = Connection(name, url.rstrip("/"), auth, auth_mount, role, namespace, ca, allow_http)
         self._admin = VaultClient(self._connection, admin, field="admin")
         self._reader = VaultClient(self._connection, reader, field="reader") if reader else self._admin
         self._reading = False

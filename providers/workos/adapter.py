@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 
+from keysteward.core.address import check_address
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
 from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
 from keysteward.core.ports import (
@@ -339,10 +339,10 @@ class WorkOS:
 
 def _origin(text: str, subject: str, shape: str) -> str:
     """Return scheme and host of an address. Raises DeclarationError when it is anything else."""
-    parts = urlsplit(text)
-    rest = (parts.query, parts.fragment, parts.username, parts.password, parts.path.strip("/"))
-    if parts.scheme not in {"https", "http"} or not parts.hostname or any(rest):
-        raise DeclarationError(f"{subject} must be {shape}, without path or credential")
+    alone = f"{shape}, without a path"
+    parts = check_address(text, field=subject, shape=alone)
+    if parts.query or parts.fragment or parts.path.strip("/"):
+        raise DeclarationError(f"{subject} must be {alone}")
     return f"{parts.scheme}://{parts.netloc}"
 
 

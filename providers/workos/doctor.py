@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from keysteward.core.errors import AccessDenied, KeystewardError
 from keysteward.core.ports import Check
@@ -25,7 +24,6 @@ def diagnose(api: Api, target: WorkOS) -> Iterator[Check]:
         organizations = api.organizations()
         detail = f"the API answers; the environment has {len(organizations.found)} organizations"
         yield Check(subject, ok=True, detail=detail)
-        yield from _transport(target)
         yield from _rights(api, target)
         if target.organization is not None:
             yield _home(target, {found.id for found in organizations.found})
@@ -33,14 +31,6 @@ def diagnose(api: Api, target: WorkOS) -> Iterator[Check]:
         yield _authkit(api, target)
     except KeystewardError as problem:
         yield Check(subject, ok=False, detail=problem.message)
-
-
-def _transport(target: WorkOS) -> Iterator[Check]:
-    for name, url in (("url", target.url), ("authkit_domain", target.authkit_domain)):
-        parts = urlsplit(url)
-        if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-            detail = "secrets travel in clear over http; use https"
-            yield Check(f"{target.name}: {name}", ok=False, detail=detail, warning=True)
 
 
 def _rights(api: Api, target: WorkOS) -> Iterator[Check]:

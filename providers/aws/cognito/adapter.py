@@ -16,6 +16,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
+from keysteward.core.address import check_address
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
 from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
 from keysteward.core.ports import (
@@ -79,6 +80,7 @@ class Cognito:
             raise DeclarationError(text)
         if self.environments is not None:
             object.__setattr__(self, "environments", tuple(self.environments))
+        check_address(self.token_url, field=f"{self.name}: domain")
         check_credentials(self._connection, self.admin, self.reader)
 
     @property
