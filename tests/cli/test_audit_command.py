@@ -388,7 +388,7 @@ def test_wrong_words_are_errors(project: Project, tmp_path: Path) -> None:
         ("--claim", "repository"): "write it as NAME=VALUE",
         ("--trusted", "no-key"): "no-key holds no public Ed25519 key",
         ("--trusted", "missing"): "missing cannot be used",
-        ("--issuer", "http://ci.example", "--claim", "a=b"): "the issuer must be an https address",
+        ("--issuer", "http://ci.example", "--claim", "a=b"): "the issuer must begin with https://",
     }.items():
         answer = project.run("audit", "verify", *words)
         assert (answer.code, told in answer.err) == (1, True), answer.err

@@ -195,8 +195,13 @@ def test_a_job_becomes_itself_at_aws_by_a_file_that_nobody_else_reads(all_of_the
 def test_a_log_in_that_is_refused_or_goes_in_clear_says_so_and_nothing_more(all_of_them: Path) -> None:
     script = all_of_them / "keycloak-vault" / "ci/login.py"
     assert "say `vault NAME=ROLE ...` or `aws`" in log_in(script, "vault").stderr
-    clear = log_in(script, "vault", "X=reader", VAULT_ADDR="http://vault.example.com", VAULT_ID_TOKEN="a.b.c")
-    assert (clear.returncode, clear.stderr) == (1, "login: the address must begin with https://\n")
+    for address in (
+        "http://vault.example.com",
+        "http://127.0.0.1:80@vault.example.com",
+        "https://a:b@vault.example.com",
+    ):
+        clear = log_in(script, "vault", "X=reader", VAULT_ADDR=address, VAULT_ID_TOKEN="a.b.c")
+        assert (clear.returncode, clear.stderr) == (1, "login: the address must begin with https://\n")
     with issuing() as issuer:
         issuer.status = 503
         done = log_in(script, "vault", "X=reader", VAULT_ADDR="https://vault.example.com", **issuer.environment)

@@ -216,6 +216,15 @@ def test_a_realm_is_listed_with_a_right_to_read_alone(nowhere: Project, realm: l
     assert SECRET not in answer.out + answer.err
 
 
+def test_a_realm_behind_a_mesh_is_listed_once_http_is_allowed_by_name(nowhere: Project, realm: list[str]) -> None:
+    there = [word.replace("127.0.0.1", "0.0.0.0") for word in realm]  # noqa: S104 - called, not listened at
+    refused = nowhere.run("inventory", *there, "--json")
+    assert refused.code == 1
+    assert "must begin with https://" in refused.err
+    assert "or set allow_http=True where a mesh or a sidecar encrypts" in refused.err
+    assert "etl" in listed(nowhere.run("inventory", *there, "--allow-http", "--json"))
+
+
 def test_a_first_look_can_be_narrowed_and_written_like_any_other(nowhere: Project, realm: list[str]) -> None:
     assert list(listed(nowhere.run("inventory", "--kind", "m2m-client", *realm, "--finding", "KS022", "--json")))[:1]
     shown = nowhere.run("inventory", *realm, "--html", "look.html", "--name", "prod-realm")
@@ -361,8 +370,8 @@ def test_what_is_missing_is_said_with_all_that_can_be_given(nowhere: Project) ->
     assert wrong.code == 1
     assert wrong.err == (
         "error: missing: --url, --realm, --reader; --target keycloak takes --url URL --realm REALM --reader env:NAME, "
-        "and where needed --name, --secret-rotation, --ca, --admin; credentials are given by reference (env:NAME or "
-        "file:/path), never as a value\n"
+        "and where needed --name, --secret-rotation, --ca, --allow-http, --admin; credentials are given by reference "
+        "(env:NAME or file:/path), never as a value\n"
     )
 
 
@@ -375,6 +384,8 @@ def test_what_is_missing_is_said_with_all_that_can_be_given(nowhere: Project) ->
         (["--realm", f"eyJhbGciOi.{SECRET}"], "--realm looks like a secret"),
         (["--url", f"https://reader:{SECRET}@id.example.com"], "--url looks like a secret"),
         (["--url", f"ftp://{SECRET}"], "url must be the server's address"),
+        (["--url", f"http://{SECRET}.example.com"], "url must begin with https://"),
+        (["--allow-http=yes"], "there is no such option"),
         (["--realm", "a", "--realm", "b"], "--realm is given more than once"),
         (["--secret-rotation=yes"], "there is no such option"),
         (["--password", SECRET], "there is no such option"),

@@ -428,7 +428,7 @@ OF_SEVERAL: dict[str, tuple[str, str, str]] = {
     "a webhook at no address": (
         "https://job",
         "job",
-        "line 13: m2m_clients.job: deliver_to: webhook: 'job.example.com/reload' is not an https:// address ",
+        "line 14: m2m_clients.job: deliver_to: webhook: url must be an address that begins with https://",
     ),
     "a day of a waiver": (
         "until: 2027-01-31",

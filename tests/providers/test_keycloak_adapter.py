@@ -154,6 +154,7 @@ def sandbox(stand_in: KeycloakStandIn, monkeypatch: pytest.MonkeyPatch) -> World
     ("settings", "sentence"),
     [
         ({"url": "id.example.com"}, "url must be the server's address"),
+        ({"url": "https://id.example.com?realm=prod"}, "url must be the server's address"),
         ({"url": "https://user:pass@id.example.com"}, "url must not hold a credential"),
         ({"realm": ""}, "realm must be"),
         ({"admin": "client:s3cret"}, "admin must be a reference"),

@@ -219,12 +219,10 @@ def test_no_log_and_no_repr_holds_a_value(saas: Saas, caplog: pytest.LogCaptureF
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"url": "http://api.example.com/me"}, "url: must be an https:// address (http:// only on loopback)"),
-        ({"url": "api.example.com"}, "url: must be an https:// address (http:// only on loopback)"),
-        ({"url": "https://reader:pw@api.example.com/me"}, "url: must not hold a credential"),
+        ({"url": "api.example.com"}, "url must be an address that begins with https://"),
         (
             {"url": "https://api.example.com/me?key={value}"},
-            "url: must not hold the key, which would stand in the logs of every proxy; use header, basic or body",
+            "url must not hold the key, which would stand in the logs of every proxy; use header, basic or body",
         ),
         ({"header": "X-Api-Key: x"}, "header: write {value} once, where the key goes"),
         ({"header": "{value}"}, 'header: write it as "Name: {value}"'),

@@ -199,8 +199,5 @@ def test_an_issuer_that_gives_no_token_is_one_sentence(issuer: Issuer) -> None:
     issuer.called = "https://ci.example"
     with pytest.raises(DeclarationError, match="calls itself by another name"):
         keys_of_issuer(issuer.url)
-    for url in ("http://ci.example", "ftp://127.0.0.1"):
-        with pytest.raises(DeclarationError, match="must be an https address"):
-            keys_of_issuer(url)
-        with pytest.raises(DeclarationError, match="must be an https address"):
-            Signer({**issuer.environment, "ACTIONS_ID_TOKEN_REQUEST_URL": url}).signing()
+    with pytest.raises(DeclarationError, match="ACTIONS_ID_TOKEN_REQUEST_URL must begin with https://"):
+        Signer({**issuer.environment, "ACTIONS_ID_TOKEN_REQUEST_URL": "http://ci.example"}).signing()

@@ -262,7 +262,7 @@ class TestLogins:
     def test_a_value_in_place_of_a_reference_is_refused(self) -> None:
         with pytest.raises(DeclarationError, match="admin must be a reference"):
             Vault("secrets", url="https://vault.example.com", admin="hvs.CAESI")
-        with pytest.raises(DeclarationError, match="url must begin with"):
+        with pytest.raises(DeclarationError, match="secrets: url must be an address that begins with https://"):
             Vault("secrets", url="vault.example.com", admin="env:X")
         with pytest.raises(DeclarationError, match="auth is"):
             Vault("secrets", url="https://v", admin="env:X", auth="ldap")  # type: ignore[arg-type]

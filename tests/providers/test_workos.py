@@ -72,7 +72,8 @@ def workos(workos_stand_in: WorkOSStandIn, monkeypatch: pytest.MonkeyPatch) -> E
     ("settings", "sentence"),
     [
         ({"url": "api.workos.com"}, "url must be the API's address"),
-        ({"url": "https://sk_key@api.workos.com"}, "url must be the API's address"),
+        ({"url": "https://sk_key@api.workos.com"}, "url must not hold a credential"),
+        ({"url": "https://api.workos.com/v1"}, "url must be the API's address"),
         ({"authkit_domain": "acme.authkit.app/oauth2"}, "authkit_domain must be the AuthKit domain"),
         ({"client_id": ""}, "client_id must be the environment's client ID"),
         ({"organization": "Acme"}, "organization must be the id of an organization"),
@@ -489,13 +490,6 @@ def test_diagnose_names_the_issuer_when_tokens_come_from_a_domain_of_one_s_own(
     assert issued.material is not None
     found = workos.target.verify(Claim(made.client_id, issued.material))
     assert (found.proof, found.reason) == (Proof.WRONG, "the token names another issuer than the target's")
-
-
-def test_diagnose_warns_of_secrets_in_clear(workos: Environment) -> None:
-    target = workos.declared(authkit_domain="http://login.example.com")
-    warned = next(check for check in target.diagnose() if check.subject == "customers: authkit_domain")
-    assert (warned.ok, warned.warning) == (False, True)
-    assert warned.detail == "secrets travel in clear over http; use https"
 
 
 def test_no_value_shows_in_logs_errors_or_reprs(workos: Environment, caplog: pytest.LogCaptureFixture) -> None:
