@@ -491,7 +491,7 @@ DELIVERY: Final[Mapping[str, Words]] = {
 
 WEBHOOK: Final[Mapping[str, Words]] = {
     "url": Words(
-        "the consumer's address: `https://`, or `http://` on loopback. It is no secret: ledgers and state hold it",
+        "the consumer's address: `https://`, or `http://` on this machine. It is no secret: ledgers and state hold it",
         wrong=lambda: Webhook("http://billing.example.com/reload", "env:RELOAD_KEY"),
     ),
     "key": Words(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from keysteward.core.errors import DeclarationError, KeystewardError, NotFound
 from keysteward.providers import aws, keycloak, local, manual, vault, workos
 from keysteward.providers.aws import ApiGateway, Cognito, DynamoLedgers, Iam, SecretsManager
 from keysteward.providers.ci import Actions, keys_of_issuer
-from keysteward.providers.dynamic import add_ports
+from keysteward.providers.dynamic import BridgeError, M2MClientProvider, add_ports
 from keysteward.providers.http import Session as HttpSession
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.manual import Manual, Probe
@@ -163,6 +164,15 @@ def test_what_is_declared_now_takes_the_place_of_what_was_recorded() -> None:
     assert session.targets["corp"] == now
 
 
+def test_a_resource_of_older_state_stops_with_the_sentence_before_any_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYSTEWARD_DEBUG", "1")
+    ledgers = describe(VaultLedgers("ledgers", url="https://vault.internal", admin="env:X").descriptor)
+    ledgers["settings"]["url"] = "http://vault.internal"
+    props = {"format": 1, "stack": "acme/prod", "identity": "acme/prod/x", "ports": json.dumps({"ledgers": ledgers})}
+    with pytest.raises(BridgeError, match=r"ledgers: url must begin with https://.* or set allow_http=True"):
+        M2MClientProvider().delete("acme/prod/x", props)
+
+
 # What doctor says
 
 
@@ -284,7 +294,7 @@ def test_a_redirect_out_of_tls_is_not_followed(there: Server, vault_stand_in: Va
         standby.to = there.url
         store = there.store(url=standby.url)
         for call in (lambda: store.ledgers().read("x"), lambda: store.ledgers().write("x", {"a": 1}, 0)):
-            with pytest.raises(NotFound, match="redirects to http://, where the token would travel in clear"):
+            with pytest.raises(NotFound, match=r"redirects to http://, where the token would travel in clear"):
                 call()
         assert len(vault_stand_in.calls) == before
         there.store(url=standby.url, allow_http=True).ledgers().write("x", {"a": 1}, 0)

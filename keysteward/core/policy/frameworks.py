@@ -230,7 +230,7 @@ ZERO_TRUST = Framework(
             "Tenet 2",
             "Communication is protected wherever it runs.",
             (),
-            ("its own calls and webhooks use TLS, plain HTTP only on loopback",),
+            ("its own calls and webhooks use TLS; plain HTTP stays on this machine unless a declaration allows it",),
             "It does not see the communication of your services.",
         ),
         Item(
