@@ -70,10 +70,10 @@ class Keycloak:
     reading: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
-        field, shape = f"Keycloak {self.name!r}: url", "the server's address, https://host[/path]"
-        parts = check_address(self.url, field=field, shape=shape, allow_http=self.allow_http)
+        subject, shape = f"Keycloak {self.name!r}: url", "the server's address, https://host[/path]"
+        parts = check_address(self.url, field=subject, shape=shape, allow_http=self.allow_http)
         if parts.query or parts.fragment:
-            raise DeclarationError(f"{field} must be {shape}")
+            raise DeclarationError(f"{subject} must be {shape}")
         if not self.realm:
             raise DeclarationError(f"Keycloak {self.name!r}: realm must be the realm's name")
         check_reference(self.admin, field=f"Keycloak {self.name!r}: admin")

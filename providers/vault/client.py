@@ -299,7 +299,7 @@ class VaultClient:
         name, url = self.connection.name, self.connection.url
         causes = list(_causes(error))
         if isinstance(error, _InClear):
-            return NotFound(
+            return Unavailable(
                 f"{name}: Vault at {url} redirects to http://, where the token would travel in clear: "
                 "give the server an api_addr that begins with https://",
                 operation=path,

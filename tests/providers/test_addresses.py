@@ -17,7 +17,7 @@ from vault_server import ROOT, Server
 
 from keysteward import Webhook
 from keysteward.core.address import IN_CLEAR
-from keysteward.core.errors import DeclarationError, KeystewardError, NotFound
+from keysteward.core.errors import DeclarationError, KeystewardError, Unavailable
 from keysteward.providers import aws, keycloak, local, manual, vault, workos
 from keysteward.providers.aws import ApiGateway, Cognito, DynamoLedgers, Iam, SecretsManager
 from keysteward.providers.ci import Actions, keys_of_issuer
@@ -293,8 +293,14 @@ def test_a_redirect_out_of_tls_is_not_followed(there: Server, vault_stand_in: Va
     with listening() as standby:
         standby.to = there.url
         store = there.store(url=standby.url)
-        for call in (lambda: store.ledgers().read("x"), lambda: store.ledgers().write("x", {"a": 1}, 0)):
-            with pytest.raises(NotFound, match=r"redirects to http://, where the token would travel in clear"):
+        there.monkeypatch.setenv("TEST_APP", "role:secret")
+        by_role = there.store(url=standby.url, auth="approle", admin="env:TEST_APP")
+        for call in (
+            lambda: store.ledgers().read("x"),
+            lambda: store.ledgers().write("x", {"a": 1}, 0),
+            lambda: by_role.read(PATH, 1),
+        ):
+            with pytest.raises(Unavailable, match=r"redirects to http://, where the token would travel in clear"):
                 call()
         assert len(vault_stand_in.calls) == before
         there.store(url=standby.url, allow_http=True).ledgers().write("x", {"a": 1}, 0)
