@@ -169,12 +169,13 @@ class AwsClient:
         self._check_installed()
         from botocore import xform_name  # noqa: PLC0415 - an optional extra, there by now
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
         try:
             client = self._client(service, repeat=repeat)
             send = getattr(client, xform_name(operation))
             answer: dict[str, Any] = send(**parameters) if repeat else _UNDONE(send, **parameters)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, ResponseParserError) as error:
             failure = translated(
                 error,
                 self.connection.name,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,25 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(f"AWS_{name}", str(tmp_path / name))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("RUNNER", KEYS)
+
+
+@pytest.fixture
+def page() -> Iterator[str]:
+    """Answer every call with a page, as a proxy does that wants somebody to log in."""
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(f"<html><body>{CANARY}<br></body>".encode())
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def store(aws: AwsServer, admin: str | None = "env:RUNNER", **settings: str) -> SecretsManager:
@@ -216,6 +238,15 @@ class TestErrors:
         client = AwsClient(Connection("aws", REGION, aws.url), "env:RUNNER", field="admin", access="runner")
         with pytest.raises(Rejected, match="cannot be sent") as refused:
             client.write("secretsmanager", "PutSecretValue", "x", {"SecretId": "x", "SecretString": [CANARY]})
+        assert CANARY not in "".join(traceback.format_exception(refused.value))
+
+    @pytest.mark.parametrize("writes", [True, False])
+    def test_a_page_of_a_proxy_is_no_answer_and_is_not_repeated(self, page: str, *, writes: bool) -> None:
+        client = AwsClient(Connection("aws", REGION, page), "env:RUNNER", field="admin", access="runner")
+        call = client.write if writes else client.read
+        with pytest.raises(KeystewardError) as refused:
+            call("iam", "ListAccessKeys", "user exporter", {"UserName": "exporter"})
+        assert type(refused.value) is (OutcomeUnknown if writes else Unavailable)
         assert CANARY not in "".join(traceback.format_exception(refused.value))
 
     @pytest.mark.parametrize(
