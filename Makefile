@@ -37,6 +37,7 @@ lint: $(READY) ## Check style and format
 
 types: $(READY) ## Check types
 	@$(BIN)/mypy
+	@$(BIN)/mypy docs/generate
 
 simulate: $(READY) ## Play simulated years (YEARS=10000) with faults at every call; SEED=n: tell the story of one scenario
 	@$(BIN)/python tests/simulation --years $(or $(YEARS),10000) $(if $(SEED),--seed $(SEED))
@@ -45,7 +46,7 @@ bench: $(READY) ## Measure; prints a table and writes build/bench.json; FULL=1: 
 	@FULL=$(FULL) $(BIN)/python bench
 
 docs: $(READY) ## Write the pages of docs/ that are generated from the code
-	@$(BIN)/python docs/generate.py
+	@$(BIN)/python docs/generate
 
 lock: $(READY) ## Compile requirements.txt from pyproject.toml, keeping versions that still fit; UPGRADE=1: the newest
 	@mkdir -p build
