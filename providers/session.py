@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
@@ -37,11 +37,12 @@ from keysteward.core.stack import Limit
 from keysteward.core.usage import Usage, later, note_usage, read_usage, seen_days, usage_prefix
 from keysteward.core.worker import Tools
 from keysteward.core.world import Extent, World
-from keysteward.providers.audit_log import AuditLog
 from keysteward.providers.author import author_of
 from keysteward.providers.material import fingerprinter, new_material
-from keysteward.providers.signing import Signer
 from keysteward.providers.webhook import notify
+
+if TYPE_CHECKING:
+    from keysteward.providers.audit_log import AuditLog
 
 _log = logging.getLogger(__name__)
 
@@ -195,6 +196,9 @@ class Session:
 
     @cached_property
     def _audit(self) -> AuditLog:
+        from keysteward.providers.audit_log import AuditLog  # noqa: PLC0415 - with signatures; a look writes no entry
+        from keysteward.providers.signing import Signer  # noqa: PLC0415
+
         return AuditLog(self.ledgers, self.stack, Signer())
 
     def _record(self, entries: Sequence[Entry]) -> Logged:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
-
-import jwt
-from jwt.types import Options
+from typing import TYPE_CHECKING, Any, Final
 
 from keysteward.core.ports import Claim, Proof, Verification
+
+if TYPE_CHECKING:
+    import jwt
+    from jwt.types import Options
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
@@ -33,6 +34,8 @@ class SigningKeys:
     def find(self, kid: str) -> jwt.PyJWK | None:
         """Return one key; None when the issuer publishes none of this `kid`, or nothing that can be read."""
         if kid not in self._keys:
+            import jwt  # noqa: PLC0415 - with all of cryptography; a look needs neither
+
             document = dict(self._read())
             try:
                 self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
@@ -55,6 +58,8 @@ def judge(
     `now` is the issuer's time, None when it is not known. With `qualified_scopes` the audiences of a token are those
     that its scopes are named after, too.
     """
+    import jwt  # noqa: PLC0415
+
     try:
         signer = key(str(jwt.get_unverified_header(token).get("kid")))
         if signer is None:

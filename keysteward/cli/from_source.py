@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 from dataclasses import dataclass
+from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType
@@ -21,6 +22,11 @@ def read_from_source(root: Path) -> None:
         sys.path_hooks.insert(0, hook)
         for known in [path for path in sys.path_importer_cache if hook.has(path)]:
             del sys.path_importer_cache[known]
+
+
+@cache
+def _installed() -> frozenset[str]:
+    return frozenset(sysconfig.get_path(name) for name in ("purelib", "platlib"))
 
 
 class _FromSource(SourceFileLoader):
@@ -41,6 +47,5 @@ class _Hook:
         return FileFinder(path, (ExtensionFileLoader, EXTENSION_SUFFIXES), (_FromSource, SOURCE_SUFFIXES))
 
     def has(self, path: str) -> bool:
-        installed = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
         folder = Path(path).absolute()
-        return folder.is_relative_to(self.root) and not any(folder.is_relative_to(place) for place in installed)
+        return folder.is_relative_to(self.root) and not any(folder.is_relative_to(place) for place in _installed())

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -355,12 +356,15 @@ class Ledger:
         return replace(self, places=tuple(known.values()))
 
 
-_LEDGER = TypeAdapter(Ledger)
+@cache
+def _ledgers() -> TypeAdapter[Ledger]:
+    """Return what reads and writes ledgers; made by the first use, when a run already waits for its targets."""
+    return TypeAdapter(Ledger)
 
 
 def dump_ledger(ledger: Ledger) -> dict[str, Any]:
     """Write a ledger as the JSON document that is stored; `version` is the store's and left out."""
-    document: dict[str, Any] = _LEDGER.dump_python(ledger, mode="json", exclude_defaults=True)
+    document: dict[str, Any] = _ledgers().dump_python(ledger, mode="json", exclude_defaults=True)
     document.pop("version", None)
     return {"format": LEDGER_FORMAT, **document}
 
@@ -373,7 +377,7 @@ def load_ledger(document: Mapping[str, Any], version: int) -> Ledger:
             f"this keysteward reads format {LEDGER_FORMAT}: use the version of keysteward that wrote it"
         )
     try:
-        return _LEDGER.validate_python({**document, "version": version})
+        return _ledgers().validate_python({**document, "version": version})
     except ValidationError as error:
         raise Damaged(
             f"ledger of {document.get('identity', 'unknown')!r} cannot be read "

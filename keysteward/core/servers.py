@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -43,12 +44,15 @@ class ServerLedger:
     logged: Logged | None = None
 
 
-_LEDGER = TypeAdapter(ServerLedger)
+@cache
+def _ledgers() -> TypeAdapter[ServerLedger]:
+    """Return what writes and reads ledgers of servers; see the one in ledger.py."""
+    return TypeAdapter(ServerLedger)
 
 
 def dump_server_ledger(ledger: ServerLedger) -> dict[str, Any]:
     """Write a resource server's ledger as JSON."""
-    document: dict[str, Any] = _LEDGER.dump_python(ledger, mode="json")
+    document: dict[str, Any] = _ledgers().dump_python(ledger, mode="json")
     document.pop("version")
     return document
 
@@ -56,7 +60,7 @@ def dump_server_ledger(ledger: ServerLedger) -> dict[str, Any]:
 def load_server_ledger(document: Mapping[str, Any], version: int) -> ServerLedger:
     """Read a stored document. Raises Damaged when it cannot be read."""
     try:
-        return _LEDGER.validate_python({**document, "version": version})
+        return _ledgers().validate_python({**document, "version": version})
     except ValidationError as error:
         raise Damaged(
             f"ledger of {document.get('identity', 'unknown')!r} cannot be read "

@@ -10,16 +10,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
-import jwt
 from pydantic import SecretStr
 
 from keysteward.core.errors import AccessDenied, KeystewardError, NotFound, Unavailable
 from keysteward.providers.http import HeardClock, Reply, Session
 from keysteward.providers.references import resolve
 from keysteward.providers.token_proof import SigningKeys
+
+if TYPE_CHECKING:
+    import jwt
 
 TOKEN_MARGIN_SECONDS: Final = 10.0
 """An administrator's token is renewed this long before its end; the default in realm master is 60 seconds."""
@@ -246,6 +248,8 @@ def _basic(client_id: str, secret: SecretStr) -> str:
 
 def _claims(token: str) -> dict[str, Any]:
     """Return what a token of ours says; it is only passed on, so its signature is the server's business."""
+    import jwt  # noqa: PLC0415 - with all of cryptography; a look needs neither
+
     try:
         claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     except jwt.PyJWTError:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from typing import Final
-
-import jwt
+from typing import TYPE_CHECKING, Final
 
 from keysteward.core.errors import Damaged
 from keysteward.core.ports import Claim, Material, Proof, Verification
 from keysteward.providers.http import Reply
 from keysteward.providers.keycloak.client import KeycloakClient
 from keysteward.providers.token_proof import judge
+
+if TYPE_CHECKING:
+    import jwt
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS: Final = 60
@@ -59,6 +60,8 @@ def _refusal(reply: Reply, claim: Claim) -> Verification:
 
 def _assertion(client: KeycloakClient, claim: Claim) -> str:
     """Sign the assertion of RFC 7523, section 3, for the realm's issuer, by Keycloak's clock where it is known."""
+    import jwt  # noqa: PLC0415 - with all of cryptography; a look needs neither
+
     heard = client.now()
     now = int(heard.timestamp() if heard is not None else time.time())
     payload = {
@@ -74,6 +77,8 @@ def _assertion(client: KeycloakClient, claim: Claim) -> str:
 
 
 def _private_key(material: Material) -> jwt.PyJWK:
+    import jwt  # noqa: PLC0415
+
     try:
         return jwt.PyJWK(json.loads(material.value.get_secret_value()))
     except (AttributeError, ValueError, TypeError, jwt.PyJWTError):

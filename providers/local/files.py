@@ -41,7 +41,8 @@ def file_errors(what: str) -> Iterator[None]:
 def read_file(path: Path) -> bytes | None:
     """Read a file; None when it is not there."""
     try:
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a look reads thousands; half the time of a Path's
+            return file.readall()
     except (FileNotFoundError, NotADirectoryError):
         return None
 
