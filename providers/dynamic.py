@@ -546,7 +546,20 @@ def deploy(stack: Stack, *, root: Path | None = None, placed: Placed | None = No
         names = SERVER_OUTPUTS if isinstance(declared, ResourceServer) else OUTPUT_NAMES
         props = {**_props(stack, declared.name, kind), **dict.fromkeys(("plan", *names))}
         made[declared.name] = resource(provider(), declared.name, props, options)
+        _leave_to_their_resource(made[declared.name])
     return made
+
+
+def _leave_to_their_resource(resource: Resource) -> None:
+    """Take a resource's outputs off the list on which the SDK waits at the end of a program, as `Output.apply` does.
+
+    Each of them ends with its registration, which is waited for, so that nothing is lost. The SDK walks the whole list
+    for every output that ends: sixteen outputs of 1,000 resources took it longer than the rest of a run.
+    """
+    for output in vars(resource).values():
+        untrack = getattr(output, "_untrack", None)
+        if untrack is not None:
+            untrack()
 
 
 def _servers_of(declared: Any) -> list[str]:  # noqa: ANN401 - any declaration
