@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,6 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.loading import StackOption, module_name
-from keysteward.cli.logins import logins_at
 from keysteward.cli.looking import look
 from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.output_file import write_output
@@ -87,8 +85,7 @@ def command(
     form = Format.JSON if as_json else form
     written = [(path, form or SUFFIXES.get(path.suffix, Format.TERMINAL)) for path in output or ()]
     opened = open_stack(stack, strict=False)
-    seen = look(opened, opened.session("reader"))
-    found = drift(replace(seen, logins=logins_at(opened.stack.targets)))
+    found = drift(look(opened, opened.session("reader")))
     places = _places(opened, module_name(stack, Path.cwd())) if found.findings else {}
     for path, kind in written:
         write_output("--output", path, TEXTS[kind](found, places).encode())

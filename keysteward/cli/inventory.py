@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,6 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.loading import StackOption, stack_names
-from keysteward.cli.logins import logins_at
 from keysteward.cli.looking import look
 from keysteward.cli.meant import meant
 from keysteward.cli.opening import open_stack
@@ -172,8 +170,7 @@ def _of_stack(name: str | None) -> tuple[Inventory, Listed]:
             f"any: --target KIND with its settings ({', '.join(KINDS)}); --target keycloak says which it takes"
         )
     opened = open_stack(name, strict=False)
-    seen = look(opened, opened.session("reader"))
-    return inventory_of(replace(seen, logins=logins_at(opened.stack.targets))), opened.owners
+    return inventory_of(look(opened, opened.session("reader"))), opened.owners
 
 
 def _write(inventory: Inventory, csv: Path | None, html: Path | None) -> None:

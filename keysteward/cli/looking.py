@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from keysteward.cli.logins import logins_at
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import findings_of, judge_governed, plan_of, plan_server, undeclared, unrecorded
 from keysteward.cli.terminal import meanwhile
@@ -185,6 +186,7 @@ def look(opened: Opened, session: Session) -> Seen:
         heartbeat=session.ledgers.read(heartbeat_key(opened.stack.identity)).document,
         usage=usage,
         failures=tuple(taken.failures),
+        logins=logins_at(opened.stack.targets),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from dynamic_server import Acme, PluginError, registered
 from keysteward import ClientSecret, Limit, RotationSchedule, Stack, deploy
 from keysteward.core import handles
 from keysteward.providers.revocations import disable_marked, keep
-from keysteward.sandbox.keycloak import KeycloakStandIn
 from keysteward.sandbox.keycloak.models import CLIENT_DEFAULTS, Client, Scope
 
 PROVIDERS = {
@@ -37,14 +35,6 @@ CREDENTIAL_OUTPUTS = {
     *("status", "incarnation", "client_id", "client_ids", "generation", "fingerprint", "delivered_to"),
     *("rotated_at", "next_due"),
 }
-
-
-@pytest.fixture
-def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acme]:
-    for name, value in Acme.environment.items():
-        monkeypatch.setenv(name, value)
-    with KeycloakStandIn() as keycloak:
-        yield Acme(keycloak, tmp_path)
 
 
 def sentence(error: pytest.ExceptionInfo[PluginError]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,18 +15,9 @@ from keysteward import ApiKey, Bootstrap, ManualKey, RotationSchedule, Stack, de
 from keysteward.core.ports import Capabilities
 from keysteward.providers.manual import Manual, Probe
 from keysteward.providers.material import material_of
-from keysteward.sandbox.keycloak import KeycloakStandIn
 from keysteward.testing.memory import Clock, MemoryTarget
 
 CRM = f"{IDENTITY}/crm"
-
-
-@pytest.fixture
-def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acme]:
-    for name, value in Acme.environment.items():
-        monkeypatch.setenv(name, value)
-    with KeycloakStandIn() as keycloak:
-        yield Acme(keycloak, tmp_path)
 
 
 @pytest.fixture

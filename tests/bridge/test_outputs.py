@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pulumi
-import pytest
 from dynamic_server import Acme, registered
 from pulumi.runtime.settings import SETTINGS
 
 from keysteward import deploy
-from keysteward.sandbox.keycloak import KeycloakStandIn
-
-
-@pytest.fixture
-def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acme]:
-    for name, value in Acme.environment.items():
-        monkeypatch.setenv(name, value)
-    with KeycloakStandIn() as keycloak:
-        yield Acme(keycloak, tmp_path)
 
 
 def test_the_end_of_a_program_waits_for_registrations_and_not_for_each_of_their_outputs(acme: Acme) -> None:

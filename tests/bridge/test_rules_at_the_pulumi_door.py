@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -18,17 +18,8 @@ from dynamic_server import Acme, Registered, registered
 from keysteward import Stack, Waiver, deploy
 from keysteward.core.policy import RULES
 from keysteward.core.stack import Level
-from keysteward.sandbox.keycloak import KeycloakStandIn
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acme]:
-    for name, value in Acme.environment.items():
-        monkeypatch.setenv(name, value)
-    with KeycloakStandIn() as keycloak:
-        yield Acme(keycloak, tmp_path)
 
 
 @pytest.fixture
