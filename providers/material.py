@@ -28,7 +28,7 @@ FINGERPRINT_CHARACTERS = 16
 def new_material(method: str) -> Material:
     """Make a fresh value: 256 random bits in letters and digits, or an ES256 (P-256) key pair as private JWK."""
     if method == "private_key_jwt":
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - with all of cryptography; a look needs neither
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - a look makes no keys
         from jwt.algorithms import ECAlgorithm  # noqa: PLC0415
 
         private = ECAlgorithm(ECAlgorithm.SHA256).to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
