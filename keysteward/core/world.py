@@ -78,10 +78,11 @@ class World:
     """Declared, recorded, observed and delivered, with the time; `now` is the ledger store's.
 
     `spec` is None when nothing is declared any more. `names` are the identities this credential has had. `barred` is
-    the revocation of what had this identity before, when another credential is to be renamed to it. `successor` is
-    when the client was last used that takes over from this key, as far as its target shows; `claimed_by` whose the
-    key is already that a declaration adopts. `catalogue` are the scopes at its target that the stack's resource servers
-    have, for a declaration that adopts.
+    the revocation of what had this identity before, when another credential is to be renamed to it; `rival` is a
+    declared earlier name whose open ledger is another credential's. `successor` is when the client was last used that
+    takes over from this key, as far as its target shows; `claimed_by` whose the key is already that a declaration
+    adopts. `catalogue` are the scopes at its target that the stack's resource servers have, for a declaration that
+    adopts.
     """
 
     identity: str
@@ -96,6 +97,7 @@ class World:
     successor: datetime | None = None
     claimed_by: str | None = None
     barred: Revoked | None = None
+    rival: str | None = None
     catalogue: frozenset[str] = frozenset()
 
     @property
