@@ -122,6 +122,8 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
         return moved
     if making.button_pressed(w, ledger, current):
         return "somebody regenerated the secret; the delivered one now ends with the server's overlap"
+    if _lost_to_consumers(w, spec, current):
+        return f"somebody overwrote generation {current.number} where its consumers read, and nothing holds it"
     ends = _ends_at_target(w, spec, ledger, current)
     if ends is not None and w.now + spec.overlap >= ends:
         return f"its target ends the present key on {ends:%Y-%m-%d}"
@@ -129,6 +131,16 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
     if may_begin(w.now, due, spec.every, spec.windows):
         return f"due {due:%Y-%m-%d}"
     return None
+
+
+def _lost_to_consumers(w: World, spec: Spec, current: Generation) -> bool:
+    """Say whether consumers read what somebody wrote over the secret, which only a new one mends.
+
+    A new one that ends the present at once waits for a person: whoever has read it already goes on with it.
+    """
+    if spec.strategy is Strategy.GAP or not making.overwritten(w, current):
+        return False
+    return not making.held_anywhere(w, current)
 
 
 def _ends_at_target(w: World, spec: Spec, ledger: Ledger, current: Generation) -> datetime | None:

@@ -17,7 +17,7 @@ from keysteward.core.evidence import Author, Entry
 from keysteward.core.holders import KeyName, expired, is_off, switched_off
 from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
 from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, shown
-from keysteward.core.observed import Mark, ObservedObject, ObservedSecret
+from keysteward.core.observed import OVERWRITTEN, Mark, ObservedObject, ObservedSecret
 from keysteward.core.ports import (
     About,
     Action,
@@ -492,7 +492,8 @@ class Worker:
             renamed = held.identity in self.world.names
             if (place.take_over or renamed) and held.exists and held.identity != self.world.identity:
                 store.take_over(place.path, self.world.identity, renamed=renamed)
-            here = {e.generation for e in (held.current, held.previous, *held.staged) if e is not None}
+            entries = (held.current, held.previous, *held.staged)
+            here = {e.generation for e in entries if e is not None and e.fingerprint != OVERWRITTEN}
             if generation.number not in here:
                 store.stage(place.path, entry, self._must_value(generation))
             newer = held.current is not None and held.current.generation > generation.number
@@ -508,7 +509,6 @@ class Worker:
             token_url=self._target(record).token_url,
             audience=spec.audiences,
             scopes=tuple(sorted(spec.scopes)),
-            digest=spec.document_digest(record.client_id, generation.method),
         )
 
     def _end(self, step: Step) -> Outcome | None:

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import Conflict, NotFound, Rejected, VersionConflict
 from keysteward.core.observed import (
+    OVERWRITTEN,
     Delivered,
     DeliveredEntry,
     Mark,
@@ -499,7 +500,7 @@ class MemoryStore:
         if generation in self.staging.get(path, {}):
             return self.staging[path][generation][1]
         for held in list(self.documents.get(path, {}).values()):
-            if held is not None and held[0].generation == generation:
+            if held is not None and held[0].generation == generation and held[0].fingerprint != OVERWRITTEN:
                 return held[1]
         return None
 
