@@ -55,6 +55,10 @@ def begin(w: World) -> Decision:
     wider = narrowed(w, spec, current) if current is not None else frozenset()
     if wider and not spec.narrow_now:
         words += f", while the one that also allows {', '.join(sorted(wider))} ends {show_duration(spec.overlap)} later"
+    if ledger is not None and making.would_cut_off(w, spec, ledger):
+        words += "; whoever uses the present secret is cut off, for no store delivers it"
+    if current is not None and current.object != record.key and not record.holder:
+        words += f"; consumers then log in as client {record.client_id}"
     if record.remote_id is None:
         words = f"create client {record.client_id}; {words}"
     return Step(

@@ -208,10 +208,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The outcome of one `verify` and, in words, why."""
+    """The outcome of one `verify` and, in words, why.
+
+    `rights` is what the token says its client may do beyond its scopes, such as roles; None where no token tells.
+    """
 
     proof: Proof
     reason: str = ""
+    rights: frozenset[str] | None = None
 
     @property
     def good(self) -> bool:
@@ -348,6 +352,18 @@ class Target(Protocol):
 
     def diagnose(self) -> Iterable[Check]:
         """Say whether the target answers and with which rights: too few and too many."""
+        ...
+
+
+@runtime_checkable
+class ShowsRights(Protocol):
+    """A target that tells what a client may do beyond its scopes, without being given its secret."""
+
+    def rights(self, remote_id: str) -> frozenset[str]:
+        """Return these rights in the words of `Verification.rights`; none of a client that is gone or gets no token.
+
+        Raises AccessDenied where the administrator may not see them.
+        """
         ...
 
 
