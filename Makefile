@@ -7,7 +7,7 @@ READY := .venv/.ready
 .DELETE_ON_ERROR:
 # With it, each start of the command would compile all of it anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo test check lint types simulate bench docs lock clean
+.PHONY: help demo test proofs check lint types simulate bench docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,11 +25,18 @@ $(READY): requirements.txt pyproject.toml
 demo: $(READY) ## Two clients from declaration to rotation, a kill and a leak, on the sandbox; TARGET=keycloak: on a real Keycloak
 	@$(BIN)/python -m keysteward.cli.demo $(if $(TARGET),--target $(TARGET))
 
-test: $(READY) ## Run all tests, with branch coverage; real servers are used where they can be had
-	@$(BIN)/python -m pytest --cov --cov-report=term
+# Workers: one for each processor, and four at most, since each real server has one for itself.
+PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadgroup
 
-check: lint types ## Lint, types and tests as CI runs them
+test: $(READY) ## Run the tests, with a sample of the long proofs; real servers are used where they can be had
+	@$(PYTEST) -m 'not proof'
+
+proofs: $(READY) ## Run the rest of the long proofs: kills at every point, 2,000 simulated years, all planted bugs
+	@$(PYTEST) -m proof
+
+check: lint types ## Lint, types, tests and proofs as CI runs them
 	@CI=true $(MAKE) --no-print-directory test
+	@CI=true $(MAKE) --no-print-directory proofs
 
 lint: $(READY) ## Check style and format
 	@$(BIN)/ruff check .

@@ -1,4 +1,18 @@
-"""Real servers for the tests, and the list of real parts that a run used or skipped."""
+"""Real servers for the tests, and the list of real parts that a run used or skipped.
+
+What whoever writes a test must know:
+
+- Tests run on several workers (`make test`), each a process of its own: one worker may run a test and another the next
+  one of the same file. So a test depends on no other, and a fixture of wider scope is set up once in each worker.
+- `@pytest.mark.real("keycloak")`: the test needs the real server of this name (keycloak, keycloak-rotation, vault,
+  workos, ...). All tests of one name go to one worker, so that one server is started; that is all there is to do.
+  For another fixture that only one worker should set up, add its name to `SET_UP_ONCE`.
+- `@pytest.mark.proof`: the test, or the case of it, is long, and a shorter one shows the same. `make test` leaves it
+  out and `make proofs` runs it; `samples.py` marks the cases of a parameter. Plain `pytest` is `make test` on one
+  worker, and `pytest -m ""` runs both.
+- `real_parts.used(...)` and `real_parts.skip(...)` enter a real part into the summary, in whatever worker.
+- Time is set, not slept, and a limit in seconds only guards against a hang: the machine may be busy.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +24,12 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import npm_packages
 import pytest
 import requests
+import tally
 import workos_description
 import workos_emulator as emulator
 from aws_account import CREDENTIALS, Account, account_behind
@@ -35,6 +50,12 @@ WORKOS_DESCRIPTION = "WorkOS OpenAPI description"
 WORKOS_EMULATOR = "WorkOS emulator"
 VAULT_START_SECONDS = 20
 ROOT_TOKEN = "conformance-root"
+
+SET_UP_ONCE = {"_workos_recorder": "workos", "chromium": "chromium"}
+"""Fixtures that are set up in one worker only, with the name that their tests go by."""
+
+WHOLE_RUNS = ("not proof", "proof")
+"""What `make test` and `make proofs` select."""
 
 
 class RealParts:
@@ -65,8 +86,29 @@ def _own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "real: needs a real server; deselect with -m 'not real' for a quick run")
-    REAL_PARTS["pulumi CLI"] = _pulumi_version()
+    config.addinivalue_line("markers", "real(server): needs this real server; -m 'not real' is a quick run")
+    config.addinivalue_line("markers", "proof: long, and a sample of it is in `make test`; run by `make proofs`")
+    if not is_worker(config):
+        REAL_PARTS["pulumi CLI"] = _pulumi_version()
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Say whether this process runs tests for another, which prints."""
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one server, and of what is set up once, together on one worker."""
+    for item in items:
+        real = item.get_closest_marker("real")
+        if real is not None and not real.args:
+            message = f"{item.nodeid}: the mark `real` names the server, for example real('keycloak')"
+            raise pytest.UsageError(message)
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        names = [real.args[0]] if real else [name for fixture, name in SET_UP_ONCE.items() if fixture in fixtures]
+        if names:
+            item.add_marker(pytest.mark.xdist_group(names[0]))
 
 
 def _pulumi_version() -> str:
@@ -79,9 +121,12 @@ def _pulumi_version() -> str:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a whole run that could have used a real part and did not has failed."""
+    if is_worker(session.config):
+        session.config.workeroutput["told"] = (REAL_PARTS, tally.handed_over())  # type: ignore[attr-defined]
+        return
     options = session.config.option
-    partial = options.keyword or options.markexpr or session.config.args != session.config.getini("testpaths")
-    if os.environ.get("CI") != "true" or partial:
+    whole = not options.keyword and session.config.args == session.config.getini("testpaths")
+    if os.environ.get("CI") != "true" or not whole or options.markexpr not in WHOLE_RUNS:
         return
     needed = {} if missing_prerequisites() else dict.fromkeys((STOCK, ROTATION), "Java and Maven are")
     if not emulator.missing_for_emulator():
@@ -89,17 +134,30 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         needed["Chromium"] = "a browser is"
     for part, there in needed.items():
-        if REAL_PARTS.get(part, "skipped").startswith("skipped"):
-            REAL_PARTS[part] = f"NOT TESTED, though {there} there: {REAL_PARTS.get(part, 'never asked for')}"
+        state = REAL_PARTS.get(part, "skipped: never asked for" if options.markexpr == "not proof" else "")
+        if state.startswith("skipped"):
+            REAL_PARTS[part] = f"NOT TESTED, though {there} there: {state.removeprefix('skipped: ')}"
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not REAL_PARTS:
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - the end of a worker, of pytest-xdist
+    """Take over what a worker had to tell; of a part that one used and another skipped, it was used."""
+    if "told" not in getattr(node, "workeroutput", {}):  # it crashed, which is told elsewhere
         return
-    terminalreporter.section("real parts")
-    for part, state in sorted(REAL_PARTS.items()):
-        terminalreporter.write_line(f"{part}: {state}")
+    parts, noted = node.workeroutput["told"]
+    tally.take_over(noted)
+    for part, state in parts.items():
+        if not state.startswith("skipped") or part not in REAL_PARTS:
+            REAL_PARTS[part] = state
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    told = {**tally.sections(), "real parts": [f"{part}: {state}" for part, state in sorted(REAL_PARTS.items())]}
+    for title, lines in told.items():
+        terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

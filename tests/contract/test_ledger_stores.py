@@ -102,7 +102,7 @@ class TestDynamoDB(LedgerStoreContract):
         return AwsWorld(aws, monkeypatch)
 
 
-@pytest.mark.real
+@pytest.mark.real("vault")
 class TestRealVault(LedgerStoreContract):
     @pytest.fixture
     def world(self, real_vault: RealVault, monkeypatch: pytest.MonkeyPatch) -> Iterator[LedgerWorld]:

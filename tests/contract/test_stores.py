@@ -158,7 +158,7 @@ class TestSecretsManager(StoreContract):
         return AwsWorld(aws, monkeypatch)
 
 
-@pytest.mark.real
+@pytest.mark.real("vault")
 class TestRealVault(StoreContract):
     @pytest.fixture
     def world(self, real_vault: RealVault, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoreWorld]:

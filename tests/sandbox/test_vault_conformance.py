@@ -60,7 +60,7 @@ def new_name(kind: str) -> str:
     return f"{kind}-{uuid.uuid4().hex[:8]}"
 
 
-@pytest.fixture(scope="module", params=["stand-in", pytest.param("real", marks=pytest.mark.real)])
+@pytest.fixture(scope="module", params=["stand-in", pytest.param("real", marks=pytest.mark.real("vault"))])
 def vault(request: pytest.FixtureRequest) -> Iterator[Vault]:
     if request.param == "stand-in":
         with VaultStandIn() as stand_in:

@@ -33,8 +33,8 @@ from keysteward.testing.aging import age_ledgers
 SERVERS = [
     "stand-in",
     "stand-in with rotation",
-    pytest.param("real_keycloak", marks=pytest.mark.real),
-    pytest.param("real_keycloak_rotation", marks=pytest.mark.real),
+    pytest.param("real_keycloak", marks=pytest.mark.real("keycloak")),
+    pytest.param("real_keycloak_rotation", marks=pytest.mark.real("keycloak-rotation")),
 ]
 CHOICES: dict[str, dict[str, object]] = {
     "key pairs": {"auth_method": "private_key_jwt"},
