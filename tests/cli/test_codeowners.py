@@ -31,7 +31,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 
 
 def made_in(top: Path, monkeypatch: pytest.MonkeyPatch, folder: str = "") -> Repository:
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.delenv("KEYSTEWARD_STACK", raising=False)
     repository = Repository(top, folder)
     monkeypatch.chdir(repository.root)
