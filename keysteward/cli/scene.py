@@ -19,6 +19,7 @@ from keysteward.core.stack import IDENTITY, Limit, Stack
 from keysteward.core.world import Extent
 from keysteward.providers.card import FOLDER, card_path, read_card
 from keysteward.providers.session import Access, Session, revive
+from keysteward.providers.stack_modules import import_stacks_from
 
 CardOption = Annotated[
     Path | None,
@@ -106,6 +107,7 @@ def _card_of(stack: str | None) -> Path | None:
 
 def _from_card(path: Path) -> Scene:
     card = read_card(path)
+    import_stacks_from(Path.cwd())
     return Scene(card.stack, revive(card.ledgers), _ports(card.targets), _ports(card.stores))
 
 
