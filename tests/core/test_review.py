@@ -28,7 +28,7 @@ from review_sides import (
 
 from keysteward.core.models import Bootstrap, ResourceServer
 from keysteward.core.policy import RULES
-from keysteward.core.review import OPPOSITES, WEIGHTS, Change, Risk, Sort, review
+from keysteward.core.review import OPPOSITES, WEIGHTS, Change, ChangedFile, Risk, Sort, review
 from keysteward.core.review.form import Form
 from keysteward.core.stack import Limit
 
@@ -356,6 +356,48 @@ def test_a_longer_entry_before_a_shorter_one_for_the_same_name_is_told() -> None
 
     (told,) = changes(entries(DAY), entries(LATER, DAY))
     assert (told.sort, told.until) == (Sort.ALLOWED, LATER)
+
+
+def test_files_that_jobs_run_are_told_by_kind_and_given_to_security() -> None:
+    side = {"prod": PLAIN(Side())}
+    paths = ["hvac.py", ".github/workflows/apply.yml", "CODEOWNERS", ".keysteward/revoked/x.json", "stacks/prod.py"]
+    changed = [ChangedFile(path) for path in (*paths, ".keysteward/stacks.prod.json", "README.md", "owners.yaml")]
+    told = review(side, side, NOW, changed).changes
+    assert {c.approvers for c in told} == {("sec",)}
+    assert Counter((c.sort, c.risk) for c in told) == {
+        (Sort.RUN_BY_JOBS, Risk.HIGH): 2,
+        (Sort.RECORD_COMMITTED, Risk.HIGH): 1,
+        (Sort.CARD_CHANGED, Risk.MEDIUM): 1,
+        (Sort.STACK_PROGRAM, Risk.MEDIUM): 1,
+    }
+    assert not any(path in c.message for c in told for path in ("README.md", "owners.yaml"))
+
+
+def test_files_need_security_where_no_stack_says_who_that_is() -> None:
+    (told,) = review({}, {}, NOW, [ChangedFile("hvac.py", "added")]).changes
+    assert told.approvers == ("security",)
+
+
+def test_files_of_two_owners_files_are_approved_by_security_of_both() -> None:
+    test = stack(identity="acme/test", file="test.yaml", people=owners(security="orders"))(Side())
+    side = {"prod": PLAIN(Side()), "test": test}
+    (told,) = review(side, side, NOW, [ChangedFile("hvac.py", "added")]).changes
+    assert told.approvers == ("sec", "orders")
+
+
+def test_a_flood_of_files_is_one_line() -> None:
+    many = [ChangedFile(f"tools/m{number:03}.py", "added") for number in range(500)]
+    (told,) = review({}, {}, NOW, many).changes
+    assert "tools/m011.py (added) and 488 more" in told.message
+
+
+def test_a_link_or_a_repository_or_an_executable_counts_wherever_it_lies_in_the_project() -> None:
+    links = [
+        ChangedFile("infra/yaml", "added", "infra", runs=True),
+        ChangedFile("app/yaml", "added", "infra", runs=True),
+    ]
+    (told,) = review({}, {}, NOW, links).changes
+    assert "infra/yaml (added): jobs run it" in told.message
 
 
 def test_every_sort_has_a_weight_a_rule_that_exists_and_a_case_here() -> None:
