@@ -1,6 +1,6 @@
 """Reads stacks in a process of its own and tells them in plain values: `python -P -m keysteward.cli.reading FILE`.
 
-The request is JSON on standard input: `now`, `stacks` (names) and `named` (whether a person named them). The answer is
+The request is JSON on standard input: `now`, `stacks` (names) and `named` (those that a person named). The answer is
 JSON in FILE: for each stack its `form`, its `problem` in words, or neither where there is no such stack. Whoever starts
 this gives it the project's folder and no credential.
 """
@@ -69,8 +69,8 @@ def _rules(rules: Iterable[Rule]) -> dict[str, str]:
 def main() -> None:
     """Answer one request."""
     asked = json.loads(sys.stdin.read())
-    now, named = datetime.fromisoformat(asked["now"]), bool(asked["named"])
-    told = {name: answer(name, now, named=named) for name in asked["stacks"]}
+    now = datetime.fromisoformat(asked["now"])
+    told = {name: answer(name, now, named=name in asked["named"]) for name in asked["stacks"]}
     Path(sys.argv[1]).write_text(json.dumps({"format": 1, "stacks": told}), encoding="utf-8")
 
 

@@ -63,7 +63,7 @@ def command(
     """
     now = datetime.now(UTC)
     sides = read_sides(Path.cwd(), base, stack or (), now)
-    made = review(sides.base, sides.head, now)
+    made = review(sides.base, sides.head, now, sides.changed)
     stacks = tuple(sorted(form.identity for form in sides.head.values()))
     ahead = _live(sides.head, made.names) if live else None
     comment = Comment(made, base, sides.commit, stacks, ahead)

@@ -13,8 +13,10 @@ import tempfile
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cli_project import Answer
 from repository import KEY, MORE, STACK, Repository
 
 from keysteward.cli import reading, sides
@@ -49,6 +51,11 @@ def left_over(repository: Repository) -> list[str]:
     return repository.worktrees()[1:] + [path.name for path in temporary.iterdir()]
 
 
+def declared(shown: Answer) -> list[dict[str, Any]]:
+    """Return the changes that declarations tell, without those that the names of files do."""
+    return [change for change in json.loads(shown.out)["changes"] if change["subject"] != "files"]
+
+
 def rows(markdown: str) -> list[list[str]]:
     lines = [line for line in markdown.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
@@ -69,11 +76,12 @@ def test_a_widened_scope_and_a_new_key_are_shown_the_worst_first(repository: Rep
     repository.commit("More")
     shown = repository.run("review", "--base", "main")
     assert shown.code == 0
-    assert shown.out.startswith(f"{MARKER}\n### keysteward review: 2 high, 1 medium, 1 low\n")
+    assert shown.out.startswith(f"{MARKER}\n### keysteward review: 2 high, 2 medium, 1 low\n")
     assert [(row[0], row[1], row[3], row[4]) for row in rows(shown.out)] == [
         ("**high**", "`exporter`", "KS016", "`billing`"),
         ("**high**", "`partner`", "KS023", "`orders`, `sec`"),
         ("medium", "`partner`", "KS023", "`orders`, `sec`"),
+        ("medium", "`files`", "", "`sec`"),
         ("low", "`exporter`", "KS012", "`billing`"),
     ]
     assert "access: write added" in shown.out
@@ -90,8 +98,8 @@ def test_the_json_says_the_same(repository: Repository) -> None:
     assert document["format"] == 1
     assert document["base"] == repository.git("rev-parse", "main")
     assert document["stacks"] == ["acme/prod"]
-    assert document["summary"] == {"high": 1, "medium": 0, "low": 0}
-    assert document["changes"] == [
+    assert document["summary"] == {"high": 1, "medium": 1, "low": 0}
+    assert declared(shown) == [
         {
             "sort": "scopes added",
             "risk": "high",
@@ -106,16 +114,19 @@ def test_the_json_says_the_same(repository: Repository) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "codes"),
+    ("old", "new", "file", "codes"),
     [
-        ('access={api: ["read"]}', 'access={api: ["read", "write"]}', (2, 2, 0)),
-        ('consumer="warehouse"', 'consumer="warehouse", token_lifetime="10m"', (0, 0, 0)),
-        ('every="90d"', 'every="120d"', (0, 2, 0)),
+        ('access={api: ["read"]}', 'access={api: ["read", "write"]}', None, (2, 2, 0)),
+        ("contact: sec@example.com", "contact: all@example.com", "owners.yaml", (0, 0, 0)),
+        ('every="90d"', 'every="120d"', None, (0, 2, 0)),
+        ('"""The stack of', '"""The one stack of', None, (0, 2, 0)),
     ],
-    ids=["high", "low", "medium"],
+    ids=["high", "low", "medium", "a program"],
 )
-def test_a_gate_closes_at_its_risk(repository: Repository, old: str, new: str, codes: tuple[int, ...]) -> None:
-    repository.change(old, new)
+def test_a_gate_closes_at_its_risk(
+    repository: Repository, old: str, new: str, file: str | None, codes: tuple[int, ...]
+) -> None:
+    repository.change(old, new, file)
     gates = ("high", "medium", "none")
     assert tuple(repository.run("review", "--base", "main", "--fail-on", gate).code for gate in gates) == codes
 
@@ -129,20 +140,21 @@ def test_what_main_has_since_is_not_undone_by_the_branch(repository: Repository)
     repository.commit("Theirs")
     repository.git("switch", "--quiet", "mine")
     shown = repository.run("review", "--base", "main", "--json")
-    assert [change["sort"] for change in json.loads(shown.out)["changes"]] == ["rotated more often"]
+    assert [change["sort"] for change in declared(shown)] == ["rotated more often"]
 
 
 def test_a_new_stack_is_all_added_and_one_that_goes_is_told(repository: Repository) -> None:
     repository.write("stacks/test.py", STACK.replace("acme/prod", "acme/test"))
-    document = json.loads(repository.run("review", "--base", "main", "--json").out)
-    assert [c["sort"] for c in document["changes"]] == ["stack added", "added", "API added"]
-    assert document["stacks"] == ["acme/prod", "acme/test"]
-    one = json.loads(repository.run("review", "--base", "main", "--stack", "demo", "--json").out)
-    assert one["changes"] == []
+    shown = repository.run("review", "--base", "main", "--json")
+    ports = ["target or store added"] * 3
+    assert [c["sort"] for c in declared(shown)] == [*ports, "stack added", "added", "API added"]
+    assert {name for c in declared(shown) for name in c["approvers"]} == {"sec", "billing"}
+    assert json.loads(shown.out)["stacks"] == ["acme/prod", "acme/test"]
+    assert declared(repository.run("review", "--base", "main", "--stack", "demo", "--json")) == []
     repository.commit("A second stack")
     (repository.root / "stacks" / "test.py").unlink()
-    gone = json.loads(repository.run("review", "--base", "main", "--json").out)
-    assert [(c["sort"], c["subject"]) for c in gone["changes"]] == [("stack removed", "acme/test")]
+    gone = repository.run("review", "--base", "main", "--json")
+    assert [(c["sort"], c["subject"]) for c in declared(gone)] == [("stack removed", "acme/test")]
 
 
 def test_a_module_that_exports_no_stack_is_none_unless_it_is_named(repository: Repository) -> None:
@@ -161,15 +173,15 @@ def test_each_side_has_its_own_modules(repository: Repository) -> None:
     repository.change('every="90d"', "every=EVERY")
     repository.commit("Shared")
     repository.write("stacks/shared.py", "EVERY = '30d'\n")
-    document = json.loads(repository.run("review", "--base", "main", "--json").out)
-    assert [c["message"] for c in document["changes"]] == ["rotation.every: 30d (was 90d)"]
+    shown = repository.run("review", "--base", "main", "--json")
+    assert [c["message"] for c in declared(shown)] == ["rotation.every: 30d (was 90d)"]
 
 
 def test_a_project_in_a_folder_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = made_in(tmp_path / "repository", monkeypatch, "infra/keys")
     repository.change('every="90d"', 'every="30d"')
-    document = json.loads(repository.run("review", "--base", "main", "--json").out)
-    assert [c["sort"] for c in document["changes"]] == ["rotated more often"]
+    shown = repository.run("review", "--base", "main", "--json")
+    assert [c["sort"] for c in declared(shown)] == ["rotated more often"]
     assert left_over(repository) == []
 
 
@@ -352,6 +364,71 @@ def test_ctrl_c_leaves_nothing_behind(repository: Repository, tmp_path: Path) ->
         os.kill(int(pid.read_text()), 0)
 
 
+def of_files(shown: Answer) -> list[tuple[str, str, list[str]]]:
+    changes = json.loads(shown.out)["changes"]
+    return [(c["sort"], c["risk"], c["approvers"]) for c in changes if c["subject"] == "files"]
+
+
+def test_a_file_that_jobs_run_is_never_no_change(repository: Repository) -> None:
+    repository.write("docs/guide.md", "# Guide\n")
+    repository.commit("A guide")
+    assert "no credential changes" in repository.run("review", "--base", "main~1").out
+    repository.write("hvac.py", "import os\n")
+    repository.write(".github/workflows/apply.yml", "on: push\n")
+    repository.write("requirements.txt", "keysteward\n")
+    (repository.root / "yaml").symlink_to("docs")
+    shown = repository.run("review", "--base", "main").out
+    assert "no credential changes" not in shown
+    assert [(row[0], row[1], row[4]) for row in rows(shown)] == [("**high**", "`files`", "`sec`")] * 3
+    for file in ("hvac.py", ".github/workflows/apply.yml", "requirements.txt", "yaml"):
+        assert f"{file} (added)" in shown
+    assert "docs/guide.md" not in shown
+    repository.commit("Plant")
+    (repository.root / "hvac.py").unlink()
+    assert "hvac.py (removed)" in repository.run("review", "--base", "main").out
+
+
+def test_a_committed_revocation_is_shown_and_needs_security(repository: Repository) -> None:
+    repository.write(".keysteward/revoked/acme/prod/exporter.json", "{}")
+    repository.write(".keysteward/other.txt", "")
+    assert of_files(repository.run("review", "--base", "main", "--json")) == [("record committed", "high", ["sec"])]
+    repository.commit("Records")
+    repository.write(".keysteward/stacks.demo.json", "{}")
+    assert of_files(repository.run("review", "--base", "main", "--json")) == [("stack card changed", "medium", ["sec"])]
+
+
+def test_a_head_that_forges_its_answer_does_not_hide_that_it_is_another_program(repository: Repository) -> None:
+    forged = """
+import json, os, subprocess, sys
+base = subprocess.run(["git", "show", "main:stacks/demo.py"], capture_output=True, text=True).stdout
+open("before.py", "w").write(base)
+os.rename("stacks/demo.py", "evil.py"); os.rename("before.py", "stacks/demo.py")
+subprocess.run([sys.executable, "-P", "-m", "keysteward.cli.reading", sys.argv[1]], input=json.dumps(
+    {"now": "2026-12-01T00:00:00+00:00", "stacks": ["demo"], "named": []}).encode())
+os.rename("evil.py", "stacks/demo.py")
+os._exit(0)
+"""
+    repository.write("stacks/demo.py", forged)
+    shown = repository.run("review", "--base", "main", "--json")
+    assert shown.code == 0
+    assert declared(shown) == [], "what a program tells of itself can be anything"
+    assert of_files(shown) == [("Python of stacks", "medium", ["sec"])]
+
+
+def test_a_stack_that_is_named_is_compared_with_what_it_was_called_before(repository: Repository) -> None:
+    repository.git("mv", "stacks/demo.py", "stacks/live.py")
+    repository.module = "live"
+    repository.change('access={api: ["read"]}', 'access={api: ["read", "write"]}')
+    repository.change("security: sec", "security: billing", "owners.yaml")
+    for words in ((), ("--stack", "live")):
+        shown = declared(repository.run("review", "--base", "main", "--json", *words))
+        assert [(c["sort"], c["approvers"]) for c in shown] == [
+            ("scopes added", ["billing"]),
+            ("approver changed", ["sec"]),
+            ("stack's module renamed", ["sec"]),
+        ]
+
+
 NASTY = (
     "<img src=x onerror=alert(1)> @acme/security [x](https://evil.example) ![](https://evil.example/p) | `a` \\n/merge"
 )
@@ -365,7 +442,7 @@ def test_who_writes_a_purpose_or_names_a_holder_formats_nothing(repository: Repo
     repository.change("onerror=alert(1)", "onerror=alert(2)")
     repository.change("onerror=alert(1)", "onerror=alert(2)")
     shown = repository.run("review", "--base", "main").out
-    assert len(rows(shown)) == 2
+    assert len(rows(shown)) == 3
     assert shown.count("alert(2)") == 2
     shown += repository.run("review", "--base", "main~1").out
     markdown = re.sub(r"`[^`\n]+`", "", shown)
@@ -422,7 +499,7 @@ def test_a_day_until_which_something_wider_stays_valid_is_in_the_json(repository
     repository.change(MORE, KEY.replace('["read"]', '["read", "write"]'))
     repository.commit("A key")
     repository.change('access={api: ["read", "write"]}', 'access={api: ["read"]}')
-    (change,) = json.loads(repository.run("review", "--base", "main", "--json").out)["changes"]
+    (change,) = declared(repository.run("review", "--base", "main", "--json"))
     assert change["sort"] == "scopes removed"
     assert date.fromisoformat(change["until"]) > date(2026, 1, 1)
 
@@ -432,15 +509,15 @@ def test_a_rule_of_ones_own_that_is_edited_shows(repository: Repository) -> None
     repository.change('owners="owners.yaml",', 'owners="owners.yaml", rules=[ours],')
     repository.commit("A rule")
     repository.change("    return []", "    return ()")
-    document = json.loads(repository.run("review", "--base", "main", "--json").out)
-    assert [(c["sort"], c["approvers"]) for c in document["changes"]] == [("own rule changed", ["sec"])]
+    shown = repository.run("review", "--base", "main", "--json")
+    assert [(c["sort"], c["approvers"]) for c in declared(shown)] == [("own rule changed", ["sec"])]
 
 
 def test_one_stack_is_read_as_the_process_reads_it(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "answer.json"
-    request = {"now": "2026-12-01T00:00:00+00:00", "stacks": ["demo", "other"], "named": False}
+    request = {"now": "2026-12-01T00:00:00+00:00", "stacks": ["demo", "other"], "named": []}
     monkeypatch.setattr(sys, "argv", ["reading", str(file)])
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(request)))
     for name in [n for n in sys.modules if n.split(".")[0] == "stacks"]:
