@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -110,6 +111,19 @@ def _no_filters(root: Path) -> list[str]:
     listed = _ask(root, "config", "--name-only", "--get-regexp", r"^filter\..*\.(smudge|process|clean|required)$") or ""
     switched = (f"{name}={'false' if name.endswith('.required') else ''}" for name in listed.splitlines())
     return [word for setting in switched for word in ("-c", setting)]
+
+
+def tracked(root: Path, folder: str) -> frozenset[str]:
+    """Return what git tracks in a folder of the project, in letters of either case, as paths from the project.
+
+    A submodule or link is one path. Nothing is tracked outside of a repository. Raises Unavailable where there is one
+    and git cannot tell.
+    """
+    inside = any((place / ".git").exists() for place in (root, *root.parents)) or "GIT_DIR" in os.environ
+    if not inside:
+        return frozenset()
+    listed = _git(root, "ls-files", "-z", "--", f":(icase){folder}")
+    return frozenset(name for name in listed.split("\0") if name)
 
 
 def top(root: Path) -> Path | None:

@@ -125,6 +125,16 @@ def note_and_do(
     return result.ledger or asked
 
 
+def refuse_recorded(item: CredentialPlan) -> None:
+    """Refuse to do anything else to what was revoked without the ledger store, as long as that is not carried out."""
+    step = item.plan.by_record
+    if step is not None:
+        raise DeclarationError(
+            f"{item.identity} was revoked {step.why}; nothing was changed: `keysteward up` carries that out, at once "
+            f"keysteward revoke {item.name} --all --reason TEXT; keysteward lift {item.name} --reason TEXT drops it"
+        )
+
+
 def planned_alone(opened: Opened, item: CredentialPlan, at: datetime) -> Preview:
     """Return a preview of one credential and nothing else."""
     return Preview(opened.stack.identity, at, (), (item,), item.plan.findings)
@@ -145,6 +155,7 @@ def ask_and_do(
     """
     if as_json and not yes:
         raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes")
+    refuse_recorded(planned.credentials[0])
     if not as_json:
         show(preview_lines(planned))
     confirm_or_stop(request.question, yes=yes)
