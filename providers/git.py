@@ -23,6 +23,9 @@ APPROVED_BY: Final = ("Approved-by", "Reviewed-by")
 DECLARING: Final = ("stacks", "modules")
 """Folders in which a new file, too, is a change of the declarations."""
 
+CARDS: Final = ".keysteward"
+"""The folder of the stack cards, which may be committed."""
+
 CHECKOUT_SECONDS: Final = 120.0
 """How long a checkout of the base may take."""
 
@@ -45,12 +48,13 @@ _QUIET: Final = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL"
 def revision(root: Path) -> str | None:
     """Return the commit that is checked out, with "+dirty" when the files are not what it holds; None without git.
 
-    Dirty: a tracked file of the project's folder differs, or a new one in `stacks` or `modules` is not ignored.
+    Dirty: a tracked file of the project's folder differs, or a new one in `stacks` or `modules` is not ignored. A stack
+    card, which every run brings up to date, is none of what is declared.
     """
     commit = _ask(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if commit is None or not _COMMIT.fullmatch(commit):
         return None
-    changed = _ask(root, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    changed = _ask(root, "status", "--porcelain", "--untracked-files=no", "--", ".", f":(exclude){CARDS}")
     new = _ask(root, "ls-files", "--others", "--exclude-standard", "--", *DECLARING)
     return commit if changed == "" and new == "" else f"{commit}+dirty"
 

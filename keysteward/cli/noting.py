@@ -19,6 +19,7 @@ from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.ledger import Ledger
 from keysteward.core.reconciler import Result
 from keysteward.core.world import Extent, World
+from keysteward.providers.json_text import escaped
 from keysteward.providers.session import Session, is_dead
 from keysteward.report.plan import CredentialPlan, Preview, preview_lines
 from keysteward.report.results import result_lines, result_of, results_json
@@ -48,7 +49,12 @@ def reason_of(text: str) -> str:
     """Return a reason that says something. Raises DeclarationError for an empty one."""
     if not text.strip():
         raise DeclarationError("--reason: must not be empty; say why, for those who read the ledger later")
-    return text.strip()
+    return written(text)
+
+
+def written(text: str) -> str:
+    """Return what was typed as it is kept everywhere: bytes that are not UTF-8 stand in it as escapes."""
+    return escaped(text.strip())
 
 
 def find(opened: Opened, session: Session, name: str) -> World:

@@ -64,8 +64,8 @@ def command(
 
     It is noted in the ledger first, which stops any other run on this credential; then it is ended at its target.
     When the stack does not load it goes on from the stack card. With the ledger store down, --target disables what
-    carries our mark there and keeps a record that the next plan has as a step. It deletes nothing. Keys carry no mark: those
-    that a person has to end are named.
+    carries our mark there and keeps a record that the next plan has as a step. It deletes nothing. Keys carry no mark:
+    those that a person has to end are named.
 
     Exit code 0: ended; 1: an error, declined, or not everything is ended yet (it says what is left).
     """
