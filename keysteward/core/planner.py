@@ -100,7 +100,9 @@ ALL_RULES: tuple[Rule, ...] = (
     stopping.closed,
     stopping.barred,
     mending.asked,
+    stopping.recorded,
     stopping.revoked,
+    stopping.unnoted,
     stopping.rivalled,
     stopping.ledger_behind,
     stopping.removed,
@@ -129,8 +131,10 @@ ALL_RULES: tuple[Rule, ...] = (
     mending.record_changes,
 )
 
-DECLARATION_RULES = frozenset({stopping.removed, claiming.adopt, mending.settings, mending.record_changes})
-"""Rules that apply what a declaration changed; a run of the lifecycle alone leaves them out."""
+DECLARATION_RULES = frozenset(
+    {stopping.recorded, stopping.removed, claiming.adopt, mending.settings, mending.record_changes}
+)
+"""Rules that apply what a declaration changed, or a record says; a run of the lifecycle alone leaves them out."""
 
 RULES: dict[Extent, tuple[Rule, ...]] = {
     Extent.ALL: ALL_RULES,

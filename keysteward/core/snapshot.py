@@ -17,6 +17,7 @@ from keysteward.core.identity import in_stack
 from keysteward.core.ledger import Ledger, Place, Revoked, State, load_ledger
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.ports import Fingerprint, LedgerStore, Store, Stored, Target
+from keysteward.core.recorded import Recorded
 from keysteward.core.servers import ServerLedger, load_server_ledger
 from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.stack import second_client_id
@@ -220,6 +221,7 @@ class Snapshot:
     With `only`, ledgers of other identities are not looked at, and a store may be down: in an emergency nothing may
     stop what ends a secret at its target. What a store that is down holds is unknown then; so it is with `lenient`, for
     a look that shows all the rest: why stores were not read is in `unread`, why ledgers were not in `damaged`.
+    `records` are revocations without the ledger store that wait to be noted, by identity.
     """
 
     def __init__(
@@ -230,6 +232,7 @@ class Snapshot:
         runner: str,
         extent: Extent = Extent.ALL,
         only: frozenset[str] | None = None,
+        records: Mapping[str, Recorded] | None = None,
     ) -> None:
         self.stack = stack
         self.extent = extent
@@ -239,6 +242,7 @@ class Snapshot:
         self.damaged: dict[str, KeystewardError] = {}
         self.sources = sources
         self.specs = dict(specs)
+        self.records = dict(records or {})
         self.runner = runner
         self._once = Once()
         self._lock = threading.Lock()
@@ -358,7 +362,20 @@ class Snapshot:
             successor=self._successor(spec) if spec is not None and spec.silent_for is not None else None,
             claimed_by=self._claimed_by(identity, spec) if spec is not None and spec.key and spec.adopt else None,
             catalogue=self._catalogue(spec.target) if spec is not None and spec.adopt else frozenset(),
+            recorded=self.recorded(identity, ledger) if self.records else None,
         )
+
+    def recorded(self, identity: str, ledger: Ledger | None) -> Recorded | None:
+        """Return the record that waits for a credential, under its name or under one that it had when it was made."""
+        if identity in self.records:
+            return self.records[identity]
+        if ledger is None:
+            return None
+        for name in sorted({ledger.identity, *ledger.names} & self.records.keys()):
+            own = self.ledgers.get(name)
+            if own is None or own.closed is not None or name == ledger.identity:
+                return self.records[name]
+        return None
 
     def _catalogue(self, target: str) -> frozenset[str]:
         """Return the scopes at a target that resource servers of the stack have, those they dropped too."""

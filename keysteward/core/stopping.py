@@ -9,6 +9,7 @@ from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger, State
 from keysteward.core.mending import tidy
 from keysteward.core.rebuild import behind
+from keysteward.core.recorded import is_over, outdated
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step
@@ -52,6 +53,38 @@ def rivalled(w: World) -> Decision:
     return Problem(
         f"previously: {name!r} is no earlier name of {w.name!r}, both have secrets of their own; remove it from "
         f"`previously`, then declare {name!r} again or let the next `up` end it"
+    )
+
+
+def recorded(w: World) -> Decision:
+    """Note what a person revoked without the ledger store, as a step that a plan shows and a reviewer approves."""
+    record, ledger = w.recorded, w.ledger
+    if record is None or ledger is None or is_over(record, ledger):
+        return None
+    if outdated(record, ledger):
+        lifted = f"{ledger.lifted:%Y-%m-%d %H:%M} UTC"
+        return Problem(f"it was revoked ({record.reason}; {record.words}), and lifted since, at {lifted}; {_decide(w)}")
+    return Step(Do.REVOKE, f"revoke it: {record.reason}", record.words, headline=True)
+
+
+def unnoted(w: World) -> Decision:
+    """Begin and end nothing of what was revoked without the ledger store until that is carried out.
+
+    For a run of the lifecycle alone: it has nobody's word for it.
+    """
+    record, ledger = w.recorded, w.ledger
+    if record is None or ledger is None or is_over(record, ledger) or ledger.wholly_revoked is not None:
+        return None
+    return Problem(
+        f"it was revoked ({record.reason}; {record.words}); `keysteward up` shows that in its plan and carries it out; "
+        f"or {_decide(w)}"
+    )
+
+
+def _decide(w: World) -> str:
+    return (
+        f"to end it at once run: keysteward revoke {w.name} --all --reason TEXT; or, if that record is wrong: "
+        f"keysteward lift {w.name} --reason TEXT"
     )
 
 

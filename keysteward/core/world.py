@@ -11,6 +11,7 @@ from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger, ObjectRecord, Revoked
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
 from keysteward.core.ports import Capabilities
+from keysteward.core.recorded import Recorded
 from keysteward.core.spec import NO_KEYS, Spec
 
 TOLERATED_SKEW = timedelta(minutes=2)
@@ -82,7 +83,7 @@ class World:
     declared earlier name whose open ledger is another credential's. `successor` is when the client was last used that
     takes over from this key, as far as its target shows; `claimed_by` whose the key is already that a declaration
     adopts. `catalogue` are the scopes at its target that the stack's resource servers have, for a declaration that
-    adopts.
+    adopts. `recorded` is what was revoked without the ledger store and waits to be noted.
     """
 
     identity: str
@@ -99,6 +100,7 @@ class World:
     barred: Revoked | None = None
     rival: str | None = None
     catalogue: frozenset[str] = frozenset()
+    recorded: Recorded | None = None
 
     @property
     def name(self) -> str:
