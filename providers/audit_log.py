@@ -21,6 +21,7 @@ from keysteward.core.audit import (
     Segment,
     Signing,
     canonical,
+    dump_entry,
     dump_head,
     dump_segment,
     genesis,
@@ -42,7 +43,10 @@ HEADS: Final = "audit-heads"
 LEDGERS: Final = "ledgers"
 
 LARGEST_SEGMENT: Final = 200
-"""Entries in one segment at most: about 150 KB, well below what a Vault on Consul takes (512 KB)."""
+"""Entries in one segment at most: about 150 KB."""
+
+LARGEST_SEGMENT_BYTES: Final = 256 * 1024
+"""Entries of one segment at most, if it has more than one: DynamoDB takes 400 KB, a Vault on Consul 512 KB."""
 
 TRIES: Final = 50
 """How often a number may be lost to others in one append. Each time one of them got on."""
@@ -213,8 +217,17 @@ class AuditLog:
         return f"{SEGMENTS}/{self._stack}/{number:08d}"
 
 
-def _batches(entries: Sequence[Entry]) -> list[Sequence[Entry]]:
-    return [entries[at : at + LARGEST_SEGMENT] for at in range(0, len(entries), LARGEST_SEGMENT)]
+def _batches(entries: Sequence[Entry]) -> list[list[Entry]]:
+    batches: list[list[Entry]] = []
+    size = 0
+    for entry in entries:
+        more = len(canonical(dump_entry(entry)))
+        if not batches or len(batches[-1]) == LARGEST_SEGMENT or size + more > LARGEST_SEGMENT_BYTES:
+            batches.append([])
+            size = 0
+        batches[-1].append(entry)
+        size += more
+    return batches
 
 
 def _position(logged: object) -> Position | None:

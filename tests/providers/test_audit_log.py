@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from audit_bench import OUR_KEY, OURS, STACK, entry
@@ -19,12 +21,19 @@ from vault_server import Server
 from keysteward.core.audit import Position, genesis
 from keysteward.core.audit_check import Examined, examine_log
 from keysteward.core.errors import AccessDenied, OutcomeUnknown, Unavailable, VersionConflict
+from keysteward.core.evidence import Entry
+from keysteward.core.ledger import Ledger, Logged, dump_ledger
+from keysteward.core.outbox import flush
 from keysteward.core.ports import LedgerStore
+from keysteward.core.snapshot import ledger_key
 from keysteward.providers.audit_log import LARGEST_SEGMENT, AuditLog
 from keysteward.providers.local import LocalLedgers
 from keysteward.providers.signing import Signer
 from keysteward.sandbox import VaultStandIn
 from keysteward.testing.memory import Clock, MemoryLedgers
+
+if TYPE_CHECKING:
+    from conftest import RealVault
 
 
 class Killed(BaseException):
@@ -168,6 +177,65 @@ def test_vault_lets_a_run_add_to_the_log_and_change_nothing_in_it(
         assert not server.may(token, "DELETE", path)
         assert not server.may(token, "DELETE", path.replace("data", "metadata", 1))
         assert not server.may(token, "PUT", path.replace("data", "destroy", 1), {"versions": [1]})
+
+
+@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real)])
+def vault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    if request.param == "stand-in":
+        with VaultStandIn() as stand_in:
+            yield Server(stand_in.url, "sandbox-root", monkeypatch)
+        return
+    real: RealVault = request.getfixturevalue("real_vault")
+    yield Server(real.url, real.token, monkeypatch)
+
+
+REAL = pytest.mark.real
+
+
+@pytest.mark.parametrize(
+    ("vault", "creations"),
+    [("stand-in", 16), ("stand-in", 100), *(pytest.param("real", n, marks=REAL) for n in (16, 100, 1000))],
+    indirect=["vault"],
+)
+def test_what_a_large_run_did_is_taken_by_servers_that_refuse_large_requests(
+    vault: Server, signer: Signer, creations: int
+) -> None:
+    ledgers = vault.store().ledgers("keysteward")
+    steps = ("begin", "create", "stage", "verify", "promote", "settle")
+    made = {}
+    for number in range(creations):
+        identity = f"{STACK}/app-{number}"
+        outbox = tuple(
+            entry(number, id=f"{identity}@{at}", identity=identity, step=step) for at, step in enumerate(steps)
+        )
+        ledger = Ledger(identity, "1", "m2m_client", outbox=outbox)
+        made[identity] = replace(ledger, version=ledgers.write(ledger_key(identity), dump_ledger(ledger), 0))
+    log = AuditLog(ledgers, STACK, signer)
+
+    def record(entries: Sequence[Entry]) -> Logged:
+        return Logged(*log.append(entries))
+
+    assert flush(ledgers, record, made, {}, "host/boot/1/2/nonce") == creations * len(steps)
+    assert AuditLog(ledgers.as_reader(), STACK, None).around().waiting == 0
+    assert len(ids(ledgers)) == creations * len(steps)
+
+
+def test_a_log_that_an_older_version_wrote_into_vault_goes_on(vault: Server, signer: Signer) -> None:
+    ledgers = vault.store().ledgers("keysteward")
+    before = MemoryLedgers("before", Clock())
+    AuditLog(before, STACK, signer).append([entry(1), entry(2)])
+    for key in sorted(before.documents):
+        path = f"{vault.mount}/data/keysteward/{key}"
+        assert vault.call("POST", path, {"data": before.read(key).document}, os.environ["TEST_RUNNER"]).ok
+    assert AuditLog(ledgers, STACK, signer).append([entry(3)]).segment == 2
+    assert ids(ledgers) == ["entry-1", "entry-2", "entry-3"]
+
+
+def test_a_segment_of_long_entries_stays_small(ledgers: MemoryLedgers, signer: Signer) -> None:
+    many = [entry(number, words="w" * 20_000) for number in range(40)]
+    AuditLog(ledgers, STACK, signer).append(many)
+    assert ids(ledgers) == [f"entry-{number}" for number in range(40)]
+    assert max(len(text) for text, _ in ledgers.documents.values()) < 300_000
 
 
 CALLS = 3
