@@ -51,6 +51,9 @@ LARGEST_SEGMENT_BYTES: Final = 256 * 1024
 TRIES: Final = 50
 """How often a number may be lost to others in one append. Each time one of them got on."""
 
+STEPS_BEFORE_LISTING: Final = 8
+"""How far behind the end a writer may be before listing all segments is cheaper than reading one after the other."""
+
 _NUMBER = re.compile(r"\d{8,}")
 
 
@@ -128,11 +131,23 @@ class AuditLog:
         return Around(tuple(remembered), waiting)
 
     def _look(self) -> None:
-        """Find the end of the log: by the hint, or where there is none that can be believed, by the segments."""
+        """Find the end of the log: by the hint, or where that does not lead to a segment of the log, by the segments.
+
+        Whoever may write the head can sign it with a key of their own: what counts is what it leads to.
+        """
         hint, version = self._hint()
-        if hint is None or not (hint.signed or self._head_at(hint.number) == hint):
-            hint = self._end_after(None)
+        if hint is None or not self._leads_to(hint):
+            hint = self._listed_end()
         self._known, self._hint_version = hint, version
+
+    def _leads_to(self, hint: Head) -> bool:
+        """Say whether a head is that of a segment which follows the one before it."""
+        if self._head_at(hint.number) != hint:
+            return False
+        if hint.number == 1:
+            return hint.previous == genesis(self._stack)
+        before = self._head_at(hint.number - 1)
+        return before is not None and before.head == hint.previous
 
     def _hint(self) -> tuple[Head | None, int]:
         stored = self._ledgers.read(f"{HEADS}/{self._stack}")
@@ -166,16 +181,21 @@ class AuditLog:
         segment = make_segment(self._stack, after, entries, signing)
         return Segment(segment.head, segment.lines) if self._token_kept else segment
 
-    def _end_after(self, known: Head | None) -> Head | None:
-        """Return the newest head, reading about as often as its distance has binary digits: numbers have no gaps."""
-        number, step = known.number if known is not None else 0, 1
-        while (head := self._head_at(number + step)) is not None:
-            known, number, step = head, number + step, step * 2
-        while step > 1:
-            step //= 2
-            if (head := self._head_at(number + step)) is not None:
-                known, number = head, number + step
-        return known
+    def _end_after(self, known: Head) -> Head:
+        """Return the newest head behind a known one: step by step, since a number that is not next is not the log's."""
+        for _ in range(STEPS_BEFORE_LISTING):
+            after = self._head_at(known.number + 1)
+            if after is None:
+                return known
+            known = after
+        return self._listed_end(known) or known
+
+    def _listed_end(self, known: Head | None = None) -> Head | None:
+        """Return the head of the last segment before the first number, behind a known one, that is missing."""
+        documents, end = self.segments(), known
+        while (number := end.number + 1 if end is not None else 1) in documents:
+            end = self._segment(number, documents[number]).head
+        return end
 
     def _leave_hint(self, head: Head) -> None:
         """Note the newest head. That another process noted its own, or that this fails, costs the next one a look."""
@@ -199,15 +219,20 @@ class AuditLog:
         log.info("operation='note head' stack=%s outcome=%s", self._stack, type(error).__name__)
 
     def _read(self, number: int) -> Segment | None:
-        """Read one segment; one that is damaged or was deleted keeps its number, and cannot be followed by its head."""
+        """Read one segment; one that is damaged, deleted or of another number keeps its place, but not its head."""
         stored = self._ledgers.read(self._key(number))
-        if stored.version == 0:
-            return None
+        return None if stored.version == 0 else self._segment(number, stored.document)
+
+    def _segment(self, number: int, document: Mapping[str, Any] | None) -> Segment:
         try:
-            return load_segment(stored.document or {})
+            segment = load_segment(document or {})
         except Damaged:
-            lost = hashlib.sha256(canonical(stored.document)).hexdigest()
-            return Segment(Head(AUDIT_FORMAT, self._stack, number, "", 0, lost), ())
+            pass
+        else:
+            if segment.head.number == number:
+                return segment
+        lost = hashlib.sha256(canonical(document)).hexdigest()
+        return Segment(Head(AUDIT_FORMAT, self._stack, number, "", 0, lost), ())
 
     def _head_at(self, number: int) -> Head | None:
         segment = self._read(number)
