@@ -29,18 +29,20 @@ from keysteward.core.audit import (
     load_segment,
     make_segment,
 )
-from keysteward.core.audit_check import Witness
+from keysteward.core.audit_check import Witness, Wrong, examine_log
 from keysteward.core.errors import AccessDenied, Damaged, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.evidence import Entry
 from keysteward.core.identity import in_stack
+from keysteward.core.ledger import Ledger
 from keysteward.core.ports import LedgerStore
+from keysteward.core.servers import ServerLedger
+from keysteward.core.snapshot import LEDGERS, read_ledger
 from keysteward.providers.signing import Signer
 
 log = logging.getLogger(__name__)
 
 SEGMENTS: Final = "audit"
 HEADS: Final = "audit-heads"
-LEDGERS: Final = "ledgers"
 
 LARGEST_SEGMENT: Final = 200
 """Entries in one segment at most: about 150 KB."""
@@ -61,11 +63,14 @@ _NUMBER = re.compile(r"\d{8,}")
 class Around:
     """What the ledger store knows of a log beside its segments.
 
-    `witnesses` remember positions in it; `waiting` entries are still with their ledgers.
+    `witnesses` remember positions in it; `waiting` entries are still with their ledgers. `damaged` says why some of the
+    ledgers are not among those that can be compared with it.
     """
 
     witnesses: tuple[Witness, ...]
     waiting: int
+    ledgers: tuple[Ledger | ServerLedger, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 class AuditLog:
@@ -114,13 +119,25 @@ class AuditLog:
                 found[int(number)] = stored.document
         return found
 
+    def entries(self) -> tuple[Entry, ...]:
+        """Read the entries of all segments in which nothing is wrong, signed or not."""
+        found = examine_log(self._stack, self.segments())
+        wrong = {defect.segment for defect in found.defects if defect.what is not Wrong.UNSIGNED}
+        return tuple(record.entry for record in found.records if record.segment not in wrong)
+
     def around(self) -> Around:
         """Ask the ledgers and the head beside the log. Do it before reading the segments, which grow meanwhile."""
         remembered, waiting = [], 0
+        ledgers: list[Ledger | ServerLedger] = []
+        damaged: list[str] = []
         for key, stored in self._ledgers.list(f"{LEDGERS}/{self._stack}/").items():
             if not in_stack(self._stack, key.removeprefix(f"{LEDGERS}/")):
                 continue
-            document = stored.document or {}
+            try:
+                ledgers.append(read_ledger(stored, key.removeprefix(f"{LEDGERS}/")))
+            except Damaged as error:
+                damaged.append(error.message)
+            document = stored.document if isinstance(stored.document, Mapping) else {}
             position, outbox = _position(document.get("logged")), document.get("outbox")
             waiting += len(outbox) if isinstance(outbox, list) else 0
             if position is not None:
@@ -128,7 +145,7 @@ class AuditLog:
         hint, _ = self._hint()
         if hint is not None and hint.signed:
             remembered.append(Witness("the head beside the log", hint.position))
-        return Around(tuple(remembered), waiting)
+        return Around(tuple(remembered), waiting, tuple(ledgers), tuple(damaged))
 
     def _look(self) -> None:
         """Find the end of the log: by the hint, or where that does not lead to a segment of the log, by the segments.

@@ -6,12 +6,14 @@ The snapshot decides what to show. Before a credential's first write its ledger 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+from keysteward.core.attesting import attested, unproven
 from keysteward.core.errors import Damaged, KeystewardError
+from keysteward.core.evidence import Entry
 from keysteward.core.holders import merged
 from keysteward.core.identity import in_stack
 from keysteward.core.ledger import Ledger, Place, Revoked, State, load_ledger
@@ -54,6 +56,14 @@ def document_of(stored: Stored, identity: str) -> Mapping[str, Any]:
     if not isinstance(held, Mapping):
         raise Damaged(f"ledger of {identity!r} is no document: restore it from a backup of the ledger store")
     return held
+
+
+def read_ledger(stored: Stored, identity: str) -> Ledger | ServerLedger:
+    """Read a ledger of either kind. Raises Damaged when it is none."""
+    document = document_of(stored, identity)
+    if document.get("kind") == SERVER_KIND:
+        return load_server_ledger(document, stored.version)
+    return load_ledger(document, stored.version)
 
 
 class Once:
@@ -156,6 +166,8 @@ class Sources:
     """Makes the targets and stores that a ledger names available, where the program does not mention them."""
     is_dead: Callable[[str], bool] = lambda _runner: False
     """Says whether a runner id is of a process of this host that is gone: its lease counts for nothing."""
+    entries: Callable[[], Sequence[Entry]] = tuple
+    """Reads the audit log; asked only where a client lacks its mark."""
 
 
 class Snapshot:
@@ -237,10 +249,11 @@ class Snapshot:
             if stored.document is None or (self.only is not None and identity not in self.only):
                 continue
             try:
-                if document_of(stored, identity).get("kind") == SERVER_KIND:
-                    servers[identity] = load_server_ledger(stored.document, stored.version)
+                ledger = read_ledger(stored, identity)
+                if isinstance(ledger, ServerLedger):
+                    servers[identity] = ledger
                 else:
-                    credentials[identity] = load_ledger(stored.document, stored.version)
+                    credentials[identity] = ledger
             except Damaged as error:
                 if not self.lenient or self.only is not None:
                     raise
@@ -267,6 +280,19 @@ class Snapshot:
             ledger = carried_over(renamed, ledger) if renamed is not None else ledger
         return replace(self.world_of(identity, spec, ledger), barred=barred)
 
+    def attest(self, world: World) -> World:
+        """Return the world with what the audit log says, where a client lacks its mark; the log is read once."""
+        if world.attested is not None or next(unproven(world), None) is None:
+            return world
+        try:
+            entries = self._once.get("entries", self.sources.entries)
+        except KeystewardError:
+            if self.only is None:
+                raise
+            return world
+        names = {world.identity, *world.names}
+        return replace(world, attested=attested(entry for entry in entries if entry.identity in names))
+
     def world_of(self, identity: str, spec: Spec | None, ledger: Ledger | None) -> World:
         """Return the world of one credential with a ledger that was read by itself."""
         if ledger is not None:
@@ -287,7 +313,7 @@ class Snapshot:
         places = {p.key: p for p in (*(spec.places if spec else ()), *(ledger.places if ledger else ()))}
         self._read_missing(places)
         views = {name: self.target(name) for name in sorted(targets) if name in self.sources.targets}
-        return World(
+        seen = World(
             identity=identity,
             spec=spec,
             ledger=ledger,
@@ -301,6 +327,7 @@ class Snapshot:
             claimed_by=self._claimed_by(identity, spec) if spec is not None and spec.key and spec.adopt else None,
             catalogue=self._catalogue(spec.target) if spec is not None and spec.adopt else frozenset(),
         )
+        return self.attest(seen)
 
     def _catalogue(self, target: str) -> frozenset[str]:
         """Return the scopes at a target that resource servers of the stack have, those they dropped too."""
