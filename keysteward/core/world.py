@@ -75,6 +75,18 @@ class Self:
 
 
 @dataclass(frozen=True, slots=True)
+class Attested:
+    """What the audit log says of one credential's clients.
+
+    `clients` is what was recorded of each, at each change: target, client_id, remote_id and nonce. `named` are the
+    client_ids in entries of versions that recorded none of this.
+    """
+
+    clients: tuple[Mapping[str, str], ...] = ()
+    named: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """Declared, recorded, observed and delivered, with the time; `now` is the ledger store's.
 
@@ -83,7 +95,8 @@ class World:
     declared earlier name whose open ledger is another credential's. `successor` is when the client was last used that
     takes over from this key, as far as its target shows; `claimed_by` whose the key is already that a declaration
     adopts. `catalogue` are the scopes at its target that the stack's resource servers have, for a declaration that
-    adopts. `recorded` is what was revoked without the ledger store and waits to be noted.
+    adopts. `recorded` is what was revoked without the ledger store and waits to be noted. `attested` is
+    what the audit log says, None while it was not asked: it is where a client lacks its mark.
     """
 
     identity: str
@@ -101,6 +114,7 @@ class World:
     rival: str | None = None
     catalogue: frozenset[str] = frozenset()
     recorded: Recorded | None = None
+    attested: Attested | None = None
 
     @property
     def name(self) -> str:
