@@ -15,7 +15,7 @@ from keysteward.core.ports import Strategy
 from keysteward.core.schedule import due_at, may_begin, next_opening, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step
-from keysteward.core.world import Extent, World
+from keysteward.core.world import MOST_BEGUN, Extent, World
 
 _SLOT_STRATEGIES = frozenset({Strategy.ROTATED_SLOT, Strategy.ALTERNATE})
 """Strategies with exactly two places for a secret: nothing new begins while the previous one still lives."""
@@ -33,6 +33,8 @@ def begin(w: World) -> Decision:
         unapplied = _unapplied(w, spec, ledger)
         if unapplied is not None:
             return unapplied
+    if w.me.begun >= MOST_BEGUN:
+        return Problem(f"{w.me.begun} generations were begun, and one is still due ({why}); please report this")
     record = home_of(spec, ledger) or new_home(w, spec, ledger)
     if isinstance(record, Problem):
         return record
@@ -42,6 +44,12 @@ def begin(w: World) -> Decision:
     found = w.object(record) if record.remote_id else None
     if found is not None and making.cap_filled(w, ledger, record, found):
         return None
+    source = making.keys_elsewhere(found) if found is not None and spec.method == "private_key_jwt" else None
+    if source is not None and (ledger is None or not ledger.reissue):
+        return Problem(
+            f"client {record.client_id!r} takes its keys from {source}, beside which it can have none of ours; have "
+            f"them put into the client itself, or end them: keysteward reissue {w.name} --reason TEXT"
+        )
     if making.needs_preparation(w, spec, ledger, record):
         return Step(Do.PREPARE, f"prepare native overlap on client {record.client_id}", why, object=record.key)
     number = ledger.next if ledger else 1
@@ -55,6 +63,8 @@ def begin(w: World) -> Decision:
     wider = narrowed(w, spec, current) if current is not None else frozenset()
     if wider and not spec.narrow_now:
         words += f", while the one that also allows {', '.join(sorted(wider))} ends {show_duration(spec.overlap)} later"
+    if source is not None:
+        words += f", in place of what {source} gives out"
     if record.remote_id is None:
         words = f"create client {record.client_id}; {words}"
     return Step(

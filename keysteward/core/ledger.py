@@ -173,6 +173,14 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """When and why the last run could not do what was due."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """A person's word that no rotation begins and no overlap ends until a date; expiry and revocation go on."""
 
@@ -236,7 +244,8 @@ class Ledger:
 
     `reissue` is the reason of a reissue that was asked for, `grace` how long older generations live after it (None:
     their overlap); `rollback` the generation a person wants back; `names` are earlier identities. `migrated` is when
-    a transitional key was found silent and its client in use. `outbox` holds entries on their way into the audit log.
+    a transitional key was found silent and its client in use. `failed` stands until a run gets through. `outbox` holds
+    entries on their way into the audit log.
     """
 
     identity: str
@@ -255,6 +264,7 @@ class Ledger:
     objects: tuple[ObjectRecord, ...] = ()
     generations: tuple[Generation, ...] = ()
     blocked: Blocked | None = None
+    failed: Failed | None = None
     revoked: Revoked | None = None
     held: Held | None = None
     suspended: Suspended | None = None
