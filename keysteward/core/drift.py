@@ -93,7 +93,7 @@ def findings_now(w: World, planned: Plan) -> tuple[Finding, ...]:
     found = [*gone, *(f for f in told if not (gone and f.kind is Kind.ENDED_ELSEWHERE))]
     found += [*_renamed(w), *_forged(w), *_there_again(w), *_misdeclared(w)]
     found += [*_enabled_again(w, planned), *_changed(w, planned), *_never_issued(w, planned)]
-    return (*found, *_stopped(w, planned, found), *_failed(w, planned))
+    return (*found, *_stopped(w, planned, found), *failed(w, planned))
 
 
 def _stopped(w: World, planned: Plan, found: Iterable[Finding]) -> Iterator[Finding]:
@@ -103,7 +103,7 @@ def _stopped(w: World, planned: Plan, found: Iterable[Finding]) -> Iterator[Find
         yield Finding(Kind.BLOCKED, Severity.ERROR, w.identity, planned.problem.message)
 
 
-def _failed(w: World, planned: Plan) -> Iterator[Finding]:
+def failed(w: World, planned: Plan) -> Iterator[Finding]:
     """Report that the last run did not get through, while what it should have done is still due.
 
     A plan may look as if it mended everything: so did the one before.
