@@ -503,3 +503,58 @@ def test_a_realm_that_rotates_any_client_leads_to_no_circle_when_it_is_declared_
     realm.write(realm.found("keeper")["id"], description="by hand")
     realm.up(stack)
     assert realm.words(stack) == ""
+
+
+def test_an_adopted_client_that_somebody_hardened_stays_as_it_was_made(realm: Realm) -> None:
+    body = {
+        "clientId": "exporter",
+        "secret": "by-hand",
+        "serviceAccountsEnabled": True,
+        "standardFlowEnabled": True,
+        "implicitFlowEnabled": True,
+        "directAccessGrantsEnabled": True,
+        "fullScopeAllowed": True,
+        "redirectUris": ["https://old.example.com/*", "https://app.example.com/cb"],
+        "webOrigins": ["*"],
+        "attributes": {"access.token.lifespan": "3600", "client_credentials.use_refresh_token": "true"},
+    }
+    as_master(realm.url, "POST", f"{realm.name}/clients", body)
+    taken = realm.client(adopt="exporter", accept_gap=True, retire_adopted=True, token_lifetime=None)
+    stack = realm.stack(taken)
+    realm.up(stack)
+    realm.up(stack)
+    assert realm.words(stack) == ""
+    before = realm.found()
+    assert before["fullScopeAllowed"] is True
+
+    scopes = as_master(realm.url, "GET", f"{realm.name}/client-scopes").json()
+    profile = next(scope["id"] for scope in scopes if scope["name"] == "profile")
+    as_master(realm.url, "DELETE", f"{realm.name}/clients/{before['id']}/default-client-scopes/{profile}")
+    hard = {
+        "standardFlowEnabled": False,
+        "implicitFlowEnabled": False,
+        "directAccessGrantsEnabled": False,
+        "fullScopeAllowed": False,
+        "consentRequired": True,
+        "redirectUris": ["https://app.example.com/cb"],
+        "webOrigins": ["https://app.example.com"],
+    }
+    attributes = {"access.token.lifespan": "120", "client_credentials.use_refresh_token": "false"}
+    realm.write(before["id"], **hard, attributes=attributes)
+    assert not [f for f in realm.findings(stack) if f.kind is Kind.CHANGED]
+    for days in (0, 91, 91):
+        realm.pass_time(days=days)
+        realm.up(stack)
+        now = realm.found()
+        assert {name: now[name] for name in hard} == hard
+        assert now["attributes"]["access.token.lifespan"] == "120"
+        assert now["attributes"].get("client_credentials.use_refresh_token", "false") == "false"
+        assert "profile" not in now["defaultClientScopes"]
+        assert realm.words(stack) == ""
+
+    realm.write(before["id"], fullScopeAllowed=True, directAccessGrantsEnabled=True)
+    [changed] = [f for f in realm.findings(stack) if f.kind is Kind.CHANGED]
+    assert "fullScopeAllowed" in changed.message
+    realm.up(stack)
+    now = realm.found()
+    assert (now["fullScopeAllowed"], now["directAccessGrantsEnabled"]) == (False, False)
