@@ -14,6 +14,9 @@ from keysteward.core.ports import Capabilities
 from keysteward.core.recorded import Recorded
 from keysteward.core.spec import NO_KEYS, Spec
 
+MOST_BEGUN = 2
+"""A run begins this many generations of one credential at most: a third would be begun for no other reason."""
+
 TOLERATED_SKEW = timedelta(minutes=2)
 """A target whose Date differs by more from the ledger store's clock retires nothing."""
 
@@ -59,6 +62,8 @@ class Extent(StrEnum):
 class Self:
     """This run: its runner id, how far its plans reach, the attempt nonces it may still send, what it found out.
 
+    `begun` is how many generations it has begun.
+
     `told` are the places whose consumers it already tried to tell of a generation, as (generation, place). `given` is
     the fingerprint of a value that a person hands over, `asked` are the generations of which a person says that they
     have ended.
@@ -72,6 +77,7 @@ class Self:
     told: frozenset[tuple[int, str]] = frozenset()
     given: str | None = None
     asked: frozenset[int] = frozenset()
+    begun: int = 0
 
 
 @dataclass(frozen=True, slots=True)

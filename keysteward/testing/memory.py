@@ -266,6 +266,14 @@ class MemoryTarget:
         self._get(remote_id).mark = None
         self._done("release")
 
+    def rename(self, remote_id: str, client_id: str) -> None:
+        """See the port."""
+        self._call("rename")
+        if any(o.client_id == client_id for o in list(self.objects.values())):
+            raise Conflict(f"client_id {client_id!r} is taken", target=self.name)
+        self._get(remote_id).client_id = client_id
+        self._done("rename")
+
     def prepare(self, remote_id: str, overlap: timedelta) -> None:
         """See the port."""
         self._call("prepare")

@@ -115,8 +115,13 @@ class AdminApi:
         return None if reply.status == CONFLICT else _created(reply)
 
     def put_client(self, remote_id: str, body: Mapping[str, Any], operation: str = "write client") -> None:
-        """`PUT /clients/{uuid}`: fields and attributes that the body leaves out stay as they are (26.7.5)."""
-        self._client.call("PUT", f"/clients/{quote(remote_id, safe='')}", operation=operation, json=body)
+        """`PUT /clients/{uuid}`: fields and attributes that the body leaves out stay as they are (26.7.5).
+
+        `attributes` are always there, if empty: where a policy selects the client, executor `secret-rotation` answers a
+        body without them with status 500 (26.7.5).
+        """
+        path = f"/clients/{quote(remote_id, safe='')}"
+        self._client.call("PUT", path, operation=operation, json={"attributes": {}, **body})
 
     def delete_client(self, remote_id: str) -> None:
         """`DELETE /clients/{uuid}`; gone already is success."""
