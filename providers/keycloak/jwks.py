@@ -57,7 +57,7 @@ def read_keys(text: str) -> tuple[Key, ...] | None:
 
 
 def with_key(text: str, public: Mapping[str, Any], instead: Collection[str] = ()) -> str | None:
-    """Return the key set with one key more, None when it has that key already and only once.
+    """Return the key set with one key more, None when it has that key already and none that gives way to it.
 
     Entries whose ids are in `instead` give way to it. Raises ValueError when the text is no key set, or holds another
     key under this `kid`.
@@ -66,13 +66,13 @@ def with_key(text: str, public: Mapping[str, Any], instead: Collection[str] = ()
     if keys is None:
         raise ValueError("not a key set")
     new = _key(dict(public), len(keys))
-    same = [key for key in keys if key.id == new.id]
-    if same and all(key.text == new.text for key in same):
-        return None
-    if same and new.id not in instead:
+    others = [key for key in keys if key.text != new.text]
+    left = [key for key in others if key.id not in instead]
+    if any(key.id == new.id for key in left):
         raise ValueError("another key has this kid")
-    left = [key.entry for key in keys if key.id not in instead and key.text != new.text]
-    return _write(text, [*left, dict(public)])
+    if left == others and any((key.id, key.text) == (new.id, new.text) for key in keys):
+        return None
+    return _write(text, [*(key.entry for key in left), dict(public)])
 
 
 def without_key(text: str, key_id: str) -> str | None:
