@@ -24,6 +24,9 @@ APPROVED_BY: Final = ("Approved-by", "Reviewed-by")
 DECLARING: Final = ("stacks", "modules")
 """Folders in which a new file, too, is a change of the declarations."""
 
+CARDS: Final = ".keysteward"
+"""The folder of the stack cards, which may be committed."""
+
 CHECKOUT_SECONDS: Final = 120.0
 """How long a checkout of the base may take."""
 
@@ -52,12 +55,13 @@ _QUIET: Final = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL"
 def revision(root: Path) -> str | None:
     """Return the commit that is checked out, with "+dirty" when the files are not what it holds; None without git.
 
-    Dirty: a tracked file of the project's folder differs, or a new one in `stacks` or `modules` is not ignored.
+    Dirty: a tracked file of the project's folder differs, or a new one in `stacks` or `modules` is not ignored. A stack
+    card, which every run brings up to date, is none of what is declared.
     """
     commit = _ask(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if commit is None or not _COMMIT.fullmatch(commit):
         return None
-    changed = _ask(root, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    changed = _ask(root, "status", "--porcelain", "--untracked-files=no", "--", ".", f":(exclude){CARDS}")
     new = _ask(root, "ls-files", "--others", "--exclude-standard", "--", *DECLARING)
     return commit if changed == "" and new == "" else f"{commit}+dirty"
 
@@ -130,10 +134,17 @@ def differences(root: Path, commit: str) -> list[Difference]:
     options = ("--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--ignore-submodules=dirty")
     told = _git(root, *_INERT, *_no_filters(root), "diff", *options, commit, "--", patience=CHECKOUT_SECONDS)
     parts = told.split("\0")[:-1]
-    tracked = [Difference(_printable(path), *facts[1:].split()[:2]) for facts, path in zip(parts[::2], parts[1::2], strict=True)]
+    tracked = [
+        Difference(_printable(path), *facts[1:].split()[:2])
+        for facts, path in zip(parts[::2], parts[1::2], strict=True)
+    ]
     listed = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
     inside = folder_of(root)
-    new = [Difference(_printable(f"{inside}/{path}".lstrip("/")), ABSENT, _mode(root / path)) for path in listed.split("\0") if path]
+    new = [
+        Difference(_printable(f"{inside}/{path}".lstrip("/")), ABSENT, _mode(root / path))
+        for path in listed.split("\0")
+        if path
+    ]
     return tracked + new
 
 
@@ -160,6 +171,19 @@ def _no_filters(root: Path) -> list[str]:
     listed = _ask(root, "config", "--name-only", "--get-regexp", r"^filter\..*\.(smudge|process|clean|required)$") or ""
     switched = (f"{name}={'false' if name.endswith('.required') else ''}" for name in listed.splitlines())
     return [word for setting in switched for word in ("-c", setting)]
+
+
+def tracked(root: Path, folder: str) -> frozenset[str]:
+    """Return what git tracks in a folder of the project, in letters of either case, as paths from the project.
+
+    A submodule or link is one path. Nothing is tracked outside of a repository. Raises Unavailable where there is one
+    and git cannot tell.
+    """
+    inside = any((place / ".git").exists() for place in (root, *root.parents)) or "GIT_DIR" in os.environ
+    if not inside:
+        return frozenset()
+    listed = _git(root, "ls-files", "-z", "--", f":(icase){folder}")
+    return frozenset(name for name in listed.split("\0") if name)
 
 
 def top(root: Path) -> Path | None:

@@ -55,6 +55,10 @@ def begin(w: World) -> Decision:
     wider = narrowed(w, spec, current) if current is not None else frozenset()
     if wider and not spec.narrow_now:
         words += f", while the one that also allows {', '.join(sorted(wider))} ends {show_duration(spec.overlap)} later"
+    if ledger is not None and making.would_cut_off(w, spec, ledger):
+        words += "; whoever uses the present secret is cut off, for no store delivers it"
+    if current is not None and current.object != record.key and not record.holder:
+        words += f"; consumers then log in as client {record.client_id}"
     if record.remote_id is None:
         words = f"create client {record.client_id}; {words}"
     return Step(
@@ -122,6 +126,8 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
         return moved
     if making.button_pressed(w, ledger, current):
         return "somebody regenerated the secret; the delivered one now ends with the server's overlap"
+    if _lost_to_consumers(w, spec, current):
+        return f"somebody overwrote generation {current.number} where its consumers read, and nothing holds it"
     ends = _ends_at_target(w, spec, ledger, current)
     if ends is not None and w.now + spec.overlap >= ends:
         return f"its target ends the present key on {ends:%Y-%m-%d}"
@@ -129,6 +135,16 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
     if may_begin(w.now, due, spec.every, spec.windows):
         return f"due {due:%Y-%m-%d}"
     return None
+
+
+def _lost_to_consumers(w: World, spec: Spec, current: Generation) -> bool:
+    """Say whether consumers read what somebody wrote over the secret, which only a new one mends.
+
+    A new one that ends the present at once waits for a person: whoever has read it already goes on with it.
+    """
+    if spec.strategy is Strategy.GAP or not making.overwritten(w, current):
+        return False
+    return not making.held_anywhere(w, current)
 
 
 def _ends_at_target(w: World, spec: Spec, ledger: Ledger, current: Generation) -> datetime | None:

@@ -100,7 +100,10 @@ ALL_RULES: tuple[Rule, ...] = (
     stopping.closed,
     stopping.barred,
     mending.asked,
+    stopping.recorded,
     stopping.revoked,
+    stopping.unnoted,
+    stopping.rivalled,
     stopping.ledger_behind,
     stopping.removed,
     stopping.suspended,
@@ -128,8 +131,10 @@ ALL_RULES: tuple[Rule, ...] = (
     mending.record_changes,
 )
 
-DECLARATION_RULES = frozenset({stopping.removed, claiming.adopt, mending.settings, mending.record_changes})
-"""Rules that apply what a declaration changed; a run of the lifecycle alone leaves them out."""
+DECLARATION_RULES = frozenset(
+    {stopping.recorded, stopping.removed, claiming.adopt, mending.settings, mending.record_changes}
+)
+"""Rules that apply what a declaration changed, or a record says; a run of the lifecycle alone leaves them out."""
 
 RULES: dict[Extent, tuple[Rule, ...]] = {
     Extent.ALL: ALL_RULES,
@@ -139,6 +144,7 @@ RULES: dict[Extent, tuple[Rule, ...]] = {
         stopping.leased,
         stopping.closed,
         stopping.barred,
+        stopping.rivalled,
         stopping.ledger_behind,
         stopping.places_taken,
         claiming.mark,

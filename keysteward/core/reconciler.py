@@ -21,7 +21,7 @@ from keysteward.core.ledger import LEASE, Executed, Lease, Ledger, State, dump_l
 from keysteward.core.outbox import numbered
 from keysteward.core.planner import decide, plan
 from keysteward.core.ports import Descriptor, Material
-from keysteward.core.snapshot import Snapshot, barred_by, carried_over, ledger_key, read_delivered
+from keysteward.core.snapshot import Snapshot, ledger_key, read_delivered
 from keysteward.core.spec import Spec
 from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
 from keysteward.core.worker import Tools, Worker
@@ -203,22 +203,20 @@ class _Run:
 
     def _fresh(self, seen: World) -> World:
         """Read this credential's ledger, objects and places anew."""
-        ledger, barred = self._read_ledger(seen.identity), None
-        for name in sorted(seen.names):
-            old = self._read_ledger(name)
-            if old is None or old.closed is not None:
-                continue
-            self.renamed_from = name
-            if ledger is None or ledger.closed is not None:
-                names = tuple(sorted({*old.names, name} - {seen.identity}))
-                version = ledger.version if ledger is not None else 0
-                barred = barred_by(old, ledger, seen.identity)
-                ledger = replace(carried_over(old, ledger), identity=seen.identity, names=names, version=version)
+        own = self._read_ledger(seen.identity)
+        known = self.snapshot.inherited(
+            seen.identity, seen.spec, lambda name: own if name == seen.identity else self._read_ledger(name)
+        )
+        ledger, self.renamed_from = known.ledger, known.renamed_from
+        if ledger is not None and ledger.identity != seen.identity:
+            names = tuple(sorted({*ledger.names, ledger.identity} - {seen.identity}))
+            version = own.version if own is not None else 0
+            ledger = replace(ledger, identity=seen.identity, names=names, version=version)
         self.found_lease = ledger.lease if ledger is not None else None
-        world = self.snapshot.world_of(seen.identity, seen.spec, ledger)
+        world = self.snapshot.world_of(seen.identity, seen.spec, replace(known, ledger=ledger))
         places = {p.key: p for p in (*(seen.spec.places if seen.spec else ()), *(ledger.places if ledger else ()))}
         delivered = read_delivered(self.tools.stores, places.values(), lenient=self.snapshot.only is not None)
-        return replace(world, delivered=delivered, now=self.now(), barred=barred, me=seen.me)
+        return replace(world, delivered=delivered, now=self.now(), me=seen.me)
 
     def _read_ledger(self, identity: str) -> Ledger | None:
         stored = self.tools.ledgers.read(ledger_key(identity))

@@ -76,6 +76,15 @@ class AdminApi:
             seen = f"{self._client.who} sees only some clients of realm {self._client.realm}"
             raise self.error(AccessDenied, "list clients", f"{seen}: {self._client.grant('view-clients')}")
 
+    def example_token(self, remote_id: str) -> dict[str, Any]:
+        """`GET /clients/{uuid}/evaluate-scopes/generate-example-access-token`: what its service account would get."""
+        where, operation = f"/clients/{quote(remote_id, safe='')}", "see what a client may do"
+        account = self._client.call("GET", f"{where}/service-account-user", operation=operation).json()
+        path = f"{where}/evaluate-scopes/generate-example-access-token"
+        query = {"userId": str(account["id"])}
+        claims: dict[str, Any] = self._client.call("GET", path, operation=operation, params=query).json()
+        return claims
+
     def client(self, remote_id: str) -> Client | None:
         """`GET /clients/{uuid}`; None when there is none."""
         reply = self._client.call(

@@ -41,7 +41,7 @@ def made_in(top: Path, monkeypatch: pytest.MonkeyPatch, folder: str = "") -> Rep
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.delenv("KEYSTEWARD_STACK", raising=False)
     repository = Repository(top, folder)
     monkeypatch.chdir(repository.root)

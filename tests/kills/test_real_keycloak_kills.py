@@ -108,9 +108,14 @@ def settle(scene: Scene) -> int:
     raise AssertionError(f"not settled\n{done.text}\n{gate.text}")
 
 
-@pytest.mark.real
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("strategy", SERVERS)
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param("key pairs", marks=[pytest.mark.real("keycloak"), pytest.mark.proof]),
+        pytest.param("native overlap", marks=pytest.mark.real("keycloak-rotation")),
+    ],
+)
 def test_every_write_of_a_rotation_can_be_the_last(
     strategy: str, request: pytest.FixtureRequest, tmp_path: Path, fresh_realm: Callable[..., str]
 ) -> None:

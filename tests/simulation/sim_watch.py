@@ -621,7 +621,7 @@ class Watch:
         for command, change in (
             ("release", handles.release),
             ("resume", handles.resume),
-            ("lift", handles.lift),
+            ("lift", lambda known: handles.lift(known, world.clock.now)),
         ):
             with suppress(DeclarationError):
                 self._edit(ledger, command, change)
