@@ -7,20 +7,18 @@ this gives it the project's folder and no credential.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 import sys
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from keysteward.cli.loading import exported, load_stack, module_name, stack_names
+from keysteward.cli.rule_source import digests
 from keysteward.core.checking import check
 from keysteward.core.errors import KeystewardError
 from keysteward.core.review.form import dump_form, form_of
-from keysteward.core.stack import Rule
+from keysteward.providers.offspring import end_with_parent
 from keysteward.providers.owners import owners_of
 
 
@@ -34,7 +32,7 @@ def answer(name: str, now: datetime, *, named: bool) -> dict[str, Any]:
         stack = load_stack(name)
         owners = owners_of(stack)
         findings = check(stack, owners, now, strict=False)
-        return {"form": dump_form(form_of(stack, owners, findings, _rules(stack.rules)))}
+        return {"form": dump_form(form_of(stack, owners, findings, digests(stack.rules, Path.cwd())))}
     except KeystewardError as error:
         return {"problem": str(error)}
     except SystemExit:
@@ -51,23 +49,9 @@ def _there(name: str) -> bool:
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
-def _rules(rules: Iterable[Rule]) -> dict[str, str]:
-    """Return a digest of each rule of a stack's own, by its name."""
-    found: dict[str, str] = {}
-    for rule in rules:
-        name = str(getattr(rule, "__qualname__", type(rule).__qualname__))
-        while name in found:
-            name += "'"
-        try:
-            text = inspect.getsource(rule)
-        except (OSError, TypeError):
-            text = ""
-        found[name] = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return found
-
-
 def main() -> None:
     """Answer one request."""
+    end_with_parent()
     asked = json.loads(sys.stdin.read())
     now = datetime.fromisoformat(asked["now"])
     told = {name: answer(name, now, named=name in asked["named"]) for name in asked["stacks"]}

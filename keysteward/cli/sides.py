@@ -25,7 +25,7 @@ from keysteward.cli.loading import module_name, stack_names
 from keysteward.core.errors import DeclarationError
 from keysteward.core.review import ChangedFile, Form
 from keysteward.core.review.form import load_form
-from keysteward.providers import git
+from keysteward.providers import git, offspring
 from keysteward.providers.children import bare_environment
 
 PATIENCE_SECONDS = 120.0
@@ -99,26 +99,31 @@ def _problem(told: object) -> str:
 
 
 def _ask(root: Path, request: str, side: str) -> dict[str, Any]:
-    """Let a process of its own read a side; it and whatever it starts is ended when it takes too long, or on Ctrl-C."""
+    """Let a process of its own read a side; it and whatever it started is ended before anything else is done."""
     with TemporaryDirectory(prefix="keysteward-side-", ignore_cleanup_errors=True) as temporary:
         home, file = Path(temporary, "home"), Path(temporary, "answer.json")
         home.mkdir()
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-P", "-m", "keysteward.cli.reading", str(file)],
-            cwd=root,
-            env=bare_environment(home),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            child.communicate(request.encode(), timeout=PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise DeclarationError(f"{side}: it does not load within {PATIENCE_SECONDS:.0f} seconds; {_MEND}") from None
-        finally:
-            _end(child)
+        with offspring.ended():
+            _run([sys.executable, "-P", "-m", "keysteward.cli.reading", str(file)], root, home, request, side)
         return _answer(file, side)
+
+
+def _run(command: list[str], root: Path, home: Path, request: str, side: str) -> None:
+    child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        command,
+        cwd=root,
+        env=bare_environment(home),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        child.communicate(request.encode(), timeout=PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise DeclarationError(f"{side}: it does not load within {PATIENCE_SECONDS:.0f} seconds; {_MEND}") from None
+    finally:
+        _end(child)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

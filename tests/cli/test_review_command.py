@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from repository import KEY, MORE, STACK, Repository
 from keysteward.cli import reading, sides
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.review import WEIGHTS, Change, Review, Risk, Sort
+from keysteward.providers import offspring
 from keysteward.report.review import LONGEST_COMMENT, MARKER, Comment, review_markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -342,7 +345,76 @@ def test_what_a_stack_prints_does_not_reach_the_comment(repository: Repository) 
     assert shown.out.startswith(MARKER)
 
 
-def test_ctrl_c_leaves_nothing_behind(repository: Repository, tmp_path: Path) -> None:
+ESCAPES = """
+import os, subprocess, sys, time
+again = "import os, sys, time; open(sys.argv[1], 'a').write(str(os.getpid()) + chr(10)); time.sleep(300)"
+for _ in range(2):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execv(sys.executable, [sys.executable, "-c", again, {pids!r}])
+        os._exit(0)
+while not os.path.exists({pids!r}) or len(open({pids!r}).read().split()) < 2:
+    time.sleep(0.02)
+"""
+
+
+def gone(pids: Path) -> bool:
+    """Say whether every process of a file is gone, once there are any."""
+    for pid in pids.read_text().split():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), 0)
+            return False
+    return True
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to who asks for them")
+
+
+@on_linux
+def test_what_leaves_its_process_group_is_ended_too(repository: Repository, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    repository.write("stacks/demo.py", ESCAPES.format(pids=str(pids)) + STACK)
+    shown = repository.run("review", "--base", "main")
+    assert shown.code == 0
+    assert len(pids.read_text().split()) == 2
+    assert gone(pids)
+
+
+@on_linux
+def test_what_leaves_its_process_group_is_ended_when_it_takes_too_long(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sides, "PATIENCE_SECONDS", 3.0)
+    pids = tmp_path / "pids"
+    repository.write("stacks/demo.py", ESCAPES.format(pids=str(pids)) + "while True:\n    time.sleep(1)\n")
+    assert "the head: it does not load within 3 seconds" in repository.run("review", "--base", "main").err
+    assert gone(pids)
+    assert left_over(repository) == []
+
+
+@on_linux
+def test_neither_side_reads_the_environment_of_who_started_it(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = f"""import os
+try:
+    told = open(f"/proc/{{os.getppid()}}/environ").read()
+except OSError as error:
+    told = type(error).__name__
+open({str(tmp_path / "seen")!r}, "w").write(told)
+"""
+    repository.write("stacks/demo.py", look + STACK)
+    monkeypatch.setattr(offspring, "_prctl", noted := Noted(offspring._prctl))
+    assert repository.run("review", "--base", "main").code == 0
+    if os.geteuid() != 0:
+        assert (tmp_path / "seen").read_text() == "PermissionError"
+    shut = [value for what, value in noted.calls if what == offspring._SET_DUMPABLE]
+    assert shut == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_behind(repository: Repository, tmp_path: Path, number: signal.Signals) -> None:
     pid = tmp_path / "pid"
     wait = f"import os, time\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(300)\n"
     repository.write("stacks/demo.py", wait)
@@ -356,12 +428,24 @@ def test_ctrl_c_leaves_nothing_behind(repository: Repository, tmp_path: Path) ->
     while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(repository.worktrees()) == 2
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     _, said = running.communicate(timeout=60)
-    assert (running.returncode, said) == (130, "interrupted\n")
+    told = "interrupted\n" if number is signal.SIGINT else ""
+    assert (running.returncode, said) == (128 + number, told)
     assert left_over(repository) == []
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)
+    assert gone(pid)
+
+
+class Noted:
+    """A function whose calls are noted."""
+
+    def __init__(self, function: Callable[..., int]) -> None:
+        self.function = function
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __call__(self, *words: Any) -> int:  # noqa: ANN401 - whatever the function takes
+        self.calls.append(words)
+        return self.function(*words)
 
 
 def of_files(shown: Answer) -> list[tuple[str, str, list[str]]]:
@@ -504,13 +588,78 @@ def test_a_day_until_which_something_wider_stays_valid_is_in_the_json(repository
     assert date.fromisoformat(change["until"]) > date(2026, 1, 1)
 
 
-def test_a_rule_of_ones_own_that_is_edited_shows(repository: Repository) -> None:
-    repository.change("stack = Stack(", "def ours(stack):\n    return []\n\n\nstack = Stack(")
-    repository.change('owners="owners.yaml",', 'owners="owners.yaml", rules=[ours],')
-    repository.commit("A rule")
-    repository.change("    return []", "    return ()")
-    shown = repository.run("review", "--base", "main", "--json")
-    assert [(c["sort"], c["approvers"]) for c in declared(shown)] == [("own rule changed", ["sec"])]
+RULES = """from functools import partial
+
+from stacks import limits
+from stacks.helping import old
+
+DAYS = 90
+
+
+def ours(stack, days=None, more=()):
+    return [c for c in stack.credentials if old(c, days or DAYS, limits.MOST)] and []
+
+
+def made(days):
+    def inner(stack):
+        return [] if days else ()
+    return inner
+
+
+class Judge:
+    def __init__(self, days):
+        self.days = days
+
+    def __call__(self, stack):
+        return []
+"""
+OF_RULES = "from stacks.rules import Judge, made, ours, partial"
+
+
+def with_rules(repository: Repository, rules: str) -> None:
+    repository.write("stacks/rules.py", RULES)
+    repository.write("stacks/helping.py", "def old(credential, days, most):\n    return days > most\n")
+    repository.write("stacks/limits.py", "from stacks import more\n\nMOST = more.MOST\n")
+    repository.write("stacks/more.py", "MOST = 5\n")
+    repository.change("from datetime import date", f"from datetime import date\n{OF_RULES}")
+    repository.change('owners="owners.yaml",', f'owners="owners.yaml", rules=[{rules}],')
+    repository.commit("Rules")
+
+
+def rules_told(repository: Repository) -> list[tuple[str, list[str]]]:
+    shown = declared(repository.run("review", "--base", "main", "--json"))
+    return [(change["subject"], change["approvers"]) for change in shown]
+
+
+def test_whatever_a_rule_of_ones_own_rests_on_shows_when_it_is_edited(repository: Repository) -> None:
+    with_rules(repository, "ours, partial(ours, days=30), made(30), Judge(30)")
+    repository.write("stacks/other.py", "UNUSED = 1\n")
+    assert rules_told(repository) == []
+    everyone = [(f"acme/prod: rule {name}", ["sec"]) for name in ("Judge", "made.<locals>.inner", "ours", "ours'")]
+    for old, new, file in (
+        ("DAYS = 90", "DAYS = 9000", "stacks/rules.py"),
+        ("days > most", "False", "stacks/helping.py"),
+        ("MOST = 5", "MOST = 5000", "stacks/more.py"),
+    ):
+        repository.change(old, new, file)
+        assert rules_told(repository) == everyone, file
+        repository.git("checkout", "--quiet", "--", ".")
+    for old, new, rule in (
+        ("days=30", "days=3000", "ours'"),
+        ("made(30)", "made(3000)", "made.<locals>.inner"),
+        ("Judge(30)", "Judge(3000)", "Judge"),
+        ("stack = Stack(", "import stacks.rules\nstacks.rules.DAYS = 9000\nstack = Stack(", "ours"),
+    ):
+        repository.change(old, new)
+        assert (f"acme/prod: rule {rule}", ["sec"]) in rules_told(repository), rule
+        repository.git("checkout", "--quiet", "--", ".")
+
+
+def test_a_rule_that_cannot_be_read_counts_as_changed(repository: Repository) -> None:
+    with_rules(repository, "partial(ours, more=iter([]))")
+    (change,) = declared(repository.run("review", "--base", "main", "--json"))
+    assert (change["sort"], change["approvers"]) == ("own rule changed", ["sec"])
+    assert change["message"] == "it cannot be read, so that it counts as changed"
 
 
 def test_one_stack_is_read_as_the_process_reads_it(

@@ -87,7 +87,10 @@ class PortForm:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One stack. `credentials`, `servers` and `governed` by name; `rules` are digests of its own rules by name."""
+    """One stack. `credentials`, `servers` and `governed` by name; `rules` are digests of its own rules by name.
+
+    A rule without a digest ("") could not be read.
+    """
 
     identity: str
     owners: Owners

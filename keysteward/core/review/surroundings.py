@@ -178,8 +178,12 @@ def _rules(before: Form, after: Form) -> Pairs:
         if old is None or new is None:
             sort = Sort.RULE_ADDED if old is None else OPPOSITES[Sort.RULE_ADDED]
             yield f"rule {name}", Found(sort, "a rule of its own " + ("is added" if old is None else "is gone"))
-        elif old != new:
-            yield f"rule {name}", Found(Sort.RULE_CHANGED, "a rule of its own was edited")
+        elif old != new or not new:
+            words = (
+                "something that it rests on was edited: its text, its arguments, its module, or one that this imports"
+            )
+            unreadable = "it cannot be read, so that it counts as changed"
+            yield f"rule {name}", Found(Sort.RULE_CHANGED, words if old and new else unreadable)
 
 
 def _by_kind(number: str, before: str | None, after: str | None) -> Mapping[str, tuple[str, str]]:
