@@ -73,12 +73,17 @@ def ours(w: World) -> Decision:
         why = contradicts(record, found, w.attested) if w.attested is not None else "the audit log was not read"
         if why is None:
             continue
-        if w.ledger is not None and w.ledger.outbox:
-            why = f"{why}; entries still wait in its ledger: run again"
-        return Problem(
+        message = (
             f"client {found.client_id!r} at target {record.target} carries no mark of {w.identity}, whose ledger names "
-            f"it ({found.remote_id}), and {why}: the ledger may have been tampered with, so nothing is done to it. "
-            "Compare: keysteward audit verify. Restore the ledger from a backup; or, if the client is yours, declare "
+            f"it ({found.remote_id}), and {why}"
+        )
+        if w.ledger is not None and w.ledger.outbox:
+            return Problem(
+                f"{message}; entries wait in the ledger, which may say so: run again, then they are in the log"
+            )
+        return Problem(
+            f"{message}: the ledger may have been tampered with, so nothing is done to it. Compare: keysteward audit "
+            "verify. Restore the ledger from a backup; or, if the client is yours, declare "
             f"adopt={found.remote_id!r}"
         )
     return None
