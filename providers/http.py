@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
@@ -129,6 +129,14 @@ class Reply:
             return ""
         texts = (document.get(name) for name in names)
         return next((text[:LONGEST_REASON] for text in texts if isinstance(text, str) and text), "")
+
+    @property
+    def gone(self) -> bool:
+        """Say whether the service says that it is not there. Raises Unavailable for a 404 in other words than JSON."""
+        if self.status != HTTPStatus.NOT_FOUND:
+            return False
+        replace(self, wrote=False).read(dict[str, Any])
+        return True
 
     def error(self, message: str) -> KeystewardError:
         """Return the error for this reply's status with a message of the caller's.

@@ -80,7 +80,7 @@ class AdminApi:
         reply = self._client.call(
             "GET", f"/clients/{quote(remote_id, safe='')}", operation="read client", accept={GONE}
         )
-        return None if reply.status == GONE else reply.read(Client)
+        return None if reply.gone else reply.read(Client)
 
     def client_named(self, client_id: str) -> Client | None:
         """`GET /clients?clientId=`, which is exact; None when there is none."""
@@ -126,7 +126,7 @@ class AdminApi:
         """`GET /client-scopes/{id}`; None when there is none."""
         path = f"/client-scopes/{quote(remote_id, safe='')}"
         reply = self._client.call("GET", path, operation="list client scopes", accept={GONE})
-        return None if reply.status == GONE else reply.read(Scope)
+        return None if reply.gone else reply.read(Scope)
 
     def post_scope(self, body: Mapping[str, Any]) -> str | None:
         """`POST /client-scopes`: the id from Location, None when the name is taken. Not repeatable."""

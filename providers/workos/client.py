@@ -111,7 +111,7 @@ class WorkOSClient:
             headers={"Authorization": f"Bearer {self._key()}"},
         )
         self._heard.hear(reply.date)
-        if gone_is_fine and reply.status == HTTPStatus.NOT_FOUND:
+        if gone_is_fine and reply.gone:
             return reply
         return self._checked(reply)
 
