@@ -145,6 +145,10 @@ class Once:
                 except KeystewardError as error:
                     self._errors[key] = error
                     raise
+                except Exception as error:
+                    # whatever an adapter raises is met once, and not by every credential anew
+                    self._errors[key] = KeystewardError(f"{key}: internal error ({type(error).__name__}); report it")
+                    raise self._errors[key] from error
             return self._values[key]  # type: ignore[return-value]  # built by this very call's `build`
 
     def has(self, key: str) -> bool:
