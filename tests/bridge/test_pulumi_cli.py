@@ -187,7 +187,7 @@ def test_ending_more_than_the_limit_stops(project: Project, keycloak: KeycloakSt
 
 
 def test_production_is_not_deleted_without_a_word(project: Project, keycloak: KeycloakStandIn) -> None:
-    project.declare("client('exporter', environment='production')")
+    project.declare("client('exporter', environment='prod')")
     assert project.up().code == 0
     project.declare("client('mailer')")
     refused = project.up()
