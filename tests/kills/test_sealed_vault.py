@@ -133,7 +133,7 @@ def strike(company: Company, run: Callable[..., Ended], phase: str, outage: Outa
 CASES = {f"{name} {moment}": (name, moment) for name in STRIKES for moment in MOMENTS}
 
 
-@pytest.mark.real("openbao, sealed")
+@pytest.mark.real("vault-sealed")
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("case", sampled(CASES, ["sealed before", "killed after"]))
 def test_an_outage_of_the_store_at_each_write_of_a_run(
