@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from audit_bench import OUR_KEY, OURS, STACK, entry, signing
@@ -33,7 +34,7 @@ from keysteward.sandbox import VaultStandIn
 from keysteward.testing.memory import Clock, MemoryLedgers
 
 if TYPE_CHECKING:
-    from conftest import RealVault
+    from real_servers import RealVault
 
 
 class Killed(BaseException):
@@ -124,6 +125,34 @@ def test_of_two_processes_the_loser_follows_the_winner(ledgers: MemoryLedgers, s
         other.append([entry(number + 1)])
         other.append([entry(number + 2)])
     assert ids(ledgers) == [f"entry-{number}" for number in range(1, 22)]
+
+
+def test_of_two_threads_that_write_the_first_version_one_does(ledgers: MemoryLedgers) -> None:
+    """The other one writes, if it can, when the first has seen that nothing is there and has not written yet."""
+    written, answers = threading.Event(), []
+
+    def write() -> None:
+        try:
+            answers.append(ledgers.write("key", {}, 0))
+        except VersionConflict:
+            answers.append("conflict")
+
+    def write_between() -> None:
+        write()
+        written.set()
+
+    class Documents(dict[str, tuple[str, int]]):
+        def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - of a dict
+            found = super().get(key, default)
+            if threading.current_thread() is not other:
+                other.start()
+                written.wait(0.2)  # as long as it takes to see that it has to wait
+            return found
+
+    ledgers.documents, other = Documents(), threading.Thread(target=write_between)
+    write()
+    other.join()
+    assert answers == [1, "conflict"]
 
 
 def test_threads_of_several_processes_lose_nothing(ledgers: MemoryLedgers, signer: Signer) -> None:
