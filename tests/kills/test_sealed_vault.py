@@ -30,6 +30,7 @@ from keysteward.testing.aging import age_ledgers
 
 CLIENT = "client(auth_method='private_key_jwt', deliver_to=first.path('apps/exporter'))"
 STRIKES: dict[str, Callable[[SealedServer], None]] = {"sealed": SealedServer.seal, "killed": SealedServer.kill}
+SAID = ("is sealed: unseal it, then run again", "does not answer: start it")
 PHASES = {"rotate": (timedelta(days=90), 2), "retire": (timedelta(days=8), 1)}
 """How much time passes before a run, and how many keys the client has after it."""
 
@@ -116,6 +117,7 @@ def strike(company: Company, run: Callable[..., Ended], phase: str, outage: Outa
     if outage.struck:
         assert held_by(before) in company.living(), where
         assert "internal error" not in ended.text, where
+        assert ended.code == 0 or any(words in ended.text for words in SAID), where
         if company.server.is_dead():
             company.server.start()
         company.server.unseal()
@@ -156,7 +158,7 @@ def test_an_outage_of_the_store_at_each_write_of_a_run(
             settled[1] += sum(struck)
             if not any(struck):
                 break
-        log = run("audit", "verify")
-        assert log.code == 0, log.text
+        log = [line for line in run("audit", "verify").text.splitlines() if "✗" in line]
+        assert [line for line in log if "ledger differs" not in line] == []  # which it does: it was made older
     tally.note(f"writes to a real Vault that is {name}", settled)
     assert settled.total() > 10, "hardly anything happened"
