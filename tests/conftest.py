@@ -18,11 +18,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -30,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import npm_packages
 import pytest
 import requests
+import servers
 import tally
 import workos_description
 import workos_emulator as emulator
@@ -38,20 +37,17 @@ from aws_server import AwsServer, serving
 
 from keysteward.providers import http
 from keysteward.sandbox import WorkOSStandIn
-from keysteward.sandbox.keycloak_server import KeycloakServer, KeycloakStartError, missing_prerequisites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytest_plugins = ["real_servers"]
+
 REAL_PARTS: dict[str, str] = {}
 """What real parts this run used, with their version, or skipped, with the reason. Printed at the end."""
 
-STOCK = "Keycloak stock"
-ROTATION = "Keycloak with client-secret-rotation"
 WORKOS_DESCRIPTION = "WorkOS OpenAPI description"
 WORKOS_EMULATOR = "WorkOS emulator"
-VAULT_START_SECONDS = 20
-ROOT_TOKEN = "conformance-root"
 
 SET_UP_ONCE = {"_workos_recorder": "workos", "chromium": "chromium"}
 """Fixtures that are set up in one worker only, with the name that their tests go by."""
@@ -69,14 +65,6 @@ class RealParts:
     def skip(self, part: str, reason: str) -> None:
         REAL_PARTS[part] = f"skipped: {reason}"
         pytest.skip(f"{part}: {reason}")
-
-
-@dataclass(frozen=True)
-class RealVault:
-    """A real Vault or OpenBao: address and a token with every right."""
-
-    url: str
-    token: str
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -142,15 +130,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     whole = not options.keyword and session.config.args == session.config.getini("testpaths")
     if os.environ.get("CI") != "true" or not whole or options.markexpr not in WHOLE_RUNS:
         return
-    needed = {} if missing_prerequisites() else dict.fromkeys((STOCK, ROTATION), "Java and Maven are")
+    needed = {server.name: servers.COMMAND for server in servers.SERVERS if not server.missing()}
     if not emulator.missing_for_emulator():
-        needed |= dict.fromkeys((WORKOS_DESCRIPTION, WORKOS_EMULATOR), "node and npm are")
+        needed |= dict.fromkeys((WORKOS_DESCRIPTION, WORKOS_EMULATOR), "npm")
     if any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
-        needed["Chromium"] = "a browser is"
-    for part, there in needed.items():
+        needed["Chromium"] = "the browser on PATH"
+    for part, brings in needed.items():
         state = REAL_PARTS.get(part, "skipped: never asked for" if options.markexpr == "not proof" else "")
         if state.startswith("skipped"):
-            REAL_PARTS[part] = f"NOT TESTED, though {there} there: {state.removeprefix('skipped: ')}"
+            reason = state.removeprefix("skipped: ")
+            REAL_PARTS[part] = f"NOT TESTED, though {brings} brings it: {reason}"
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -177,32 +166,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def real_parts() -> RealParts:
     return RealParts()
-
-
-@pytest.fixture(scope="session")
-def real_keycloak(real_parts: RealParts) -> Iterator[KeycloakServer]:
-    yield from _keycloak(real_parts, STOCK)
-
-
-@pytest.fixture(scope="session")
-def real_keycloak_rotation(real_parts: RealParts) -> Iterator[KeycloakServer]:
-    yield from _keycloak(real_parts, ROTATION, "client-secret-rotation")
-
-
-def _keycloak(real_parts: RealParts, part: str, *features: str) -> Iterator[KeycloakServer]:
-    missing = missing_prerequisites()
-    if missing:
-        real_parts.skip(part, "; ".join(missing))
-    server = KeycloakServer(features=features)
-    try:
-        server.start()
-    except KeycloakStartError as error:
-        if os.environ.get("CI") == "true":
-            raise
-        real_parts.skip(part, str(error))
-    real_parts.used(part, f"{server.version}, ready after {server.start_seconds:.0f} s")
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -260,62 +223,6 @@ def aws_account(aws: AwsServer, _aws_account: Account, monkeypatch: pytest.Monke
         monkeypatch.setenv(name, value)
     _aws_account.reset()
     return _aws_account
-
-
-@pytest.fixture(scope="session")
-def real_vault(real_parts: RealParts) -> Iterator[RealVault]:
-    """Use the server at VAULT_ADDR with VAULT_TOKEN, or start ``bao`` or ``vault`` from PATH in development mode."""
-    part = "Vault or OpenBao"
-    if os.environ.get("VAULT_ADDR") and os.environ.get("VAULT_TOKEN"):
-        vault = RealVault(os.environ["VAULT_ADDR"].rstrip("/"), os.environ["VAULT_TOKEN"])
-        real_parts.used(part, f"{_vault_version(vault.url)} at VAULT_ADDR")
-        yield vault
-        return
-    program = shutil.which("bao") or shutil.which("vault")
-    if program is None:
-        real_parts.skip(part, "VAULT_ADDR and VAULT_TOKEN not set, and neither bao nor vault on PATH")
-        return
-    port = _free_port_with_neighbour()
-    options = [f"-dev-root-token-id={ROOT_TOKEN}", f"-dev-listen-address=127.0.0.1:{port}", "-dev-no-store-token"]
-    process = subprocess.Popen(
-        [program, "server", "-dev", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        vault = RealVault(f"http://127.0.0.1:{port}", ROOT_TOKEN)
-        _wait_for_vault(vault.url, process)
-        real_parts.used(part, f"{Path(program).name} {_vault_version(vault.url)}")
-        yield vault
-    finally:
-        process.terminate()
-        process.wait(VAULT_START_SECONDS)
-
-
-def _vault_version(url: str) -> str:
-    version: str = requests.get(f"{url}/v1/sys/health", timeout=10).json()["version"]
-    return version
-
-
-def _wait_for_vault(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + VAULT_START_SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if requests.get(f"{url}/v1/sys/health", timeout=5).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    pytest.fail(f"a server in development mode did not answer within {VAULT_START_SECONDS} s")
-
-
-def _free_port_with_neighbour() -> int:
-    """Find a port whose successor is free too: a server in development mode takes that one for its cluster."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port: int = first.getsockname()[1]
-            try:
-                socket.create_server(("127.0.0.1", port + 1)).close()
-            except (OSError, OverflowError):
-                continue
-        return port
 
 
 @pytest.fixture(scope="session")

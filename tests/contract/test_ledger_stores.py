@@ -21,7 +21,7 @@ from keysteward.sandbox import VaultStandIn
 from keysteward.testing.ledger_store_contract import LedgerStoreContract, LedgerWorld
 
 if TYPE_CHECKING:
-    from conftest import RealVault
+    from real_servers import RealVault
 
 
 class LocalWorld:

@@ -23,7 +23,7 @@ from keysteward.testing.store_contract import StoreContract
 from keysteward.testing.store_world import StoreWorld
 
 if TYPE_CHECKING:
-    from conftest import RealVault
+    from real_servers import RealVault
 
 
 class LocalWorld:

@@ -23,7 +23,7 @@ from keysteward.sandbox import VaultStandIn
 from keysteward.testing.store_world import IDENTITY, PATH, about, at, deliver, entry, secret
 
 if TYPE_CHECKING:
-    from conftest import RealVault
+    from real_servers import RealVault
 
 
 @pytest.fixture

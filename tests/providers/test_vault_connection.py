@@ -32,7 +32,7 @@ from keysteward.sandbox import Fault, VaultStandIn
 from keysteward.testing.store_world import PATH, about, at, deliver, entry, secret, text_of
 
 if TYPE_CHECKING:
-    from conftest import RealVault
+    from real_servers import RealVault
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ def stand_in() -> Iterator[KeycloakStandIn]:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Realm], Path]:
     def begin(realm: Realm) -> Path:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "path", list(sys.path))
+        monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
         for name in [n for n in sys.modules if n == "stacks" or n.startswith("stacks.")]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.setenv("IMPORT_URL", realm.url)
