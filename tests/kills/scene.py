@@ -60,6 +60,8 @@ stack = Stack("acme/kills", owners=Owners(teams={{"team-billing": {{"contact": "
 """
 PATH = "apps/exporter"
 MARK = "keysteward.identity"
+HANG_SECONDS = 300
+"""After which something hangs, however busy the machine is."""
 
 
 @dataclass
@@ -108,7 +110,7 @@ class Watch:
         return self._kill(request) if strikes else answer
 
     def _kill(self, request: Request) -> None:
-        assert self._started.wait(30)
+        assert self._started.wait(HANG_SECONDS)
         process = self.caller(request) if self.caller is not None else self._process
         assert process not in {0, os.getpid()}
         self.killed = True
@@ -122,7 +124,7 @@ class Watch:
     def quiet(self) -> None:
         """Wait until no call is being answered: what a dead process had sent may still be at work."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self._flying == 0, 30)
+            assert self._changed.wait_for(lambda: self._flying == 0, HANG_SECONDS)
 
 
 @dataclass

@@ -55,7 +55,7 @@ def strike_everywhere(case: str, folder: Path) -> tuple[Counter[int], list[str]]
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("case", sampled(PHASES, ["rotate"]))
+@pytest.mark.parametrize("case", sampled(PHASES, ["retire"]))
 def test_every_write_to_the_disk_can_be_the_last(case: str, tmp_path: Path) -> None:
     settled, problems = strike_everywhere(case, tmp_path)
     tally.note("writes to the local store and ledgers", settled)
