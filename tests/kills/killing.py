@@ -70,6 +70,7 @@ class Killing:
         self._settle(most=1)
         self._see_nothing_stopped()
         assert self.problems == [], self.problems
+        assert scene.everything()["wrong with the log"] == [], "the undisturbed world is no measure"
         self.start = Start(world, records, delivered, scene.everything(), len(scene.seen.secrets))
 
     def strike_everywhere(self, kind: str, strike: Callable[[int, Moment], Mapping[str, Any]], every: int = 1) -> None:

@@ -25,6 +25,7 @@ from keysteward.cli.demo.place import Place, _vault_token
 from keysteward.core.audit import Position
 from keysteward.core.audit_check import Witness, examine_log
 from keysteward.providers.local import LocalStore
+from keysteward.providers.vault.ledgers import _unpacked
 from keysteward.providers.vault.policy import policy
 from keysteward.sandbox import Sandbox
 from keysteward.sandbox.keycloak.models import Client
@@ -356,7 +357,7 @@ class Scene:
         else:
             entries = self.sandbox.vault.mounts["secret"].entries
             newest = {path.removeprefix("keysteward/"): e.versions.get(e.current) for path, e in entries.items()}
-            found = {key: (version.data or {}) if version is not None else {} for key, version in newest.items()}
+            found = {key: _unpacked(version.data) or {} if version else {} for key, version in newest.items()}
         return {key.removeprefix(prefix): data for key, data in found.items() if key.startswith(prefix) and data}
 
     def audit(self) -> list[str]:
