@@ -181,7 +181,7 @@ def test_two_processes_on_one_sqlite_file_lose_nothing(tmp_path: Path, signer: S
         subprocess.Popen([sys.executable, "-c", program, bench, str(path), str(start)], env=environment)
         for start in (0, 1000)
     ]
-    assert [process.wait(60) for process in running] == [0, 0]
+    assert [process.wait(240) for process in running] == [0, 0]
     assert sorted(ids(LocalLedgers("ledgers", path=path))) == sorted(
         f"entry-{s + n}" for s in (0, 1000) for n in range(25)
     )
