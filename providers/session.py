@@ -51,6 +51,8 @@ Access = Literal["reader", "runner"]
 
 KEY_BYTES = 32
 WRITE_TRIES = 5
+ENDED = {"Z", "X", "x"}
+"""States of a process that has ended and stands in the table until its parent asks. (proc_pid_stat(5), field 3.)"""
 
 
 def revive(descriptor: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever port the descriptor describes
@@ -97,21 +99,28 @@ def new_runner() -> str:
 def _started(pid: int) -> int:
     """Return what tells a process from others that had its id: on Linux ticks since boot, whatever the clock is set to.
 
-    Raises ProcessLookupError when it is gone, PermissionError when it is not shown. (proc_pid_stat(5), field 22.)
+    Raises ProcessLookupError when it is gone, PermissionError when it is not shown. One that has ended and that its
+    parent has not asked about is gone too. (proc_pid_stat(5), fields 3 and 22.)
     """
     if sys.platform != "linux":
         return _started_elsewhere(pid)
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except FileNotFoundError:
         raise ProcessLookupError(pid) from None
+    if fields[0] in ENDED:
+        raise ProcessLookupError(pid)
+    return int(fields[19])
 
 
 def _started_elsewhere(pid: int) -> int:
     import psutil  # noqa: PLC0415 - Linux tells it without
 
     try:
-        return int(psutil.Process(pid).create_time() * 100)
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            raise ProcessLookupError(pid)
+        return int(process.create_time() * 100)
     except psutil.NoSuchProcess:
         raise ProcessLookupError(pid) from None
     except psutil.Error:
