@@ -19,8 +19,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import npm_packages
@@ -33,6 +35,7 @@ import workos_emulator as emulator
 from aws_account import CREDENTIALS, Account, account_behind
 from aws_server import AwsServer, serving
 
+from keysteward.providers import http
 from keysteward.sandbox import WorkOSStandIn
 
 if TYPE_CHECKING:
@@ -70,6 +73,18 @@ def _own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         yield
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the patience of proofs and the pauses between attempts cost no time: stand-ins show at once what was done."""
+
+    def pass_at_once(_seconds: float) -> None:
+        pass
+
+    no_pause = SimpleNamespace(monotonic=time.monotonic, sleep=pass_at_once)
+    monkeypatch.setattr("keysteward.providers.session.time", no_pause)
+    monkeypatch.setitem(http.Session.__init__.__kwdefaults__, "sleep", pass_at_once)
 
 
 def pytest_configure(config: pytest.Config) -> None:
