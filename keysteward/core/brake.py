@@ -86,14 +86,36 @@ def how_to_allow(name: str, why: str, allowed: int) -> str:
     )
 
 
+def how_to_revoke(name: str, why: str, allowed: int) -> str:
+    """Return the sentence of a record that would end what works: anybody can write one, so that it needs a word."""
+    return (
+        f"{why}, and the record of a revocation would end it. If it has to end: keysteward revoke {name} --all "
+        f"--reason TEXT, or allow the record with {ALLOW_ENDING}={allowed}; if the record is wrong: keysteward lift "
+        f"{name} --reason TEXT"
+    )
+
+
+def word_for(w: World, steps: Iterable[Step], now: datetime) -> str | None:
+    """Say why what a plan ends as a whole needs a person's word; None when it does not, or ends nothing so.
+
+    The record of a revocation ends without one what is disabled already.
+    """
+    by_record = any(step.do is Do.REVOKE for step in steps) and works(w)
+    return must_be_allowed(w, now) if w.spec is None or by_record else None
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """One ending about to happen: whose, when, why it needs a person's word (None: it does not)."""
+    """One ending about to happen: whose, when, why it needs a person's word (None: it does not).
+
+    `recorded` says that it is the record of a revocation that would end it.
+    """
 
     identity: str
     at: datetime
     why: str | None
     open_ledgers: int
+    recorded: bool = False
 
 
 def note_ending(
@@ -115,7 +137,8 @@ def note_ending(
     of = max(int(e.get("open", 0)) for e in recent)
     refused = None
     if ending.why is not None and needed > allowed:
-        refused = how_to_allow(name_of(ending.identity), ending.why, needed)
+        say = how_to_revoke if ending.recorded else how_to_allow
+        refused = say(name_of(ending.identity), ending.why, needed)
     elif limit.exceeded(len(recent), of) and len(recent) > allowed:
         refused = (
             f"{len(recent)} of {of} credentials would have been ended within a day, and the limit is {limit.count} "

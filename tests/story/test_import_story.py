@@ -267,7 +267,7 @@ def test_an_import_of_800_clients_costs_their_pages_and_few_calls(
     assert len(list((root / "stacks" / "prod" / "imported").glob("*.yaml"))) == len(told["files"])
 
 
-@pytest.mark.real
+@pytest.mark.real("keycloak")
 @pytest.mark.timeout(2400)
 def test_a_real_keycloak_with_300_clients_keeps_them_as_they_are(
     project: Callable[[Realm], Path], fresh_realm: Callable[..., str], request: pytest.FixtureRequest
