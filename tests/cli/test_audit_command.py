@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from issuer import issuing
 
+from keysteward.cli.auditing import trust_of
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.ledger import Lease, Ledger, Logged, dump_ledger
 from keysteward.providers.audit_log import AuditLog
@@ -175,7 +176,7 @@ def test_jobs_of_a_repository_are_trusted_by_their_identity(project: Project) ->
         proven = project.run(*words, "repository=acme/credentials", "--claim", "ref=refs/heads/main")
         assert proven.code == 0
         assert f"(trusted): iss {issuer.url}, repository acme/credentials" in proven.out
-        stranger = project.run(*words, "repository=evil/credentials")
+        stranger = project.run(*words, "repository=evil/credentials", "--claim", "ref=refs/heads/main")
         assert stranger.code == 2
         assert stranger.out.count("a key that is not trusted") == 2
         document = json.loads(project.run("audit", "verify", "--json").out)
@@ -183,6 +184,40 @@ def test_jobs_of_a_repository_are_trusted_by_their_identity(project: Project) ->
     for answer in (said, proven, stranger):
         assert "eyJ" not in answer.out + answer.err
     assert "eyJ" not in json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("claims", "missing"),
+    [
+        (["repository=acme/credentials"], "whoever may push a branch writes what its jobs run"),
+        (["repository=acme/credentials", "workflow=apply", "event_name=push"], "whoever may push a branch"),
+        (["repository=acme/credentials", "ref=refs/pull/7/merge"], "whoever may push a branch"),
+        (["sub=repo:acme/credentials:pull_request"], "whoever may push a branch"),
+        (["sub=repo:acme/credentials"], "whoever may push a branch"),
+        (["project_path=acme/credentials", "ref_protected=false"], "whoever may push a branch"),
+        (["ref=refs/heads/main"], "jobs of anybody's repository say this too"),
+        (["environment=prod", "actor=billing-lead"], "jobs of anybody's repository say this too"),
+    ],
+)
+def test_claims_that_any_branch_or_anybody_has_are_refused(project: Project, claims: list[str], missing: str) -> None:
+    words = [word for claim in claims for word in ("--claim", claim)]
+    answer = project.run("audit", "verify", "--issuer", "https://ci.example", *words)
+    assert answer.code == 1
+    assert missing in answer.err
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        ["repository=acme/credentials", "ref=refs/heads/main"],
+        ["repository_id=7", "environment=prod"],
+        ["project_path=acme/credentials", "ref=main", "ref_protected=true"],
+        ["sub=repo:acme/credentials:environment:prod"],
+        ["workflow_ref=acme/credentials/.github/workflows/keysteward-rotate.yml@refs/heads/main"],
+    ],
+)
+def test_claims_that_only_reviewed_jobs_have_are_taken(claims: list[str]) -> None:
+    assert trust_of((), ["https://ci.example"], claims).claims == dict(claim.split("=", 1) for claim in claims)
 
 
 def test_anchors_are_lines_and_an_altered_one_is_found(project: Project, log: AuditLog) -> None:
@@ -394,7 +429,7 @@ def test_wrong_words_are_errors(project: Project, tmp_path: Path) -> None:
         ("--claim", "repository"): "write it as NAME=VALUE",
         ("--trusted", "no-key"): "no-key holds no public Ed25519 key",
         ("--trusted", "missing"): "missing cannot be used",
-        ("--issuer", "http://ci.example", "--claim", "a=b"): "the issuer must begin with https://",
+        ("--issuer", "http://ci.example", "--claim", "sub=a:b"): "the issuer must begin with https://",
     }.items():
         answer = project.run("audit", "verify", *words)
         assert (answer.code, told in answer.err) == (1, True), answer.err
