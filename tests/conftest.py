@@ -123,7 +123,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     for part, brings in needed.items():
         state = REAL_PARTS.get(part, "skipped: never asked for" if options.markexpr == "not proof" else "")
         if state.startswith("skipped"):
-            REAL_PARTS[part] = f"NOT TESTED, though {brings} brings it: {state.removeprefix('skipped: ')}"
+            reason = state.removeprefix("skipped: ")
+            REAL_PARTS[part] = f"NOT TESTED, though {brings} brings it: {reason}"
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -17,8 +17,18 @@ START_SECONDS = 60
 ROOT_TOKEN = "conformance-root"
 
 CONFIGURATION = """
-storage "file" {{ path = "{folder}/data" }}
-listener "tcp" {{ address = "127.0.0.1:{port}", cluster_address = "127.0.0.1:{neighbour}", tls_disable = true }}
+storage "raft" {{
+  path = "{folder}/data"
+  node_id = "alone"
+  performance_multiplier = 1
+}}
+listener "tcp" {{
+  address = "127.0.0.1:{port}"
+  cluster_address = "127.0.0.1:{neighbour}"
+  tls_disable = true
+}}
+api_addr = "http://127.0.0.1:{port}"
+cluster_addr = "http://127.0.0.1:{neighbour}"
 """
 
 
@@ -48,6 +58,7 @@ class SealedServer:
     def __post_init__(self) -> None:
         port = _free_port_with_neighbour()
         self.url = f"http://127.0.0.1:{port}"
+        (self.folder / "data").mkdir()
         self.configuration = self.folder / "server.hcl"
         text = CONFIGURATION.format(folder=self.folder, port=port, neighbour=port + 1)
         self.configuration.write_text(text, encoding="utf-8")
@@ -72,11 +83,16 @@ class SealedServer:
         self._process.kill()
         self._process.wait(START_SECONDS)
 
+    def is_dead(self) -> bool:
+        return self._process.poll() is not None
+
     def seal(self) -> None:
         self.call("PUT", "sys/seal")
 
     def unseal(self) -> None:
+        """Unseal it, and wait until it has found out that it is alone."""
         self.call("PUT", "sys/unseal", {"key": self._key})
+        _wait_for(self.url, self._process, healthy={200})
 
     def call(self, method: str, path: str, document: object = None) -> Any:  # noqa: ANN401 - JSON
         """Call the server with every right."""
@@ -102,7 +118,8 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], healthy: set[int]) -> 
             if requests.get(f"{url}/v1/sys/health", timeout=5).status_code in healthy:
                 return
         except requests.ConnectionError:
-            time.sleep(0.1)
+            pass
+        time.sleep(0.05)
     raise AssertionError(f"{process.args} did not answer within {START_SECONDS} s")
 
 

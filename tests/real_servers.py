@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import keycloaks
 import openbao
 import openbao_server
+import pulumi_engine
 import pytest
 import servers
 
@@ -98,3 +99,13 @@ def sealed_server(real_parts: RealParts, tmp_path: Path) -> Iterator[openbao_ser
     with openbao_server.SealedServer(openbao.program(), folder) as server:
         real_parts.used(part.name, f"bao {openbao_server.version(server.url)}")
         yield server
+
+
+@pytest.fixture(scope="session")
+def real_engine(real_parts: RealParts) -> str:
+    """Return a PATH on which the Pulumi engine comes first, with its launcher of dynamic providers."""
+    part = servers.PULUMI
+    if not part.is_there():
+        real_parts.skip(part.name, part.why_not())
+    real_parts.used(part.name, part.version)
+    return pulumi_engine.search_path()

@@ -29,10 +29,12 @@ class Kind(StrEnum):
     ELSEWHERE = "elsewhere"
     EXPIRING = "expiring"
     EXTRA_SECRET = "extra secret"  # noqa: S105 - no value
+    FAILED = "failed"
     GOVERNED = "governed"
     HELD = "held"
     LEASED = "leased"
     LEFT_DISABLED = "left disabled"
+    MISDECLARED = "misdeclared"
     MISSING = "missing"
     NEW_VALUE_DUE = "new value due"
     NO_RUN = "no run"

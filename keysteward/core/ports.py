@@ -157,7 +157,8 @@ class Order:
     """One secret to be put on an object or holder.
 
     `name` is for vendors whose keys carry one; it holds identity, generation and nonce. `scopes` and `expires` are for
-    keys that carry them. `known` are the ids of the secrets that were there when the attempt began.
+    keys that carry them. `known` are the ids of the secrets that were there when the attempt began. `instead` are the
+    ids of keys that give way to this one in the same write; ADD leaves all others as they are.
     """
 
     action: Action
@@ -166,6 +167,7 @@ class Order:
     scopes: frozenset[str] = frozenset()
     expires: datetime | None = None
     known: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +366,15 @@ class ShowsRights(Protocol):
 
         Raises AccessDenied where the administrator may not see them.
         """
+        ...
+
+
+@runtime_checkable
+class Renaming(Protocol):
+    """A target at which a client's client_id can be changed, by us and by others."""
+
+    def rename(self, remote_id: str, client_id: str) -> None:
+        """Write the client_id and nothing else. Raises Conflict when another client has it."""
         ...
 
 

@@ -6,12 +6,14 @@ The snapshot decides what to show. Before a credential's first write its ledger 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+from keysteward.core.attesting import attested, unproven
 from keysteward.core.errors import Damaged, KeystewardError
+from keysteward.core.evidence import Entry
 from keysteward.core.holders import merged
 from keysteward.core.identity import in_stack
 from keysteward.core.ledger import Ledger, Place, Revoked, State, load_ledger
@@ -113,6 +115,14 @@ def document_of(stored: Stored, identity: str) -> Mapping[str, Any]:
     return held
 
 
+def read_ledger(stored: Stored, identity: str) -> Ledger | ServerLedger:
+    """Read a ledger of either kind. Raises Damaged when it is none."""
+    document = document_of(stored, identity)
+    if document.get("kind") == SERVER_KIND:
+        return load_server_ledger(document, stored.version)
+    return load_ledger(document, stored.version)
+
+
 class Once:
     """Builds a value once per key and remembers a failure as the same error for all who ask."""
 
@@ -135,6 +145,10 @@ class Once:
                 except KeystewardError as error:
                     self._errors[key] = error
                     raise
+                except Exception as error:
+                    # whatever an adapter raises is met once, and not by every credential anew
+                    self._errors[key] = KeystewardError(f"{key}: internal error ({type(error).__name__}); report it")
+                    raise self._errors[key] from error
             return self._values[key]  # type: ignore[return-value]  # built by this very call's `build`
 
     def has(self, key: str) -> bool:
@@ -213,6 +227,8 @@ class Sources:
     """Makes the targets and stores that a ledger names available, where the program does not mention them."""
     is_dead: Callable[[str], bool] = lambda _runner: False
     """Says whether a runner id is of a process of this host that is gone: its lease counts for nothing."""
+    entries: Callable[[], Sequence[Entry]] = tuple
+    """Reads the audit log; asked only where a client lacks its mark."""
 
 
 class Snapshot:
@@ -297,10 +313,11 @@ class Snapshot:
             if stored.document is None or (self.only is not None and identity not in self.only):
                 continue
             try:
-                if document_of(stored, identity).get("kind") == SERVER_KIND:
-                    servers[identity] = load_server_ledger(stored.document, stored.version)
+                ledger = read_ledger(stored, identity)
+                if isinstance(ledger, ServerLedger):
+                    servers[identity] = ledger
                 else:
-                    credentials[identity] = load_ledger(stored.document, stored.version)
+                    credentials[identity] = ledger
             except Damaged as error:
                 if not self.lenient or self.only is not None:
                     raise
@@ -326,6 +343,19 @@ class Snapshot:
         declared = old_identities(self.stack, spec) if spec is not None else ()
         return inherited(identity, read(identity), declared, read)
 
+    def attest(self, world: World) -> World:
+        """Return the world with what the audit log says, where a client lacks its mark; the log is read once."""
+        if world.attested is not None or next(unproven(world), None) is None:
+            return world
+        try:
+            entries = self._once.get("entries", self.sources.entries)
+        except KeystewardError:
+            if self.only is None:
+                raise
+            return world
+        names = {world.identity, *world.names}
+        return replace(world, attested=attested(entry for entry in entries if entry.identity in names))
+
     def world_of(self, identity: str, spec: Spec | None, known: Inherited) -> World:
         """Return the world of one credential with a ledger that was read by itself."""
         ledger = known.ledger
@@ -347,7 +377,7 @@ class Snapshot:
         places = {p.key: p for p in (*(spec.places if spec else ()), *(ledger.places if ledger else ()))}
         self._read_missing(places)
         views = {name: self.target(name) for name in sorted(targets) if name in self.sources.targets}
-        return World(
+        seen = World(
             identity=identity,
             spec=spec,
             ledger=ledger,
@@ -364,6 +394,7 @@ class Snapshot:
             catalogue=self._catalogue(spec.target) if spec is not None and spec.adopt else frozenset(),
             recorded=self.recorded(identity, ledger) if self.records else None,
         )
+        return self.attest(seen)
 
     def recorded(self, identity: str, ledger: Ledger | None) -> Recorded | None:
         """Return the record that waits for a credential, under its name or under one that it had when it was made."""

@@ -16,7 +16,7 @@ from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rej
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.holders import KeyName, expired, is_off, switched_off
 from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
-from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, shown
+from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, intruder, keys_elsewhere, shown
 from keysteward.core.observed import OVERWRITTEN, Mark, ObservedObject, ObservedSecret
 from keysteward.core.ports import (
     About,
@@ -29,6 +29,7 @@ from keysteward.core.ports import (
     ObjectRef,
     Order,
     Proof,
+    Renaming,
     ShowsRights,
     StageEntry,
     Store,
@@ -103,6 +104,7 @@ class Worker:
         self.material: dict[int, Material] = {}
         self._acts: dict[Do, Callable[[Step], Outcome | None]] = {
             Do.MARK: self._mark,
+            Do.NAME: self._name,
             Do.UPDATE: self._update,
             Do.PREPARE: self._prepare,
             Do.BEGIN: self._begin,
@@ -136,12 +138,12 @@ class Worker:
         old = self.world.object(record)
         ref = ObjectRef(record.client_id, record.remote_id or (old.remote_id if old else None))
         found = self._target(record).look(ref, self.tools.fingerprint)
-        named = found is not None or ref.remote_id is None  # of one that is gone the name may be another's by now
+        # Of one that is gone, or called otherwise, the name may be another's by now.
+        name = found.client_id if found is not None else record.client_id if ref.remote_id is None else None
         others = tuple(
             f
             for f in self.world.found
-            if f.target != record.target
-            or (f.object.remote_id != ref.remote_id and not (named and f.object.client_id == record.client_id))
+            if f.target != record.target or (f.object.remote_id != ref.remote_id and f.object.client_id != name)
         )
         seen = others if found is None else (*others, Found(record.target, found))
         self.world = replace(self.world, found=seen)
@@ -182,6 +184,20 @@ class Worker:
     def _mark(self, step: Step) -> Outcome:
         record = self._record(step)
         self._target(record).mark(self._remote_id(record), Mark(self.world.identity, record.nonce))
+        return Outcome(at=self.clock())
+
+    def _name(self, step: Step) -> Outcome:
+        record = self._record(step)
+        target = self._target(record)
+        if record.external:
+            return Outcome(at=self.clock())
+        if not isinstance(target, Renaming):
+            raise Rejected(
+                f"target {record.target} has no way to change a client_id: have {record.client_id!r} renamed there",
+                credential=self.world.identity,
+                operation="rename",
+            )
+        target.rename(self._remote_id(record), record.client_id)
         return Outcome(at=self.clock())
 
     def _update(self, step: Step) -> Outcome:
@@ -335,7 +351,8 @@ class Worker:
 
     def _restore(self, step: Step) -> Outcome:
         generation, record = self._generation(step), self._record(step)
-        order = Order(action_for(generation), self._must_value(generation))
+        instead = () if generation.id is None else (generation.id,)
+        order = Order(action_for(generation), self._must_value(generation), instead=instead)
         self._target(record).issue(self._remote_id(record), order)
         return Outcome(at=self.clock())
 
@@ -364,7 +381,16 @@ class Worker:
             scopes=spec.scopes if spec.key else frozenset(),
             expires=spec.expires if spec.key else None,
             known=generation.baseline,
+            instead=self._giving_way(generation),
         )
+
+    def _giving_way(self, generation: Generation) -> tuple[str, ...]:
+        """Return where a client takes its keys from until a person asks for one of ours."""
+        found = self.world.object(self.ledger.object_of(generation))
+        if found is None or generation.strategy is not Strategy.KEY_PAIRS or not self.ledger.reissue:
+            return ()
+        source = keys_elsewhere(found)
+        return () if source is None else (source,)
 
     def _slot_is_ours(self, generation: Generation, found: ObservedObject) -> bool:
         """With one slot and no overlap, the look just before must show our current secret in it."""
@@ -373,7 +399,9 @@ class Worker:
             return True
         if current.object != generation.object or current.method != generation.method or primary is None:
             return True
-        return primary.fingerprint in {None, current.fingerprint}
+        rotated = found.slot("rotated")
+        moved = rotated is not None and rotated.fingerprint == current.fingerprint
+        return moved or primary.fingerprint in {None, current.fingerprint}
 
     def _mint(self, generation: Generation, record: ObjectRecord) -> Outcome:
         """Ask once. The nonce is spent before the call: whatever happens to the answer, it is never asked again."""
@@ -604,7 +632,7 @@ class Worker:
         if self._ends_with_client(generation):
             target.suspend(remote_id)
             return
-        secret = shown(found, generation)
+        secret = shown(found, generation) or intruder(found, generation)
         if secret is not None:
             target.retire(remote_id, secret)
         elif self.tools.fingerprint is None:

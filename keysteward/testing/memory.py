@@ -266,6 +266,14 @@ class MemoryTarget:
         self._get(remote_id).mark = None
         self._done("release")
 
+    def rename(self, remote_id: str, client_id: str) -> None:
+        """See the port."""
+        self._call("rename")
+        if any(o.client_id == client_id and i != remote_id for i, o in list(self.objects.items())):
+            raise Conflict(f"client_id {client_id!r} is taken", target=self.name)
+        self._get(remote_id).client_id = client_id
+        self._done("rename")
+
     def prepare(self, remote_id: str, overlap: timedelta) -> None:
         """See the port."""
         self._call("prepare")
@@ -300,6 +308,7 @@ class MemoryTarget:
         elif order.material is not None and order.action is Action.ADD and order.material.kid is None:
             issued = Issued(self._add(item, order, order.material).id, None)
         elif order.material is not None:
+            item.secrets = [s for s in item.secrets if s.id not in order.instead]
             issued = Issued(self._set(item, order.material).id)
         self._done(f"issue {order.action}")
         return issued

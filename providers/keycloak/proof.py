@@ -12,7 +12,7 @@ from keysteward.core.errors import Damaged
 from keysteward.core.ports import Claim, Material, Proof, Verification
 from keysteward.providers.http import Reply
 from keysteward.providers.keycloak.client import KeycloakClient
-from keysteward.providers.token_proof import judge
+from keysteward.providers.token_proof import TokenRefusal, TokenReply, judge
 
 if TYPE_CHECKING:
     import jwt
@@ -48,7 +48,7 @@ def verify(client: KeycloakClient, claim: Claim) -> Verification:
         reply = client.token(form, basic=(claim.client_id, claim.material.value))
     if not reply.ok:
         return _refusal(reply, claim)
-    token = reply.json().get("access_token", "")
+    token = reply.read(TokenReply).access_token
     verification = judge(token, claim, key=client.key, issuer=client.issuer(), now=client.now())
     if verification.rights is None:
         return verification
@@ -62,9 +62,8 @@ def beyond_default(rights: frozenset[str], realm: str) -> frozenset[str]:
 
 def _refusal(reply: Reply, claim: Claim) -> Verification:
     """Tell a refused secret from a client that is set up wrongly. Reasons are those of 26.7.5."""
-    answer = reply.json()
-    error = str(answer.get("error", ""))
-    text = str(answer.get("error_description", ""))
+    answer = reply.read(TokenRefusal)
+    error, text = answer.error, answer.error_description
     if "service account" in text and not claim.token:
         return Verification(Proof.PROVEN, "authenticated; the client has no client_credentials grant")
     if "service account" in text:

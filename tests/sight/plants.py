@@ -164,7 +164,7 @@ def a_key_pair_exchanged_under_its_name(mess: Mess) -> Expected:
     """Somebody put a key of theirs in place of ours, and called it the same."""
     name = mess.pick("corp")
     mess.secret(name).canonical = "the thumbprint of another key"
-    return Expected(Kind.EXTRA_SECRET, _about(name))
+    return Expected(Kind.CHANGED, _about(name))
 
 
 def a_mark_taken_away(mess: Mess) -> Expected:
