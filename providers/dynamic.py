@@ -60,6 +60,7 @@ from keysteward.core.world import World
 from keysteward.providers.owners import owners_of
 from keysteward.providers.revocations import of_stack
 from keysteward.providers.session import Access, Session, describe, revive
+from keysteward.providers.stack_modules import refuse_stand_ins
 
 FORMAT = 1
 SERVER_OUTPUTS = ("status", "incarnation", "scope_ids")
@@ -536,6 +537,7 @@ def deploy(stack: Stack, *, root: Path | None = None, placed: Placed | None = No
     `status`.
     """
     try:
+        refuse_stand_ins(root or Path.cwd())
         for finding in check(stack, owners_of(stack, root), datetime.now(UTC)):
             if finding.severity is not Severity.NOTE:
                 pulumi.warn(f"{finding.subject}: {finding.message} {finding.mend}".rstrip())

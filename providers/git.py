@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -36,8 +37,14 @@ _INERT: Final = tuple(
 )
 """Settings with which git runs no hook and reaches for no server."""
 
-_VERBS: Final = frozenset({"worktree"})
+_VERBS: Final = frozenset({"worktree", "diff"})
 """Commands that come after settings."""
+
+ABSENT: Final = "000000"
+"""The mode of a file that is not there."""
+
+PLAIN: Final = "100644"
+"""The mode of a file that is no executable, no symbolic link and no other repository."""
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -99,7 +106,7 @@ def checked_out(root: Path, commit: str) -> Iterator[Path]:
 
     Nothing of the repository runs: no hook, no filter, no monitor, and nothing is fetched. Raises Unavailable.
     """
-    inside = _git(root, "rev-parse", "--show-prefix").strip()
+    inside = folder_of(root)
     with TemporaryDirectory(prefix="keysteward-base-", ignore_cleanup_errors=True) as temporary:
         place = Path(temporary, "base")
         quiet = (*_INERT, *_no_filters(root))
@@ -108,6 +115,55 @@ def checked_out(root: Path, commit: str) -> Iterator[Path]:
             yield place / inside
         finally:
             _ask(root, *_INERT, "worktree", "remove", "--force", "--force", str(place))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A file that differs from a commit, by its path in the repository; `was` and `mode` are modes as git has them."""
+
+    path: str
+    was: str
+    mode: str
+
+
+def differences(root: Path, commit: str) -> list[Difference]:
+    """Return what differs between a commit and the working folder: what git tracks, and what is new and not ignored.
+
+    What cannot be printed in a path is a question mark. Nothing of the repository runs. Raises Unavailable.
+    """
+    options = ("--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--ignore-submodules=dirty")
+    told = _git(root, *_INERT, *_no_filters(root), "diff", *options, commit, "--", patience=CHECKOUT_SECONDS)
+    parts = told.split("\0")[:-1]
+    tracked = [
+        Difference(_printable(path), *facts[1:].split()[:2])
+        for facts, path in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    listed = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
+    inside = folder_of(root)
+    new = [
+        Difference(_printable(f"{inside}/{path}".lstrip("/")), ABSENT, _mode(root / path))
+        for path in listed.split("\0")
+        if path
+    ]
+    return tracked + new
+
+
+def _mode(path: Path) -> str:
+    """Return the mode that git would give a file that it does not track yet."""
+    if path.is_symlink():
+        return "120000"
+    if path.is_dir():
+        return "160000"
+    return "100755" if os.access(path, os.X_OK) else PLAIN
+
+
+def _printable(path: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in path)
+
+
+def folder_of(root: Path) -> str:
+    """Return where a folder is in its repository, with / between its parts; "" for the repository itself."""
+    return _git(root, "rev-parse", "--show-prefix").strip().rstrip("/")
 
 
 def _no_filters(root: Path) -> list[str]:

@@ -209,6 +209,11 @@ class Session:
         position = self._audit.append(entries)
         return Logged(position.segment, position.head)
 
+    def _entries(self) -> Sequence[Entry]:
+        from keysteward.providers.audit_log import AuditLog  # noqa: PLC0415 - with signatures; most looks need no entry
+
+        return AuditLog(self.ledgers, self.stack, None).entries()
+
     def flush(self, only: Iterable[str] | None = None) -> int:
         """Move the entries that wait in ledgers (of `only` these identities) into the audit log; returns how many.
 
@@ -301,7 +306,13 @@ class Session:
     def snapshot(self) -> Snapshot:
         """Return the snapshot that answers everything this process asks."""
         sources = Sources(
-            self.targets, self.stores, self.ledgers, self.fingerprint, complete=self._complete, is_dead=is_dead
+            self.targets,
+            self.stores,
+            self.ledgers,
+            self.fingerprint,
+            complete=self._complete,
+            is_dead=is_dead,
+            entries=self._entries,
         )
         if self._alone is None:
             return Snapshot(self.stack, sources, self._specs, self.runner, self.extent, records=self._records)

@@ -13,6 +13,7 @@ from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, not
 from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import show, show_json
+from keysteward.cli.time_options import day_of
 from keysteward.core import handles
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import Ledger
@@ -82,11 +83,10 @@ def _end(until: str) -> Callable[[datetime], datetime]:
     except ValueError:
         pass
     else:
-        return lambda _now: datetime.combine(day, time(), tzinfo=UTC)
+        moment = datetime.combine(day_of("--until", day), time(), tzinfo=UTC)
+        return lambda _now: moment
     try:
         period = parse_duration(until)
-    except ValueError:
-        raise DeclarationError(
-            f'--until: {until!r} is neither a day nor a duration; write for example "2027-01-31" or "14d"'
-        ) from None
+    except ValueError as error:
+        raise DeclarationError(f'--until: {error}; a day is written as "2027-01-31"') from None
     return lambda now: now + period

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
+from keysteward.cli.containment import contained
 from keysteward.cli.opening import Opened
 from keysteward.cli.terminal import meanwhile
 from keysteward.core.brake import ends, word_for
@@ -41,7 +42,8 @@ class Failures:
         made = []
         for identity, spec in specs:
             try:
-                made.append(make(identity, spec))
+                with contained(name_of(identity)):
+                    made.append(make(identity, spec))
             except KeystewardError as error:
                 self.names.setdefault(str(error), []).append(name_of(identity))
         return made

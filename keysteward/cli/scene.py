@@ -25,6 +25,7 @@ from keysteward.core.world import Extent
 from keysteward.providers.card import FOLDER, card_path, read_card
 from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Access, Session, revive
+from keysteward.providers.stack_modules import import_stacks_from
 
 CardOption = Annotated[
     Path | None,
@@ -177,6 +178,7 @@ def _card_of(stack: str | None) -> Path | None:
 
 def _from_card(path: Path) -> Scene:
     card = read_card(path)
+    import_stacks_from(Path.cwd())
     records = read_records(card.stack, strict=False)
     return Scene(card.stack, revive(card.ledgers), _ports(card.targets), _ports(card.stores), records=records)
 

@@ -10,6 +10,7 @@ from typing import Any
 from keysteward.core.holders import is_off, ours
 from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger
+from keysteward.core.policy.environments import is_production
 from keysteward.core.spec import DECOMMISSION_GRACE
 from keysteward.core.stack import Limit
 from keysteward.core.steps import Do, Step
@@ -44,8 +45,9 @@ def works(world: World) -> bool:
 def must_be_allowed(w: World, now: datetime) -> str | None:
     """Say why deleting this credential needs a person's word; None when it does not.
 
-    It does when it was used in the last 24 hours, or when its use cannot be shown and its environment is production,
-    unless it was decommissioned a week ago. What never worked and what is only released needs none.
+    It does when it was used in the last 24 hours, or when its use cannot be shown and its environment counts as
+    production (an unknown word does), unless it was decommissioned a week ago. What never worked and what is only
+    released needs none.
     """
     ledger = w.ledger
     if ledger is None or ledger.closed is not None or _nothing_to_lose(ledger):
@@ -57,7 +59,7 @@ def must_be_allowed(w: World, now: datetime) -> str | None:
     if last_use is not None:
         return f"it was used on {last_use:%Y-%m-%d %H:%M} UTC" if now - last_use < DAY else None
     shows = any((can := w.can(record)) is not None and can.last_use for record in ledger.objects)
-    if shows or (about is not None and about.environment != "production"):
+    if shows or (about is not None and not is_production(about.environment)):
         return None
     return "it is a production credential, and its target cannot show whether it is still used"
 

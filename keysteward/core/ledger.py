@@ -173,6 +173,14 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """When and why the last run could not do what was due."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """A person's word that no rotation begins and no overlap ends until a date; expiry and revocation go on."""
 
@@ -236,9 +244,9 @@ class Ledger:
 
     `reissue` is the reason of a reissue that was asked for, `grace` how long older generations live after it (None:
     their overlap); `rollback` the generation a person wants back; `names` are earlier identities. `migrated` is when
-    a transitional key was found silent and its client in use. `outbox` holds entries on their way into the audit log.
-    `recorded` are the ids of the records that revoked it without the ledger store, `lifted` when a person last lifted a
-    revocation.
+    a transitional key was found silent and its client in use. `failed` stands until a run gets through. `outbox` holds
+    entries on their way into the audit log. `recorded` are the ids of the records that revoked it without the ledger
+    store, `lifted` when a person last lifted a revocation.
     """
 
     identity: str
@@ -257,6 +265,7 @@ class Ledger:
     objects: tuple[ObjectRecord, ...] = ()
     generations: tuple[Generation, ...] = ()
     blocked: Blocked | None = None
+    failed: Failed | None = None
     revoked: Revoked | None = None
     recorded: tuple[str, ...] = ()
     lifted: datetime | None = None

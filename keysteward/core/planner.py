@@ -50,7 +50,11 @@ class Played:
 
 
 def plan_from(world: World, played: Played) -> Plan:
-    """Return the plan of a world that was played."""
+    """Return the plan of a world that was played. One that goes in circles is none: nothing of it is done."""
+    if played.cut:
+        last = played.steps[-1].words
+        problem = Problem(f"no end of steps is in sight, the last being {last!r}, so none is done; please report this")
+        return Plan(world.identity, (), examine(world), problem=problem)
     ahead = played.after
     return Plan(world.identity, tuple(played.steps), examine(ahead), played.wait, played.problem, next_due(ahead))
 
@@ -103,7 +107,9 @@ ALL_RULES: tuple[Rule, ...] = (
     stopping.recorded,
     stopping.revoked,
     stopping.unnoted,
+    stopping.rivalled,
     stopping.ledger_behind,
+    claiming.ours,
     stopping.removed,
     stopping.suspended,
     stopping.places_taken,
@@ -119,6 +125,7 @@ ALL_RULES: tuple[Rule, ...] = (
     mending.finish_ending,
     mending.rollback,
     mending.dead_current,
+    mending.safer,
     mending.settings,
     mending.redeliver,
     mending.notify,
@@ -143,8 +150,10 @@ RULES: dict[Extent, tuple[Rule, ...]] = {
         stopping.leased,
         stopping.closed,
         stopping.barred,
+        stopping.rivalled,
         stopping.ledger_behind,
         stopping.places_taken,
+        claiming.ours,
         claiming.mark,
         mending.redeliver,
     ),

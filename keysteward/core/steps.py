@@ -16,6 +16,7 @@ class Do(StrEnum):
 
     ADOPT = "adopt"  # L
     MARK = "mark"  # T
+    NAME = "name"  # T: our client gets its client_id back; L: the one that others gave to theirs is taken over
     UPDATE = "update"  # T
     PREPARE = "prepare"  # T
     BEGIN = "begin"  # L
@@ -38,6 +39,7 @@ class Do(StrEnum):
     ROLLBACK = "rollback"  # S
     SUSPEND = "suspend"  # T
     RECORD = "record"  # L
+    KEEP = "keep"  # L: what was made safer on an adopted client
     DELETE = "delete"  # T
     EMPTY = "empty"  # S
     DISCARD = "discard"  # S: one generation's plaintext at one place
@@ -50,7 +52,7 @@ class Do(StrEnum):
 LEDGER_ONLY = frozenset(
     {
         *(Do.ADOPT, Do.BEGIN, Do.FENCE, Do.RECOVER, Do.SETTLE, Do.ABANDON, Do.RETIRE),
-        *(Do.RECORD, Do.CLOSE, Do.MIGRATE, Do.REVOKE),
+        *(Do.RECORD, Do.KEEP, Do.CLOSE, Do.MIGRATE, Do.REVOKE),
     }
 )
 ENDS = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE, Do.RELEASE, Do.ABANDON, Do.MIGRATE, Do.REVOKE})

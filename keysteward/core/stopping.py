@@ -5,6 +5,7 @@ from __future__ import annotations
 from keysteward.core import making, retiring
 from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.holders import is_off, resumable
+from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger, State
 from keysteward.core.mending import tidy
 from keysteward.core.rebuild import behind
@@ -41,6 +42,17 @@ def barred(w: World) -> Decision:
     return Problem(
         f"{w.identity} was revoked before it was closed ({w.barred.reason}), and another one would get its name; "
         f"choose another name, or run: keysteward lift {w.name} --reason TEXT"
+    )
+
+
+def rivalled(w: World) -> Decision:
+    """Do nothing while an earlier name is another credential's: its secrets would be left to nobody, and go on."""
+    if w.rival is None:
+        return None
+    name = name_of(w.rival)
+    return Problem(
+        f"previously: {name!r} is no earlier name of {w.name!r}, both have secrets of their own; remove it from "
+        f"`previously`, then declare {name!r} again or let the next `up` end it"
     )
 
 

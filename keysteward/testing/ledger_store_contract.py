@@ -127,6 +127,15 @@ class LedgerStoreContract:
         listed = world.again().list("ledgers/acme/prod/")
         assert [stored.document for _, stored in sorted(listed.items())] == [{"number": n} for n in range(150)]
 
+    def test_a_large_document_is_kept_whole(self, world: LedgerWorld) -> None:
+        """Thousands of words, some of them long, as in the ledger of many rotations or a segment of the audit log."""
+        many = {"format": 1, "entries": [{"words": f"generation {n}", "why": "“ok”"} for n in range(3000)]}
+        long = {"format": 1, "entries": [{"words": "\U0001f511" * 30_000}]}
+        for version, document in enumerate((many, long)):
+            assert world.ledgers.write(KEY, document, version) == version + 1
+            assert world.again().read(KEY) == Stored(document, version + 1)
+            assert world.ledgers.as_reader().list("ledgers/") == {KEY: Stored(document, version + 1)}
+
     def test_a_reader_may_not_write(self, world: LedgerWorld) -> None:
         """It raises AccessDenied before anything is sent."""
         with pytest.raises(AccessDenied):

@@ -92,8 +92,8 @@ class Versions:
                 raise
             return Found(scheduled=described is not None)
         try:
-            data = json.loads(answer["SecretString"])
-        except (KeyError, ValueError):
+            data = json.loads(answer.get("SecretString") or "")
+        except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict):
             raise Opaque(

@@ -394,8 +394,12 @@ def test_the_limit_of_the_stack_counts_also_where_a_server_comes_first(acme: Acm
     assert acme.clients() == {"exporter", "mailer"}
 
 
-def test_production_is_not_deleted_without_a_word(acme: Acme) -> None:
-    acme.engine.up(acme.stack(acme.client(environment="production")))
+@pytest.mark.parametrize("environment", ["production", "prod", "eu-central"])
+def test_production_is_not_deleted_without_a_word(acme: Acme, environment: str) -> None:
+    acme.engine.up(acme.stack(acme.client(environment=environment)))
+    with pytest.raises(PluginError) as error:
+        acme.engine.destroy()
+    assert "it is a production credential" in sentence(error)
     with pytest.raises(PluginError) as error:
         acme.engine.up(acme.stack())
     assert sentence(error) == (
