@@ -41,6 +41,7 @@ from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.ledger import Ledger, Revoked
 from keysteward.core.models import ResourceServer
+from keysteward.core.plain import plain, tame
 from keysteward.core.planner import plan
 from keysteward.core.ports import Target
 from keysteward.core.spec import (
@@ -88,7 +89,7 @@ def _readable(method: Callable[_P, _R]) -> Callable[_P, _R]:
         try:
             return method(*args, **kwargs)
         except KeystewardError as error:
-            raise BridgeError(str(error)) from None
+            raise BridgeError("\n".join(tame(plain(line)) for line in str(error).splitlines())) from None
         except Exception as error:
             if os.environ.get(DEBUG):
                 raise
@@ -170,7 +171,7 @@ def _limit(given: Mapping[str, Any]) -> Limit:
 
 def _tell(identity: str, words: str) -> None:
     """Show progress as an info line of the run."""
-    print(f"{identity}: {words}", file=sys.stderr, flush=True)  # noqa: T201 - the engine forwards it as an info line
+    print(tame(plain(f"{identity}: {words}")), file=sys.stderr, flush=True)  # noqa: T201 - the engine forwards it as an info line
 
 
 _PROCESS = _Process()

@@ -14,7 +14,7 @@ from keysteward.cli.auditing import examine, trust_of
 from keysteward.cli.loading import StackOption, load_stack
 from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
-from keysteward.cli.terminal import say, show, show_json
+from keysteward.cli.terminal import echo, say, show, show_json
 from keysteward.cli.time_options import day_of
 from keysteward.core.errors import DeclarationError, KeystewardError, NotFound
 from keysteward.core.period import UNKNOWN, Approved, Period, rows
@@ -182,7 +182,7 @@ def export(
     found = rows((record.entry for record in verified.log.records), period, _approval(Path.cwd()))
     text = to_csv(found) if form is Format.CSV else to_markdown(found, verified, period)
     if output is None:
-        typer.echo(text, nl=False)
+        echo(text)
     else:
         write_output("--output", output, text.encode())
         say(f"{len(found)} rows written to {output}")
