@@ -15,6 +15,7 @@ from keysteward.cli.loading import StackOption, load_stack
 from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
+from keysteward.cli.time_options import day_of
 from keysteward.core.errors import DeclarationError, KeystewardError, NotFound
 from keysteward.core.period import UNKNOWN, Approved, Period, rows
 from keysteward.providers.anchors import anchor_in_file, anchor_in_git, anchor_in_s3
@@ -174,7 +175,7 @@ def export(
 
     Exit code 0: written; 1: an error; 2: written, and something is wrong with the log.
     """
-    period = Period(first.date(), last.date())
+    period = Period(day_of("--from", first), day_of("--to", last))
     if period.last < period.first:
         raise DeclarationError("--to is before --from; swap them")
     verified = examine(load_stack(stack))

@@ -53,6 +53,14 @@ class LedgerStoreContract:
         for ledgers in (world.ledgers, world.again(), world.ledgers.as_reader()):
             assert ledgers.read(KEY) == Stored({**DOCUMENT, "next": 4}, 2)
 
+    def test_text_that_is_no_utf8_stops_no_write(self, world: LedgerWorld) -> None:
+        """It comes back, or is replaced as the server does; what stands beside it is whole."""
+        assert world.ledgers.write(KEY, {"reason": "caf\udce9", "next": 3}, 0) == 1
+        stored = world.again().read(KEY)
+        assert stored.document is not None
+        assert stored.document["reason"].startswith("caf")
+        assert stored.document["next"] == 3
+
     @pytest.mark.parametrize("expected", [0, 1, 3])
     def test_a_write_that_expects_another_version_loses(self, world: LedgerWorld, expected: int) -> None:
         """And changes nothing."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, Self
 
-from keysteward.core.errors import AccessDenied
+from keysteward.core.errors import AccessDenied, Unavailable
 from keysteward.core.ports import Check, Descriptor, Stored
 from keysteward.providers.pool import in_pool
 from keysteward.providers.vault.client import Auth, Connection, VaultClient
@@ -23,6 +23,9 @@ PARTS: Final = "parts"
 
 PART_CHARACTERS: Final = 32 * 1024
 """Characters in one part. Vault takes strings of 1 MiB (max_json_string_value_length) where nobody set it lower."""
+
+DEEPEST = 32
+"""Folders inside of folders: keys of ledgers have fewer than ten parts."""
 
 
 class VaultLedgers:
@@ -91,7 +94,12 @@ class VaultLedgers:
         kv = self._kv
         folders = [prefix.rpartition("/")[0]]
         found: list[str] = []
+        depth = 0
         while folders:
+            depth += 1
+            if depth > DEEPEST:
+                text = "its folders never end; check the server, and proxies before it"
+                raise Unavailable(f"{self.name}: {text}", operation="list ledgers")
             keys: list[str] = []
             for folder, names in zip(folders, in_pool(lambda f: kv.keys(self._path(f)), folders), strict=True):
                 keys += [f"{folder}/{name}" if folder else name for name in names]
