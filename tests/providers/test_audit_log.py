@@ -180,7 +180,7 @@ def test_vault_lets_a_run_add_to_the_log_and_change_nothing_in_it(
         assert not server.may(token, "PUT", path.replace("data", "destroy", 1), {"versions": [1]})
 
 
-@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real)])
+@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real("vault"))])
 def vault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     if request.param == "stand-in":
         with VaultStandIn() as stand_in:
@@ -190,7 +190,7 @@ def vault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     yield Server(real.url, real.token, monkeypatch)
 
 
-REAL = pytest.mark.real
+REAL = pytest.mark.real("vault")
 
 
 @pytest.mark.parametrize(
