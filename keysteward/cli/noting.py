@@ -21,7 +21,8 @@ from keysteward.core.ledger import Ledger
 from keysteward.core.reconciler import Result
 from keysteward.core.world import Extent, World
 from keysteward.providers.json_text import escaped
-from keysteward.providers.session import Session, is_dead
+from keysteward.providers.runners import is_dead
+from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Preview, preview_lines
 from keysteward.report.results import result_lines, result_of, results_json
 

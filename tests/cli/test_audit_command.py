@@ -454,3 +454,23 @@ def test_entries_of_a_credential_that_another_run_works_on_are_left_to_that_run(
     project.run("reissue", "mailer", "--reason", "again", "--yes")
     assert project.ledger().outbox == ()
     assert ("verify", "verify generation 1") in project.entries()
+
+
+def test_entries_that_wait_too_long_are_told_by_verify_drift_and_doctor(project: Project, log: AuditLog) -> None:
+    remember(project, log)
+    for words in (("audit", "verify"), ("doctor",), ("drift", "--fail-on", "warning")):
+        assert "for the audit log, the oldest" not in project.run(*words).out.replace("\n", " ")
+    project.pass_time(minutes=61)
+    verify = project.run("audit", "verify")
+    assert verify.code == 2
+    assert "✗ waiting: 1 entry waits for the audit log, the oldest since 2026-01-05 09:00 UTC" in verify.out
+    assert json.loads(project.run("audit", "verify", "--json").out)["waiting_since"] == "2026-01-05T09:00:00+00:00"
+    doctor = project.run("doctor")
+    assert (doctor.code, "1 entry waits for the audit log" in doctor.out.replace("\n", " ")) == (1, True)
+    drift = json.loads(project.run("drift", "--json").out)
+    [finding] = [finding for finding in drift["findings"] if finding["kind"] == "unlogged"]
+    assert (finding["severity"], finding["subject"]) == ("warning", STACK)
+    assert project.run("audit", "anchor", "--file", "anchors").code == 0, "what is in the log is worth an anchor"
+    project.declare(project.api)
+    project.run("up", "--yes")
+    assert project.run("audit", "verify").code == 0
