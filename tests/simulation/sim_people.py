@@ -82,11 +82,11 @@ class Strangers:
             item.client_id = f"{item.client_id.partition('~')[0]}~{next(self.numbers)}"
 
     def _forge(self, item: MemoryObject) -> None:
-        """Put another key under the `kid` of the newest of a client that has key pairs."""
+        """Put another key under the `kid` of the newest: no honest secret, so that it may end at any hand."""
         if item.settings.method == "private_key_jwt" and item.secrets:
             self.world.count("stranger forges a key")
             key = item.secrets[-1]
-            key.value = key.canonical = f"stranger-{next(self.numbers)}"
+            key.value = key.canonical = f"forged-{next(self.numbers)}"
 
     def _switch_keys(self, target: SimTarget, item: MemoryObject, credential: Credential, *, on: bool) -> None:
         """Disable or enable the keys of one credential with a holder, where the target can."""
