@@ -7,15 +7,14 @@ No message, log line or exception chain holds a header, a body or a query string
 
 from __future__ import annotations
 
-import json as json_text
 import logging
+import math
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import partial
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
@@ -23,13 +22,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, stop_after_attempt
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
 from keysteward.core.address import is_here
-from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Unavailable, error_for_status
+from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Rejected, Unavailable, error_for_status
+from keysteward.providers.foreign_json import Misshapen, Shape, read_json
+from keysteward.providers.transport import LARGEST_ANSWER_BYTES, TooLarge, Transport, causes, server_date
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +51,14 @@ ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 60.0
 """A longer Retry-After is not waited for: the run ends with Unavailable, which says how long."""
 
+LONGEST_CALL_SECONDS = 200.0
+"""No attempt begins later than this after the first: three pauses of a minute, and what the attempts took."""
+
 POOL_SIZE = 16
 """Connections kept alive per host: more than the threads of any caller."""
+
+LONGEST_REASON = 200
+"""Characters of a vendor's own reason in a sentence of ours."""
 
 THROTTLED = frozenset({429, 503})
 GATEWAY_GAVE_UP = frozenset({502, 504})
@@ -95,20 +101,42 @@ class Reply:
     @property
     def date(self) -> datetime | None:
         """Return the server's time (aware UTC) from the Date header."""
-        return _http_date(self.headers.get("date", ""))
+        return server_date(self.headers.get("date", ""))
 
-    def json(self) -> Any:  # noqa: ANN401 - JSON comes in here
-        """Return the body as JSON. Raises Unavailable when it is not: some other server answered."""
+    def read(self, shape: type[Shape]) -> Shape:
+        """Return the body in the shape that the vendor documents.
+
+        Raises Unavailable when it has another, for then some other server answered; OutcomeUnknown after a write.
+        """
         try:
-            return json_text.loads(self.body)
-        except ValueError:
-            pass
-        raise Unavailable(
-            "the answer is not JSON; check that url points to the service and not to a proxy's page",
+            return read_json(self.body, shape)
+        except Misshapen as problem:
+            reason = str(problem)
+        kind = OutcomeUnknown if self.wrote else Unavailable
+        raise kind(
+            f"{self.operation}: the answer is {reason}; check that url points to the service and not to a proxy's "
+            "page, and the version of the service",
             target=self.target,
             operation=self.operation,
             request_id=self._request_id,
         )
+
+    def told(self, *names: str) -> str:
+        """Return the first of these texts that a refusal holds, shortened; "" when it holds none of them."""
+        try:
+            document = read_json(self.body, dict[str, Any])
+        except Misshapen:
+            return ""
+        texts = (document.get(name) for name in names)
+        return next((text[:LONGEST_REASON] for text in texts if isinstance(text, str) and text), "")
+
+    @property
+    def gone(self) -> bool:
+        """Say whether the service says that it is not there. Raises Unavailable for a 404 in other words than JSON."""
+        if self.status != HTTPStatus.NOT_FOUND:
+            return False
+        replace(self, wrote=False).read(dict[str, Any])
+        return True
 
     def error(self, message: str) -> KeystewardError:
         """Return the error for this reply's status with a message of the caller's.
@@ -170,6 +198,8 @@ class Budget:
             reset = float(headers.get("x-ratelimit-reset", ""))
         except ValueError:
             return
+        if not math.isfinite(reset):
+            return
         if reset > EPOCH_RESETS_FROM:
             reset -= (date or datetime.now(UTC)).timestamp()
         with self._lock:
@@ -228,7 +258,7 @@ class Session:
         self._pool = requests.Session()
         self._pool.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
-            self._pool.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL_SIZE))
+            self._pool.mount(scheme, Transport(pool_connections=4, pool_maxsize=POOL_SIZE))
         self._hosts: dict[str, Mapping[str, Any]] = {}
 
     def _settings(self, url: str) -> Mapping[str, Any]:
@@ -271,7 +301,7 @@ class Session:
             stop=stop_after_attempt(ATTEMPTS),
             wait=_pause,
             sleep=self._sleep,
-            retry=_worth_repeating if repeatable else partial(self._was_not_done, call),
+            retry=partial(_worth_repeating if repeatable else self._was_not_done, call),
             retry_error_callback=_last,
         )
         outcome: Reply | _Failure = attempts(self._once, call)
@@ -320,7 +350,7 @@ class Session:
                 allow_redirects=False,
                 **self._settings(call.url),
             )
-        except (requests.RequestException, OSError, ValueError) as problem:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as problem:
             return self._failure(call, problem)
         reply = Reply(
             *(self._target, call.operation, answer.status_code),
@@ -330,18 +360,27 @@ class Session:
             call.writes,
         )
         if answer.is_redirect:
-            host = urlsplit(answer.headers.get("location", "")).netloc or "another path"
+            host = _host(answer.headers.get("location", "")) or "another path"
             return _Failure(
                 self._error(NotFound, call, f"the server redirects to {host}; set url to where it leads"), again=False
             )
         return reply
 
     def _failure(self, call: _Call, problem: Exception) -> _Failure:
-        host = urlsplit(call.url).netloc
-        causes = tuple(_causes(problem))
+        host = _host(call.url)
+        found = tuple(causes(problem))
         if isinstance(problem, (requests.exceptions.MissingSchema, requests.exceptions.InvalidURL)) or not host:
             return _Failure(self._error(NotFound, call, "url is not an http(s) address; correct it"), again=False)
-        tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+        if isinstance(problem, (requests.exceptions.InvalidHeader, UnicodeError)):
+            text = "a value that is to be sent has characters that no header can carry; correct it"
+            return _Failure(self._error(Rejected, call, text), again=False)
+        if isinstance(problem, TooLarge):
+            call.lost = call.writes
+            text = (
+                f"{host} answers with more than {LARGEST_ANSWER_BYTES >> 20} MB; check that url points to the service"
+            )
+            return _Failure(self._error(Unavailable, call, text), again=False)
+        tls = next((cause for cause in found if isinstance(cause, ssl.SSLError)), None)
         if not isinstance(problem, requests.RequestException) or getattr(tls, "library", None) in {"X509", "PEM"}:
             text = f"the certificate bundle (`ca` or REQUESTS_CA_BUNDLE) cannot be used for {host}; correct its path"
             return _Failure(self._error(NotFound, call, text), again=False)
@@ -352,7 +391,7 @@ class Session:
         if isinstance(problem, requests.exceptions.ProxyError):
             text = f"{host} cannot be reached through the proxy; check HTTPS_PROXY and NO_PROXY"
             return _Failure(self._error(Unavailable, call, text), again=True)
-        if any(isinstance(cause, _BEFORE_SENDING) for cause in causes):
+        if any(isinstance(cause, _BEFORE_SENDING) for cause in found):
             text = f"{host} is down or cannot be reached; start it or correct the url, then run again"
             return _Failure(self._error(Unavailable, call, text), again=True)
         if call.writes:
@@ -395,8 +434,10 @@ class _Headers(AuthBase):
         return request
 
 
-def _worth_repeating(state: RetryCallState) -> bool:
+def _worth_repeating(call: _Call, state: RetryCallState) -> bool:
     outcome = _last(state)
+    if call.answering + state.idle_for + _pause(state) > LONGEST_CALL_SECONDS:
+        return False
     if isinstance(outcome, _Failure):
         return outcome.again
     return outcome.status in THROTTLED and (retry_after(outcome) or 0.0) <= LONGEST_PAUSE_SECONDS
@@ -418,31 +459,17 @@ def _last(state: RetryCallState) -> Reply | _Failure:
 def retry_after(reply: Reply) -> float | None:
     """Return the seconds a server asks to wait (RFC 9110, section 10.2.3: seconds or a date), None when it does not."""
     text = reply.headers.get("retry-after", "").strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text)
-    when = _http_date(text)
+    when = server_date(text)
     if when is None:
         return None
     return max(0.0, (when - (reply.date or datetime.now(UTC))).total_seconds())
 
 
-def _http_date(text: str) -> datetime | None:
+def _host(url: str) -> str:
+    """Return the host of an address, "" when it has none."""
     try:
-        when = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-
-
-def _causes(problem: BaseException) -> Iterator[BaseException]:
-    """Walk through what an exception of requests wraps: urllib3 keeps the cause in `args`, `reason` or `__cause__`."""
-    pending: list[object] = [problem]
-    seen: set[int] = set()
-    while pending:
-        item = pending.pop()
-        if not isinstance(item, BaseException) or id(item) in seen:
-            continue
-        seen.add(id(item))
-        yield item
-        inner: Collection[object] = item.args
-        pending.extend((*inner, getattr(item, "reason", None), item.__cause__, item.__context__))
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""

@@ -26,7 +26,7 @@ from keysteward.core.audit import Signing, audience, key_id
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError
 from keysteward.providers.ci import Actions, checked_token
 from keysteward.providers.local.files import FILE_MODE, create_file, file_errors, read_file
-from keysteward.providers.references import check_reference, resolve
+from keysteward.providers.references import check_reference, resolve_lines
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Signer:
         reference = self._environment.get(SIGNING_KEY)
         if reference:
             check_reference(reference, field=SIGNING_KEY)
-            value = resolve(reference, purpose="the key that signs the audit log")
+            value = resolve_lines(reference, purpose="the key that signs the audit log")
             return read_private_key(value.get_secret_value().encode(), where=SIGNING_KEY)
         if passing:
             return Ed25519PrivateKey.generate()

@@ -7,11 +7,13 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import chain
 
+from keysteward.cli.containment import contained
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import Failures, chosen
 from keysteward.cli.processes import helpers, processors
-from keysteward.core.errors import Unavailable
+from keysteward.core.errors import KeystewardError, Unavailable
 from keysteward.core.forecast import Outlook, Runs, forecast
+from keysteward.core.identity import name_of
 from keysteward.core.world import World
 from keysteward.providers.session import Session
 from keysteward.report.plan import Failure
@@ -29,13 +31,17 @@ def forecast_all(
     """Run the planner ahead over the declared credentials asked for; one that cannot be looked at is a failure."""
     failures = Failures()
     worlds = failures.try_each(chosen(opened.stack.specs, (), wanted), session.snapshot.world)
-    return forecasts(worlds, runs), failures.told
+    made = forecasts(worlds, runs)
+    return [played for played in made if isinstance(played, Outlook)], (
+        *failures.told,
+        *(played for played in made if isinstance(played, Failure)),
+    )
 
 
-def forecasts(worlds: Sequence[World], runs: Runs) -> list[Outlook]:
-    """Return what is ahead of each credential, in their order; of many in as many processes as there are processors.
+def forecasts(worlds: Sequence[World], runs: Runs) -> list[Outlook | Failure]:
+    """Return what is ahead of each credential, in their order, or why that cannot be said.
 
-    Raises Unavailable when one of these processes is ended by somebody else.
+    Of many in as many processes as there are processors. Raises Unavailable when one of them is ended by somebody else.
     """
     count = processors()
     if count == 1 or len(worlds) <= FEW:
@@ -48,5 +54,14 @@ def forecasts(worlds: Sequence[World], runs: Runs) -> list[Outlook]:
         raise Unavailable("a process that looked ahead was ended from outside; ask for fewer credentials") from None
 
 
-def _played(runs: Runs, worlds: Sequence[World]) -> list[Outlook]:
-    return [forecast(world, runs) for world in worlds]
+def _played(runs: Runs, worlds: Sequence[World]) -> list[Outlook | Failure]:
+    return [_one(runs, world) for world in worlds]
+
+
+def _one(runs: Runs, world: World) -> Outlook | Failure:
+    name = name_of(world.identity)
+    try:
+        with contained(name):
+            return forecast(world, runs)
+    except KeystewardError as error:
+        return Failure(str(error), (name,))

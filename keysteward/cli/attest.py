@@ -16,6 +16,7 @@ from keysteward.cli.loading import StackOption, load_stack, module_name
 from keysteward.cli.opening import unknown_name
 from keysteward.cli.places import Edit, Place, relative, written
 from keysteward.cli.terminal import show
+from keysteward.cli.time_options import day_of
 from keysteward.core.errors import DeclarationError
 from keysteward.core.spec import Spec
 from keysteward.core.stack import Stack
@@ -53,7 +54,7 @@ def command(
     Exit code 0: noted, or it stood there already; 1: an error, and nothing was changed.
     """
     today = datetime.now(UTC).date()
-    day = on.date() if on is not None else today
+    day = day_of("--on", on) if on is not None else today
     if day > today:
         raise DeclarationError(f"--on: {day} is still to come; a review is noted once it was done")
     loaded = load_stack(stack)

@@ -15,6 +15,7 @@ from keysteward.cli.loading import StackOption, load_stack
 from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
+from keysteward.cli.time_options import day_of
 from keysteward.core.errors import DeclarationError, KeystewardError, NotFound
 from keysteward.core.period import UNKNOWN, Approved, Period, rows
 from keysteward.providers.anchors import anchor_in_file, anchor_in_git, anchor_in_s3
@@ -32,7 +33,7 @@ from keysteward.report.evidence import (
 WRONG = 2
 """Exit code when something is wrong with the log."""
 
-_WRONG_LOG = "warning: this log is not sound; see keysteward audit verify"
+_WRONG_LOG = "warning: this log is not sound, or lacks entries; see keysteward audit verify"
 
 app = typer.Typer(no_args_is_help=True, help="Show, verify, anchor and export the evidence of what was done.")
 
@@ -80,7 +81,7 @@ def show_entries(
         show_json(entries_json(records[-last:], loaded.identity))
     else:
         show(entry_lines(records[-last:], loaded.identity))
-    if not verified.log.sound:
+    if not verified.sound:
         say(_WRONG_LOG)
 
 
@@ -106,8 +107,9 @@ def verify(
 ) -> None:
     """Verify the audit log: find entries that were removed, altered, moved or cut off, and a log that was rewritten.
 
-    Every hash and signature is checked, and the log is compared with what the ledgers remember of it. A rewrite of log
-    and ledgers together shows only against keys (--trusted; --issuer with --claim) and anchors.
+    Every hash and signature is checked; the log is compared with what the ledgers remember of it, and the ledgers with
+    what it recorded of their clients, generations and dates. A rewrite of log and ledgers together shows only against
+    keys (--trusted; --issuer with --claim) and anchors. Entries that wait for more than an hour are wrong too.
 
     Exit code 0: sound; 1: an error; 2: something is wrong, a sentence each.
     """
@@ -173,7 +175,7 @@ def export(
 
     Exit code 0: written; 1: an error; 2: written, and something is wrong with the log.
     """
-    period = Period(first.date(), last.date())
+    period = Period(day_of("--from", first), day_of("--to", last))
     if period.last < period.first:
         raise DeclarationError("--to is before --from; swap them")
     verified = examine(load_stack(stack))
@@ -186,7 +188,7 @@ def export(
         say(f"{len(found)} rows written to {output}")
     if verified.waiting:
         say(f"warning: {verified.waiting} entries still wait in the ledgers; the next run moves them into the log")
-    if not verified.log.sound:
+    if not verified.sound:
         say(_WRONG_LOG)
     _stop_unless_sound(verified)
 
@@ -197,5 +199,5 @@ def _approval(root: Path) -> Approved:
 
 
 def _stop_unless_sound(verified: Verified) -> None:
-    if not verified.log.sound:
+    if not verified.sound:
         raise typer.Exit(WRONG)

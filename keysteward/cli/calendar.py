@@ -14,6 +14,7 @@ from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
+from keysteward.cli.time_options import day_of
 from keysteward.core.dates import Coming, Occasion, allowances, leaving, reviewed, scheduled, unowned
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import Ledger
@@ -59,6 +60,9 @@ def command(
 
     Exit code 0: shown; 1: an error.
     """
+    for option, day in (("--from", first), ("--to", last)):
+        if day is not None:
+            day_of(option, day)
     opened = open_stack(stack, strict=False)
     session = opened.session("reader")
     at = session.snapshot.at

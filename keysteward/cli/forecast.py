@@ -13,10 +13,10 @@ from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import meanwhile, show, show_json
+from keysteward.cli.time_options import duration_of
 from keysteward.core.errors import DeclarationError
 from keysteward.core.forecast import Runs
 from keysteward.core.identity import name_of
-from keysteward.core.schedule import parse_duration
 from keysteward.core.whatif import halt, stops, suppose_gone
 from keysteward.providers.session import Session
 from keysteward.report.forecast import By, Forecast, forecast_json, forecast_lines
@@ -64,7 +64,7 @@ def command(
 
     Exit code 0: shown; 1: an error, or something could not be looked at, which does not hide the rest.
     """
-    cadence, away = _duration("--every", every), _duration("--no-runs", no_runs)
+    cadence, away = duration_of("--every", every), duration_of("--no-runs", no_runs)
     if cadence < SHORTEST_CADENCE:
         raise DeclarationError("--every: runs more often than once a minute are not forecast")
     opened = open_stack(stack, strict=False)
@@ -87,13 +87,6 @@ def command(
         show(forecast_lines(made, by, events=events, names=with_names))
     if made.failures:
         raise typer.Exit(1)
-
-
-def _duration(option: str, text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise DeclarationError(f"{option}: {error}") from None
 
 
 def _forecast(opened: Opened, session: Session, names: list[str], runs: Runs) -> Forecast:

@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.loading import StackOption
-from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note, reason_of
+from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note, reason_of, written
 from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import show_json
+from keysteward.cli.time_options import day_of
 from keysteward.core import handles
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import Ledger
@@ -62,7 +63,7 @@ def release(
 
     Exit code 0: noted; 1: an error.
     """
-    request = Request("release", reason.strip(), lambda ledger, _runner, _now: handles.release(ledger))
+    request = Request("release", written(reason), lambda ledger, _runner, _now: handles.release(ledger))
     ledger = note(open_stack(stack), name, request)
     _tell(ledger, f"{name}: no longer held; the next run does what is due", as_json=as_json)
 
@@ -82,11 +83,10 @@ def _end(until: str) -> Callable[[datetime], datetime]:
     except ValueError:
         pass
     else:
-        return lambda _now: datetime.combine(day, time(), tzinfo=UTC)
+        moment = datetime.combine(day_of("--until", day), time(), tzinfo=UTC)
+        return lambda _now: moment
     try:
         period = parse_duration(until)
-    except ValueError:
-        raise DeclarationError(
-            f'--until: {until!r} is neither a day nor a duration; write for example "2027-01-31" or "14d"'
-        ) from None
+    except ValueError as error:
+        raise DeclarationError(f'--until: {error}; a day is written as "2027-01-31"') from None
     return lambda now: now + period

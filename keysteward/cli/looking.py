@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from keysteward.cli.containment import contained
 from keysteward.cli.logins import logins_at
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import findings_of, judge_governed, plan_of, plan_server, undeclared, unrecorded
@@ -15,6 +16,7 @@ from keysteward.core.errors import AccessDenied, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.governed import GovernedSet
 from keysteward.core.heartbeat import heartbeat_key
+from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger
 from keysteward.core.observed import Delivered
 from keysteward.core.policy import Life
@@ -83,10 +85,12 @@ class _Look:
                 yield Examined(identity, spec, None)
                 continue
             try:
-                yield self._examined(self.snapshot.world(identity, spec), usage)
+                with contained(name_of(identity)):
+                    made = self._examined(self.snapshot.world(identity, spec), usage)
             except KeystewardError as error:
                 self.failures[str(error)] = None
-                yield Examined(identity, spec, self.snapshot.ledgers.get(identity))
+                made = Examined(identity, spec, self.snapshot.ledgers.get(identity))
+            yield made
 
     def _examined(self, world: World, usage: Usage) -> Examined:
         item = plan_of(world)
@@ -100,9 +104,12 @@ class _Look:
         """Count the governed sets."""
         for declared in self.opened.stack.governed:
             try:
-                yield judge_governed(self.session, declared)
+                with contained(declared.name):
+                    judged = judge_governed(self.session, declared)
             except KeystewardError as error:
                 self.failures[str(error)] = None
+            else:
+                yield judged
 
     def findings(self) -> Iterable[Finding]:
         """Return what no single declared credential has: what nobody knows, and servers nobody declares."""
@@ -114,7 +121,8 @@ class _Look:
         for identity in (i for i in (*stack.server_specs, *lost) if i not in self.snapshot.damaged):
             spec = stack.server_specs.get(identity)
             try:
-                item = plan_server(self.session, identity, spec)
+                with contained(name_of(identity)):
+                    item = plan_server(self.session, identity, spec)
             except KeystewardError as error:
                 self.failures[str(error)] = None
                 continue
@@ -139,8 +147,9 @@ class _Look:
                 continue
             known = [key.partition(":")[2] for key in places if key.partition(":")[0] == name]
             try:
-                beside = sorted(set(store.neighbours(known)) - set(known))
-                found.update({f"{name}:{path}": held for path, held in store.delivered(beside).items()})
+                with contained(name):
+                    beside = sorted(set(store.neighbours(known)) - set(known))
+                    found.update({f"{name}:{path}": held for path, held in store.delivered(beside).items()})
             except AccessDenied as error:
                 self.untold.append(_untold(name, error))
             except KeystewardError as error:

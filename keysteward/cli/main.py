@@ -16,8 +16,11 @@ import keysteward
 from keysteward.cli.commands import Commands
 from keysteward.cli.terminal import INTERRUPTED, say, say_error
 from keysteward.core.errors import KeystewardError
+from keysteward.report.plain import shortened
 
 DEBUG = "KEYSTEWARD_DEBUG"
+LONGEST_PATH = 200
+"""Characters of a path in an error."""
 NOT_REPEATED = "What was typed is not repeated here: it may be a secret."
 
 
@@ -57,6 +60,10 @@ class _Commands(TyperGroup):
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
             _trace()
+            if isinstance(error, OSError) and error.filename is not None and error.strerror:
+                name = shortened(os.fsdecode(error.filename), LONGEST_PATH)
+                say(f"error: {name} cannot be used ({error.strerror}); mend that, then run again")
+                raise typer.Exit(1) from None
             say(f"error: internal error ({type(error).__name__}); run again with {DEBUG}=1 and report it")
             raise typer.Exit(1) from None
 

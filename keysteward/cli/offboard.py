@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from keysteward.cli.containment import contained
 from keysteward.cli.declarations import Owned, change_owners, find_owners, project_files
 from keysteward.cli.loading import StackOption, load_stack, module_name
 from keysteward.cli.places import relative
@@ -137,7 +138,8 @@ def _revoke_all(plan: Offboarding, scene: Scene) -> Offboarding:
             continue
         try:
             session.allow_ending(holding.identity)
-            revoked.append(revoke_now(scene, holding.identity, f"owner {plan.owner} left", None))
+            with contained(holding.name):
+                revoked.append(revoke_now(scene, holding.identity, f"owner {plan.owner} left", None))
         except KeystewardError as error:
             left[holding.name] = str(error)
     return replace(plan, revoked=tuple(revoked), left=left)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from keysteward.cli.containment import contained
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.preview import JsonOption
@@ -98,7 +99,8 @@ def _rebuild(opened: Opened, found: list[tuple[World, Spec]], *, as_json: bool) 
     made = []
     for world, spec in found:
         try:
-            item = Rebuilt(spec, _why(world), _write(session, spec))
+            with contained(spec.name):
+                item = Rebuilt(spec, _why(world), _write(session, spec))
         except KeystewardError as error:
             item = Rebuilt(spec, _why(world), error=error)
             say_error(error)

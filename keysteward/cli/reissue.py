@@ -14,12 +14,12 @@ from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.planning import plan_of
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say
+from keysteward.cli.time_options import duration_of
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import Ledger
 from keysteward.core.ports import Strategy
-from keysteward.core.schedule import parse_duration
 from keysteward.core.steps import Do
 from keysteward.report.plan import Preview
 
@@ -41,10 +41,7 @@ def command(
     """
     why = reason_of(reason)
     opened = open_stack(stack)
-    try:
-        period = parse_duration(grace)
-    except ValueError as error:
-        raise DeclarationError(f"--grace: {error}") from None
+    period = duration_of("--grace", grace)
     planned = _planned(opened, opened.identity(name), why, period)
 
     def change(ledger: Ledger, _runner: str, at: datetime) -> Ledger:

@@ -5,13 +5,13 @@ One failure does not stop the others. What the preview did not show is not done.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from keysteward.cli.containment import contained
 from keysteward.cli.opening import Opened
 from keysteward.cli.progress import Display, Interrupt, Stopped
 from keysteward.cli.terminal import INTERRUPTED, say
@@ -22,8 +22,6 @@ from keysteward.core.world import Extent
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Preview, ServerItem
 from keysteward.report.results import BAD, Outcome, RunResult, result_of
-
-_log = logging.getLogger(__name__)
 
 _NEEDS_SCOPES = frozenset({Do.CREATE, Do.UPDATE})
 """Steps that give a client the scopes of its resource servers."""
@@ -150,18 +148,21 @@ class Run:
         if self.interrupt.asked.is_set():
             return ended(Outcome.STOPPED, "not begun; the next run does it")
         try:
-            return act()
+            with contained(name_of(about.identity)):
+                return act()
         except LeaseHeld as error:
             return ended(Outcome.LEASED, error.message)
         except Stopped:
             return ended(Outcome.STOPPED, STOPPED)
         except KeystewardError as error:
-            return ended(Outcome.FAILED, str(error).removeprefix(f"{about.identity}: "))
-        except Exception as error:  # noqa: BLE001 - a defect in one must not leave the others half way
-            _log.debug("credential=%s outcome=internal", about.identity, exc_info=True)
-            return ended(Outcome.FAILED, f"internal error ({type(error).__name__}); see --log-level debug, report it")
+            return ended(Outcome.FAILED, _about(error, about))
         finally:
             self.display.finished(about.identity)
+
+
+def _about(error: KeystewardError, about: RunResult) -> str:
+    """Return what an error says, without what it is about, which stands before it."""
+    return str(error).removeprefix(f"{about.identity}: ").removeprefix(f"{name_of(about.identity)}: ")
 
 
 def move_entries(session: Session) -> None:

@@ -97,11 +97,17 @@ def kept_now(w: World, record: ObjectRecord) -> Settings | None:
     """Return what was kept of a client at its adoption, without what was made safer since; None where nothing was.
 
     Who hardens a client is never undone, least of all by us who advise it. What is made wider is, as any other drift.
+    Scopes of the stack's own servers do not count: these the declaration gives and takes.
     """
-    found, can = w.object(record), w.can(record)
-    if record.kept is None or found is None or can is None or found.settings == record.kept:
-        return record.kept
-    return hardened(record.kept, found.settings, can.safeguards)
+    found, can, kept = w.object(record), w.can(record), record.kept
+    if kept is None or found is None or can is None or found.settings == kept:
+        return kept
+    now = hardened(kept, found.settings, can.safeguards)
+    return replace(
+        now,
+        scopes=now.scopes | (kept.scopes & w.catalogue),
+        optional_scopes=now.optional_scopes | (kept.optional_scopes & w.catalogue),
+    )
 
 
 def hardened(kept: Settings, seen: Settings, safe: Mapping[str, str]) -> Settings:

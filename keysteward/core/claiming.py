@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keysteward.core.attesting import contradicts, unproven
 from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.holders import read_name
 from keysteward.core.homes import holder_record
@@ -61,6 +62,31 @@ def _adopt_key(w: World, spec: Spec, key_id: str) -> Decision:
         return Problem(f"adopt: key {key_id!r} belongs to {owner}; it must be released there first")
     record = holder_record(found, spec, 1)
     return Step(Do.ADOPT, f"adopt key {key_id}", "declared with adopt", object=1, record=record, headline=True)
+
+
+def ours(w: World) -> Decision:
+    """Do nothing to a client that carries no mark of ours, unless the audit log says that it is the one we know.
+
+    A ledger can be edited to name somebody else's client. A person's `adopt` is a word of its own.
+    """
+    for record, found in unproven(w):
+        why = contradicts(record, found, w.attested) if w.attested is not None else "the audit log was not read"
+        if why is None:
+            continue
+        message = (
+            f"client {found.client_id!r} at target {record.target} carries no mark of {w.identity}, whose ledger names "
+            f"it ({found.remote_id}), and {why}"
+        )
+        if w.ledger is not None and w.ledger.outbox:
+            return Problem(
+                f"{message}; entries wait in the ledger, which may say so: run again, then they are in the log"
+            )
+        return Problem(
+            f"{message}: the ledger may have been tampered with, so nothing is done to it. Compare: keysteward audit "
+            "verify. Restore the ledger from a backup; or, if the client is yours, declare "
+            f"adopt={found.remote_id!r}"
+        )
+    return None
 
 
 def mark(w: World) -> Decision:

@@ -17,8 +17,16 @@ from keysteward.core.identity import in_stack, stack_of
 from keysteward.core.importable import advice
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
-from keysteward.core.making import SERVER_CHOOSES, held_anywhere, intruder, nameless, shown
-from keysteward.core.observed import ObservedObject, ObservedSecret
+from keysteward.core.making import (
+    SERVER_CHOOSES,
+    fields_changed,
+    held_anywhere,
+    intruder,
+    nameless,
+    overwritten,
+    shown,
+)
+from keysteward.core.observed import OVERWRITTEN, ObservedObject, ObservedSecret
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.at_sight import judge_kept
 from keysteward.core.policy.waiving import subject_of
@@ -91,7 +99,7 @@ def findings_now(w: World, planned: Plan) -> tuple[Finding, ...]:
     gone = list(_gone(w))
     told = dict.fromkeys((*standing(w), *planned.findings, *late(w)))
     found = [*gone, *(f for f in told if not (gone and f.kind is Kind.ENDED_ELSEWHERE))]
-    found += [*_renamed(w), *_forged(w), *_there_again(w), *_misdeclared(w)]
+    found += [*_renamed(w), *_forged(w), *_overwritten(w), *_there_again(w), *_misdeclared(w)]
     found += [*_enabled_again(w, planned), *_changed(w, planned), *_never_issued(w, planned)]
     return (*found, *_stopped(w, planned, found), *failed(w, planned))
 
@@ -161,6 +169,31 @@ def _gone(w: World) -> Iterator[Finding]:
         )
         mend = f"find out why; then run: keysteward reissue {w.name} --reason TEXT, or remove the declaration"
         yield Finding(Kind.MISSING, Severity.ERROR, w.identity, message, mend)
+
+
+def _overwritten(w: World) -> Iterator[Finding]:
+    """Report delivered documents that somebody else wrote to; only a run may read what stands there now."""
+    current = w.ledger.current if w.ledger is not None and w.ledger.closed is None else None
+    for key in current.delivery if current is not None else ():
+        held = w.at(key)
+        if current is not None and held.unknown and held.exists:
+            severity, message = Severity.WARNING, f"somebody else wrote to {key}, and what it holds now is not known"
+            mend = "find out who; keysteward up, or rotate --due, reads it and writes again what is its own"
+        elif current is not None and key in overwritten(w, current):
+            severity, message = Severity.ERROR, f"{key} holds another value than generation {current.number}"
+            mend = "find out who wrote it; keysteward up delivers again, or issues another where nothing holds it"
+            if w.spec is not None and w.spec.strategy is Strategy.GAP and not held_anywhere(w, current):
+                mend = f"find out who wrote it; then run: keysteward reissue {w.name} --reason TEXT"
+        elif fields_changed(held):
+            severity = Severity.ERROR
+            message = f"somebody changed the fields beside the secret in {key}, which say where it is sent"
+            mend = (
+                "keysteward up writes them again; find out who changed them, and if a consumer read them meanwhile, "
+                f"run: keysteward reissue {w.name} --reason TEXT"
+            )
+        else:
+            continue
+        yield Finding(Kind.OVERWRITTEN, severity, w.identity, message, mend)
 
 
 def _renamed(w: World) -> Iterator[Finding]:
@@ -453,7 +486,7 @@ def _shared(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
                 where.setdefault(secret.fingerprint, {})[f"{words} at target {thing.target}"] = owner
     for key, held in seen.delivered.items():
         for entry in (held.current, held.previous):
-            if entry is None or held.identity is None:
+            if entry is None or held.identity is None or entry.fingerprint == OVERWRITTEN:
                 continue
             known = where.setdefault(entry.fingerprint, {})
             if held.identity not in known.values():

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from keysteward.core import handles
 from keysteward.core.adoption import adopted_nonce, age_of, entered, kept_now, wanted
 from keysteward.core.changing import replace
 from keysteward.core.holders import enabled_keys, narrowed, switched, switched_off
@@ -555,6 +556,10 @@ def _migrate(w: World, _step: Step, out: Outcome) -> World:
     return _with(w, replace(_ledger(w), migrated=out.at))
 
 
+def _revoke(w: World, _step: Step, out: Outcome) -> World:
+    return w if w.recorded is None else _with(w, handles.note_record(_ledger(w), w.recorded, out.at))
+
+
 def _record(w: World, _step: Step, _out: Outcome) -> World:
     return _with(w, replace(_ledger(w), about=_spec(w).about))
 
@@ -647,4 +652,5 @@ EFFECTS: dict[Do, Callable[[World, Step, Outcome], World]] = {
     Do.RELEASE: _release,
     Do.CLOSE: _close,
     Do.MIGRATE: _migrate,
+    Do.REVOKE: _revoke,
 }

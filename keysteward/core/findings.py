@@ -41,6 +41,7 @@ class Kind(StrEnum):
     NOT_RENEWED = "not renewed"
     OUTDATED_GRANT = "outdated grant"
     OVERDUE = "overdue"
+    OVERWRITTEN = "overwritten"
     OWNER_GONE = "owner gone"
     POLICY = "policy"
     RETIREMENT_WAITS = "retirement waits"

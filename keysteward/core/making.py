@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from keysteward.core.homes import at_home
 from keysteward.core.ledger import LEASE, Generation, Ledger, ObjectRecord, Origin, State
-from keysteward.core.observed import ObservedObject, ObservedSecret
+from keysteward.core.observed import OVERWRITTEN, Delivered, DeliveredEntry, ObservedObject, ObservedSecret
 from keysteward.core.ports import Capabilities, Strategy
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step, Wait
@@ -307,9 +307,14 @@ def redeliver(w: World, ledger: Ledger, spec: Spec, current: Generation) -> Step
     if left and not wrong:
         words = f"drop the staged copy of generation {current.number} at {', '.join(left)}"
         return Step(Do.PROMOTE, words, "it is delivered", current.number, headline=True)
+    wrong += [key for key in overwritten(w, current) if key not in wrong]
     if wrong and held_anywhere(w, current):
         words = f"deliver generation {current.number} to {', '.join(wrong)} again"
         return Step(Do.PROMOTE, words, "the store holds another one", current.number, headline=True)
+    touched = [key for key in current.delivery if _is_current(w, key, current) and fields_changed(w.at(key))]
+    if touched and held_anywhere(w, current) and at_home(spec, record):
+        words = f"write the document at {', '.join(touched)} again"
+        return Step(Do.PROMOTE, words, "somebody else changed its fields", current.number, headline=True)
     same = current.facts == spec.facts  # else the document would speak of a key that is still to come
     if stale and same and at_home(spec, record) and w.me.extent is not Extent.LIFECYCLE:
         words = f"refresh the document at {', '.join(stale)}"
@@ -335,6 +340,20 @@ def held_anywhere(w: World, generation: Generation) -> bool:
         if any(e is not None and e.fingerprint == generation.fingerprint for e in entries):
             return True
     return False
+
+
+def overwritten(w: World, generation: Generation) -> list[str]:
+    """Return the places that hold another value under the number of a generation: not the one that was delivered."""
+    return [key for key in generation.delivery if _value_changed(w.at(key).current, generation)]
+
+
+def _value_changed(entry: DeliveredEntry | None, generation: Generation) -> bool:
+    return entry is not None and entry.generation == generation.number and entry.fingerprint == OVERWRITTEN
+
+
+def fields_changed(held: Delivered) -> bool:
+    """Say whether somebody changed the fields beside the values of a delivered document."""
+    return any(entry is not None and entry.about == OVERWRITTEN for entry in (held.current, held.previous))
 
 
 def _is_current(w: World, key: str, generation: Generation) -> bool:

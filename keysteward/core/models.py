@@ -9,7 +9,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Annotated, TypeVar, dataclass_transform
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SkipValidation, ValidationError
@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from keysteward.core.delivery import Delivery
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ports import Method, Target
-from keysteward.core.schedule import DeclaredDuration, parse_duration, parse_window, show_duration
+from keysteward.core.schedule import Day, DeclaredDuration, parse_duration, parse_window, show_duration
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")
 """Names of declarations: they become part of marks, paths and client_ids."""
@@ -150,7 +150,7 @@ class Waiver:
     _: KW_ONLY
     reason: Text
     approved_by: Text
-    until: date
+    until: Day
 
 
 @declaration
@@ -173,9 +173,9 @@ class Credential:
     environment: Text = "production"
     consumer: str | None = None
     runbook: str | None = None
-    reviewed: date | None = None
-    expires: date | None = None
-    decommission: date | None = None
+    reviewed: Day | None = None
+    expires: Day | None = None
+    decommission: Day | None = None
     previously: Names = ()
     retire_adopted: bool = False
     accept_gap: bool = False
@@ -228,7 +228,7 @@ class Transitional:
 
     _: KW_ONLY
     migrate_to: SkipValidation[M2MClient] | Text
-    by: date
+    by: Day
     retire_when_silent_for: DeclaredDuration | None = None
 
     @property
@@ -244,7 +244,7 @@ class PermanentException:
     _: KW_ONLY
     justification: Text
     risk_accepted_by: Text
-    review_by: date
+    review_by: Day
 
 
 @declaration
@@ -285,7 +285,7 @@ class ApiKey(Credential):
     """
 
     holder: Text = Field()
-    expires: date = Field()
+    expires: Day = Field()
     classification: Classified = Field()
     access: Mapping[ResourceServer, Names] = Field(default_factory=dict)
     narrow_now: bool = False
@@ -306,7 +306,7 @@ class ManualKey(Credential):
     value comes in by `keysteward deliver NAME`; the old one has ended once the same request is refused.
     """
 
-    expires: date = Field()
+    expires: Day = Field()
     classification: Classified | None = None
 
     @property
@@ -357,7 +357,7 @@ class Allowed:
     target: SkipValidation[Target]
     owner: Text
     reason: Text
-    until: date
+    until: Day
 
 
 Secret = M2MClient | ClientSecret | ApiKey | ManualKey

@@ -13,6 +13,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from keysteward.core.schedule import Day
+
 UNASSIGNED = "UNASSIGNED"
 """The owner of what was imported and has none yet: a finding until `unassigned_until`, then an error."""
 
@@ -46,7 +48,7 @@ class Owner(BaseModel):
 
     contact: Contact
     state: Literal["active", "leaving", "gone"] = "active"
-    leaves: date | None = None
+    leaves: Day | None = None
     deputy: str | None = Field(default=None, description="The team or person of this file who answers afterwards.")
     forge: Forge | None = None
 
@@ -74,7 +76,7 @@ class Consumer(BaseModel):
     kind: Literal["system", "partner", "integration"] = "system"
     owner: str | None = None
     state: Literal["active", "retiring", "retired"] = "active"
-    retires: date | None = None
+    retires: Day | None = None
 
     @model_validator(mode="after")
     def _dated(self) -> Self:
@@ -100,7 +102,7 @@ class Owners(BaseModel):
     teams: Mapping[str, Owner] = Field(default_factory=dict)
     people: Mapping[str, Owner] = Field(default_factory=dict)
     consumers: Mapping[str, Consumer] = Field(default_factory=dict)
-    unassigned_until: date | None = None
+    unassigned_until: Day | None = None
     security: str | None = None
 
     @model_validator(mode="after")

@@ -104,8 +104,12 @@ ALL_RULES: tuple[Rule, ...] = (
     stopping.closed,
     stopping.barred,
     mending.asked,
+    stopping.recorded,
     stopping.revoked,
+    stopping.unnoted,
+    stopping.rivalled,
     stopping.ledger_behind,
+    claiming.ours,
     stopping.removed,
     stopping.suspended,
     stopping.places_taken,
@@ -133,8 +137,10 @@ ALL_RULES: tuple[Rule, ...] = (
     mending.record_changes,
 )
 
-DECLARATION_RULES = frozenset({stopping.removed, claiming.adopt, mending.settings, mending.record_changes})
-"""Rules that apply what a declaration changed; a run of the lifecycle alone leaves them out."""
+DECLARATION_RULES = frozenset(
+    {stopping.recorded, stopping.removed, claiming.adopt, mending.settings, mending.record_changes}
+)
+"""Rules that apply what a declaration changed, or a record says; a run of the lifecycle alone leaves them out."""
 
 RULES: dict[Extent, tuple[Rule, ...]] = {
     Extent.ALL: ALL_RULES,
@@ -144,8 +150,10 @@ RULES: dict[Extent, tuple[Rule, ...]] = {
         stopping.leased,
         stopping.closed,
         stopping.barred,
+        stopping.rivalled,
         stopping.ledger_behind,
         stopping.places_taken,
+        claiming.ours,
         claiming.mark,
         mending.redeliver,
     ),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
+from keysteward.core.attesting import changed_facts
 from keysteward.core.effects import Outcome, about_to_disable, apply
 from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, Rejected, VersionConflict
 from keysteward.core.evidence import Entry
@@ -21,7 +22,7 @@ from keysteward.core.ledger import LEASE, Executed, Failed, Lease, Ledger, State
 from keysteward.core.outbox import numbered
 from keysteward.core.planner import decide, plan
 from keysteward.core.ports import Descriptor, Material
-from keysteward.core.snapshot import Snapshot, barred_by, carried_over, ledger_key, read_delivered
+from keysteward.core.snapshot import Snapshot, ledger_key, read_delivered
 from keysteward.core.spec import Spec
 from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
 from keysteward.core.worker import Tools, Worker
@@ -126,9 +127,10 @@ class Reconciler:
             stored = self.tools.ledgers.read(ledger_key(identity))
             if stored.document is None:
                 return None
-            ledger = change(load_ledger(stored.document, stored.version))
+            before = load_ledger(stored.document, stored.version)
+            ledger = change(before)
             if command is not None:
-                ledger = self._noted(ledger, command, words)
+                ledger = self._noted(before, ledger, command, words)
             try:
                 version = self.tools.ledgers.write(ledger_key(identity), dump_ledger(ledger), stored.version)
             except VersionConflict:
@@ -144,7 +146,7 @@ class Reconciler:
         Raises VersionConflict when somebody else wrote it meanwhile.
         """
         ledger = replace(
-            self._noted(ledger, command, words),
+            self._noted(None, ledger, command, words),
             latest=self.tools.ledgers.now(),
             targets=descriptors(ledger.targets, {o.target for o in ledger.objects}, self.tools.targets),
             stores=descriptors(ledger.stores, {p.store for p in ledger.places}, self.tools.stores),
@@ -153,13 +155,14 @@ class Reconciler:
         self.snapshot.ledgers[ledger.identity] = replace(ledger, version=version)
         return self.snapshot.ledgers[ledger.identity]
 
-    def _noted(self, ledger: Ledger, command: str, words: str) -> Ledger:
-        """Add a person's command to the entries of a ledger."""
+    def _noted(self, before: Ledger | None, ledger: Ledger, command: str, words: str) -> Ledger:
+        """Add a person's command to the entries of a ledger, with what it changed."""
         if self.tools.author is None:
             return ledger
         owner = ledger.about.owner if ledger.about is not None else ""
         now = self.tools.ledgers.now()
-        entry = Entry("", now, ledger.identity, command, words, self.tools.author, owner=owner)
+        facts = changed_facts(before, ledger)
+        entry = Entry("", now, ledger.identity, command, words, self.tools.author, owner=owner, recorded=facts)
         return replace(ledger, outbox=(*ledger.outbox, *numbered([entry], ledger.version)))
 
     def open_clock(self) -> tuple[datetime, float]:
@@ -207,22 +210,20 @@ class _Run:
 
     def _fresh(self, seen: World) -> World:
         """Read this credential's ledger, objects and places anew."""
-        ledger, barred = self._read_ledger(seen.identity), None
-        for name in sorted(seen.names):
-            old = self._read_ledger(name)
-            if old is None or old.closed is not None:
-                continue
-            self.renamed_from = name
-            if ledger is None or ledger.closed is not None:
-                names = tuple(sorted({*old.names, name} - {seen.identity}))
-                version = ledger.version if ledger is not None else 0
-                barred = barred_by(old, ledger, seen.identity)
-                ledger = replace(carried_over(old, ledger), identity=seen.identity, names=names, version=version)
+        own = self._read_ledger(seen.identity)
+        known = self.snapshot.inherited(
+            seen.identity, seen.spec, lambda name: own if name == seen.identity else self._read_ledger(name)
+        )
+        ledger, self.renamed_from = known.ledger, known.renamed_from
+        if ledger is not None and ledger.identity != seen.identity:
+            names = tuple(sorted({*ledger.names, ledger.identity} - {seen.identity}))
+            version = own.version if own is not None else 0
+            ledger = replace(ledger, identity=seen.identity, names=names, version=version)
         self.found_lease = ledger.lease if ledger is not None else None
-        world = self.snapshot.world_of(seen.identity, seen.spec, ledger)
+        world = self.snapshot.world_of(seen.identity, seen.spec, replace(known, ledger=ledger))
         places = {p.key: p for p in (*(seen.spec.places if seen.spec else ()), *(ledger.places if ledger else ()))}
         delivered = read_delivered(self.tools.stores, places.values(), lenient=self.snapshot.only is not None)
-        return replace(world, delivered=delivered, now=self.now(), barred=barred, me=seen.me)
+        return replace(world, delivered=delivered, now=self.now(), me=seen.me)
 
     def _read_ledger(self, identity: str) -> Ledger | None:
         stored = self.tools.ledgers.read(ledger_key(identity))
@@ -244,7 +245,7 @@ class _Run:
             words = f"{lease.runner} did not finish: {lease.words}" if lease.words else f"{lease.runner} did not finish"
             self._note("take over", words, at=self.now(), outcome="unknown")
 
-    def _note_step(self, step: Step, outcome: Outcome) -> None:
+    def _note_step(self, before: World, step: Step, outcome: Outcome) -> None:
         if step.do is Do.CHECK and outcome.good:
             return
         ledger, generation = self.world.ledger, None
@@ -260,12 +261,14 @@ class _Run:
             fingerprint=generation.fingerprint if generation is not None else None,
             outcome="done" if outcome.good else "refused",
             evidence=evidence,
+            recorded=changed_facts(before.ledger, ledger),
         )
 
     def go(self, seen_plan: Plan, words: str | None) -> Result:
         """Look at the objects, check the approval, then step until nothing is due."""
         try:
             self._look_at_objects(seen_plan)
+            self.world = self.snapshot.attest(self.world)
             shown = plan(self.world)
             Reconciler._raise_for_lease(shown)  # noqa: SLF001 - the same module's one rule
             if shown.problem is not None and not shown.steps:
@@ -352,7 +355,7 @@ class _Run:
 
     def _loop(self, words: str) -> Wait | None:
         while len(self.done) < MOST_STEPS:
-            self.world = replace(self.world, now=self.now())
+            self.world = self.snapshot.attest(replace(self.world, now=self.now()))
             decision = decide(self.world)
             if isinstance(decision, Step):
                 self._check_approval([decision.words] if decision.needs_approval else [])
@@ -421,7 +424,7 @@ class _Run:
             return
         before = self.world
         self.world = apply(before, step, outcome)
-        self._note_step(step, outcome)
+        self._note_step(before, step, outcome)
         _log.info("credential=%s operation=%s generation=%s", before.identity, step.do, step.generation)
         if self.world.ledger is not None and self.world.ledger != before.ledger:
             self._record(before, step, words)

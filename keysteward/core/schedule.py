@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"(?:\d+[smhdw])+")
@@ -20,6 +20,12 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 MAX_SPREAD = timedelta(days=3)
 """Rotations of one interval are spread over at most this long, so that they do not all fall on one night."""
+
+LONGEST = timedelta(days=36_500)
+"""A hundred years. What is longer is a slip of the pen, and with a date it would pass the end of the calendar."""
+
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
+"""Days that can be declared and asked for: from each, the longest duration leads to another day of the calendar."""
 
 LATE_SHARE = 10
 """A step later than a tenth of the interval no longer waits for its maintenance window."""
@@ -39,12 +45,25 @@ def parse_duration(value: object) -> timedelta:
                 start=timedelta(),
             )
         except (OverflowError, ValueError):
-            raise ValueError(f"{value[:40]!r} is longer than a duration can be") from None
+            duration = timedelta.max
     else:
-        raise ValueError(f'{value!r} is not a duration; write for example "90d", "12h" or "1h30m"')
+        raise ValueError(f'{_short(value)} is not a duration; write for example "90d", "12h" or "1h30m"')
     if duration < timedelta():
-        raise ValueError(f"{value!r} is negative; a duration must not be")
+        raise ValueError(f"{_short(value)} is negative; a duration must not be")
+    if duration > LONGEST:
+        raise ValueError(f"{_short(value)} is longer than a duration can be; {LONGEST.days}d are the most")
     return duration
+
+
+def check_day(day: date) -> date:
+    """Return a day that can be reckoned with. Raises ValueError with a sentence for any other."""
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(f"{day} is too far away to be reckoned with; name a day from {FIRST_DAY} to {LAST_DAY}")
+    return day
+
+
+def _short(value: object) -> str:
+    return repr(value[:40] if isinstance(value, str) else value)
 
 
 def show_duration(duration: timedelta) -> str:
@@ -60,6 +79,9 @@ def show_duration(duration: timedelta) -> str:
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(show_duration, return_type=str)]
 """A field that takes "90d" or a timedelta and is written as "90d"."""
+
+Day = Annotated[date, AfterValidator(check_day)]
+"""A declared day."""
 
 DeclaredDuration = Annotated[timedelta | str, BeforeValidator(parse_duration)]
 """The same as people write it in declarations: a type checker accepts both; `parse_duration` reads it."""

@@ -17,7 +17,7 @@ from keysteward.core.evidence import Author, Entry
 from keysteward.core.holders import KeyName, expired, is_off, switched_off
 from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
 from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, intruder, keys_elsewhere, shown
-from keysteward.core.observed import Mark, ObservedObject, ObservedSecret
+from keysteward.core.observed import OVERWRITTEN, Mark, ObservedObject, ObservedSecret
 from keysteward.core.ports import (
     About,
     Action,
@@ -30,6 +30,7 @@ from keysteward.core.ports import (
     Order,
     Proof,
     Renaming,
+    ShowsRights,
     StageEntry,
     Store,
     Strategy,
@@ -444,11 +445,38 @@ class Worker:
     def _verify(self, step: Step) -> Outcome | None:
         generation = self._generation(step)
         verification = self._prove(generation, self._must_value(generation))
+        lost = self._rights_lost(generation, verification)
+        if lost:
+            verification = Verification(Proof.WRONG, lost)
         refused = verification.proof is Proof.REFUSED
         if refused and self._disabled_elsewhere(self._record(step), generation):
             return None
         evidence = f"{verification.proof} by {self._record(step).client_id}" if verification.good else ""
         return Outcome(at=self.clock(), good=verification.good, reason=evidence or verification.reason, refused=refused)
+
+    def _rights_lost(self, generation: Generation, verification: Verification) -> str:
+        """Say what a consumer could not do any more as the client that it is about to move to; "" for nothing."""
+        current, rights = self.ledger.current, verification.rights
+        if current is None or rights is None:
+            return ""
+        if current.target != generation.target or current.object == generation.object:
+            return ""
+        before, after = self.ledger.object_of(current), self.ledger.object_of(generation)
+        lost = self._rights_of(current, before) - rights
+        if not lost:
+            return ""
+        return (
+            f"client {after.client_id} lacks what {before.client_id} has beyond its scopes: {', '.join(sorted(lost))}; "
+            f"give it these at target {after.target}"
+        )
+
+    def _rights_of(self, generation: Generation, record: ObjectRecord) -> frozenset[str]:
+        target, material = self._target(record), self._value(generation)
+        if material is not None:
+            return target.verify(self._claim(generation, material)).rights or frozenset()
+        if isinstance(target, ShowsRights) and record.remote_id is not None:
+            return target.rights(record.remote_id)
+        return frozenset()
 
     def _can(self, record: ObjectRecord) -> Capabilities:
         return self.world.can(record) or self._target(record).capabilities
@@ -457,16 +485,7 @@ class Worker:
         """Ask the target, patiently: a secret may need its propagation time before it works everywhere."""
         record = self.ledger.object_of(generation)
         target, spec = self._target(record), self.world.spec
-        claim = Claim(
-            client_id=record.client_id,
-            material=material,
-            audiences=spec.audiences if spec else (),
-            scopes=spec.scopes if spec else frozenset(),
-            optional_scopes=spec.optional_scopes if spec else frozenset(),
-            token_lifetime=spec.token_lifetime if spec else None,
-            token=not record.external,
-            secret_id=generation.id,
-        )
+        claim = self._claim(generation, material)
         if generation.strategy is Strategy.BY_HAND:
             verification = self._try(generation, target, claim)
         else:
@@ -480,6 +499,19 @@ class Worker:
             verification.proof,
         )
         return verification
+
+    def _claim(self, generation: Generation, material: Material) -> Claim:
+        record, spec = self.ledger.object_of(generation), self.world.spec
+        return Claim(
+            client_id=record.client_id,
+            material=material,
+            audiences=spec.audiences if spec else (),
+            scopes=spec.scopes if spec else frozenset(),
+            optional_scopes=spec.optional_scopes if spec else frozenset(),
+            token_lifetime=spec.token_lifetime if spec else None,
+            token=not record.external,
+            secret_id=generation.id,
+        )
 
     def _verified(self, target: Target, claim: Claim, patience: timedelta) -> Verification:
         pause = timedelta(seconds=1)
@@ -520,7 +552,8 @@ class Worker:
             renamed = held.identity in self.world.names
             if (place.take_over or renamed) and held.exists and held.identity != self.world.identity:
                 store.take_over(place.path, self.world.identity, renamed=renamed)
-            here = {e.generation for e in (held.current, held.previous, *held.staged) if e is not None}
+            entries = (held.current, held.previous, *held.staged)
+            here = {e.generation for e in entries if e is not None and e.fingerprint != OVERWRITTEN}
             if generation.number not in here:
                 store.stage(place.path, entry, self._must_value(generation))
             newer = held.current is not None and held.current.generation > generation.number
@@ -536,7 +569,6 @@ class Worker:
             token_url=self._target(record).token_url,
             audience=spec.audiences,
             scopes=tuple(sorted(spec.scopes)),
-            digest=spec.document_digest(record.client_id, generation.method),
         )
 
     def _end(self, step: Step) -> Outcome | None:

@@ -40,6 +40,7 @@ WORDS: Mapping[Kind, Words] = {
     Kind.NOT_RENEWED: Words("Not renewed", "The day of its classification is past, so nothing new is issued."),
     Kind.OUTDATED_GRANT: Words("A grant of the past", "It may get tokens in a way that OAuth has done with."),
     Kind.OVERDUE: Words("Rotation overdue", "Its secret is older than was agreed."),
+    Kind.OVERWRITTEN: Words("A document was overwritten", "Somebody else wrote to what a store delivers."),
     Kind.OWNER_GONE: Words("The owner is gone", "Whoever answers for the credential has left, or leaves soon."),
     Kind.POLICY: Words("A rule is broken", "The declaration breaks a rule of its stack."),
     Kind.RETIREMENT_WAITS: Words("A retirement waits", "An old secret still works, since somebody may use it."),

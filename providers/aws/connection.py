@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -20,7 +20,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from keysteward.core.address import check_address, is_here
 from keysteward.core.errors import DeclarationError, KeystewardError
-from keysteward.providers.aws.failures import denied, translated, was_throttled
+from keysteward.providers.aws.failures import denied, foreign, translated, was_throttled
+from keysteward.providers.foreign_json import in_reach
 from keysteward.providers.once import once
 from keysteward.providers.pool import CALLS_AT_ONCE
 from keysteward.providers.references import resolve
@@ -51,6 +52,9 @@ _UNDONE: Final = Retrying(
 BY_VERB: Final = frozenset({"apigateway"})
 """Services whose actions are the verbs of HTTP (Service Authorization Reference)."""
 
+REQUEST_ID: Final = "RequestId"
+"""AWS gives every answer one; botocore takes what has none, such as a proxy's page, for an answer that is empty."""
+
 _SCHEMES: Final = ("profile", "role", "env", "file")
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d")
@@ -76,6 +80,30 @@ class Connection:
         """Return the settings that are not at their defaults."""
         endpoint = {"endpoint_url": self.endpoint_url} if self.endpoint_url else {}
         return {"name": self.name, "region": self.region, **endpoint}
+
+
+class Answer(dict[str, Any]):
+    """An answer of AWS. What is asked of it by `[]` must be there, else it is no answer: that is an error of ours."""
+
+    failure: KeystewardError
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any], failure: KeystewardError) -> Answer:
+        """Return an answer whose objects, inner ones too, raise this error for what they lack."""
+        answer = cls({name: _answered(value, failure) for name, value in members.items()})
+        answer.failure = failure
+        return answer
+
+    def __missing__(self, name: str) -> Any:  # noqa: ANN401 - it always raises
+        raise self.failure
+
+
+def _answered(value: Any, failure: KeystewardError) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return Answer.of(value, failure)
+    if isinstance(value, datetime):
+        return in_reach(value)
+    return [_answered(item, failure) for item in value] if isinstance(value, list) else value
 
 
 class AwsClient:
@@ -185,8 +213,15 @@ class AwsClient:
                 told=told,
                 writes=writes,
             )
+        except KeystewardError:
+            raise
+        except Exception as error:  # noqa: BLE001 - botocore's parsers trip over answers in ways of their own
+            log.debug("connection=%s operation=%s outcome=%s", self.connection.name, operation, type(error).__name__)
+            failure = foreign(self.connection.name, self._right(service, operation), on, writes=writes)
         else:
-            return answer
+            failure = foreign(self.connection.name, self._right(service, operation), on, writes=writes)
+            if REQUEST_ID in answer["ResponseMetadata"]:
+                return Answer.of(answer, failure)
         # outside the handler: a traceback would show the error above, and its text may repeat what was sent
         raise failure
 

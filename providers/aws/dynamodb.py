@@ -12,8 +12,7 @@ import copy
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, Final, Self
 
 from keysteward.core.errors import (
@@ -29,6 +28,9 @@ from keysteward.core.ports import Check, Descriptor, Stored
 from keysteward.providers.aws.connection import AwsClient, Connection
 from keysteward.providers.aws.diagnosis import diagnose_ledgers
 from keysteward.providers.aws.table import DOCUMENT, PARTITION, SERVICE, SORT, VERSION, create_table
+from keysteward.providers.json_text import json_text
+from keysteward.providers.pages import Pages
+from keysteward.providers.transport import server_date
 
 ITEM_BYTES: Final = 400 * 1024
 """Largest item, attribute names included (DynamoDB Developer Guide, service quotas)."""
@@ -91,10 +93,10 @@ class DynamoLedgers:
     def now(self) -> datetime:
         """Return the time in the Date header of a read, to the second."""
         answer = self._get("clock")
-        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        if date is None:
+        now = server_date(answer["ResponseMetadata"]["HTTPHeaders"].get("date", ""))
+        if now is None:
             raise Unavailable(f"{self.name}: the answer says no time: something between here and DynamoDB removes Date")
-        return parsedate_to_datetime(date).astimezone(UTC)
+        return now
 
     def read(self, key: str) -> Stored:
         """Read one document by `GetItem`."""
@@ -105,7 +107,7 @@ class DynamoLedgers:
         """Write one document by `PutItem` on condition that its version is still `expected`."""
         if self._reading:
             raise AccessDenied(f"{self.name}: a reader may not write ledgers; use the runner", operation="write")
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        text = json_text(document)
         version = expected + 1
         item = {**self._key(key), DOCUMENT: {"S": text}, VERSION: {"N": str(version)}}
         self._check_size(key, text)
@@ -138,6 +140,7 @@ class DynamoLedgers:
             "ExpressionAttributeValues": values,
         }
         found: dict[str, Stored] = {}
+        pages = Pages(self.name, "dynamodb:Query")
         while True:
             answer = self._client.read(SERVICE, "Query", self._on, query, told=self._missing)
             for item in answer["Items"]:
@@ -145,6 +148,7 @@ class DynamoLedgers:
                 found[key] = self._stored(key, item)
             if not answer.get("LastEvaluatedKey"):
                 return found
+            pages.turn(json.dumps(answer["LastEvaluatedKey"], sort_keys=True, default=str))
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def diagnose(self) -> Iterable[Check]:
@@ -175,7 +179,7 @@ class DynamoLedgers:
         try:
             document = json.loads(item[DOCUMENT]["S"])
             return Stored(document, int(item[VERSION]["N"]))
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError, RecursionError, Unavailable):
             pass
         raise Damaged(f"{self.name}: the item {key} in {self._on} is no ledger: restore it from a backup")
 

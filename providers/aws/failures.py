@@ -107,6 +107,15 @@ def denied(message: str) -> AccessDenied:
     return AccessDenied(message, operation="sign in to AWS")
 
 
+def foreign(name: str, action: str, on: str, *, writes: bool) -> KeystewardError:
+    """Return the error of an answer that AWS never gives."""
+    kind = OutcomeUnknown if writes else Unavailable
+    return kind(
+        f"{name}: the answer to {action} on {on} is not AWS's: check proxies, and endpoint_url where it is set",
+        operation=f"{action} {on}",
+    )
+
+
 def was_throttled(error: BaseException) -> bool:
     """Say whether AWS asked to slow down, before it did anything; a failure of the server itself leaves that open."""
     answer = getattr(error, "response", None)

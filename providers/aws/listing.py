@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from keysteward.core.errors import KeystewardError
 from keysteward.providers.aws.connection import AwsClient
+from keysteward.providers.pages import Pages
+from keysteward.providers.transport import server_date
 
 TOKENS: Final[Mapping[str, tuple[str, str]]] = {
     "iam": ("Marker", "Marker"),
@@ -45,21 +46,20 @@ def listed(
     found: list[Mapping[str, Any]] = []
     times: tuple[datetime, datetime] | None = None
     token: dict[str, Any] = {}
+    pages = Pages(client.connection.name, f"{service}:{operation}")
     while True:
         began = time.monotonic()
         answer = client.read(service, operation, on, {**parameters, **token}, told=told)
         if times is None:
             clock = _date(answer)
             times = clock - timedelta(seconds=time.monotonic() - began), clock
-        found += answer.get(entries) or ()
+        found += answer[entries]
         if not answer.get(give):
             return Listing(tuple(found), *times)
+        pages.turn(answer[give])
         token = {ask: answer[give]}
 
 
 def _date(answer: Mapping[str, Any]) -> datetime:
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    try:
-        return parsedate_to_datetime(headers["date"]).astimezone(UTC)
-    except (KeyError, TypeError, ValueError):
-        return datetime.now(UTC)
+    return server_date(headers.get("date", "")) or datetime.now(UTC)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from keysteward.core.address import check_address
-from keysteward.core.errors import AccessDenied, DeclarationError
-from keysteward.providers.http import Session
+from keysteward.core.errors import DeclarationError
+from keysteward.providers.http import Reply, Session
+from keysteward.providers.token_proof import VISIBLE, Discovery, KeySet
 
 REQUEST_URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
 REQUEST_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - the variable's name
@@ -49,27 +50,29 @@ class Actions:
         )
         if not reply.ok:
             raise reply.error("no identity token was given; grant the job: permissions: id-token: write")
-        document = reply.json()
-        token = document.get("value") if isinstance(document, Mapping) else None
-        if not isinstance(token, str) or not token:
-            raise AccessDenied("the answer holds no identity token", target=_WORDS)
-        return token
+        return reply.read(_IdToken).value
+
+
+class _IdToken(BaseModel):
+    """What the request URL gives."""
+
+    value: str = Field(pattern=VISIBLE, repr=False)
 
 
 def keys_of_issuer(issuer: str) -> dict[str, Any]:
     """Read an issuer's JSON Web Key Set by its discovery document. Raises DeclarationError, NotFound or Unavailable."""
     check_address(issuer, field="the issuer")
-    described = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-    if described.get("issuer") != issuer:
+    described = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration").read(Discovery)
+    if described.issuer != issuer:
         raise DeclarationError(f"{issuer} calls itself by another name; write the issuer exactly as it does")
-    where = str(described.get("jwks_uri"))
-    check_address(where, field="the issuer's jwks_uri")
-    return _get(where)
+    check_address(described.jwks_uri, field="the issuer's jwks_uri")
+    reply = _get(described.jwks_uri)
+    reply.read(KeySet)
+    return reply.read(dict[str, Any])
 
 
-def _get(url: str) -> dict[str, Any]:
+def _get(url: str) -> Reply:
     reply = Session(_WORDS).request("GET", url, operation="read the issuer's keys", repeatable=True)
     if not reply.ok:
         raise reply.error(f"{urlsplit(url).netloc} does not show its keys; check the issuer's address")
-    document = reply.json()
-    return document if isinstance(document, dict) else {}
+    return reply

@@ -10,6 +10,7 @@ import jwt
 
 from keysteward.core.audit import audience
 from keysteward.core.errors import DeclarationError
+from keysteward.providers.token_proof import KeySet, unchecked_claims, unreadable
 
 Claims = dict[str, str]
 
@@ -72,7 +73,7 @@ def verified_claims(token: str, key: str, keys: Mapping[str, Mapping[str, Any]])
         return None
     try:
         header = jwt.get_unverified_header(token)
-        held = jwt.PyJWKSet.from_dict(dict(keys[issuer]))
+        held = KeySet.model_validate(keys[issuer]).by_id()
         jwt.decode(
             token,
             held[str(header.get("kid"))],
@@ -81,15 +82,15 @@ def verified_claims(token: str, key: str, keys: Mapping[str, Mapping[str, Any]])
             issuer=issuer,
             options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "require": ["iss", "aud"]},
         )
-    except (jwt.PyJWTError, KeyError):
+    except unreadable():
         return None
     return claims_of(token)
 
 
 def _read(token: str) -> dict[str, Any]:
+    claims = unchecked_claims(token)
     try:
         header = jwt.get_unverified_header(token)
-        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    except jwt.PyJWTError:
+    except unreadable():
         return {}
     return claims if header.get("alg") in ALGORITHMS else {}

@@ -36,6 +36,7 @@ from keysteward.providers.keycloak.scopes import drop_scope, put_scope
 from keysteward.providers.material import new_material
 from keysteward.providers.once import once
 from keysteward.providers.references import check_reference, resolve
+from keysteward.providers.token_proof import rights_in
 
 LONGEST_TEXT: Final = 255
 """Columns CLIENT_ID and DESCRIPTION hold 255 characters; a longer one is answered with status 500."""
@@ -369,6 +370,22 @@ class Keycloak:
     def verify(self, claim: Claim) -> Verification:
         """Get a real token and check it against the realm's keys. Raises Unavailable when Keycloak does not answer."""
         return proof.verify(_connect(self), claim)
+
+    def rights(self, remote_id: str) -> frozenset[str]:
+        """Say what a client's token has beyond its scopes: by one asked for with the secret that Keycloak shows.
+
+        Where it shows none, by the example token that it makes for the client's service account.
+        """
+        found = self._api.client(remote_id)
+        if found is None or not found.enabled or not found.service_accounts:
+            return frozenset()
+        if found.method == "client_secret" and found.secret is not None:
+            material = Material("client_secret", found.secret, found.secret)
+            proven = self.verify(Claim(found.client_id, material))
+            if proven.rights is not None:
+                return proven.rights
+        claims = self._api.example_token(remote_id)
+        return proof.beyond_default(rights_in(claims, found.client_id), self.realm)
 
     def put_scope(self, want: ScopeWant, remote_id: str | None) -> str:
         """Write one client scope with an audience mapper. Raises Conflict when the name is another's."""

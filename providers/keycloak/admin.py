@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote
 
-from pydantic import BaseModel, ValidationError
-
-from keysteward.core.errors import AccessDenied, Unavailable
+from keysteward.core.errors import AccessDenied, OutcomeUnknown, Unavailable
 from keysteward.providers.http import Reply
 from keysteward.providers.keycloak.client import GONE, KeycloakClient
-from keysteward.providers.keycloak.models import Client, Scope
+from keysteward.providers.keycloak.models import Account, Client, PolicyDocument, Scope, ServerInfo
+from keysteward.providers.pages import Pages
 
 PAGE_SIZE: Final = 250
 """Keycloak has no cap on `max`; 100 clients are about 150 kB and 20 ms, so that no reply nears a proxy's time-out."""
@@ -22,8 +21,6 @@ LISTING_ATTEMPTS: Final = 3
 """Pages go by offset. A client deleted while they are read moves the rest: then the list is read again, three times."""
 
 CONFLICT: Final = 409
-
-_Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +52,18 @@ class AdminApi:
         found: list[Client] = []
         started: datetime | None = None
         clock: datetime | None = None
+        pages = Pages(self._client.target, "list clients")
         while True:
             first = max(len(found) - 1, 0)
             query = {"first": first, "max": PAGE_SIZE}
             reply = self._client.call("GET", "/clients", operation="list clients", params=query)
-            page = [self._read(Client, entry) for entry in reply.json()]
+            page = reply.read(list[Client])
             if started is None or clock is None:
                 clock = reply.date or self._client.now() or datetime.now(UTC)
                 started = clock - timedelta(seconds=reply.seconds)
             if found and (not page or page[0].id != found[-1].id):
                 return None
+            pages.turn(page[-1].id if page else None, len(reply.body))
             found += page[1:] if found else page
             if len(page) < PAGE_SIZE:
                 self._check_whole(found)
@@ -76,27 +75,24 @@ class AdminApi:
             seen = f"{self._client.who} sees only some clients of realm {self._client.realm}"
             raise self.error(AccessDenied, "list clients", f"{seen}: {self._client.grant('view-clients')}")
 
+    def example_token(self, remote_id: str) -> dict[str, Any]:
+        """`GET /clients/{uuid}/evaluate-scopes/generate-example-access-token`: what its service account would get."""
+        where, operation = f"/clients/{quote(remote_id, safe='')}", "see what a client may do"
+        account = self._client.call("GET", f"{where}/service-account-user", operation=operation).read(Account)
+        path = f"{where}/evaluate-scopes/generate-example-access-token"
+        return self._client.call("GET", path, operation=operation, params={"userId": account.id}).read(dict[str, Any])
+
     def client(self, remote_id: str) -> Client | None:
         """`GET /clients/{uuid}`; None when there is none."""
         reply = self._client.call(
             "GET", f"/clients/{quote(remote_id, safe='')}", operation="read client", accept={GONE}
         )
-        return None if reply.status == GONE else self._read(Client, reply.json())
+        return None if reply.gone else reply.read(Client)
 
     def client_named(self, client_id: str) -> Client | None:
         """`GET /clients?clientId=`, which is exact; None when there is none."""
         reply = self._client.call("GET", "/clients", operation="read client", params={"clientId": client_id})
-        found = (self._read(Client, entry) for entry in reply.json())
-        return next((client for client in found if client.client_id == client_id), None)
-
-    def _read(self, model: type[_Model], entry: object) -> _Model:
-        """Read one representation; what cannot be read is not shown in the error, for it may hold secrets."""
-        try:
-            return model.model_validate(entry)
-        except ValidationError as problem:
-            fields = sorted({str(error["loc"][0]) for error in problem.errors() if error["loc"]})
-        text = f"Keycloak answered with a {model.__name__.lower()} of another shape ({', '.join(fields)})"
-        raise self.error(Unavailable, "read", f"{text}; check the server's version")
+        return next((client for client in reply.read(list[Client]) if client.client_id == client_id), None)
 
     def post_client(self, body: Mapping[str, Any]) -> str | None:
         """`POST /clients`: the uuid from Location, None when the clientId is taken. Not repeatable."""
@@ -136,14 +132,13 @@ class AdminApi:
     def scopes(self) -> tuple[Scope, ...]:
         """`GET /client-scopes`: all at once, the endpoint has no pages; those of OpenID Connect."""
         reply = self._client.call("GET", "/client-scopes", operation="list client scopes")
-        found = (self._read(Scope, entry) for entry in reply.json())
-        return tuple(scope for scope in found if scope.protocol == "openid-connect")
+        return tuple(scope for scope in reply.read(list[Scope]) if scope.protocol == "openid-connect")
 
     def scope(self, remote_id: str) -> Scope | None:
         """`GET /client-scopes/{id}`; None when there is none."""
         path = f"/client-scopes/{quote(remote_id, safe='')}"
         reply = self._client.call("GET", path, operation="list client scopes", accept={GONE})
-        return None if reply.status == GONE else self._read(Scope, reply.json())
+        return None if reply.gone else reply.read(Scope)
 
     def post_scope(self, body: Mapping[str, Any]) -> str | None:
         """`POST /client-scopes`: the id from Location, None when the name is taken. Not repeatable."""
@@ -174,23 +169,28 @@ class AdminApi:
         self._client.call("DELETE", path, operation="delete client scope", accept={GONE})
 
     def policy_document(self, name: str) -> dict[str, Any]:
-        """`GET /client-policies/{profiles,policies}`."""
-        document: dict[str, Any] = self._client.call(
-            "GET", f"/client-policies/{name}", operation="read client policies"
-        ).json()
-        return document
+        """`GET /client-policies/{profiles,policies}`: the whole document, whose entries are objects."""
+        reply = self._client.call("GET", f"/client-policies/{name}", operation="read client policies")
+        reply.read(PolicyDocument)
+        return reply.read(dict[str, Any])
 
     def put_policy_document(self, name: str, document: Mapping[str, Any]) -> None:
         """`PUT /client-policies/{profiles,policies}`: replaces the whole document."""
         self._client.call("PUT", f"/client-policies/{name}", operation="write client policies", json=document)
 
-    def server_info(self) -> dict[str, Any]:
+    def server_info(self) -> ServerInfo:
         """`GET /admin/serverinfo`: features for every administrator, `systemInfo` only with `manage-realm`."""
-        document: dict[str, Any] = self._client.call(
-            "GET", "/serverinfo", operation="read server info", base=self._client.server
-        ).json()
-        return document
+        reply = self._client.call("GET", "/serverinfo", operation="read server info", base=self._client.server)
+        return reply.read(ServerInfo)
 
 
 def _created(reply: Reply) -> str:
-    return reply.headers.get("location", "").rstrip("/").rpartition("/")[2]
+    """Return the id of what was made. Raises OutcomeUnknown when the answer names none: the next run finds it."""
+    made = reply.headers.get("location", "").rstrip("/").rpartition("/")[2]
+    if not made:
+        raise OutcomeUnknown(
+            f"{reply.operation}: the answer does not say what was made; the next run finds it",
+            target=reply.target,
+            operation=reply.operation,
+        )
+    return made

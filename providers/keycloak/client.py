@@ -15,10 +15,10 @@ from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
 
-from keysteward.core.errors import AccessDenied, KeystewardError, NotFound, Unavailable
+from keysteward.core.errors import AccessDenied, KeystewardError, NotFound
 from keysteward.providers.http import HeardClock, Reply, Session
 from keysteward.providers.references import resolve
-from keysteward.providers.token_proof import SigningKeys
+from keysteward.providers.token_proof import Discovery, KeySet, SigningKeys, TokenReply, unchecked_claims
 
 if TYPE_CHECKING:
     import jwt
@@ -33,6 +33,7 @@ NEEDED_ROLE: Final = {
     "read client policies": "view-realm",
     "write client policies": "manage-realm",
     "read server info": "view-clients",
+    "see what a client may do": "view-users",
 }
 """The role of client `realm-management` that each operation needs; all others need `manage-clients`."""
 
@@ -85,28 +86,28 @@ class KeycloakClient:
 
     def admin_roles(self) -> frozenset[str] | None:
         """Return the roles of `realm-management` that the credential has; None when it lives in realm master."""
-        access = _claims(self._admin_token()).get("resource_access", {})
-        roles = access.get("realm-management", {}).get("roles", []) if isinstance(access, dict) else []
-        home = self._credential()[0]
-        return frozenset(map(str, roles)) if home == self.realm else None
+        if self._credential()[0] != self.realm:
+            return None
+        access = unchecked_claims(self._admin_token()).get("resource_access")
+        management = access.get("realm-management") if isinstance(access, dict) else None
+        roles = management.get("roles") if isinstance(management, dict) else None
+        return frozenset(map(str, roles)) if isinstance(roles, list) else frozenset()
 
     def issuer(self) -> str:
         """Return the realm's issuer, from its discovery document; read once."""
         if self._issuer is None:
             path = "/.well-known/openid-configuration"
             reply = self._open("GET", self._public + path, operation="read discovery", repeatable=True)
-            self._issuer = str(self._checked(reply).json()["issuer"])
+            self._issuer = self._checked(reply).read(Discovery).issuer
         return self._issuer
 
     def key(self, kid: str) -> jwt.PyJWK | None:
         """Return the realm's signing key of this `kid`."""
         return self._keys.find(kid)
 
-    def _read_keys(self) -> dict[str, Any]:
+    def _read_keys(self) -> KeySet:
         url = f"{self._public}/protocol/openid-connect/certs"
-        reply = self._checked(self._open("GET", url, operation="read realm keys", repeatable=True))
-        document: dict[str, Any] = reply.json()
-        return document
+        return self._checked(self._open("GET", url, operation="read realm keys", repeatable=True)).read(KeySet)
 
     def token(
         self, form: Mapping[str, str], *, basic: tuple[str, SecretStr] | None = None, repeatable: bool = True
@@ -196,9 +197,8 @@ class KeycloakClient:
                     "enabled, and has its service account on"
                 )
                 raise self.error(AccessDenied, "log in", text)
-            answer = self._checked(reply).json()
-            token = str(answer["access_token"])
-            lifetime = float(answer.get("expires_in", 0))
+            answer = self._checked(reply).read(TokenReply)
+            token, lifetime = answer.access_token, answer.expires_in
             self._token = token, heard - reply.seconds + max(lifetime - TOKEN_MARGIN_SECONDS, lifetime / 2)
             if reply.date is None:
                 self._heard.hear(_issued_at(token), heard)
@@ -246,40 +246,21 @@ def _basic(client_id: str, secret: SecretStr) -> str:
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
-def _claims(token: str) -> dict[str, Any]:
-    """Return what a token of ours says; it is only passed on, so its signature is the server's business."""
-    import jwt  # noqa: PLC0415 - with all of cryptography; a look needs neither
-
-    try:
-        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    except jwt.PyJWTError:
-        return {}
-    return claims
-
-
 def _issued_at(token: str) -> datetime | None:
     """Return the time a token was made, by the server's clock."""
     try:
-        return datetime.fromtimestamp(int(_claims(token)["iat"]), UTC)
-    except (KeyError, TypeError, ValueError, OverflowError):
+        return datetime.fromtimestamp(int(unchecked_claims(token)["iat"]), UTC)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
         return None
 
 
 def _realm_missing(reply: Reply) -> bool:
-    return reply.status == GONE and _field(reply, "error").rstrip(".") in {"Realm not found", "Realm does not exist"}
+    return reply.status == GONE and reply.told("error").rstrip(".") in {"Realm not found", "Realm does not exist"}
 
 
 def _reason(reply: Reply) -> str:
     """Return Keycloak's reason: one short field of a refusal, never the body, and nothing of a server error."""
     if reply.status >= 500:  # noqa: PLR2004
         return "; see the server's log"
-    text = _field(reply, "errorMessage") or _field(reply, "error_description")
-    return f": {text[:200]}" if text else ""
-
-
-def _field(reply: Reply, name: str) -> str:
-    try:
-        value = reply.json()[name]
-    except (Unavailable, KeyError, TypeError):
-        return ""
-    return value if isinstance(value, str) else ""
+    text = reply.told("errorMessage", "error_description")
+    return f": {text}" if text else ""

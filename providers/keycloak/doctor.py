@@ -86,7 +86,7 @@ def _too_many(roles: frozenset[str] | None, target: Keycloak, subject: str) -> I
 
 def _rotation(api: AdminApi, roles: frozenset[str] | None, target: Keycloak, subject: str) -> Iterator[Check]:
     info = api.server_info()
-    features = {feature.get("name"): feature.get("enabled") for feature in info.get("features") or []}
+    features = {feature.name: feature.enabled for feature in info.features or ()}
     there = features.get(FEATURE)
     if there is not None:
         detail = f"client-secret-rotation is {'on' if there else 'off'} at the server"
@@ -97,7 +97,7 @@ def _rotation(api: AdminApi, roles: frozenset[str] | None, target: Keycloak, sub
     if target.secret_rotation and not target.reading:
         try:
             api.policy_document("policies")
-            may = "systemInfo" in info if roles is None else "manage-realm" in roles
+            may = info.system is not None if roles is None else "manage-realm" in roles
         except AccessDenied:
             may = False
         detail = "may write client policies" if may else "may not write client policies; give it manage-realm"

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from keysteward.core.observed import Mark, ObservedObject, ObservedScope, ObservedSecret, Settings
 from keysteward.core.ports import Fingerprint
+from keysteward.providers.foreign_json import in_reach
 from keysteward.providers.keycloak.jwks import read_keys
 
 METHODS: Final = {
@@ -79,6 +80,7 @@ NONCE: Final = "keysteward.nonce"
 ROTATION: Final = "keysteward.rotation"
 
 LIFESPAN: Final = "access.token.lifespan"
+LIFESPANS: Final = re.compile(r"[0-9]{1,10}")
 CREATED: Final = "client.secret.creation.time"
 EXPIRES: Final = "client.secret.expiration.time"
 ROTATED: Final = "client.secret.rotated"
@@ -117,7 +119,8 @@ class Mapper(_Representation):
         """Return the audience it adds, when it is an audience mapper."""
         if self.kind != AUDIENCE_MAPPER:
             return None
-        return self.config.get(AUDIENCE) or self.config.get(AUDIENCE_OF_CLIENT)
+        texts = (self.config.get(AUDIENCE), self.config.get(AUDIENCE_OF_CLIENT))
+        return next((text for text in texts if isinstance(text, str) and text), None)
 
 
 class _Marked(_Representation):
@@ -138,6 +141,12 @@ class _Marked(_Representation):
         """Return the ownership mark."""
         identity = self.text(IDENTITY)
         return Mark(identity, self.text(NONCE)) if identity else None
+
+
+class Account(_Representation):
+    """What is read of the UserRepresentation of a service account."""
+
+    id: str
 
 
 class Scope(_Marked):
@@ -220,7 +229,7 @@ class Client(_Marked):
             method=self.method,
             scopes=frozenset(self.default_scopes) - TECHNICAL_SCOPES,
             optional_scopes=frozenset(self.optional_scopes) - TECHNICAL_SCOPES,
-            token_lifetime=int(lifespan) if lifespan.isdecimal() else None,
+            token_lifetime=int(lifespan) if LIFESPANS.fullmatch(lifespan) else None,
             grants=self._grants(),
             description=self.description or "",
             safeguards={name: self._safeguard(name) for name in SAFEGUARDS},
@@ -270,6 +279,58 @@ class Client(_Marked):
         )
 
 
+class _Named(_Representation):
+    name: str | None = None
+
+
+class PolicyDocument(_Representation):
+    """ClientProfilesRepresentation or ClientPoliciesRepresentation, as far as it is read; it is written back whole."""
+
+    profiles: list[Profile] | None = None
+    policies: list[Policy] | None = None
+
+
+class Executor(_Representation):
+    """ClientPolicyExecutorRepresentation."""
+
+    executor: str | None = None
+    configuration: dict[str, Any] | None = None
+
+
+class Condition(_Representation):
+    """ClientPolicyConditionRepresentation."""
+
+    condition: str | None = None
+    configuration: dict[str, Any] | None = None
+
+
+class Profile(_Named):
+    """ClientProfileRepresentation."""
+
+    executors: list[Executor] | None = None
+
+
+class Policy(_Named):
+    """ClientPolicyRepresentation."""
+
+    enabled: bool | None = None
+    conditions: list[Condition] | None = None
+    profiles: list[str] | None = None
+
+
+class Feature(_Named):
+    """FeatureRepresentation."""
+
+    enabled: bool | None = None
+
+
+class ServerInfo(_Representation):
+    """ServerInfoRepresentation."""
+
+    features: list[Feature] | None = None
+    system: dict[str, Any] | None = Field(None, alias="systemInfo", repr=False)
+
+
 def mark_attributes(mark: Mark) -> dict[str, str]:
     """Return the attributes that carry a mark."""
     return {IDENTITY: mark.identity, NONCE: mark.nonce}
@@ -297,6 +358,6 @@ def _hash(fingerprint: Fingerprint | None, text: str) -> str | None:
 
 def _epoch(text: str) -> datetime | None:
     try:
-        return datetime.fromtimestamp(int(text), UTC)
+        return in_reach(datetime.fromtimestamp(int(text), UTC))
     except (ValueError, OverflowError, OSError):
         return None

@@ -104,13 +104,13 @@ def _tighter(
     profiles: Mapping[str, Any], policies: Mapping[str, Any], client: Client, overlap: timedelta
 ) -> Iterator[str]:
     """Name the policies of others that may select this client and end its secrets too early."""
-    periods = {profile["name"]: list(_periods(profile)) for profile in profiles.get("profiles") or []}
+    periods = {profile.get("name"): list(_periods(profile)) for profile in profiles.get("profiles") or []}
     for policy in policies.get("policies") or []:
         if policy.get("name") == NAME or not policy.get("enabled", False) or not _may_select(policy, client):
             continue
         for name in policy.get("profiles") or []:
             if any(life < SHORTEST_LIFE or rotated < overlap for life, rotated in periods.get(name, [])):
-                yield str(policy["name"])
+                yield str(policy.get("name"))
 
 
 def _periods(profile: Mapping[str, Any]) -> Iterator[tuple[timedelta, timedelta]]:
@@ -140,6 +140,6 @@ def _may_hold(condition: Mapping[str, Any], client: Client) -> bool:
     try:
         wanted = json.loads(settings.get("attributes") or "[]")
         holds = all(client.text(pair["key"]) == pair["value"] for pair in wanted)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return True
     return not holds if str(settings.get("is-negative-logic", "")).lower() == "true" else holds

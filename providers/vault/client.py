@@ -7,20 +7,18 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import quote
 
 import requests
-from hvac import exceptions as hvac_errors
 from hvac.adapters import RawAdapter
-from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 from urllib3.util import Retry
 
 from keysteward.core.address import check_address, is_here, leaves_in_clear
@@ -33,9 +31,14 @@ from keysteward.core.errors import (
     Rejected,
     Unavailable,
     VersionConflict,
+    error_for_status,
 )
+from keysteward.providers.foreign_json import Misshapen, read_json
+from keysteward.providers.http import LONGEST_PAUSE_SECONDS, Reply, retry_after
 from keysteward.providers.pool import CALLS_AT_ONCE
-from keysteward.providers.references import check_reference, resolve
+from keysteward.providers.references import check_reference, resolve, resolve_token
+from keysteward.providers.transport import LARGEST_ANSWER_BYTES, TooLarge, Transport, causes
+from keysteward.providers.vault.models import Described, Health, LoggedIn, Refusal
 
 log = logging.getLogger(__name__)
 
@@ -46,31 +49,14 @@ READ_TIMEOUT_SECONDS = 30.0
 RENEW_SHARE = 0.8
 """A token from a log-in is replaced after this share of its life."""
 
-READS = Retry(
-    total=3,
-    connect=2,
-    read=2,
-    status=2,
-    backoff_factor=0.1,
-    allowed_methods={"GET", "LIST"},
-    status_forcelist={HTTPStatus.TOO_MANY_REQUESTS},
-    raise_on_status=False,
-)
-"""Reads are repeated when a connection breaks or Vault asks to slow down; writes only when nothing was sent."""
+READS = Retry(total=2, connect=2, read=2, status=0, other=0, redirect=0, backoff_factor=0.1, raise_on_status=False)
+"""Reads are repeated when a connection breaks; writes only when nothing was sent."""
 
-ERRORS: dict[type[hvac_errors.VaultError], type[KeystewardError]] = {
-    hvac_errors.InvalidRequest: Rejected,
-    hvac_errors.Unauthorized: AccessDenied,
-    hvac_errors.Forbidden: AccessDenied,
-    hvac_errors.InvalidPath: NotFound,
-    hvac_errors.RateLimitExceeded: Unavailable,
-    hvac_errors.InternalServerError: Unavailable,
-    hvac_errors.VaultNotInitialized: Unavailable,
-    hvac_errors.BadGateway: Unavailable,
-    hvac_errors.VaultDown: Unavailable,
-    hvac_errors.UnexpectedError: Rejected,
-}
-"""The one table from hvac's exceptions to ours. A write answered by 500 or 502 is `OutcomeUnknown` instead."""
+SLOWER_SECONDS = (0.2, 0.4)
+"""Reads are repeated so often when Vault asks to slow down, after these pauses unless it says how long."""
+
+OPEN = frozenset({HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
+"""A write with one of these answers may have been done."""
 
 _CAS_MISMATCH = "check-and-set parameter did not match"
 _NO_MOUNT = "no handler for route"
@@ -126,7 +112,7 @@ class VaultClient:
     def __repr__(self) -> str:
         return f"VaultClient({self.connection.name!r}, {self.reference!r})"
 
-    def get(self, path: str, params: Mapping[str, Any] | None = None) -> requests.Response:
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Reply:
         """Read. Raises NotFound for what is not there."""
         return self.call("GET", path, "read", params=params)
 
@@ -138,7 +124,7 @@ class VaultClient:
         *,
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
-    ) -> requests.Response:
+    ) -> Reply:
         """Send one call with our token; `capability` is what its policy must allow, for the error that says so."""
         token = self._current_token()
         try:
@@ -149,17 +135,14 @@ class VaultClient:
             self._forget(token)
         return self._send(method, path, capability, token=self._current_token(), body=body, params=params)
 
-    def health(self) -> tuple[dict[str, Any], datetime]:
-        """Ask `sys/health`, which needs no token; returns its answer and the server's time. Unavailable when sealed."""
+    def health(self) -> tuple[str, datetime]:
+        """Ask `sys/health`, which needs no token; returns version and time of the server. Unavailable when sealed."""
         # health is answered in the root namespace only
-        response = self._send(
+        reply = self._send(
             "GET", "sys/health", "read", params={"standbyok": "true", "perfstandbyok": "true"}, namespaced=False
         )
-        document: dict[str, Any] = response.json()
-        date = response.headers.get("Date")
-        if date:
-            return document, parsedate_to_datetime(date).astimezone(UTC)
-        return document, datetime.fromtimestamp(document["server_time_utc"], UTC)
+        found = reply.read(Health)
+        return found.version, reply.date or datetime.fromtimestamp(found.server_time_utc, UTC)
 
     def _current_token(self) -> str:
         with self._lock:
@@ -175,9 +158,9 @@ class VaultClient:
 
     def _log_in(self) -> tuple[str, int]:
         connection = self.connection
-        value = resolve(self.reference, purpose=connection.name).get_secret_value()
         if connection.auth == "token":
-            return value, 0
+            return resolve_token(self.reference, purpose=connection.name).get_secret_value(), 0
+        value = resolve(self.reference, purpose=connection.name).get_secret_value()
         if connection.auth == "approle":
             role_id, separator, secret_id = value.partition(":")
             if not separator:
@@ -188,7 +171,7 @@ class VaultClient:
         path = f"auth/{connection.auth_mount or connection.auth}/login"
         failure: KeystewardError
         try:
-            auth = self._send("POST", path, "update", body=body).json()["auth"]
+            auth = self._send("POST", path, "update", body=body).read(LoggedIn).auth
         except (Rejected, AccessDenied, NotFound) as error:
             failure = AccessDenied(
                 f"{connection.name}: the {connection.auth} log-in with {self.reference} was refused: "
@@ -199,7 +182,7 @@ class VaultClient:
             failure = Unavailable(error.message, operation=error.operation)
         else:
             log.info("store=%s operation=login method=%s outcome=done", connection.name, connection.auth)
-            return auth["client_token"], int(auth.get("lease_duration") or 0)
+            return auth.client_token, auth.lease_duration
         raise failure
 
     def _send(
@@ -212,7 +195,7 @@ class VaultClient:
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
         namespaced: bool = True,
-    ) -> requests.Response:
+    ) -> Reply:
         adapter = RawAdapter(
             base_uri=self.connection.url,
             token=token,
@@ -222,18 +205,30 @@ class VaultClient:
         )
         headers = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else None
         reads = method in {"GET", "LIST"}
+        send = partial(adapter.request, method, f"/v1/{quote(path)}", raise_exception=False)
         failure: KeystewardError
         try:
-            answer: requests.Response = adapter.request(
-                method, f"/v1/{quote(path)}", json=body, params=params, headers=headers
-            )
-        except hvac_errors.VaultError as error:
-            failure = self._refused(error, path, capability, reads=reads)
-        except requests.RequestException as error:
+            for pause in (*SLOWER_SECONDS, None):
+                answer: requests.Response = send(json=body, params=params, headers=headers)
+                reply = self._reply(answer, f"{capability} {path}", reads=reads)
+                wait = _wait(reply, pause) if reads else None
+                if wait is None:
+                    break
+                time.sleep(wait)
+        except (requests.RequestException, HTTPError, ValueError) as error:
             failure = self._broken(error, path, reads=reads)
         else:
-            return answer
+            if reply.ok:
+                return reply
+            failure = self._refused(reply, path, capability)
         raise failure
+
+    def _reply(self, answer: requests.Response, operation: str, *, reads: bool) -> Reply:
+        seconds = answer.elapsed.total_seconds()
+        return Reply(
+            *(self.connection.name, operation, answer.status_code, seconds, answer.headers, answer.content),
+            wrote=not reads,
+        )
 
     def _opened(self) -> requests.Session:
         # called with and without the lock; two sessions made at once do no harm
@@ -250,11 +245,12 @@ class VaultClient:
             self._session = session
         return self._session
 
-    def _refused(self, error: hvac_errors.VaultError, path: str, capability: str, *, reads: bool) -> KeystewardError:
-        name, operation = self.connection.name, f"{capability} {path}"
-        reasons = "; ".join(str(reason) for reason in error.errors or ())
-        kind = ERRORS.get(type(error), Rejected)
-        if isinstance(error, hvac_errors.Forbidden) and _LACKS_RIGHT not in reasons:
+    def _refused(self, reply: Reply, path: str, capability: str) -> KeystewardError:
+        name, operation = self.connection.name, reply.operation
+        refusal = _refusal(reply)
+        reasons = "; ".join(refusal.errors or ())
+        kind = error_for_status(reply.status)
+        if reply.status == HTTPStatus.FORBIDDEN and _LACKS_RIGHT not in reasons:
             return _BadToken(
                 f"{name}: the token of {self.reference} is unknown or expired, or may not {capability} {path}: "
                 "give a new one",
@@ -265,39 +261,43 @@ class VaultClient:
                 f'{name}: the token of {self.reference} lacks "{capability}" on {path}: grant it in its policy',
                 operation=operation,
             )
+        if kind is NotFound and not refusal.model_fields_set & {"errors", "data"}:
+            return Unavailable(
+                f"{name}: {self.connection.url} answers 404 as Vault never does: correct url=, or the proxy before it",
+                operation=operation,
+            )
         if kind is NotFound and _NO_MOUNT in reasons:
             return NotFound(
                 f"{name}: nothing is mounted for {path}: enable a KV version 2 engine there, or correct mount=",
                 operation=operation,
             )
         if kind is NotFound:
-            return Absent(f"{name}: {path} is not there", error.json, operation=operation)
+            return Absent(
+                f"{name}: {path} is not there", refusal.data.metadata if refusal.data else None, operation=operation
+            )
         if _CAS_MISMATCH in reasons:
             return VersionConflict(f"{name}: {path} was written by another run: read it again", operation=operation)
         if kind is Unavailable:
-            return self._unavailable(error, reasons, operation, reads=reads)
+            return self._unavailable(reply, sealed=bool(refusal.sealed) or "sealed" in reasons)
         reason = " ".join(reasons.split())[:_REASON_CHARACTERS] or "no reason given"
         return kind(f"{name}: Vault refused {operation} ({reason}): mend what it names", operation=operation)
 
-    def _unavailable(
-        self, error: hvac_errors.VaultError, reasons: str, operation: str, *, reads: bool
-    ) -> KeystewardError:
-        name, url = self.connection.name, self.connection.url
-        health = error.json if isinstance(error.json, dict) else {}
-        if "sealed" in reasons or health.get("sealed"):
+    def _unavailable(self, reply: Reply, *, sealed: bool) -> KeystewardError:
+        name, url, operation = self.connection.name, self.connection.url, reply.operation
+        if sealed:
             return Unavailable(f"{name}: Vault at {url} is sealed: unseal it, then run again", operation=operation)
-        if isinstance(error, hvac_errors.RateLimitExceeded):
+        if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
             return Unavailable(f"{name}: Vault at {url} asks to slow down: run again later", operation=operation)
-        if not reads and isinstance(error, hvac_errors.InternalServerError | hvac_errors.BadGateway):
+        if reply.wrote and reply.status in OPEN:
             return OutcomeUnknown(
                 f"{name}: Vault at {url} failed at {operation}: run again, the run finds out what was done",
                 operation=operation,
             )
         return Unavailable(f"{name}: Vault at {url} does not work: look at its log", operation=operation)
 
-    def _broken(self, error: requests.RequestException, path: str, *, reads: bool) -> KeystewardError:
+    def _broken(self, error: Exception, path: str, *, reads: bool) -> KeystewardError:
         name, url = self.connection.name, self.connection.url
-        causes = list(_causes(error))
+        found = list(causes(error))
         if isinstance(error, _InClear):
             return Unavailable(
                 f"{name}: Vault at {url} redirects to http://, where the token would travel in clear: "
@@ -305,30 +305,44 @@ class VaultClient:
                 operation=path,
             )
         if isinstance(error, requests.exceptions.SSLError):
-            reason = next((c.verify_message for c in causes if isinstance(c, ssl.SSLCertVerificationError)), "")
+            reason = next((c.verify_message for c in found if isinstance(c, ssl.SSLCertVerificationError)), "")
             return Unavailable(
                 f"{name}: no TLS with {url} ({reason or 'the handshake failed'}): "
                 "renew the server's certificate, or name its CA with ca=",
                 operation=path,
             )
+        if isinstance(error, ValueError) and not isinstance(error, requests.exceptions.JSONDecodeError):
+            reason = type(error).__name__
+            return Rejected(f"{name}: no call can be made to {url} ({reason}): correct url=", operation=path)
         unsent = isinstance(error, requests.ConnectTimeout) or any(
-            isinstance(cause, NewConnectionError | NameResolutionError) for cause in causes
+            isinstance(cause, NewConnectionError | NameResolutionError) for cause in found
         )
-        if unsent or reads:
-            word = "cannot be reached" if unsent else "does not answer"
-            return Unavailable(f"{name}: Vault at {url} {word}: start it, or correct url=", operation=path)
-        if isinstance(error, requests.ConnectionError | requests.Timeout):
+        if not unsent and not reads:
             return OutcomeUnknown(
                 f"{name}: no answer to a write of {path}: run again, the run finds out what was done", operation=path
             )
-        return Rejected(f"{name}: no call can be made to {url} ({type(error).__name__}): correct url=", operation=path)
+        if isinstance(error, TooLarge):
+            most = LARGEST_ANSWER_BYTES >> 20
+            text = f"answers with more than {most} MB: correct url=, or the proxy before it"
+        else:
+            text = f"{'cannot be reached' if unsent else 'does not answer'}: start it, or correct url="
+        return Unavailable(f"{name}: Vault at {url} {text}", operation=path)
+
+
+def _wait(reply: Reply, pause: float | None) -> float | None:
+    """Return how long to wait before a reading call is sent again; None when it is not."""
+    if pause is None or reply.status != HTTPStatus.TOO_MANY_REQUESTS:
+        return None
+    told = retry_after(reply)
+    wait = pause if told is None else told
+    return wait if wait <= LONGEST_PAUSE_SECONDS else None
 
 
 class _InClear(requests.exceptions.InvalidURL):
     """A redirect that leads out of TLS; it was not followed."""
 
 
-class _Pool(HTTPAdapter):
+class _Pool(Transport):
     """Kept-alive connections that carry nothing in clear: a server in standby redirects, token and body included."""
 
     allow_http = False
@@ -340,24 +354,20 @@ class _Pool(HTTPAdapter):
 
 
 class Absent(NotFound):
-    """Nothing is at the path; `document` is Vault's answer where it says why."""
+    """Nothing is at the path; `metadata` is that of the version that was deleted there."""
 
-    def __init__(self, message: str, document: object, *, operation: str) -> None:
+    def __init__(self, message: str, metadata: Described | None, *, operation: str) -> None:
         super().__init__(message, operation=operation)
-        self.document = document if isinstance(document, dict) else {}
+        self.metadata = metadata
 
 
 class _BadToken(AccessDenied):
     """A token that is unknown or expired."""
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Walk through what an exception wraps: causes, contexts, arguments and urllib3's reasons."""
-    todo: list[object] = [error]
-    seen: set[int] = set()
-    while todo:
-        item = todo.pop()
-        if isinstance(item, BaseException) and id(item) not in seen:
-            seen.add(id(item))
-            yield item
-            todo += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
+def _refusal(reply: Reply) -> Refusal:
+    """Return what Vault says of a refusal, nothing when it is not Vault that speaks."""
+    try:
+        return read_json(reply.body, Refusal)
+    except Misshapen:
+        return Refusal()

@@ -8,6 +8,7 @@ from keysteward.core.address import IN_CLEAR, leaves_in_clear
 from keysteward.core.errors import KeystewardError
 from keysteward.core.ports import Check
 from keysteward.providers.vault.kv import Kv
+from keysteward.providers.vault.models import Held, ReadMount
 
 _VALUES = frozenset({"read", "create", "update", "patch", "delete"})
 _PROBE = "keysteward-doctor"
@@ -52,7 +53,7 @@ def _checks(
     if leaves_in_clear(kv.client.connection.url):
         yield Check(f"{name} url", ok=True, warning=True, detail=IN_CLEAR)
     try:
-        version = kv.client.health()[0].get("version", "unknown")
+        version, _ = kv.client.health()
         yield Check(name, ok=True, detail=f"{kv.client.connection.url} answers (version {version}), unsealed")
         yield _engine(kv)
         held = _capabilities(kv, {**needed, **unwanted})
@@ -78,13 +79,12 @@ def _checks(
 
 
 def _engine(kv: Kv) -> Check:
-    answer = kv.client.get(f"sys/internal/ui/mounts/{kv.mount}").json()["data"]
-    right = answer.get("type") == "kv" and (answer.get("options") or {}).get("version") == "2"
+    mount = kv.client.get(f"sys/internal/ui/mounts/{kv.mount}").read(ReadMount).data
+    right = mount.type == "kv" and (mount.options or {}).get("version") == "2"
     word = "is a KV engine of version 2" if right else "is no KV engine of version 2: correct mount="
     return Check(f"{kv.client.connection.name} {kv.mount}", right, f"{kv.mount} {word}")
 
 
 def _capabilities(kv: Kv, paths: Mapping[str, object]) -> dict[str, frozenset[str]]:
-    answer = kv.client.call("POST", "sys/capabilities-self", "update", body={"paths": list(paths)})
-    data = answer.json()["data"]
-    return {path: frozenset(data.get(path, ())) for path in paths}
+    reply = kv.client.call("POST", "sys/capabilities-self", "update", body={"paths": list(paths)})
+    return reply.read(Held).of(paths)

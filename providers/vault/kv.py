@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
-
-import requests
 
 from keysteward.core.errors import Rejected
 from keysteward.providers.vault.client import Absent, VaultClient
+from keysteward.providers.vault.models import ListedKeys, OfVersion, ReadMetadata, ReadVersion, WrittenVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +46,34 @@ class Kv:
         """`GET data/{path}`: the current or another version."""
         params = None if version is None else {"version": version}
         try:
-            data = self.client.get(self._data(path), params).json()["data"]
+            found = self.client.get(self._data(path), params).read(ReadVersion).data
         except Absent as absent:
-            data = (absent.document.get("data") or {}) | {"data": None}
-        metadata = data.get("metadata") or {}
-        return Found(data["data"], int(metadata.get("version", 0)), metadata.get("custom_metadata") or {})
+            about = absent.metadata
+            return Found() if about is None else Found(None, about.version, about.custom_metadata or {})
+        return Found(found.data, found.metadata.version, found.metadata.custom_metadata or {})
 
     def write(self, path: str, data: Mapping[str, Any], cas: int) -> int:
         """`POST data/{path}` with check-and-set; returns the new version. Raises VersionConflict when it lost."""
         body = {"data": data, "options": {"cas": cas}}
         capability = "update" if cas else "create"
-        answer = self.client.call("POST", self._data(path), capability, body=body)
-        try:
-            return int(answer.json()["data"]["version"])
-        except (ValueError, KeyError, TypeError):
-            pass
-        raise Rejected(f"{self.client.connection.name}: {self.mount} is no KV engine of version 2: correct mount=")
+        reply = self.client.call("POST", self._data(path), capability, body=body)
+        if not reply.body:
+            raise Rejected(f"{self.client.connection.name}: {self.mount} is no KV engine of version 2: correct mount=")
+        return reply.read(WrittenVersion).data.version
 
     def metadata(self, path: str) -> Metadata | None:
         """`GET metadata/{path}`; None when there is no entry."""
         try:
-            answer = self.client.get(f"{self.mount}/metadata/{path}")
+            reply = self.client.get(f"{self.mount}/metadata/{path}")
         except Absent:
             return None
-        plain = answer.json()["data"]
-        now = _server_time(answer)
-        versions = {int(number): version for number, version in (plain.get("versions") or {}).items()}
+        about = reply.read(ReadMetadata).data
+        now = reply.date or datetime.now(UTC)
+        versions = about.versions or {}
         readable = tuple(sorted(number for number, version in versions.items() if _readable(version, now)))
-        deleted = tuple(sorted(n for n, v in versions.items() if n not in readable and not v.get("destroyed")))
-        current = int(plain.get("current_version") or 0)
-        return Metadata(current, current in readable, plain.get("custom_metadata") or {}, readable, deleted)
+        deleted = tuple(sorted(n for n, version in versions.items() if n not in readable and not version.destroyed))
+        current = about.current_version
+        return Metadata(current, current in readable, about.custom_metadata or {}, readable, deleted)
 
     def create_metadata(self, path: str, custom: Mapping[str, str]) -> None:
         """`POST metadata/{path}` for an entry that is not there yet: POST replaces custom_metadata whole."""
@@ -100,23 +96,16 @@ class Kv:
     def keys(self, folder: str) -> list[str]:
         """`LIST metadata/{folder}`: direct children, folders with a slash behind."""
         try:
-            answer = self.client.call("LIST", f"{self.mount}/metadata/{folder}", "list")
+            reply = self.client.call("LIST", f"{self.mount}/metadata/{folder}", "list")
         except Absent:
             return []
-        return [str(key) for key in answer.json()["data"]["keys"]]
+        return reply.read(ListedKeys).data.keys
 
     def _data(self, path: str) -> str:
         return f"{self.mount}/data/{path}"
 
 
-def _server_time(answer: requests.Response) -> datetime:
-    date = answer.headers.get("Date")
-    return parsedate_to_datetime(date) if date else datetime.now(UTC)
-
-
-def _readable(version: Mapping[str, Any], now: datetime) -> bool:
-    deletion = version.get("deletion_time") or ""
-    if version.get("destroyed"):
-        return False
-    # nine digits after the point are more than Python reads
-    return not deletion or datetime.fromisoformat(f"{deletion[:19]}+00:00") > now
+def _readable(version: OfVersion, now: datetime) -> bool:
+    """Say whether a version can be read; `now` comes from a Date header, which has whole seconds."""
+    ends = version.deletion_time
+    return not version.destroyed and (ends is None or ends.replace(microsecond=0) > now)

@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import jwt
+from pydantic import BaseModel
 
-from keysteward.core.errors import AccessDenied, KeystewardError, NotFound, Unavailable
-from keysteward.providers.http import Budget, HeardClock, Reply, Session, retry_after
-from keysteward.providers.references import resolve
-from keysteward.providers.token_proof import SigningKeys
+from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Unavailable
+from keysteward.providers.http import LONGEST_REASON, Budget, HeardClock, Reply, Session, retry_after
+from keysteward.providers.pages import Pages
+from keysteward.providers.references import resolve_token
+from keysteward.providers.token_proof import Discovery, KeySet, SigningKeys
 
 PAGE_SIZE: Final = 100
 """The largest `limit` of a list call."""
@@ -26,14 +28,26 @@ PAGE_SIZE: Final = 100
 SHARE_OF_LIMIT: Final = 3_000
 """Calls a minute that we make at most: half of what WorkOS allows a key."""
 
-LONGEST_REASON: Final = 200
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Metadata(BaseModel):
+    after: str | None = None
+
+
+class Page(BaseModel, Generic[_Model]):
+    """What a list call answers: without both of these it is no list, and never an empty one."""
+
+    data: list[_Model]
+    list_metadata: _Metadata
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Generic[_Model]):
     """All entries of a list, and the target's time at its start and at its first reply."""
 
-    entries: tuple[Any, ...]
+    entries: tuple[_Model, ...]
     started_at: datetime
     clock: datetime | None
 
@@ -97,21 +111,22 @@ class WorkOSClient:
             headers={"Authorization": f"Bearer {self._key()}"},
         )
         self._heard.hear(reply.date)
-        if gone_is_fine and reply.status == HTTPStatus.NOT_FOUND:
+        if gone_is_fine and reply.gone:
             return reply
         return self._checked(reply)
 
     def listing(
-        self, path: str, *, operation: str, params: Mapping[str, str | int] | None = None, gone_is_fine: bool = False
-    ) -> Listing | None:
+        self, shape: type[Page[_Model]], path: str, *, operation: str, gone_is_fine: bool = False
+    ) -> Listing[_Model] | None:
         """Read a list by pages of 100, newest first; None when its owner does not exist and `gone_is_fine`.
 
         An object made meanwhile comes before the first page, so that no page is cut or shown twice.
         """
-        entries: list[Any] = []
+        entries: list[_Model] = []
+        pages = Pages(self.target, operation)
         started: datetime | None = None
         clock: datetime | None = None
-        query: dict[str, str | int] = {**(params or {}), "limit": PAGE_SIZE}
+        query: dict[str, str | int] = {"limit": PAGE_SIZE}
         while True:
             reply = self.call("GET", path, operation=operation, params=query, gone_is_fine=gone_is_fine)
             if not reply.ok:
@@ -119,12 +134,12 @@ class WorkOSClient:
             if started is None:
                 clock = reply.date
                 started = (clock or datetime.now(UTC)) - timedelta(seconds=reply.seconds)
-            document = reply.json()
-            page = document.get("data", [])
-            entries += page
-            after = (document.get("list_metadata") or {}).get("after")
-            if not page or not after or after == query.get("after"):
+            page = reply.read(shape)
+            entries += page.data
+            after = page.list_metadata.after
+            if not page.data or not after:
                 return Listing(tuple(entries), started, clock)
+            pages.turn(after, len(reply.body))
             query["after"] = after
 
     def token(self, form: Mapping[str, str]) -> Reply:
@@ -138,16 +153,14 @@ class WorkOSClient:
         with self._lock:
             return self._keys.find(kid)
 
-    def _read_keys(self) -> dict[str, Any]:
+    def _read_keys(self) -> KeySet:
         reply = self._open("GET", "/oauth2/jwks", operation="read token keys")
-        document: dict[str, Any] = self._checked_at_authkit(reply).json()
-        return document
+        return self._checked_at_authkit(reply).read(KeySet)
 
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> Discovery:
         """`GET /.well-known/oauth-authorization-server` of the AuthKit domain (RFC 8414)."""
         reply = self._open("GET", "/.well-known/oauth-authorization-server", operation="read metadata")
-        document: dict[str, Any] = self._checked_at_authkit(reply).json()
-        return document
+        return self._checked_at_authkit(reply).read(Discovery)
 
     def error(self, kind: type[KeystewardError], operation: str, message: str) -> KeystewardError:
         """Return an error with target and operation filled in."""
@@ -162,10 +175,7 @@ class WorkOSClient:
         return reply
 
     def _key(self) -> str:
-        value = resolve(self._reference, purpose=self.who).get_secret_value().strip()
-        if not value.isascii() or not value.isprintable() or " " in value:
-            raise self.error(AccessDenied, "log in", f"{self.who} must hold the value of an API key, and nothing else")
-        return value
+        return resolve_token(self._reference, purpose=self.who).get_secret_value()
 
     def _checked_at_authkit(self, reply: Reply) -> Reply:
         if reply.ok or reply.status == HTTPStatus.TOO_MANY_REQUESTS or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -197,15 +207,20 @@ class WorkOSClient:
                 return f"WorkOS answered {status}{_reason(reply)}"
 
 
+class _Fault(BaseModel):
+    field: str | None = None
+
+
+class _Refusal(BaseModel):
+    errors: list[_Fault]
+
+
 def _reason(reply: Reply) -> str:
     """Return WorkOS's reason: its one short message and the names of faulty fields, never the body."""
     try:
-        document = reply.json()
-        message = document.get("message")
-        errors = document.get("errors") or []
-        fields = sorted({str(error["field"]) for error in errors if isinstance(error, dict) and "field" in error})
-    except (Unavailable, AttributeError, TypeError):
-        return ""
-    text = message.rstrip(".") if isinstance(message, str) else ""
+        fields = sorted({fault.field for fault in reply.read(_Refusal).errors if fault.field})
+    except (Unavailable, OutcomeUnknown):
+        fields = []
+    text = reply.told("message").rstrip(".")
     text += f" ({', '.join(fields)})" if fields else ""
     return f": {text[:LONGEST_REASON]}" if text else ""

@@ -73,7 +73,7 @@ def _clock(api: Api, target: WorkOS) -> Check:
 
 
 def _authkit(api: Api, target: WorkOS) -> Check:
-    issuer = str(api.client.metadata().get("issuer", "")).rstrip("/")
+    issuer = api.client.metadata().issuer.rstrip("/")
     same = issuer == target.authkit_domain
     detail = "the AuthKit domain issues tokens" if same else f"tokens name the issuer {issuer}; write that domain"
     return Check(f"{target.name}: authkit_domain", ok=same, detail=detail)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from keysteward.core.observed import Mark, ObservedObject, ObservedScope, ObservedSecret, Settings
+from keysteward.providers.foreign_json import Moment
 
 M2M: Final = "m2m"
 METHOD: Final = "client_secret"
@@ -59,7 +59,7 @@ class Organization(_Representation):
 
     id: str
     name: str = ""
-    created_at: datetime | None = None
+    created_at: Moment | None = None
 
     def observed(self, keys: Sequence[ApiKey]) -> ObservedObject:
         """Return it as a holder of keys."""
@@ -79,7 +79,7 @@ class User(_Representation):
 
     id: str
     email: str = ""
-    created_at: datetime | None = None
+    created_at: Moment | None = None
 
 
 class ApiKey(_Representation):
@@ -89,9 +89,9 @@ class ApiKey(_Representation):
     owner: Owner
     name: str
     permissions: tuple[str, ...] = ()
-    created_at: datetime | None = None
-    expires_at: datetime | None = None
-    last_used_at: datetime | None = None
+    created_at: Moment | None = None
+    expires_at: Moment | None = None
+    last_used_at: Moment | None = None
 
     def observed(self) -> ObservedSecret:
         """Return it as one secret of its holder; WorkOS never shows its value again."""
@@ -113,7 +113,7 @@ def holder(
     *,
     label: str = "",
     within: str | None = None,
-    created_at: datetime | None = None,
+    created_at: Moment | None = None,
 ) -> ObservedObject:
     """Return an organization, or a user in one, with its keys."""
     return ObservedObject(
@@ -133,8 +133,8 @@ class ClientSecret(_Representation):
     """The object `connect_application_secret`."""
 
     id: str
-    created_at: datetime | None = None
-    last_used_at: datetime | None = None
+    created_at: Moment | None = None
+    last_used_at: Moment | None = None
 
     def observed(self) -> ObservedSecret:
         """Return it in our words."""
@@ -151,7 +151,7 @@ class Application(_Representation):
     scopes: tuple[str, ...] = ()
     kind: str = Field("", alias="application_type")
     organization_id: str | None = None
-    created_at: datetime | None = None
+    created_at: Moment | None = None
 
     @property
     def mark(self) -> Mark | None:
@@ -181,6 +181,26 @@ class Application(_Representation):
             within=self.organization_id,
             label=self.name,
         )
+
+
+class NewKey(_Representation):
+    """An `api_key` with its value, which is shown this once."""
+
+    id: str
+    value: SecretStr = Field(min_length=1)
+
+
+class NewSecret(_Representation):
+    """A `connect_application_secret` with its value, which is shown this once."""
+
+    id: str
+    secret: SecretStr = Field(min_length=1)
+
+
+class Validation(_Representation):
+    """Whose a value is; None for an unknown or expired one."""
+
+    api_key: ApiKey | None
 
 
 class Permission(_Representation):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keysteward.core.ports import Claim, Proof, Verification
 from keysteward.providers.http import Reply
-from keysteward.providers.token_proof import judge
+from keysteward.providers.token_proof import TokenRefusal, TokenReply, judge
 from keysteward.providers.workos.api import Api
 from keysteward.providers.workos.client import WorkOSClient
 from keysteward.providers.workos.inventory import AT
@@ -42,13 +42,12 @@ def verify_secret(client: WorkOSClient, claim: Claim) -> Verification:
     reply = client.token(form | ({"scope": " ".join(sorted(scopes))} if scopes else {}))
     if not reply.ok:
         return _refusal(reply, claim)
-    token = str(reply.json().get("access_token", ""))
-    return judge(token, claim, key=client.key, issuer=client.issuer, now=client.now())
+    return judge(reply.read(TokenReply).access_token, claim, key=client.key, issuer=client.issuer, now=client.now())
 
 
 def _refusal(reply: Reply, claim: Claim) -> Verification:
     """Tell a refused secret from an application that is set up otherwise than declared (RFC 6749, section 5.2)."""
-    error = str(reply.json().get("error", ""))
+    error = reply.read(TokenRefusal).error
     match error:
         case "invalid_client":
             return Verification(Proof.REFUSED, "WorkOS refuses it, or the application is gone")

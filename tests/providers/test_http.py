@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
+import itertools
 import json
 import logging
 import socket
 import ssl
 import threading
 import traceback
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,12 +22,15 @@ from pathlib import Path
 
 import pytest
 import trustme
+from pydantic import BaseModel
 
 from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Rejected, Unavailable
 from keysteward.providers.http import (
     ATTEMPTS,
     CALL_TIMEOUT,
     CONNECT_TIMEOUT_SECONDS,
+    LONGEST_CALL_SECONDS,
+    LONGEST_PAUSE_SECONDS,
     READ_TIMEOUT_SECONDS,
     SEND_AGAIN_SECONDS,
     Budget,
@@ -132,7 +138,7 @@ def test_a_reply_carries_status_json_and_the_servers_clock(server: Server, sessi
     when = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
     server.script = [(200, {"Date": format_datetime(when, usegmt=True)}), (404, {"X-Request-Id": "r-1"})]
     reply = get(session, server.url)
-    assert (reply.ok, reply.json(), reply.date) == (True, {"secret": SECRET}, when)
+    assert (reply.ok, reply.read(dict[str, str]), reply.date) == (True, {"secret": SECRET}, when)
     error = get(session, server.url).error("client 7 does not exist; declare it")
     assert isinstance(error, NotFound)
     assert str(error) == "client 7 does not exist; declare it [target=corp operation=list clients request_id=r-1]"
@@ -292,10 +298,32 @@ def test_what_is_no_url_is_said(session: Session, url: str) -> None:
         get(session, url)
 
 
-def test_an_answer_that_is_no_json_is_a_sentence() -> None:
-    with pytest.raises(Unavailable, match="the answer is not JSON") as caught:
-        Reply("corp", "list", 200, 0.0, {}, b"<html>" + SECRET.encode()).json()
-    assert caught.value.__context__ is None
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"<html>" + SECRET.encode(), "the answer is no JSON"),
+        (b"", "the answer is no JSON"),
+        (b"[" * 100_000, "the answer is no JSON"),
+        (b'{"secret": "\\ud800"}', "the answer is no JSON"),
+        (b"\xff\xfe{}", "the answer is no JSON"),
+        (b"5", "the answer is of another shape"),
+        (b"null", "the answer is of another shape"),
+        (b'{"secret": {"value": "' + SECRET.encode() + b'"}}', r"of another shape \(secret\)"),
+    ],
+)
+def test_an_answer_of_another_shape_is_a_sentence_that_repeats_none_of_it(body: bytes, told: str) -> None:
+    """A captive portal, a proxy or another service answers in the vendor's place."""
+    for wrote, kind in ((False, Unavailable), (True, OutcomeUnknown)):
+        with pytest.raises(kind, match=told) as caught:
+            Reply("corp", "read key", 200, 0.0, {}, body, wrote).read(Shown)
+        error = caught.value
+        assert (error.target, error.operation) == ("corp", "read key")
+        assert (error.__context__, error.__cause__) == (None, None)
+        assert SECRET not in str(error)
+
+
+class Shown(BaseModel):
+    secret: str
 
 
 def test_netrc_does_not_replace_our_credential(
@@ -338,6 +366,128 @@ def test_no_secret_shows_in_errors_tracebacks_or_logs(
     shown = [str(error), "".join(traceback.format_exception(error)), repr(reply), str(reply.error("no")), caplog.text]
     assert SECRET not in "".join(shown)
     assert "target=corp operation='log in' method=POST status=OutcomeUnknown ms=" in caplog.text
+
+
+# Answers without end
+
+
+@contextmanager
+def raw_server(head: bytes, piece: bytes = b"") -> Iterator[str]:
+    """Answer every call with these bytes, then with the same piece again and again until nobody listens any more."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                with connection, suppress(OSError):
+                    connection.recv(65536)
+                    connection.sendall(head)
+                    while piece:
+                        connection.sendall(piece)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+DRIPS = {
+    "body": HEAD + b"Content-Length: 99999999999\r\n\r\n",
+    "chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
+    "until it closes": HEAD + b"\r\n",
+    "headers": HEAD + b"X-",
+    "status line": b"HTTP/1.1 2",
+}
+
+
+@pytest.mark.parametrize("where", DRIPS)
+def test_an_answer_that_drips_is_given_up_though_each_byte_comes_in_time(
+    where: str, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = itertools.count(step=3600)
+    monkeypatch.setattr("keysteward.providers.transport._clock", lambda: next(hours))
+    with raw_server(DRIPS[where], b"1\r\n ") as url, pytest.raises(Unavailable, match="gave no answer in time"):
+        get(session, url)
+
+
+def test_one_write_of_an_answer_that_drips_has_an_unknown_outcome(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = itertools.count(step=3600)
+    monkeypatch.setattr("keysteward.providers.transport._clock", lambda: next(hours))
+    with raw_server(DRIPS["headers"], b"a") as url, pytest.raises(OutcomeUnknown):
+        write(session, url, repeatable=False)
+
+
+ENDLESS = gzip.compress(b" " * (4 << 20))
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (HEAD + b"\r\n", b" " * (1 << 20)),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"100000\r\n" + b" " * (1 << 20) + b"\r\n"),
+        (HEAD + b"Content-Encoding: gzip\r\n\r\n", ENDLESS),
+    ],
+    ids=["plain", "chunked", "packed"],
+)
+def test_an_answer_without_end_is_given_up_before_it_fills_the_memory(
+    head: bytes, piece: bytes, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keysteward.providers.transport.LARGEST_ANSWER_BYTES", 8 << 20)
+    tracemalloc.start()
+    try:
+        with raw_server(head, piece) as url:
+            with pytest.raises(Unavailable, match="answers with more than"):
+                get(session, url)
+            with pytest.raises(OutcomeUnknown):
+                write(session, url, repeatable=True)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_call_with_all_its_attempts_has_an_end(server: Server) -> None:
+    time = Time()
+    server.script = [(503, {"Retry-After": "60"})] * 9
+
+    def sleep(seconds: float) -> None:
+        time.now += seconds + 30
+
+    assert get(Session("corp", clock=time, sleep=sleep), server.url).status == 503
+    assert len(server.seen) == ATTEMPTS
+    assert time.now - 100 <= LONGEST_CALL_SECONDS + LONGEST_PAUSE_SECONDS + 30
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Retry-After": "\u00b2"},
+        {"Retry-After": "9" * 5000},
+        {"Retry-After": "Fri, 31 Dec 9999 23:59:59 -2359"},
+        {"Date": "Fri, 31 Dec 9999 23:59:59 GMT"},
+        {"Date": "Fri, 31 Dec 9999 23:59:59 -2359", "Retry-After": "Sat, 01 Jan 0001 00:00:00 GMT"},
+        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "nan"},
+        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "-inf"},
+        {"Content-Encoding": "gzip"},
+        {"Location": "http://[", "Content-Type": "\x1b[2J"},
+        {"Set-Cookie": "\u00e9" * 999},
+    ],
+)
+@pytest.mark.parametrize("status", [200, 302, 429, 503])
+def test_odd_headers_trip_nothing(server: Server, headers: dict[str, str], status: int) -> None:
+    server.script = [(status, headers)] * ATTEMPTS
+    budget = Budget(600, timedelta(minutes=1), sleep=lambda _: None)
+    try:
+        reply = get(Session("corp", budget=budget, sleep=lambda _: None), server.url)
+    except KeystewardError:
+        return
+    assert reply.date is None or reply.date.year < 3000
 
 
 # TLS

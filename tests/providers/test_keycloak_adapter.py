@@ -48,11 +48,11 @@ PLAIN = Settings("client_secret", description="Nightly invoice export")
 
 STOCK = (
     pytest.param("stand-in", id="stand-in"),
-    pytest.param("real", id="26.7.5", marks=pytest.mark.real),
+    pytest.param("real", id="26.7.5", marks=pytest.mark.real("keycloak")),
 )
 ROTATING = (
     pytest.param("stand-in", id="stand-in-rotation"),
-    pytest.param("real", id="26.7.5-rotation", marks=pytest.mark.real),
+    pytest.param("real", id="26.7.5-rotation", marks=pytest.mark.real("keycloak-rotation")),
 )
 
 

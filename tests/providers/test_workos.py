@@ -426,7 +426,7 @@ def test_a_key_that_is_none_is_told_without_its_value(
     workos: Environment, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("WORKOS_ADMIN", value)
-    with pytest.raises(AccessDenied, match="must hold the value of an API key, and nothing else") as refused:
+    with pytest.raises(AccessDenied, match=r"put the (token|credential) there, and nothing else") as refused:
         workos.target.observe(None)
     assert value not in str(refused.value)
 

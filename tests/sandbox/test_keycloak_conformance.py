@@ -107,9 +107,8 @@ def audience_mapper(audience: str) -> JsonDict:
     return {"name": "aud", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper", "config": config}
 
 
-REAL = pytest.mark.real
-STOCK = ["stand-in", pytest.param("real stock", marks=REAL)]
-ROTATION = ["stand-in with rotation", pytest.param("real with rotation", marks=REAL)]
+STOCK = ["stand-in", pytest.param("real stock", marks=pytest.mark.real("keycloak"))]
+ROTATION = ["stand-in with rotation", pytest.param("real with rotation", marks=pytest.mark.real("keycloak-rotation"))]
 
 
 @pytest.fixture(scope="module", params=[*STOCK, *ROTATION])

@@ -189,7 +189,7 @@ class People:
         return {
             "releases": handles.release,
             "resumes": handles.resume,
-            "lifts": handles.lift,
+            "lifts": lambda known: handles.lift(known, now),
             "rolls back": lambda known: handles.rollback(known, "person", now),
             "revokes all": lambda known: handles.revoke(known, now, "simulated"),
             "reissues": lambda known: handles.reissue(known, "simulated", at=now),

@@ -14,6 +14,7 @@ from sim_credential import holder_of
 from sim_scenario import Action
 
 from keysteward.core import handles
+from keysteward.core.audit_ledgers import compare
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.ledger import Generation, Ledger, Origin, State
@@ -382,11 +383,18 @@ class Watch:
         if busy:
             raise Broken(f"not settled after two runs: {busy}")
         world.count("calms")
+        self._agrees_with_the_log()
         for credential in world.credentials:
             self._settled(credential)
         self.standing.clear()
         for credential in world.credentials:
             self._rebuild(credential)
+
+    def _agrees_with_the_log(self) -> None:
+        """No fault, restore or person makes a ledger say what no entry ever said: only tampering does."""
+        ledgers = [ledger for each in self.world.credentials if (ledger := self.ledger_of(each)) is not None]
+        for defect in compare(ledgers, self.world.log.values()).defects:
+            raise Broken(defect.message)
 
     def _rebuild(self, credential: Credential) -> None:
         """Let a person rebuild a ledger that is older than the world."""
@@ -630,7 +638,7 @@ class Watch:
         for command, change in (
             ("release", handles.release),
             ("resume", handles.resume),
-            ("lift", handles.lift),
+            ("lift", lambda known: handles.lift(known, world.clock.now)),
         ):
             with suppress(DeclarationError):
                 self._edit(ledger, command, change)

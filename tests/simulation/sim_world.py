@@ -240,6 +240,7 @@ class Simulation:
             self.ledgers,
             fingerprint,
             is_dead=lambda runner: host_knows and runner in self.dead,
+            entries=lambda: tuple(self.log.values()),
         )
         tools = Tools(
             targets=self.targets,

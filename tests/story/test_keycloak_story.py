@@ -16,17 +16,19 @@ import pytest
 import requests
 from company import OWNERS
 from keycloak_realms import administrator, as_master
+from pydantic import SecretStr
 
 from keysteward import ClientSecret, M2MClient, ResourceServer, RotationSchedule, Stack
 from keysteward.cli.demo.application import Credential, get_token
 from keysteward.cli.demo.place import Place
 from keysteward.core.drift import findings_now
-from keysteward.core.errors import Conflict
+from keysteward.core.errors import AccessDenied, Conflict
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.handles import reissue, resume, rollback, suspend
 from keysteward.core.ledger import Ledger
 from keysteward.core.models import Declaration
 from keysteward.core.planner import plan
+from keysteward.core.ports import Claim, Material
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.material import new_material
@@ -37,8 +39,8 @@ from keysteward.testing.aging import age_ledgers
 SERVERS = [
     "stand-in",
     "stand-in with rotation",
-    pytest.param("real_keycloak", marks=pytest.mark.real),
-    pytest.param("real_keycloak_rotation", marks=pytest.mark.real),
+    pytest.param("real_keycloak", marks=pytest.mark.real("keycloak")),
+    pytest.param("real_keycloak_rotation", marks=pytest.mark.real("keycloak-rotation")),
 ]
 CHOICES: dict[str, dict[str, object]] = {
     "key pairs": {"auth_method": "private_key_jwt"},
@@ -402,6 +404,50 @@ def test_a_secret_ended_in_the_console_is_reported_and_reissued_on_request(realm
     realm.reissue(stack)
     assert realm.works(realm.read(stack))
     assert realm.words(stack) == ""
+
+
+@pytest.mark.parametrize("realm", SERVERS[2:3], indirect=True)
+def test_an_adopted_client_is_left_only_for_one_that_has_its_roles(realm: Realm) -> None:
+    """A second client has the scopes of the first, and nothing else of what somebody gave that one by hand."""
+    client_id, _, secret = administrator(realm.url, realm.name, ["view-users"]).partition(":")
+    old = Claim(client_id, Material("client_secret", SecretStr(secret), SecretStr(secret)))
+    stack = realm.stack(realm.client(adopt=client_id, alternate_clients=True))
+
+    def anew(ledger: Ledger, session: Session) -> Ledger:
+        return reissue(ledger, "pasted into a chat", at=session.snapshot.at)
+
+    realm.up(stack)
+    realm.ask(stack, anew)
+    realm.up(stack)
+    assert realm.target.verify(old).good
+    blocked = realm.store.ledgers().read("ledgers/acme/story/exporter").document
+    assert blocked is not None
+    roles = ("query-groups", "query-users", "view-users")
+    assert blocked["blocked"]["reason"] == (
+        f"client {client_id}-2 lacks what {client_id} has beyond its scopes: aud: realm-management, "
+        + ", ".join(f"resource_access.realm-management.roles: {role}" for role in roles)
+        + "; give it these at target corp"
+    )
+    assert "aud: realm-management" in realm.target.rights(blocked["objects"][0]["remote_id"])
+
+    first = blocked["objects"][0]["remote_id"]
+    as_master(realm.url, "PUT", f"{realm.name}/clients/{first}", {"clientAuthenticatorType": "client-jwt"})
+    with pytest.raises(AccessDenied, match="give its service account the role view-users"):
+        realm.target.rights(first)
+    as_master(realm.url, "PUT", f"{realm.name}/clients/{first}", {"clientAuthenticatorType": "client-secret"})
+
+    name = f"{client_id}-2"
+    [second] = as_master(realm.url, "GET", f"{realm.name}/clients", clientId=name).json()
+    [management] = as_master(realm.url, "GET", f"{realm.name}/clients", clientId="realm-management").json()
+    role = as_master(realm.url, "GET", f"{realm.name}/clients/{management['id']}/roles/view-users").json()
+    user = as_master(realm.url, "GET", f"{realm.name}/clients/{second['id']}/service-account-user").json()
+    for owner in (f"users/{user['id']}/role-mappings", f"clients/{second['id']}/scope-mappings"):
+        as_master(realm.url, "POST", f"{realm.name}/{owner}/clients/{management['id']}", [role])
+    realm.ask(stack, anew)
+    held = realm.read(stack)
+    assert held.client_id == name
+    assert realm.works(held)
+    assert not realm.target.verify(old).good
 
 
 def test_a_client_renamed_in_the_console_gets_its_client_id_back(realm: Realm) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 from urllib.parse import quote_plus
 
 import jwt
 from pydantic import SecretStr
 
 from keysteward.providers.http import Reply, Session
-from keysteward.providers.token_proof import SigningKeys
+from keysteward.providers.token_proof import KeySet, SigningKeys
 
 
 class TokenClient:
@@ -40,11 +39,10 @@ class TokenClient:
         """Return the pool's signing key of this `kid`."""
         return self._keys.find(kid)
 
-    def _read_keys(self) -> dict[str, Any]:
+    def _read_keys(self) -> KeySet:
         url = f"{self.issuer}/.well-known/jwks.json"
         reply = self._http.request("GET", url, operation="read the pool's keys", repeatable=True)
-        document: dict[str, Any] = self._checked(reply).json()
-        return document
+        return self._checked(reply).read(KeySet)
 
     def _checked(self, reply: Reply) -> Reply:
         if reply.ok:

@@ -7,7 +7,7 @@ from typing import Final
 
 from keysteward.core.ports import Claim, Material, Proof, Verification
 from keysteward.providers.aws.cognito.client import TokenClient
-from keysteward.providers.token_proof import judge
+from keysteward.providers.token_proof import TokenRefusal, TokenReply, judge
 
 REFUSALS: Final[Mapping[str, Verification]] = {
     "invalid_client": Verification(Proof.REFUSED, "Cognito refuses it, or there is no such client"),
@@ -21,16 +21,18 @@ REFUSALS: Final[Mapping[str, Verification]] = {
 def authenticates(client: TokenClient, client_id: str, material: Material) -> bool:
     """Say whether this secret is one of the client's, whatever the client may do with it."""
     reply = client.token(client_id, material.value)
-    return reply.ok or reply.json().get("error") in REFUSALS.keys() - {"invalid_client"}
+    if reply.ok:
+        return bool(reply.read(TokenReply).access_token)
+    return reply.read(TokenRefusal).error in REFUSALS.keys() - {"invalid_client"}
 
 
 def verify(client: TokenClient, claim: Claim) -> Verification:
     """Ask for a token with this secret and check signature, issuer, client, audiences, scopes and lifetime."""
     reply = client.token(claim.client_id, claim.material.value)
     if reply.ok:
-        token = str(reply.json().get("access_token", ""))
+        token = reply.read(TokenReply).access_token
         return judge(token, claim, key=client.key, issuer=client.issuer, now=reply.date, qualified_scopes=True)
-    error = str(reply.json().get("error", ""))
+    error = reply.read(TokenRefusal).error
     if not claim.token and error in REFUSALS.keys() - {"invalid_client"}:
         return Verification(Proof.PROVEN, "authenticated; the client gets no tokens of its own")
     return REFUSALS.get(error) or Verification(Proof.WRONG, f"no token: {error[:60] or reply.status}")
