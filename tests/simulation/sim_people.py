@@ -125,10 +125,15 @@ class Strangers:
             item.secrets.append(primary)
 
     def leave(self, credential: Credential) -> None:
-        """Take back what strangers did to a credential's clients: their secrets go, disabled clients come back."""
+        """Take back what strangers did to a credential's clients: their secrets go, disabled clients come back.
+
+        A client that lost both its mark and its client_id is proven by neither, and gets its client_id back by hand.
+        """
         ledger = self.world.watch.ledger_of(credential)
         for target, item in self._clients(credential):
             item.secrets = [s for s in item.secrets if not s.value.startswith("stranger") or s.slot != "key"]
+            if item.mark is None:
+                item.client_id = item.client_id.partition("~")[0]
             record = (
                 next(o for o in ledger.objects if (o.target, o.remote_id) == (target.name, item.remote_id))
                 if ledger
