@@ -7,7 +7,7 @@ READY := .venv/.ready
 .DELETE_ON_ERROR:
 # With it, each start of the command would compile all of it anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo test check lint types simulate bench docs lock clean
+.PHONY: help demo servers test proofs check lint types simulate bench docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,11 +25,21 @@ $(READY): requirements.txt pyproject.toml
 demo: $(READY) ## Two clients from declaration to rotation, a kill and a leak, on the sandbox; TARGET=keycloak: on a real Keycloak
 	@$(BIN)/python -m keysteward.cli.demo $(if $(TARGET),--target $(TARGET))
 
-test: $(READY) ## Run all tests, with branch coverage; real servers are used where they can be had
-	@$(BIN)/python -m pytest --cov --cov-report=term
+servers: $(READY) ## Fetch and build the real servers of the tests, once, into the user's cache; some minutes the first time
+	@$(BIN)/python tests/servers
 
-check: lint types ## Lint, types and tests as CI runs them
+# Workers: one for each processor, and four at most, since each real server has one for itself.
+PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadgroup
+
+test: $(READY) ## Run the tests, with a sample of the long proofs; real servers are used where they can be had
+	@$(PYTEST) -m 'not proof'
+
+proofs: $(READY) ## Run the rest of the long proofs: kills at every point, 2,000 simulated years, all planted bugs
+	@$(PYTEST) -m proof
+
+check: lint types ## Lint, types, tests and proofs as CI runs them
 	@CI=true $(MAKE) --no-print-directory test
+	@CI=true $(MAKE) --no-print-directory proofs
 
 lint: $(READY) ## Check style and format
 	@$(BIN)/ruff check .
@@ -48,12 +58,15 @@ bench: $(READY) ## Measure; prints a table and writes build/bench.json; FULL=1: 
 docs: $(READY) ## Write the pages of docs/ that are generated from the code
 	@$(BIN)/python docs/generate
 
-lock: $(READY) ## Compile requirements.txt from pyproject.toml, keeping versions that still fit; UPGRADE=1: the newest
+COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet $(if $(UPGRADE),--upgrade) --generate-hashes \
+  --allow-unsafe --strip-extras --no-emit-options
+
+lock: $(READY) ## Compile requirements.txt from pyproject.toml and that of the tests' servers, keeping versions that still fit; UPGRADE=1: the newest
 	@mkdir -p build
 	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); \
 	  print(*p["build-system"]["requires"], *p["dependency-groups"]["dev"], sep="\n")' > build/dev.in
-	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet $(if $(UPGRADE),--upgrade) --generate-hashes \
-	  --allow-unsafe --strip-extras --no-emit-options --extra aws --extra sandbox --output-file requirements.txt pyproject.toml build/dev.in
+	@$(COMPILE) --extra aws --extra sandbox --output-file requirements.txt pyproject.toml build/dev.in
+	@$(COMPILE) --output-file tests/servers/requirements.txt tests/servers/requirements.in
 
 clean: ## Remove .venv and everything that was built
 	@rm -rf .venv build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

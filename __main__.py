@@ -3,6 +3,12 @@
 A hyphen in the stack's name is an underscore in the module's: prod-eu is stacks/prod_eu.py.
 """
 
+import sys
+
+# Pulumi puts this folder first on sys.path: whatever lies here could stand in for an installed package.
+if sys.path[0] == __file__.rpartition("/")[0]:
+    sys.path.pop(0)
+
 import pulumi
 
 from keysteward import KeystewardError, deploy

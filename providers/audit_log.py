@@ -21,6 +21,7 @@ from keysteward.core.audit import (
     Segment,
     Signing,
     canonical,
+    dump_entry,
     dump_head,
     dump_segment,
     genesis,
@@ -28,24 +29,32 @@ from keysteward.core.audit import (
     load_segment,
     make_segment,
 )
-from keysteward.core.audit_check import Witness
+from keysteward.core.audit_check import Witness, Wrong, examine_log
 from keysteward.core.errors import AccessDenied, Damaged, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.evidence import Entry
 from keysteward.core.identity import in_stack
+from keysteward.core.ledger import Ledger
 from keysteward.core.ports import LedgerStore
+from keysteward.core.servers import ServerLedger
+from keysteward.core.snapshot import LEDGERS, read_ledger
 from keysteward.providers.signing import Signer
 
 log = logging.getLogger(__name__)
 
 SEGMENTS: Final = "audit"
 HEADS: Final = "audit-heads"
-LEDGERS: Final = "ledgers"
 
 LARGEST_SEGMENT: Final = 200
-"""Entries in one segment at most: about 150 KB, well below what a Vault on Consul takes (512 KB)."""
+"""Entries in one segment at most: about 150 KB."""
+
+LARGEST_SEGMENT_BYTES: Final = 256 * 1024
+"""Entries of one segment at most, if it has more than one: DynamoDB takes 400 KB, a Vault on Consul 512 KB."""
 
 TRIES: Final = 50
 """How often a number may be lost to others in one append. Each time one of them got on."""
+
+STEPS_BEFORE_LISTING: Final = 8
+"""How far behind the end a writer may be before listing all segments is cheaper than reading one after the other."""
 
 _NUMBER = re.compile(r"\d{8,}")
 
@@ -54,11 +63,14 @@ _NUMBER = re.compile(r"\d{8,}")
 class Around:
     """What the ledger store knows of a log beside its segments.
 
-    `witnesses` remember positions in it; `waiting` entries are still with their ledgers.
+    `witnesses` remember positions in it; `waiting` entries are still with their ledgers. `damaged` says why some of the
+    ledgers are not among those that can be compared with it.
     """
 
     witnesses: tuple[Witness, ...]
     waiting: int
+    ledgers: tuple[Ledger | ServerLedger, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 class AuditLog:
@@ -107,13 +119,25 @@ class AuditLog:
                 found[int(number)] = stored.document
         return found
 
+    def entries(self) -> tuple[Entry, ...]:
+        """Read the entries of all segments in which nothing is wrong, signed or not."""
+        found = examine_log(self._stack, self.segments())
+        wrong = {defect.segment for defect in found.defects if defect.what is not Wrong.UNSIGNED}
+        return tuple(record.entry for record in found.records if record.segment not in wrong)
+
     def around(self) -> Around:
         """Ask the ledgers and the head beside the log. Do it before reading the segments, which grow meanwhile."""
         remembered, waiting = [], 0
+        ledgers: list[Ledger | ServerLedger] = []
+        damaged: list[str] = []
         for key, stored in self._ledgers.list(f"{LEDGERS}/{self._stack}/").items():
             if not in_stack(self._stack, key.removeprefix(f"{LEDGERS}/")):
                 continue
-            document = stored.document or {}
+            try:
+                ledgers.append(read_ledger(stored, key.removeprefix(f"{LEDGERS}/")))
+            except Damaged as error:
+                damaged.append(error.message)
+            document = stored.document if isinstance(stored.document, Mapping) else {}
             position, outbox = _position(document.get("logged")), document.get("outbox")
             waiting += len(outbox) if isinstance(outbox, list) else 0
             if position is not None:
@@ -121,14 +145,26 @@ class AuditLog:
         hint, _ = self._hint()
         if hint is not None and hint.signed:
             remembered.append(Witness("the head beside the log", hint.position))
-        return Around(tuple(remembered), waiting)
+        return Around(tuple(remembered), waiting, tuple(ledgers), tuple(damaged))
 
     def _look(self) -> None:
-        """Find the end of the log: by the hint, or where there is none that can be believed, by the segments."""
+        """Find the end of the log: by the hint, or where that does not lead to a segment of the log, by the segments.
+
+        Whoever may write the head can sign it with a key of their own: what counts is what it leads to.
+        """
         hint, version = self._hint()
-        if hint is None or not (hint.signed or self._head_at(hint.number) == hint):
-            hint = self._end_after(None)
+        if hint is None or not self._leads_to(hint):
+            hint = self._listed_end()
         self._known, self._hint_version = hint, version
+
+    def _leads_to(self, hint: Head) -> bool:
+        """Say whether a head is that of a segment which follows the one before it."""
+        if self._head_at(hint.number) != hint:
+            return False
+        if hint.number == 1:
+            return hint.previous == genesis(self._stack)
+        before = self._head_at(hint.number - 1)
+        return before is not None and before.head == hint.previous
 
     def _hint(self) -> tuple[Head | None, int]:
         stored = self._ledgers.read(f"{HEADS}/{self._stack}")
@@ -162,16 +198,21 @@ class AuditLog:
         segment = make_segment(self._stack, after, entries, signing)
         return Segment(segment.head, segment.lines) if self._token_kept else segment
 
-    def _end_after(self, known: Head | None) -> Head | None:
-        """Return the newest head, reading about as often as its distance has binary digits: numbers have no gaps."""
-        number, step = known.number if known is not None else 0, 1
-        while (head := self._head_at(number + step)) is not None:
-            known, number, step = head, number + step, step * 2
-        while step > 1:
-            step //= 2
-            if (head := self._head_at(number + step)) is not None:
-                known, number = head, number + step
-        return known
+    def _end_after(self, known: Head) -> Head:
+        """Return the newest head behind a known one: step by step, since a number that is not next is not the log's."""
+        for _ in range(STEPS_BEFORE_LISTING):
+            after = self._head_at(known.number + 1)
+            if after is None:
+                return known
+            known = after
+        return self._listed_end(known) or known
+
+    def _listed_end(self, known: Head | None = None) -> Head | None:
+        """Return the head of the last segment before the first number, behind a known one, that is missing."""
+        documents, end = self.segments(), known
+        while (number := end.number + 1 if end is not None else 1) in documents:
+            end = self._segment(number, documents[number]).head
+        return end
 
     def _leave_hint(self, head: Head) -> None:
         """Note the newest head. That another process noted its own, or that this fails, costs the next one a look."""
@@ -195,15 +236,20 @@ class AuditLog:
         log.info("operation='note head' stack=%s outcome=%s", self._stack, type(error).__name__)
 
     def _read(self, number: int) -> Segment | None:
-        """Read one segment; one that is damaged or was deleted keeps its number, and cannot be followed by its head."""
+        """Read one segment; one that is damaged, deleted or of another number keeps its place, but not its head."""
         stored = self._ledgers.read(self._key(number))
-        if stored.version == 0:
-            return None
+        return None if stored.version == 0 else self._segment(number, stored.document)
+
+    def _segment(self, number: int, document: Mapping[str, Any] | None) -> Segment:
         try:
-            return load_segment(stored.document or {})
+            segment = load_segment(document or {})
         except Damaged:
-            lost = hashlib.sha256(canonical(stored.document)).hexdigest()
-            return Segment(Head(AUDIT_FORMAT, self._stack, number, "", 0, lost), ())
+            pass
+        else:
+            if segment.head.number == number:
+                return segment
+        lost = hashlib.sha256(canonical(document)).hexdigest()
+        return Segment(Head(AUDIT_FORMAT, self._stack, number, "", 0, lost), ())
 
     def _head_at(self, number: int) -> Head | None:
         segment = self._read(number)
@@ -213,8 +259,17 @@ class AuditLog:
         return f"{SEGMENTS}/{self._stack}/{number:08d}"
 
 
-def _batches(entries: Sequence[Entry]) -> list[Sequence[Entry]]:
-    return [entries[at : at + LARGEST_SEGMENT] for at in range(0, len(entries), LARGEST_SEGMENT)]
+def _batches(entries: Sequence[Entry]) -> list[list[Entry]]:
+    batches: list[list[Entry]] = []
+    size = 0
+    for entry in entries:
+        more = len(canonical(dump_entry(entry)))
+        if not batches or len(batches[-1]) == LARGEST_SEGMENT or size + more > LARGEST_SEGMENT_BYTES:
+            batches.append([])
+            size = 0
+        batches[-1].append(entry)
+        size += more
+    return batches
 
 
 def _position(logged: object) -> Position | None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from keysteward.core.evidence import Author
 from keysteward.providers.git import revision, user_email
+from keysteward.providers.json_text import escaped
 
 UNKNOWN: Final = "unknown"
 
@@ -47,10 +48,10 @@ def author_of(runner: str, door: str, root: Path) -> Author:
     ci = _ci(os.environ)
     commit, email = _from_git(root.absolute())
     if ci is None:
-        return Author(runner, actor=email or _user(), commit=commit or UNKNOWN, door=door)
+        return Author(runner, actor=escaped(email or _user()), commit=commit or UNKNOWN, door=door)
     named = next((os.environ[name] for name in ci.actors if os.environ.get(name)), UNKNOWN)
     commit = commit or os.environ.get(ci.commit) or UNKNOWN
-    return Author(runner, actor=f"{ci.name}:{named}", commit=commit, door=door)
+    return Author(runner, actor=f"{ci.name}:{escaped(named)}", commit=escaped(commit), door=door)
 
 
 def _ci(environment: Mapping[str, str]) -> _Ci | None:

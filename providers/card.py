@@ -18,11 +18,12 @@ from typing import Any
 from keysteward.core.errors import DeclarationError
 from keysteward.core.stack import IDENTITY, Stack
 from keysteward.providers.foreign_json import Misshapen, read_json
+from keysteward.providers.git import CARDS
 from keysteward.providers.local.files import replace_file
 from keysteward.providers.session import describe
 
 FORMAT = 1
-FOLDER = ".keysteward"
+FOLDER = CARDS
 
 Descriptors = Mapping[str, Mapping[str, Any]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import site
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -20,9 +20,14 @@ _FAMILIES: Final = ("LC_", "XDG_", "GIT_", "PYTHON")
 """An administrator's credential may stand under any other name: what is not known to be needed is left out."""
 
 
+_SAFE_PATH: Final = {"PYTHONSAFEPATH": "1"}
+"""Python puts the working folder on `sys.path` without it: a file there could stand in for any module."""
+
+
 def environment() -> dict[str, str]:
     """Return the part of our environment that a child gets."""
-    return {name: value for name, value in os.environ.items() if name in _NAMES or name.startswith(_FAMILIES)}
+    kept = {name: value for name, value in os.environ.items() if name in _NAMES or name.startswith(_FAMILIES)}
+    return {**kept, **_SAFE_PATH}
 
 
 _BARE: Final = frozenset(
@@ -42,17 +47,21 @@ def bare_environment(home: Path) -> dict[str, str]:
     """
     kept = {n: value for n, value in os.environ.items() if n in _BARE or n.startswith(_BARE_FAMILIES)}
     named = {"HOME": str(home), "USERPROFILE": str(home), "PYTHONUSERBASE": site.getuserbase()}
-    return {**kept, **named, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
+    return {**kept, **named, **_SAFE_PATH, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
 
 
 @contextmanager
 def only_for_us() -> Iterator[None]:
     """Take the rest out of our own environment, for children whose starter takes no other; put it back at the end."""
-    kept = environment()
-    rest = {name: value for name, value in os.environ.items() if name not in kept}
-    for name in rest:
-        del os.environ[name]
+    before = dict(os.environ)
+    _become(environment())
     try:
         yield
     finally:
-        os.environ.update(rest)
+        _become(before)
+
+
+def _become(wanted: Mapping[str, str]) -> None:
+    for name in set(os.environ) - set(wanted):
+        del os.environ[name]
+    os.environ.update(wanted)

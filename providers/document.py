@@ -16,16 +16,13 @@ from pydantic import SecretStr
 
 from keysteward.core.delivery import DOCUMENT_FIELDS, DOCUMENT_FORMAT
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, NotFound
-from keysteward.core.observed import DeliveredEntry
-from keysteward.core.ports import About, Material, StageEntry
+from keysteward.core.observed import OVERWRITTEN, DeliveredEntry
+from keysteward.core.ports import About, Material, StageEntry, document_digest
 from keysteward.providers.description import NOBODYS, Description, read_entry, write_entry
 from keysteward.providers.material import material_of
 
 NOTES = "keysteward"
 """The field of a document in which our own notes stand."""
-
-CHANGED = "changed"
-"""Fingerprint of an entry whose value somebody overwrote; no keyed hash looks like it."""
 
 _SECRET_FIELD = {"client_secret": "client_secret", "private_key_jwt": "private_jwk", "api_key": "api_key"}
 _CLIENT_FIELDS = ("generation", "client_id", "token_url", "audience", "scopes")
@@ -37,13 +34,17 @@ _CHECK_CHARACTERS = 32
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One generation in a document. `value` is what stands there now, `check` tells whether it is what we wrote."""
+    """One generation in a document. `value` is what stands there now, `check` tells whether it is what we wrote.
+
+    `touched` says that one of the fields beside the value is not what we wrote.
+    """
 
     entry: DeliveredEntry
     method: str
     value: SecretStr | None
     check: str
     public: Mapping[str, Any]
+    touched: bool = False
 
     @property
     def changed(self) -> bool:
@@ -53,7 +54,9 @@ class Held:
     @property
     def shown(self) -> DeliveredEntry:
         """Return the entry as a planner may see it."""
-        return replace(self.entry, fingerprint=CHANGED) if self.changed else self.entry
+        fingerprint = OVERWRITTEN if self.changed else self.entry.fingerprint
+        about = OVERWRITTEN if self.touched else self.entry.about
+        return replace(self.entry, fingerprint=fingerprint, about=about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,11 @@ def _parse(raw: Mapping[str, Any], notes: Mapping[str, Any]) -> Document:
     if not isinstance(identity, str):
         raise TypeError
     names = _names(notes.get("fields", {}))
-    current = _read_held(notes.get("current"), raw, names)
+    current = _read_held(notes.get("current"), raw, names, identity)
+    if current is not None and raw.get(names["identity"]) != identity:
+        current = replace(current, touched=True)
     inner = raw.get(names["previous"])
-    previous = _read_held(notes.get("previous"), inner if isinstance(inner, Mapping) else {}, names)
+    previous = _read_held(notes.get("previous"), inner if isinstance(inner, Mapping) else {}, names, identity)
     ours = _owned(names, current, previous)
     return Document(
         exists=True,
@@ -207,6 +212,8 @@ def promote(
         kept = None if previous is held else previous
     else:
         kept = None if lower else current
+    if kept is not None and kept.touched:
+        kept = None  # nobody can say any more where its fields would send it
     return replace(
         document, exists=True, identity=entry.identity, fields=check_fields(fields), current=chosen, previous=kept
     )
@@ -220,9 +227,18 @@ def take_over(document: Document, identity: str, *, renamed: bool = False) -> Do
     if not document.exists or document.identity == identity:
         return document
     if renamed and document.identity is not None:
-        return replace(document, identity=identity)
+        current, previous = (_renamed(held, identity) for held in (document.current, document.previous))
+        return replace(document, identity=identity, current=current, previous=previous)
     raw = compose(document)
     return Document(exists=True, identity=identity, others={n: v for n, v in raw.items() if n != NOTES})
+
+
+def _renamed(held: Held | None, identity: str) -> Held | None:
+    """Return a generation under the new name of its document, whose digest covers the name."""
+    if held is None or held.touched or held.entry.about is None:
+        return held
+    about = _digest_of(held.public, held.method, identity)
+    return replace(held, entry=replace(held.entry, about=about))
 
 
 def discard(document: Document, identity: str, generation: int) -> Document:
@@ -289,18 +305,44 @@ def _owned(names: Mapping[str, str], current: Held | None, previous: Held | None
     return {NOTES, names["identity"], names["previous"]} if previous is not None else {NOTES}
 
 
-def _read_held(notes: Mapping[str, Any] | None, raw: Mapping[str, Any], names: Mapping[str, str]) -> Held | None:
+def _read_held(
+    notes: Mapping[str, Any] | None, raw: Mapping[str, Any], names: Mapping[str, str], identity: str
+) -> Held | None:
     if notes is None:
         return None
     method = str(notes.get("method", "client_secret"))
     found = raw.get(names[_SECRET_FIELD.get(method, "client_secret")])
+    entry = read_entry(notes)
+    public = {name: raw[names[name]] for name in _public_fields(method) if names[name] in raw}
     return Held(
-        entry=read_entry(notes),
+        entry=entry,
         method=method,
         value=None if found is None else SecretStr(_text(found, method)),
         check=str(notes.get("check", "")),
-        public={name: raw[names[name]] for name in _public_fields(method) if names[name] in raw},
+        public=public,
+        touched=not _as_written(public, entry, method, identity),
     )
+
+
+def _as_written(public: Mapping[str, Any], entry: DeliveredEntry, method: str, identity: str) -> bool:
+    """Say whether the fields beside a value are those of its entry, whose digest is computed anew from them."""
+    if public.get("generation") != entry.generation:
+        return False
+    if method == "api_key" and public.get("key_id") != entry.remote_id:
+        return False
+    digest = _digest_of(public, method, identity)
+    return digest is not None and entry.about in {None, digest}
+
+
+def _digest_of(public: Mapping[str, Any], method: str, identity: str) -> str | None:
+    """Return the digest of the fields beside a value; None where one is not of its type."""
+    name, url = public.get("holder" if method == "api_key" else "client_id"), public.get("token_url", "")
+    audience, scopes = public.get("audience"), public.get("scopes")
+    if not (isinstance(name, str) and isinstance(url, str) and isinstance(audience, list) and isinstance(scopes, list)):
+        return None
+    if not all(isinstance(item, str) for item in (*audience, *scopes)) or len(set(scopes)) != len(scopes):
+        return None
+    return document_digest(identity, name, method, url, tuple(audience), frozenset(scopes))
 
 
 def _write_held(held: Held, names: Mapping[str, str]) -> dict[str, Any]:

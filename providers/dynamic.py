@@ -59,7 +59,9 @@ from keysteward.core.steps import Do
 from keysteward.core.world import World
 from keysteward.providers.foreign_json import read_json
 from keysteward.providers.owners import owners_of
+from keysteward.providers.revocations import of_stack
 from keysteward.providers.session import Access, Session, describe, revive
+from keysteward.providers.stack_modules import refuse_stand_ins
 
 FORMAT = 1
 SERVER_OUTPUTS = ("status", "incarnation", "scope_ids")
@@ -120,7 +122,8 @@ class _Process:
             if session is None:
                 with _from_state(props):
                     ledgers = revive(ports["ledgers"])
-                session = Session(stack, ledgers, access=access, door="pulumi")
+                records = of_stack(Path.cwd(), stack)
+                session = Session(stack, ledgers, access=access, door="pulumi", records=records)
                 self._sessions[key] = session
             if session.limit is None and "limit" in ports:
                 # Resource servers carry none; the program's, which comes before any deletion, beats the state's.
@@ -345,6 +348,9 @@ class CredentialProvider(ResourceProvider):
     @staticmethod
     def _run(session: Session, spec: Spec, props: Mapping[str, Any], incarnation: str | None = None) -> Ledger | None:
         words = str(props.get("plan", ""))
+        world = session.snapshot.world(spec.identity, spec)
+        if world.recorded is not None and plan(world).by_record is not None:
+            session.allow_ending(spec.identity, recorded=True)
         try:
             result = session.credentials.run(spec.identity, spec, approved=words, words=words, incarnation=incarnation)
         except LeaseHeld as error:
@@ -574,6 +580,7 @@ def deploy(stack: Stack, *, root: Path | None = None, placed: Placed | None = No
     `status`.
     """
     try:
+        refuse_stand_ins(root or Path.cwd())
         for finding in check(stack, owners_of(stack, root), datetime.now(UTC)):
             if finding.severity is not Severity.NOTE:
                 pulumi.warn(f"{finding.subject}: {finding.message} {finding.mend}".rstrip())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -22,6 +24,9 @@ APPROVED_BY: Final = ("Approved-by", "Reviewed-by")
 DECLARING: Final = ("stacks", "modules")
 """Folders in which a new file, too, is a change of the declarations."""
 
+CARDS: Final = ".keysteward"
+"""The folder of the stack cards, which may be committed."""
+
 CHECKOUT_SECONDS: Final = 120.0
 """How long a checkout of the base may take."""
 
@@ -32,8 +37,14 @@ _INERT: Final = tuple(
 )
 """Settings with which git runs no hook and reaches for no server."""
 
-_VERBS: Final = frozenset({"worktree"})
+_VERBS: Final = frozenset({"worktree", "diff"})
 """Commands that come after settings."""
+
+ABSENT: Final = "000000"
+"""The mode of a file that is not there."""
+
+PLAIN: Final = "100644"
+"""The mode of a file that is no executable, no symbolic link and no other repository."""
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -44,12 +55,13 @@ _QUIET: Final = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL"
 def revision(root: Path) -> str | None:
     """Return the commit that is checked out, with "+dirty" when the files are not what it holds; None without git.
 
-    Dirty: a tracked file of the project's folder differs, or a new one in `stacks` or `modules` is not ignored.
+    Dirty: a tracked file of the project's folder differs, or a new one in `stacks` or `modules` is not ignored. A stack
+    card, which every run brings up to date, is none of what is declared.
     """
     commit = _ask(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if commit is None or not _COMMIT.fullmatch(commit):
         return None
-    changed = _ask(root, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    changed = _ask(root, "status", "--porcelain", "--untracked-files=no", "--", ".", f":(exclude){CARDS}")
     new = _ask(root, "ls-files", "--others", "--exclude-standard", "--", *DECLARING)
     return commit if changed == "" and new == "" else f"{commit}+dirty"
 
@@ -94,7 +106,7 @@ def checked_out(root: Path, commit: str) -> Iterator[Path]:
 
     Nothing of the repository runs: no hook, no filter, no monitor, and nothing is fetched. Raises Unavailable.
     """
-    inside = _git(root, "rev-parse", "--show-prefix").strip()
+    inside = folder_of(root)
     with TemporaryDirectory(prefix="keysteward-base-", ignore_cleanup_errors=True) as temporary:
         place = Path(temporary, "base")
         quiet = (*_INERT, *_no_filters(root))
@@ -105,11 +117,73 @@ def checked_out(root: Path, commit: str) -> Iterator[Path]:
             _ask(root, *_INERT, "worktree", "remove", "--force", "--force", str(place))
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A file that differs from a commit, by its path in the repository; `was` and `mode` are modes as git has them."""
+
+    path: str
+    was: str
+    mode: str
+
+
+def differences(root: Path, commit: str) -> list[Difference]:
+    """Return what differs between a commit and the working folder: what git tracks, and what is new and not ignored.
+
+    What cannot be printed in a path is a question mark. Nothing of the repository runs. Raises Unavailable.
+    """
+    options = ("--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--ignore-submodules=dirty")
+    told = _git(root, *_INERT, *_no_filters(root), "diff", *options, commit, "--", patience=CHECKOUT_SECONDS)
+    parts = told.split("\0")[:-1]
+    tracked = [
+        Difference(_printable(path), *facts[1:].split()[:2])
+        for facts, path in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    listed = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
+    inside = folder_of(root)
+    new = [
+        Difference(_printable(f"{inside}/{path}".lstrip("/")), ABSENT, _mode(root / path))
+        for path in listed.split("\0")
+        if path
+    ]
+    return tracked + new
+
+
+def _mode(path: Path) -> str:
+    """Return the mode that git would give a file that it does not track yet."""
+    if path.is_symlink():
+        return "120000"
+    if path.is_dir():
+        return "160000"
+    return "100755" if os.access(path, os.X_OK) else PLAIN
+
+
+def _printable(path: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in path)
+
+
+def folder_of(root: Path) -> str:
+    """Return where a folder is in its repository, with / between its parts; "" for the repository itself."""
+    return _git(root, "rev-parse", "--show-prefix").strip().rstrip("/")
+
+
 def _no_filters(root: Path) -> list[str]:
     """Return the options that switch off every filter of the configuration: each is a program that would be run."""
     listed = _ask(root, "config", "--name-only", "--get-regexp", r"^filter\..*\.(smudge|process|clean|required)$") or ""
     switched = (f"{name}={'false' if name.endswith('.required') else ''}" for name in listed.splitlines())
     return [word for setting in switched for word in ("-c", setting)]
+
+
+def tracked(root: Path, folder: str) -> frozenset[str]:
+    """Return what git tracks in a folder of the project, in letters of either case, as paths from the project.
+
+    A submodule or link is one path. Nothing is tracked outside of a repository. Raises Unavailable where there is one
+    and git cannot tell.
+    """
+    inside = any((place / ".git").exists() for place in (root, *root.parents)) or "GIT_DIR" in os.environ
+    if not inside:
+        return frozenset()
+    listed = _git(root, "ls-files", "-z", "--", f":(icase){folder}")
+    return frozenset(name for name in listed.split("\0") if name)
 
 
 def top(root: Path) -> Path | None:

@@ -1,32 +1,34 @@
 """Revocations while the ledger store is down: clients disabled on our mark alone, keys named, records for later runs.
 
 A record (`.keysteward/revoked/<identity>.json` in the project) has `format` (1), `identity`, `reason`, `at`, `actor`
-and `disabled` (by target, the remote ids of the clients that were disabled). The next session with the runner's
-credential writes it into the ledger before anything else, and only then removes it. Records are changed under the lock
-of their folder (`.lock`), which nobody holds while something answers.
+and `disabled` (by target, the remote ids of the clients that were disabled). Plans have it as a step, whose ledger
+notes the record's id, so that it acts once; the file is removed after that. Records are changed under the lock of their
+folder (`.lock`), which nobody holds while something answers.
+
+A record is a person's word on this machine, left by a command that had the target's credential. One that came with the
+project's files is the word of whoever wrote a commit: it is refused.
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from keysteward.core import handles
 from keysteward.core.errors import Conflict, Damaged, DeclarationError
 from keysteward.core.holders import read_name
 from keysteward.core.ledger import Ledger
 from keysteward.core.observed import Delivered, Observation
 from keysteward.core.ports import Store, Target
-from keysteward.core.reconciler import Reconciler
+from keysteward.core.recorded import Recorded
 from keysteward.core.snapshot import read_delivered
 from keysteward.core.spec import Spec
 from keysteward.core.stack import IDENTITY
+from keysteward.providers import git
 from keysteward.providers.author import author_of
 from keysteward.providers.card import FOLDER
 from keysteward.providers.local.files import file_errors, locked, make_folder, remove_file, replace_file
@@ -34,17 +36,6 @@ from keysteward.providers.local.files import file_errors, locked, make_folder, r
 FORMAT = 1
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """What a person revoked without the ledger store: whose, why, when, and which clients were disabled for it."""
-
-    identity: str
-    reason: str
-    at: datetime
-    actor: str
-    disabled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +140,13 @@ def _folder_locked(path: Path) -> Iterator[None]:
         yield
 
 
-def read_record(path: Path) -> Revocation:
+def read_record(path: Path) -> Recorded:
     """Read a record back. Raises Damaged when it is none."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         document = json.loads(path.read_text(encoding="utf-8"))
         at = datetime.fromisoformat(document["at"])
         if document["format"] == FORMAT and at.tzinfo is not None:
-            return Revocation(
+            return Recorded(
                 identity=str(document["identity"]),
                 reason=str(document["reason"]),
                 at=at.astimezone(UTC),
@@ -168,51 +159,50 @@ def read_record(path: Path) -> Revocation:
     )
 
 
-def waiting(root: Path, stack: str) -> dict[Path, Revocation]:
-    """Return the records of a stack that no ledger has yet. Raises Damaged for one that cannot be read."""
+def waiting(root: Path, stack: str) -> dict[Path, Recorded]:
+    """Return the records of a stack that no ledger has yet.
+
+    Raises Damaged for one that cannot be read, and DeclarationError for one that came with the project's files.
+    """
     folder = root / FOLDER / "revoked" / stack
-    records = {path: read_record(path) for path in sorted(folder.glob("*.json"))}
+    paths = sorted(folder.glob("*.json"))
+    _refuse_brought(root, paths)
+    records = {path: read_record(path) for path in paths}
     for path, record in records.items():
         if record.identity != f"{stack}/{path.stem}":
             raise Damaged(f"{path} is the record of {record.identity}; move it where that belongs")
     return records
 
 
-def honour(root: Path, reconciler: Reconciler) -> None:
-    """Write every waiting record into its ledger, then remove it. One whose ledger cannot be written stays.
+def _refuse_brought(root: Path, paths: list[Path]) -> None:
+    """Refuse records that came by a commit: tracked by git, in a submodule, or reached by a link."""
+    brought = git.tracked(root, FOLDER) if paths else frozenset()
+    for path in paths:
+        shown = path.relative_to(root)
+        names = {str(part).casefold() for part in (shown, *shown.parents)}
+        linked = path.resolve() != root.resolve() / shown
+        if linked or names & {name.casefold() for name in brought}:
+            how = "is reached by a link" if linked else "is tracked by git"
+            raise DeclarationError(
+                f"{shown} {how}: a record of a revocation never comes with the project's files, and nothing is revoked "
+                f"by it; remove it there. If {path.stem} has to end: keysteward revoke {path.stem} --all --reason TEXT"
+            )
 
-    A credential that was renamed since is revoked under its present name. What another revocation added meanwhile stays
-    for the next run.
-    """
-    for path, record in waiting(root, reconciler.snapshot.stack).items():
-        words = f"{record.reason} (by {record.actor} at {record.at:%Y-%m-%d %H:%M} UTC, without the ledger store)"
-        change = functools.partial(_revoked, record)
-        if reconciler.edit(_present_name(reconciler, record), change, command="revoke", words=words) is None:
-            _log.warning("credential=%s operation=revoke outcome=kept reason=no-ledger file=%s", record.identity, path)
+
+def of_stack(root: Path, stack: str) -> dict[str, Recorded]:
+    """Return what waits to be noted in the ledgers of a stack, by identity. Raises as `waiting` does."""
+    return {record.identity: record for record in waiting(root, stack).values()}
+
+
+def forget(root: Path, stack: str, ledgers: Iterable[Ledger]) -> None:
+    """Remove the records that a ledger has noted, and those of which all ledgers are closed."""
+    known = list(ledgers)
+    for path, record in waiting(root, stack).items():
+        concerned = [ledger for ledger in known if record.identity in {ledger.identity, *ledger.names}]
+        noted = any(record.id in ledger.recorded for ledger in concerned)
+        if not noted and (not concerned or any(ledger.closed is None for ledger in concerned)):
             continue
-        with _folder_locked(path):
-            if path.exists() and read_record(path) == record:
+        with file_errors("the record of the revocation"), _folder_locked(path):
+            if path.exists() and read_record(path) == record:  # what was added meanwhile waits for the next run
                 remove_file(path)
         _log.warning("credential=%s operation=revoke outcome=noted file=%s", record.identity, path)
-
-
-def _present_name(reconciler: Reconciler, record: Revocation) -> str:
-    """Return under which identity a credential goes on: where its own ledger is closed, one may have its name."""
-    ledgers = reconciler.snapshot.ledgers
-    known = ledgers.get(record.identity)
-    if known is None or known.closed is None:
-        return record.identity
-    heirs = (i for i, ledger in sorted(ledgers.items()) if ledger.closed is None and record.identity in ledger.names)
-    return next(heirs, record.identity)
-
-
-def _revoked(record: Revocation, ledger: Ledger) -> Ledger:
-    """Return the ledger with a record's word in it, and the clients it disabled known as disabled by us."""
-    if ledger.closed is not None:
-        return ledger
-    at = max(record.at, ledger.latest) if ledger.latest is not None else record.at
-    changed = handles.revoke(ledger, at, record.reason)
-    for item in ledger.objects:
-        if item.remote_id in record.disabled.get(item.target, ()):
-            changed = changed.with_object(item.key, suspended=True)
-    return changed

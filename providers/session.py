@@ -20,7 +20,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending
+from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending, works
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.heartbeat import Heartbeat, heartbeat_key, note_run
@@ -29,6 +29,7 @@ from keysteward.core.outbox import flush
 from keysteward.core.planner import plan
 from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.reconciler import Reconciler
+from keysteward.core.recorded import Recorded
 from keysteward.core.server_reconciler import ServerReconciler
 from keysteward.core.servers import ServerLedger
 from keysteward.core.snapshot import Snapshot, Sources, old_identities
@@ -159,6 +160,7 @@ class Session:
     """One stack as one process sees it, with the reader's or the runner's credentials.
 
     `alone` is the one credential that an emergency is about: nothing that is wrong with another one can stop it.
+    `records` are revocations without the ledger store that wait to be noted, by identity.
     """
 
     def __init__(
@@ -173,6 +175,7 @@ class Session:
         door: str = "keysteward",
         approval: str = "",
         alone: str | None = None,
+        records: Mapping[str, Recorded] | None = None,
         tell: Callable[[str, str], None] | None = None,
     ) -> None:
         self.stack = stack
@@ -186,6 +189,7 @@ class Session:
         self._door = door
         self._approval = approval
         self._alone = alone
+        self._records = dict(records or {})
         self._specs = dict(specs or {})
         self._tell = tell or (lambda _identity, _words: None)
 
@@ -205,20 +209,45 @@ class Session:
         position = self._audit.append(entries)
         return Logged(position.segment, position.head)
 
+    def _entries(self) -> Sequence[Entry]:
+        from keysteward.providers.audit_log import AuditLog  # noqa: PLC0415 - with signatures; most looks need no entry
+
+        return AuditLog(self.ledgers, self.stack, None).entries()
+
     def flush(self, only: Iterable[str] | None = None) -> int:
         """Move the entries that wait in ledgers (of `only` these identities) into the audit log; returns how many.
 
-        Raises KeystewardError when the log does not take them: they stay where they are, and the next run moves them.
+        Records of revocations that their ledgers have noted are removed. Raises KeystewardError when the log does not
+        take the entries: they stay where they are, and the next run moves them.
         """
         if self.access == "reader":
             return 0
+        if self._records:
+            self._forget_records()
         known = self.snapshot
         return flush(self.ledgers, self._record, known.ledgers, known.server_ledgers, self.runner, only)
 
+    def _forget_records(self) -> None:
+        from keysteward.providers.revocations import forget  # noqa: PLC0415 - its records are files beside a card
+
+        try:
+            forget(Path.cwd(), self.stack, list(self.snapshot.ledgers.values()))
+        except KeystewardError as error:
+            _log.warning("operation=revoke stack=%s outcome=kept reason=%r", self.stack, str(error))
+
+    def record(self, identity: str) -> Recorded | None:
+        """Return what was revoked of one credential without the ledger store and waits to be noted."""
+        return self.snapshot.recorded(identity, self.snapshot.ledgers.get(identity)) if self._records else None
+
     @property
     def waiting(self) -> bool:
-        """Say whether a ledger, as this session read it, has entries that the audit log does not have yet."""
+        """Say whether a ledger, as this session read it, has entries that the audit log does not have yet.
+
+        So does what was revoked without the ledger store: its record may be noted already, and still be there.
+        """
         known = self.snapshot
+        if self._records:
+            return True
         return any(ledger.outbox for group in (known.ledgers, known.server_ledgers) for ledger in group.values())
 
     def _port(self, port: Any) -> Any:  # noqa: ANN401 - any of the three ports
@@ -277,13 +306,19 @@ class Session:
     def snapshot(self) -> Snapshot:
         """Return the snapshot that answers everything this process asks."""
         sources = Sources(
-            self.targets, self.stores, self.ledgers, self.fingerprint, complete=self._complete, is_dead=is_dead
+            self.targets,
+            self.stores,
+            self.ledgers,
+            self.fingerprint,
+            complete=self._complete,
+            is_dead=is_dead,
+            entries=self._entries,
         )
         if self._alone is None:
-            return Snapshot(self.stack, sources, self._specs, self.runner, self.extent)
+            return Snapshot(self.stack, sources, self._specs, self.runner, self.extent, records=self._records)
         specs = {name: spec for name, spec in self._specs.items() if name == self._alone}
         only = {self._alone, *(old for spec in specs.values() for old in old_identities(self.stack, spec))}
-        return Snapshot(self.stack, sources, specs, self.runner, self.extent, frozenset(only))
+        return Snapshot(self.stack, sources, specs, self.runner, self.extent, frozenset(only), self._records)
 
     @cached_property
     def _tools(self) -> Tools:
@@ -305,36 +340,24 @@ class Session:
 
     @cached_property
     def credentials(self) -> Reconciler:
-        """Return what plans and runs credentials; a runner's first notes what was revoked without the ledger store.
-
-        That some of that cannot be noted stops it, except in an emergency.
-        """
-        made = Reconciler(self._tools, self.snapshot)
-        if self.access == "runner":
-            from keysteward.providers.revocations import honour  # noqa: PLC0415 - its records are files beside a card
-
-            try:
-                honour(Path.cwd(), made)
-            except KeystewardError as error:
-                if self._alone is None:
-                    raise
-                _log.warning("operation=revoke stack=%s outcome=kept reason=%r", self.stack, str(error))
-        return made
+        """Return what plans and runs credentials."""
+        return Reconciler(self._tools, self.snapshot)
 
     @cached_property
     def servers(self) -> ServerReconciler:
         """Return what plans and runs resource servers."""
         return ServerReconciler(self._tools, self.snapshot)
 
-    def allow_ending(self, identity: str) -> None:
+    def allow_ending(self, identity: str, *, recorded: bool = False) -> None:
         """Count one ending before it is done. Raises LimitExceeded with what to do when it must not be.
 
+        One by the record of a revocation (`recorded`) is none where nothing works any more.
         Raises Conflict when a problem keeps anything of it from being ended, so that no permission would help.
         Permission and limit are those of docs/what-is-deleted.md; KEYSTEWARD_ALLOW_ENDING=n lifts both for n.
         """
         allowed = allowance()
         world = self.snapshot.world(identity, None)
-        if not self._ends_something(world):
+        if not self._ends_something(world) or (recorded and not works(world)):
             return
         shown = plan(world)
         if shown.problem is not None and not shown.steps:
@@ -345,6 +368,7 @@ class Session:
             at=self.ledgers.now(),
             why=must_be_allowed(world, self.snapshot.at),
             open_ledgers=sum(1 for ledger in list(self.snapshot.ledgers.values()) if ledger.closed is None),
+            recorded=recorded,
         )
         for _ in range(WRITE_TRIES):
             stored = self.ledgers.read(key)

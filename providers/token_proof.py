@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,14 @@ _UNCHECKED: Final[Options] = {
     "verify_sub": False,
 }
 """Audience and times are compared here, by the issuer's clock and with reasons."""
+
+_WHOSE: Final = {"azp", "client_id", "clientId", "clientHost", "clientAddress", "preferred_username", "username", "sub"}
+_WHEN: Final = {"exp", "iat", "nbf", "auth_time", "jti", "sid", "session_state", "origin_jti", "event_id"}
+_OF_EVERY_TOKEN: Final = frozenset({"iss", "typ", "token_use", "version", "acr", "at_hash", "scope"} | _WHOSE | _WHEN)
+"""Claims that say whose a token is and when it was made (RFC 7519, RFC 9068, and Keycloak's and Cognito's own)."""
+
+DEEPEST_CLAIM: Final = 10
+"""Objects and lists inside of each other that a claim is read to: roles stand three deep."""
 
 MOST_SECONDS: Final = 100 * 365 * 86_400
 """No token lives longer, whatever is said of it."""
@@ -139,8 +147,32 @@ def judge(
     if qualified_scopes:
         named = {scope.rpartition("/")[0] for scope in str(claims.get("scope", "")).split()}
         claims = {**claims, "aud": sorted(_audiences(claims) | named)}
-    defects = list(_defects(claims, claim, now))
-    return Verification(Proof.WRONG, "; ".join(defects)) if defects else Verification(Proof.PROVEN, "real token")
+    defects, rights = list(_defects(claims, claim, now)), rights_in(claims, claim.client_id)
+    if defects:
+        return Verification(Proof.WRONG, "; ".join(defects), rights)
+    return Verification(Proof.PROVEN, "real token", rights)
+
+
+def rights_in(claims: Mapping[str, Any], client_id: str) -> frozenset[str]:
+    """Return what a token of a client says beyond who it is, when it was made and its scopes: roles, groups, mappers.
+
+    Each is "path: value" ("realm_access.roles: reports"). A value that is the client's own id counts as any client's.
+    """
+    own = {name: value for name, value in claims.items() if name not in _OF_EVERY_TOKEN}
+    return frozenset(_told(own, "", client_id))
+
+
+def _told(value: object, path: str, client_id: str, depth: int = 0) -> Iterator[str]:
+    if isinstance(value, Mapping) and depth < DEEPEST_CLAIM:
+        for name, inner in value.items():
+            yield from _told(inner, f"{path}.{name}" if path else str(name), client_id, depth + 1)
+    elif isinstance(value, list) and depth < DEEPEST_CLAIM:
+        for inner in value:
+            yield from _told(inner, path, client_id, depth + 1)
+    elif isinstance(value, Mapping | list):
+        yield f"{path}: more than is read"
+    else:
+        yield f"{path}: {'its own client_id' if value == client_id else value}"
 
 
 def _defects(claims: Mapping[str, Any], claim: Claim, now: datetime | None) -> list[str]:

@@ -1,40 +1,56 @@
-"""Real servers for the tests, and the list of real parts that a run used or skipped."""
+"""Real servers for the tests, and the list of real parts that a run used or skipped.
+
+What whoever writes a test must know:
+
+- Tests run on several workers (`make test`), each a process of its own: one worker may run a test and another the next
+  one of the same file. So a test depends on no other, and a fixture of wider scope is set up once in each worker.
+- `@pytest.mark.real("keycloak")`: the test needs the real server of this name (keycloak, keycloak-rotation, vault,
+  workos, ...). All tests of one name go to one worker, so that one server is started; that is all there is to do.
+  For another fixture that only one worker should set up, add its name to `SET_UP_ONCE`.
+- `@pytest.mark.proof`: the test, or the case of it, is long, and a shorter one shows the same. `make test` leaves it
+  out and `make proofs` runs it; `samples.py` marks the cases of a parameter. Plain `pytest` is `make test` on one
+  worker, and `pytest -m ""` runs both.
+- `real_parts.used(...)` and `real_parts.skip(...)` enter a real part into the summary, in whatever worker.
+- Time is set, not slept, and a limit in seconds only guards against a hang: the machine may be busy.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import npm_packages
 import pytest
 import requests
+import servers
+import tally
 import workos_description
 import workos_emulator as emulator
 from aws_account import CREDENTIALS, Account, account_behind
 from aws_server import AwsServer, serving
 
 from keysteward.sandbox import WorkOSStandIn
-from keysteward.sandbox.keycloak_server import KeycloakServer, KeycloakStartError, missing_prerequisites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytest_plugins = ["real_servers"]
+
 REAL_PARTS: dict[str, str] = {}
 """What real parts this run used, with their version, or skipped, with the reason. Printed at the end."""
 
-STOCK = "Keycloak stock"
-ROTATION = "Keycloak with client-secret-rotation"
 WORKOS_DESCRIPTION = "WorkOS OpenAPI description"
 WORKOS_EMULATOR = "WorkOS emulator"
-VAULT_START_SECONDS = 20
-ROOT_TOKEN = "conformance-root"
+
+SET_UP_ONCE = {"_workos_recorder": "workos", "chromium": "chromium"}
+"""Fixtures that are set up in one worker only, with the name that their tests go by."""
+
+WHOLE_RUNS = ("not proof", "proof")
+"""What `make test` and `make proofs` select."""
 
 
 class RealParts:
@@ -48,14 +64,6 @@ class RealParts:
         pytest.skip(f"{part}: {reason}")
 
 
-@dataclass(frozen=True)
-class RealVault:
-    """A real Vault or OpenBao: address and a token with every right."""
-
-    url: str
-    token: str
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep what is kept for a user, such as the key that signs the audit log, out of the real user's folders."""
@@ -65,8 +73,29 @@ def _own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "real: needs a real server; deselect with -m 'not real' for a quick run")
-    REAL_PARTS["pulumi CLI"] = _pulumi_version()
+    config.addinivalue_line("markers", "real(server): needs this real server; -m 'not real' is a quick run")
+    config.addinivalue_line("markers", "proof: long, and a sample of it is in `make test`; run by `make proofs`")
+    if not is_worker(config):
+        REAL_PARTS["pulumi CLI"] = _pulumi_version()
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Say whether this process runs tests for another, which prints."""
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one server, and of what is set up once, together on one worker."""
+    for item in items:
+        real = item.get_closest_marker("real")
+        if real is not None and not real.args:
+            message = f"{item.nodeid}: the mark `real` names the server, for example real('keycloak')"
+            raise pytest.UsageError(message)
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        names = [real.args[0]] if real else [name for fixture, name in SET_UP_ONCE.items() if fixture in fixtures]
+        if names:
+            item.add_marker(pytest.mark.xdist_group(names[0]))
 
 
 def _pulumi_version() -> str:
@@ -79,58 +108,49 @@ def _pulumi_version() -> str:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a whole run that could have used a real part and did not has failed."""
-    options = session.config.option
-    partial = options.keyword or options.markexpr or session.config.args != session.config.getini("testpaths")
-    if os.environ.get("CI") != "true" or partial:
+    if is_worker(session.config):
+        session.config.workeroutput["told"] = (REAL_PARTS, tally.handed_over())  # type: ignore[attr-defined]
         return
-    needed = {} if missing_prerequisites() else dict.fromkeys((STOCK, ROTATION), "Java and Maven are")
+    options = session.config.option
+    whole = not options.keyword and session.config.args == session.config.getini("testpaths")
+    if os.environ.get("CI") != "true" or not whole or options.markexpr not in WHOLE_RUNS:
+        return
+    needed = {server.name: servers.COMMAND for server in servers.SERVERS if not server.missing()}
     if not emulator.missing_for_emulator():
-        needed |= dict.fromkeys((WORKOS_DESCRIPTION, WORKOS_EMULATOR), "node and npm are")
+        needed |= dict.fromkeys((WORKOS_DESCRIPTION, WORKOS_EMULATOR), "npm")
     if any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
-        needed["Chromium"] = "a browser is"
-    for part, there in needed.items():
-        if REAL_PARTS.get(part, "skipped").startswith("skipped"):
-            REAL_PARTS[part] = f"NOT TESTED, though {there} there: {REAL_PARTS.get(part, 'never asked for')}"
+        needed["Chromium"] = "the browser on PATH"
+    for part, brings in needed.items():
+        state = REAL_PARTS.get(part, "skipped: never asked for" if options.markexpr == "not proof" else "")
+        if state.startswith("skipped"):
+            reason = state.removeprefix("skipped: ")
+            REAL_PARTS[part] = f"NOT TESTED, though {brings} brings it: {reason}"
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not REAL_PARTS:
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - the end of a worker, of pytest-xdist
+    """Take over what a worker had to tell; of a part that one used and another skipped, it was used."""
+    if "told" not in getattr(node, "workeroutput", {}):  # it crashed, which is told elsewhere
         return
-    terminalreporter.section("real parts")
-    for part, state in sorted(REAL_PARTS.items()):
-        terminalreporter.write_line(f"{part}: {state}")
+    parts, noted = node.workeroutput["told"]
+    tally.take_over(noted)
+    for part, state in parts.items():
+        if not state.startswith("skipped") or part not in REAL_PARTS:
+            REAL_PARTS[part] = state
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    told = {**tally.sections(), "real parts": [f"{part}: {state}" for part, state in sorted(REAL_PARTS.items())]}
+    for title, lines in told.items():
+        terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
 def real_parts() -> RealParts:
     return RealParts()
-
-
-@pytest.fixture(scope="session")
-def real_keycloak(real_parts: RealParts) -> Iterator[KeycloakServer]:
-    yield from _keycloak(real_parts, STOCK)
-
-
-@pytest.fixture(scope="session")
-def real_keycloak_rotation(real_parts: RealParts) -> Iterator[KeycloakServer]:
-    yield from _keycloak(real_parts, ROTATION, "client-secret-rotation")
-
-
-def _keycloak(real_parts: RealParts, part: str, *features: str) -> Iterator[KeycloakServer]:
-    missing = missing_prerequisites()
-    if missing:
-        real_parts.skip(part, "; ".join(missing))
-    server = KeycloakServer(features=features)
-    try:
-        server.start()
-    except KeycloakStartError as error:
-        if os.environ.get("CI") == "true":
-            raise
-        real_parts.skip(part, str(error))
-    real_parts.used(part, f"{server.version}, ready after {server.start_seconds:.0f} s")
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -188,62 +208,6 @@ def aws_account(aws: AwsServer, _aws_account: Account, monkeypatch: pytest.Monke
         monkeypatch.setenv(name, value)
     _aws_account.reset()
     return _aws_account
-
-
-@pytest.fixture(scope="session")
-def real_vault(real_parts: RealParts) -> Iterator[RealVault]:
-    """Use the server at VAULT_ADDR with VAULT_TOKEN, or start ``bao`` or ``vault`` from PATH in development mode."""
-    part = "Vault or OpenBao"
-    if os.environ.get("VAULT_ADDR") and os.environ.get("VAULT_TOKEN"):
-        vault = RealVault(os.environ["VAULT_ADDR"].rstrip("/"), os.environ["VAULT_TOKEN"])
-        real_parts.used(part, f"{_vault_version(vault.url)} at VAULT_ADDR")
-        yield vault
-        return
-    program = shutil.which("bao") or shutil.which("vault")
-    if program is None:
-        real_parts.skip(part, "VAULT_ADDR and VAULT_TOKEN not set, and neither bao nor vault on PATH")
-        return
-    port = _free_port_with_neighbour()
-    options = [f"-dev-root-token-id={ROOT_TOKEN}", f"-dev-listen-address=127.0.0.1:{port}", "-dev-no-store-token"]
-    process = subprocess.Popen(
-        [program, "server", "-dev", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        vault = RealVault(f"http://127.0.0.1:{port}", ROOT_TOKEN)
-        _wait_for_vault(vault.url, process)
-        real_parts.used(part, f"{Path(program).name} {_vault_version(vault.url)}")
-        yield vault
-    finally:
-        process.terminate()
-        process.wait(VAULT_START_SECONDS)
-
-
-def _vault_version(url: str) -> str:
-    version: str = requests.get(f"{url}/v1/sys/health", timeout=10).json()["version"]
-    return version
-
-
-def _wait_for_vault(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + VAULT_START_SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if requests.get(f"{url}/v1/sys/health", timeout=5).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    pytest.fail(f"a server in development mode did not answer within {VAULT_START_SECONDS} s")
-
-
-def _free_port_with_neighbour() -> int:
-    """Find a port whose successor is free too: a server in development mode takes that one for its cluster."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port: int = first.getsockname()[1]
-            try:
-                socket.create_server(("127.0.0.1", port + 1)).close()
-            except (OSError, OverflowError):
-                continue
-        return port
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ from keysteward.report.evidence import (
 WRONG = 2
 """Exit code when something is wrong with the log."""
 
-_WRONG_LOG = "warning: this log is not sound; see keysteward audit verify"
+_WRONG_LOG = "warning: this log is not sound, or lacks entries; see keysteward audit verify"
 
 app = typer.Typer(no_args_is_help=True, help="Show, verify, anchor and export the evidence of what was done.")
 
@@ -81,7 +81,7 @@ def show_entries(
         show_json(entries_json(records[-last:], loaded.identity))
     else:
         show(entry_lines(records[-last:], loaded.identity))
-    if not verified.log.sound:
+    if not verified.sound:
         say(_WRONG_LOG)
 
 
@@ -107,8 +107,9 @@ def verify(
 ) -> None:
     """Verify the audit log: find entries that were removed, altered, moved or cut off, and a log that was rewritten.
 
-    Every hash and signature is checked, and the log is compared with what the ledgers remember of it. A rewrite of log
-    and ledgers together shows only against keys (--trusted; --issuer with --claim) and anchors.
+    Every hash and signature is checked; the log is compared with what the ledgers remember of it, and the ledgers with
+    what it recorded of their clients, generations and dates. A rewrite of log and ledgers together shows only against
+    keys (--trusted; --issuer with --claim) and anchors. Entries that wait for more than an hour are wrong too.
 
     Exit code 0: sound; 1: an error; 2: something is wrong, a sentence each.
     """
@@ -187,7 +188,7 @@ def export(
         say(f"{len(found)} rows written to {output}")
     if verified.waiting:
         say(f"warning: {verified.waiting} entries still wait in the ledgers; the next run moves them into the log")
-    if not verified.log.sound:
+    if not verified.sound:
         say(_WRONG_LOG)
     _stop_unless_sound(verified)
 
@@ -198,5 +199,5 @@ def _approval(root: Path) -> Approved:
 
 
 def _stop_unless_sound(verified: Verified) -> None:
-    if not verified.log.sound:
+    if not verified.sound:
         raise typer.Exit(WRONG)

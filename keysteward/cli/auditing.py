@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from keysteward.core.audit_check import Defect, Examined, Witness, Wrong, examine_log
+from keysteward.core.audit_ledgers import compare, oldest_late
 from keysteward.core.errors import DeclarationError
 from keysteward.core.stack import Stack
 from keysteward.providers.anchors import Anchored, read_anchors
-from keysteward.providers.audit_log import AuditLog
+from keysteward.providers.audit_log import Around, AuditLog
 from keysteward.providers.ci import Claims, claims_of, keys_of_issuer, shown, verified_claims
 from keysteward.providers.local.files import file_errors
 from keysteward.providers.signing import read_public_key
@@ -80,13 +81,18 @@ def examine(stack: Stack, trust: Trust | None = None, anchors: Iterable[str] = (
         trusted, proven = trust.keys(found.tokens)
         identities |= proven
         found = examine_log(stack.identity, documents, witnesses, trusted)
+    compared = compare(around.ledgers, (record.entry for record in found.records))
+    late = oldest_late(around.ledgers, stack.ledgers.as_reader().now()) if around.waiting else None
     return Verified(
         stack=stack.identity,
-        log=_with(found, _spoilt(anchored)),
+        log=_with(found, (*_spoilt(anchored), *_unread(around), *compared.defects)),
         trusted=trusted,
         identities=identities,
         anchors=tuple(f"{len(a.heads)} anchors in {a.where}" for a in anchored),
         waiting=around.waiting,
+        late=late,
+        ledgers=compared.ledgers,
+        unattested=compared.unattested,
     )
 
 
@@ -100,6 +106,10 @@ def _spoilt(anchored: Iterable[Anchored]) -> tuple[Defect, ...]:
         for place in anchored
         if place.spoilt
     )
+
+
+def _unread(around: Around) -> tuple[Defect, ...]:
+    return tuple(Defect(Wrong.UNREADABLE, f"{message}; it was not compared with the log") for message in around.damaged)
 
 
 def _with(found: Examined, more: tuple[Defect, ...]) -> Examined:

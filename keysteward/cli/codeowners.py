@@ -17,7 +17,18 @@ from keysteward.cli.declarations import find_owners, project_files
 from keysteward.cli.loading import FOLDER, exported, load_stack, module_name, stack_names
 from keysteward.cli.review import StacksOption
 from keysteward.cli.terminal import say, show
-from keysteward.core.codeowners import DEFAULT, PLACES, Forge, Held, Listing, listing, merged, overruling
+from keysteward.core.codeowners import (
+    DEFAULT,
+    PLACES,
+    Forge,
+    Held,
+    Listing,
+    listing,
+    merged,
+    names_everything,
+    overruled,
+    overruling,
+)
 from keysteward.core.errors import DeclarationError, Unavailable
 from keysteward.core.owners import Owners
 from keysteward.core.stack import Stack
@@ -50,9 +61,9 @@ def command(
 ) -> None:
     """Write who approves a change of each file that declares credentials, from the owners file, into CODEOWNERS.
 
-    What stands outside of the two comments of keysteward is left as it is.
+    Security is asked for whatever no line names. What stands outside of keysteward's two comments is left as it is.
 
-    Exit code 0: written, or up to date; 1: an error; 2: with --check, out of date.
+    Exit code 0: written, or up to date; 1: an error; 2: with --check, out of date, or nobody is asked for some files.
     """
     root = Path.cwd()
     top = git.top(root) or root
@@ -62,16 +73,35 @@ def command(
         say(f"warning: {problem}")
     text = _read(path)
     wanted = merged(text, made.lines)
-    for overrules in overruling(wanted):
-        say(f"warning: {overrules.split()[0]} stands after the part of keysteward, and counts where both name a file")
+    holes = list(_holes(wanted, made, forge, whole=top.resolve() == root.resolve()))
     shown = path.relative_to(root) if path.is_relative_to(root) else path
+    for hole in holes:
+        say(f"{shown}: {hole}")
     if check:
         _compare(text, wanted, str(shown), _again(stack, forge, output))
+        if not made.guards:
+            say(f"{shown}: nobody is asked for a file that no line names; write security= into the owners file")
+        if holes or not made.guards:
+            raise typer.Exit(OUT_OF_DATE)
     elif wanted == text:
         show([line(f"{shown} is up to date")])
     else:
         _write(path, wanted)
         show([line(f"{shown} is written")])
+
+
+def _holes(text: str, made: Listing, forge: Forge, *, whole: bool) -> Iterator[str]:
+    """Warn of lines of people that count in place of ours, or do not count; yield where nobody is asked for a file."""
+    for pattern in overruling(text):
+        if forge == "github" and names_everything(pattern):
+            yield f"{pattern} stands after the part of keysteward and takes every file from it; move it before that"
+        else:
+            say(f"warning: {pattern} stands after the part of keysteward, and counts where both name a file")
+    for pattern in overruled(text) if forge == "github" and whole and made.guards else ():
+        say(
+            f"warning: {pattern} stands before the part of keysteward, whose first line names every file; move it "
+            "behind that part if it is to count"
+        )
 
 
 def _where(top: Path, forge: Forge) -> Path:
@@ -135,7 +165,9 @@ def _listing(root: Path, top: Path, path: Path, stacks: Sequence[str]) -> dict[F
     held = [held for one in loaded for held in _held(top, one)]
     folders = [_inside(top, root / FOLDER)]
     kept = [_inside(top, root / file) for file in sorted(files)] + [_inside(top, path)]
-    return listing(held, folders, [name for name in kept if name], loaded[0].owners, datetime.now(UTC).date())
+    return listing(
+        held, _inside(top, root), folders, [name for name in kept if name], loaded[0].owners, datetime.now(UTC).date()
+    )
 
 
 def _load(root: Path, stacks: Sequence[str]) -> Iterator[_Loaded]:
@@ -166,4 +198,5 @@ def _inside(top: Path, path: Path) -> str:
     place, folder = path.absolute(), top.absolute()
     if not place.is_relative_to(folder):
         place, folder = path.resolve(), top.resolve()
-    return place.relative_to(folder).as_posix() if place.is_relative_to(folder) else ""
+    inside = place.relative_to(folder).as_posix() if place.is_relative_to(folder) else ""
+    return "" if inside == "." else inside

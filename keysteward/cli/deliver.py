@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.loading import StackOption
-from keysteward.cli.noting import planned_alone, reason_of, undisturbed
+from keysteward.cli.noting import planned_alone, reason_of, refuse_recorded, undisturbed
 from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.planning import plan_of
 from keysteward.cli.preview import JsonOption
@@ -208,6 +208,8 @@ def _still_works(ledger: Ledger | None, number: int) -> str:
 
 
 def _ask(planned: Preview, question: str, way: _Way) -> None:
+    for item in planned.credentials:
+        refuse_recorded(item)
     if not way.as_json:
         show(preview_lines(planned))
     confirm_or_stop(question, yes=way.yes)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.loading import StackOption
-from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note, reason_of
+from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note, reason_of, written
 from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import show_json
@@ -63,7 +63,7 @@ def release(
 
     Exit code 0: noted; 1: an error.
     """
-    request = Request("release", reason.strip(), lambda ledger, _runner, _now: handles.release(ledger))
+    request = Request("release", written(reason), lambda ledger, _runner, _now: handles.release(ledger))
     ledger = note(open_stack(stack), name, request)
     _tell(ledger, f"{name}: no longer held; the next run does what is due", as_json=as_json)
 

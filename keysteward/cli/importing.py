@@ -360,8 +360,6 @@ def _warnings(sections: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterab
     entries = [fields for section in sections.values() for fields in section.values()]
     if any("accept_gap" in fields for fields in entries):
         yield "accept_gap: the first rotation ends the present secret; before it, let the consumer read deliver_to."
-    if any("alternate_clients" in fields for fields in entries):
-        yield "alternate_clients: the first rotation makes a second client, without roles of its service account."
     if "api_keys" in sections:
         yield "classification and expires of API keys are to be looked at: from its last day on a key does not work."
 

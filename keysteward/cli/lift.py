@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -15,7 +16,8 @@ from keysteward.cli.preview import JsonOption
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
 from keysteward.core.errors import DeclarationError
-from keysteward.report.plan import Preview
+from keysteward.core.ledger import Ledger
+from keysteward.core.world import World
 
 
 def command(
@@ -32,14 +34,21 @@ def command(
     """
     why = reason_of(reason)
     opened = open_stack(stack)
-    opened.note_revocations()
-    planned = _planned(opened, opened.identity(name))
-    request = Request("lift", why, lambda ledger, _runner, _now: handles.lift(ledger), "Lift the revocation?")
-    ask_and_do(opened, request, planned, yes=yes, as_json=as_json)
+    world = _world(opened, opened.identity(name))
+    record = world.recorded
+
+    def change(ledger: Ledger, _runner: str, at: datetime) -> Ledger:
+        return handles.lift(ledger if record is None else handles.note_record(ledger, record, at), at)
+
+    ledger = world.ledger
+    if world.barred is None and ledger is not None:
+        ledger = change(ledger, "", world.now)
+    planned = planned_alone(opened, plan_of(replace(world, ledger=ledger, barred=None)), world.now)
+    ask_and_do(opened, Request("lift", why, change, "Lift the revocation?"), planned, yes=yes, as_json=as_json)
 
 
-def _planned(opened: Opened, identity: str) -> Preview:
-    """Plan the credential as if it had been lifted already. Raises DeclarationError where it cannot be."""
+def _world(opened: Opened, identity: str) -> World:
+    """Return the world of a credential that may be lifted. Raises DeclarationError where it cannot be."""
     session, spec = opened.session("reader"), opened.stack.specs.get(identity)
     if spec is None:
         if identity in session.snapshot.ledgers:
@@ -48,6 +57,4 @@ def _planned(opened: Opened, identity: str) -> Preview:
     world = session.snapshot.world(identity, spec)
     if world.ledger is None:
         raise DeclarationError(f"{spec.name!r} was never issued, so it is not revoked; `keysteward up` issues it")
-    ledger = world.ledger if world.barred is not None else handles.lift(world.ledger)
-    item = plan_of(replace(world, ledger=ledger, barred=None))
-    return planned_alone(opened, item, world.now)
+    return world

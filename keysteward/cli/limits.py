@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keysteward.core.brake import ALLOW_ENDING, how_to_allow
+from keysteward.core.brake import ALLOW_ENDING, how_to_allow, how_to_revoke
 from keysteward.core.errors import LimitExceeded
 from keysteward.core.stack import Limit
 from keysteward.providers.session import allowance
@@ -20,7 +20,8 @@ def check_endings(planned: Preview, limit: Limit, open_ledgers: int) -> None:
     stopped = [c for c in planned.credentials if c.plan.problem is not None and not c.plan.steps]
     needing = [c for c in planned.credentials if c.word is not None and c not in stopped]
     if len(needing) > allowed and needing[0].word is not None:
-        raise LimitExceeded(how_to_allow(needing[0].name, needing[0].word, len(needing)), credential=needing[0].name)
+        say = how_to_allow if needing[0].plan.by_record is None else how_to_revoke
+        raise LimitExceeded(say(needing[0].name, needing[0].word, len(needing)), credential=needing[0].name)
     ending = [c.name for c in planned.credentials if c.ends]
     if limit.exceeded(len(ending), open_ledgers) and len(ending) > allowed:
         more = f" and {len(ending) - _SHOWN} more" if len(ending) > _SHOWN else ""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import importlib
 import re
-import sys
 import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from keysteward.cli.from_source import read_from_source
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.stack import Stack
+from keysteward.core.what_runs import STACKS
+from keysteward.providers.stack_modules import import_stacks_from, outside_of_stacks
 
-FOLDER = "stacks"
+FOLDER = STACKS
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _OWN_PLACE = re.compile(r"([^:\n]+), line \d+: ")
 
@@ -45,12 +45,13 @@ def exported(name: str | None) -> object:
     """Return what a stack's module exports as its stack, None for nothing. Raises DeclarationError."""
     root = Path.cwd()
     module = module_name(name, root)
-    if str(root) not in sys.path[:1]:
-        sys.path.insert(0, str(root))
-    read_from_source(root)
+    import_stacks_from(root)
     try:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
+        beside = outside_of_stacks(root, error.name or "")
+        if beside is not None:
+            raise _not_imported(error, beside, root) from None
         if error.name is not None and f"{module}.".startswith(f"{error.name}."):
             raise DeclarationError(f"there is no stack module {module} in {root}; {_known(root)}") from None
         raise _in_module(error, root) from None
@@ -86,6 +87,15 @@ def _known(root: Path) -> str:
     if not names:
         return f"{root / FOLDER} holds none; go to the project's folder, or name a module with --stack"
     return f"choose one with --stack: {', '.join(names)}"
+
+
+def _not_imported(error: ModuleNotFoundError, beside: str, root: Path) -> DeclarationError:
+    """Tell a stack that imports a file beside the folder `stacks` where that belongs."""
+    name = beside.removesuffix(".py")
+    return DeclarationError(
+        f"{_in_module(error, root)}: {beside} lies outside of {FOLDER}/, the one folder of a project that is imported "
+        f"from; move it to {FOLDER}/{beside} and write `from {FOLDER} import {name}`, or install it as a package"
+    )
 
 
 def _in_module(error: Exception, root: Path) -> DeclarationError:

@@ -11,7 +11,7 @@ from keysteward.cli.logins import logins_at
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import findings_of, judge_governed, plan_of, plan_server, undeclared, unrecorded
 from keysteward.cli.terminal import meanwhile
-from keysteward.core.drift import findings_now
+from keysteward.core.drift import failed, findings_now
 from keysteward.core.errors import AccessDenied, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.governed import GovernedSet
@@ -94,7 +94,9 @@ class _Look:
 
     def _examined(self, world: World, usage: Usage) -> Examined:
         item = plan_of(world)
-        findings = findings_now(world, item.plan) if world.spec is not None else findings_of(item)
+        findings = (*findings_of(item), *failed(world, item.plan))
+        if world.spec is not None:
+            findings = findings_now(world, item.plan)
         words = item.plan.words if world.spec is not None else ""
         return Examined(world.identity, world.spec, world.ledger, findings, words, item.plan.due, life_of(world, usage))
 

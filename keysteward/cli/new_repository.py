@@ -71,7 +71,6 @@ _ALWAYS = (
 
 
 OWNERS_FILE: Mapping[Forge, str] = {"github": ".github/CODEOWNERS", "gitlab": ".gitlab/CODEOWNERS"}
-_GUARDED: Mapping[Forge, tuple[str, ...]] = {"github": ("/.github/",), "gitlab": ("/.gitlab-ci.yml", "/.gitlab/")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,26 +159,24 @@ def _context(choice: Choice) -> dict[str, object]:
 
 
 def _rights(choice: Choice, target: _Part, store: _Part) -> dict[str, object]:
-    """Return what the jobs log in with, and which files of theirs security approves."""
+    """Return what the jobs log in with."""
     aws, vault = target.aws or store.aws, choice.store == "vault"
     reader, both = target.reader, (*target.reader, *target.runner)
     role = f"keysteward-{choice.environment}"
     takes_reader = ("`AWS_ROLE_ARN`, a role that may take the reader's and no other",) if aws else ()
     takes_both = ("`AWS_ROLE_ARN`, a role that may take the reader's and the runner's",) if aws else ()
-    guarded = {path for forge in choice.forges for path in _GUARDED[forge]} | ({"/ci/"} if aws or vault else set())
     return {
         "aws": aws,
         "vault": vault,
         "oidc": " and ".join(name for name, wanted in (("Vault", vault), ("AWS", aws)) if wanted),
         "readers": reader,
         "runners": both,
-        "vault_read": f"VAULT_READER={role}-reader",
-        "vault_write": f"VAULT_READER={role}-reader VAULT_RUNNER={role}-runner",
+        "vault_read": {"VAULT_READER": f"{role}-reader"},
+        "vault_write": {"VAULT_READER": f"{role}-reader", "VAULT_RUNNER": f"{role}-runner"},
         "github_read": [*(f"secret `{name}`" for name in reader), *(f"variable {words}" for words in takes_reader)],
         "github_write": [*(f"secret `{name}`" for name in both), *(f"variable {words}" for words in takes_both)],
         "gitlab_read": [*(f"`{name}`" for name in reader), *takes_reader],
         "gitlab_write": [*(f"`{name}`" for name in both), *takes_both],
-        "guarded": sorted({"/requirements.txt", "/__main__.py", "/Pulumi.yaml"} | guarded),
     }
 
 

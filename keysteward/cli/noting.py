@@ -19,6 +19,7 @@ from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.ledger import Ledger
 from keysteward.core.reconciler import Result
 from keysteward.core.world import Extent, World
+from keysteward.providers.json_text import escaped
 from keysteward.providers.session import Session, is_dead
 from keysteward.report.plan import CredentialPlan, Preview, preview_lines
 from keysteward.report.results import result_lines, result_of, results_json
@@ -48,7 +49,12 @@ def reason_of(text: str) -> str:
     """Return a reason that says something. Raises DeclarationError for an empty one."""
     if not text.strip():
         raise DeclarationError("--reason: must not be empty; say why, for those who read the ledger later")
-    return text.strip()
+    return written(text)
+
+
+def written(text: str) -> str:
+    """Return what was typed as it is kept everywhere: bytes that are not UTF-8 stand in it as escapes."""
+    return escaped(text.strip())
 
 
 def find(opened: Opened, session: Session, name: str) -> World:
@@ -125,6 +131,16 @@ def note_and_do(
     return result.ledger or asked
 
 
+def refuse_recorded(item: CredentialPlan) -> None:
+    """Refuse to do anything else to what was revoked without the ledger store, as long as that is not carried out."""
+    step = item.plan.by_record
+    if step is not None:
+        raise DeclarationError(
+            f"{item.identity} was revoked {step.why}; nothing was changed: `keysteward up` carries that out, at once "
+            f"keysteward revoke {item.name} --all --reason TEXT; keysteward lift {item.name} --reason TEXT drops it"
+        )
+
+
 def planned_alone(opened: Opened, item: CredentialPlan, at: datetime) -> Preview:
     """Return a preview of one credential and nothing else."""
     return Preview(opened.stack.identity, at, (), (item,), item.plan.findings)
@@ -145,6 +161,7 @@ def ask_and_do(
     """
     if as_json and not yes:
         raise KeystewardError("nothing was changed: --json asks nothing, so it needs --yes")
+    refuse_recorded(planned.credentials[0])
     if not as_json:
         show(preview_lines(planned))
     confirm_or_stop(request.question, yes=yes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,16 +13,17 @@ from keysteward.cli.loading import load_stack, module_name
 from keysteward.cli.meant import meant
 from keysteward.cli.terminal import say
 from keysteward.core.checking import check, check_form, judged
-from keysteward.core.errors import DeclarationError
+from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
 from keysteward.core.owners import Owners
 from keysteward.core.policy import Life
+from keysteward.core.recorded import Recorded
 from keysteward.core.stack import Stack
 from keysteward.core.world import Extent
 from keysteward.providers.card import card_path, write_card
 from keysteward.providers.owners import owners_of
-from keysteward.providers.revocations import waiting
+from keysteward.providers.revocations import of_stack
 from keysteward.providers.session import Access, Session
 
 _log = logging.getLogger(__name__)
@@ -30,10 +31,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Opened:
-    """A stack that passed its checks, with its owners."""
+    """A stack that passed its checks, with its owners, and what was revoked of it without its ledger store."""
 
     stack: Stack
     owners: Owners
+    records: Mapping[str, Recorded] = field(default_factory=dict)
 
     def judged(self, now: datetime, lives: Mapping[str, Life] | None = None) -> tuple[Finding, ...]:
         """Hold the stack against its rules, numbered and own, at a time of the ledger store's clock."""
@@ -67,15 +69,11 @@ class Opened:
             limit=stack.limit,
             extent=extent,
             approval=approval,
+            records=self.records,
             tell=tell,
         )
         session.add_ports(stack.targets, stack.stores)
         return session
-
-    def note_revocations(self) -> None:
-        """Write into their ledgers what was revoked while the ledger store was down, before a run plans anything."""
-        if waiting(Path.cwd(), self.stack.identity):
-            _ = self.session("runner").credentials
 
     def identity(self, name: str) -> str:
         """Return the full identity of a name, which may be given with its stack."""
@@ -110,7 +108,8 @@ class Opened:
 def open_stack(name: str | None, *, strict: bool = True) -> Opened:
     """Load a stack and check it whole. Raises DeclarationError before any call.
 
-    Without `strict` a rule that is broken stops nothing and is a finding: for commands that only show.
+    Without `strict` a rule that is broken stops nothing and is a finding, and records of revocations that are refused
+    are left out with a warning: for commands that only show.
     """
     stack = load_stack(name)
     owners = owners_of(stack)
@@ -123,13 +122,31 @@ def open_stack(name: str | None, *, strict: bool = True) -> Opened:
         from keysteward.cli.source_places import placed  # noqa: PLC0415 - only when it is wrong
 
         raise placed(error, stack, name) from None
-    _keep_card(name, stack)
-    for record in waiting(Path.cwd(), stack.identity).values():
-        say(f"warning: {record.identity} was revoked without the ledger store; the next run that writes notes it there")
-    return Opened(stack, owners)
+    keep_card(name, stack)
+    return Opened(stack, owners, read_records(stack.identity, strict=strict))
 
 
-def _keep_card(name: str | None, stack: Stack) -> None:
+def read_records(stack: str, *, strict: bool) -> dict[str, Recorded]:
+    """Return what was revoked without the ledger store and waits to be noted, and say so.
+
+    Raises Damaged or DeclarationError for a record that cannot be taken; without `strict` none is then, with a warning.
+    """
+    try:
+        records = of_stack(Path.cwd(), stack)
+    except KeystewardError as error:
+        if strict:
+            raise
+        say(f"warning: {error}")
+        return {}
+    for record in records.values():
+        say(
+            f"warning: {record.identity} was revoked {record.words}; `keysteward up` shows that as a step of its plan; "
+            f"at once: keysteward revoke {name_of(record.identity)} --all --reason TEXT"
+        )
+    return records
+
+
+def keep_card(name: str | None, stack: Stack) -> None:
     """Keep the stack card up to date, with which `revoke` works when the stack does not load."""
     path = card_path(Path.cwd(), module_name(name, Path.cwd()))
     try:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from keysteward.cli.containment import contained
 from keysteward.cli.opening import Opened
 from keysteward.cli.terminal import meanwhile
-from keysteward.core.brake import ends, must_be_allowed
+from keysteward.core.brake import ends, word_for
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.governed import GovernedSet, judge_set
@@ -229,7 +229,7 @@ def plan_of(world: World) -> CredentialPlan:
     """Plan one world, and say whether the plan ends the credential."""
     played = play(world)
     made = plan_from(world, played)
-    word = must_be_allowed(world, world.now) if world.spec is None else None
+    word = word_for(world, played.steps, world.now)
     ended = ends(world, played.steps, played.after)
     return CredentialPlan(world.identity, made, world.spec, world.ledger, ended, word)
 

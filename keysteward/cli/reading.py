@@ -1,26 +1,24 @@
 """Reads stacks in a process of its own and tells them in plain values: `python -P -m keysteward.cli.reading FILE`.
 
-The request is JSON on standard input: `now`, `stacks` (names) and `named` (whether a person named them). The answer is
+The request is JSON on standard input: `now`, `stacks` (names) and `named` (those that a person named). The answer is
 JSON in FILE: for each stack its `form`, its `problem` in words, or neither where there is no such stack. Whoever starts
 this gives it the project's folder and no credential.
 """
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 import sys
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from keysteward.cli.loading import exported, load_stack, module_name, stack_names
+from keysteward.cli.rule_source import digests
 from keysteward.core.checking import check
 from keysteward.core.errors import KeystewardError
 from keysteward.core.review.form import dump_form, form_of
-from keysteward.core.stack import Rule
+from keysteward.providers.offspring import end_with_parent
 from keysteward.providers.owners import owners_of
 
 
@@ -34,7 +32,7 @@ def answer(name: str, now: datetime, *, named: bool) -> dict[str, Any]:
         stack = load_stack(name)
         owners = owners_of(stack)
         findings = check(stack, owners, now, strict=False)
-        return {"form": dump_form(form_of(stack, owners, findings, _rules(stack.rules)))}
+        return {"form": dump_form(form_of(stack, owners, findings, digests(stack.rules, Path.cwd())))}
     except KeystewardError as error:
         return {"problem": str(error)}
     except SystemExit:
@@ -51,26 +49,12 @@ def _there(name: str) -> bool:
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
-def _rules(rules: Iterable[Rule]) -> dict[str, str]:
-    """Return a digest of each rule of a stack's own, by its name."""
-    found: dict[str, str] = {}
-    for rule in rules:
-        name = str(getattr(rule, "__qualname__", type(rule).__qualname__))
-        while name in found:
-            name += "'"
-        try:
-            text = inspect.getsource(rule)
-        except (OSError, TypeError):
-            text = ""
-        found[name] = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return found
-
-
 def main() -> None:
     """Answer one request."""
+    end_with_parent()
     asked = json.loads(sys.stdin.read())
-    now, named = datetime.fromisoformat(asked["now"]), bool(asked["named"])
-    told = {name: answer(name, now, named=named) for name in asked["stacks"]}
+    now = datetime.fromisoformat(asked["now"])
+    told = {name: answer(name, now, named=name in asked["named"]) for name in asked["stacks"]}
     Path(sys.argv[1]).write_text(json.dumps({"format": 1, "stacks": told}), encoding="utf-8")
 
 

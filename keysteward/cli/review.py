@@ -12,6 +12,7 @@ import typer
 from keysteward.cli.opening import open_stack
 from keysteward.cli.planning import preview
 from keysteward.cli.sides import read_sides
+from keysteward.cli.stopping import ended_in_order
 from keysteward.cli.terminal import show_json
 from keysteward.core.review import Risk, review
 from keysteward.report.plan import Failure
@@ -62,8 +63,9 @@ def command(
     Exit code 0: shown; 1: an error, such as a side that does not load; 2: a change reaches --fail-on.
     """
     now = datetime.now(UTC)
-    sides = read_sides(Path.cwd(), base, stack or (), now)
-    made = review(sides.base, sides.head, now)
+    with ended_in_order():
+        sides = read_sides(Path.cwd(), base, stack or (), now)
+    made = review(sides.base, sides.head, now, sides.changed)
     stacks = tuple(sorted(form.identity for form in sides.head.values()))
     ahead = _live(sides.head, made.names) if live else None
     comment = Comment(made, base, sides.commit, stacks, ahead)

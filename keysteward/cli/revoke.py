@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from keysteward.core.errors import DeclarationError, KeystewardError, OutcomeUnk
 from keysteward.core.ledger import Ledger, load_ledger
 from keysteward.core.observed import Observation
 from keysteward.core.reconciler import Result
+from keysteward.core.recorded import Recorded
 from keysteward.core.snapshot import ledger_key
 from keysteward.providers.revocations import Marked, delivered_keys, disable_marked, keep, named_keys
 from keysteward.providers.session import Session
@@ -62,8 +64,8 @@ def command(
 
     It is noted in the ledger first, which stops any other run on this credential; then it is ended at its target.
     When the stack does not load it goes on from the stack card. With the ledger store down, --target disables what
-    carries our mark there and keeps a record that the next run honours. It deletes nothing. Keys carry no mark: those
-    that a person has to end are named.
+    carries our mark there and keeps a record that the next plan has as a step. It deletes nothing. Keys carry no mark:
+    those that a person has to end are named.
 
     Exit code 0: ended; 1: an error, declined, or not everything is ended yet (it says what is left).
     """
@@ -214,10 +216,11 @@ def revoke_now(scene: Scene, identity: str, reason: str, numbers: tuple[int, ...
 
 def _note(session: Session, identity: str, reason: str, numbers: tuple[int, ...] | None) -> Ledger:
     lost: KeystewardError | None = None
+    record = session.record(identity)
     for _ in range(TRIES):
         try:
             at = session.ledgers.now()
-            change = partial(handles.revoke, at=at, reason=reason, generations=numbers)
+            change = partial(_revoked, record=record, at=at, reason=reason, numbers=numbers)
             ledger = session.credentials.edit(identity, change, command="revoke", words=reason)
         except (VersionConflict, OutcomeUnknown) as error:
             lost = error
@@ -226,6 +229,14 @@ def _note(session: Session, identity: str, reason: str, numbers: tuple[int, ...]
             raise DeclarationError(f"{identity} has no ledger; nothing was noted")
         return ledger
     raise lost or VersionConflict("its ledger keeps changing; run again", credential=identity)
+
+
+def _revoked(
+    ledger: Ledger, *, record: Recorded | None, at: datetime, reason: str, numbers: tuple[int, ...] | None
+) -> Ledger:
+    """Return a ledger with the word in it; with all of it revoked, a record that waits has nothing more to say."""
+    ledger = handles.revoke(ledger, at, reason, numbers)
+    return ledger if record is None or numbers is not None else handles.note_record(ledger, record, at)
 
 
 def _run(session: Session, identity: str, scene: Scene) -> Result:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from keysteward.cli.loading import module_name
-from keysteward.cli.opening import open_stack
+from keysteward.cli.loading import load_stack, module_name
+from keysteward.cli.opening import keep_card, read_records
 from keysteward.cli.terminal import say
+from keysteward.core.checking import check, check_form
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.ports import LedgerStore, Store, Target
+from keysteward.core.recorded import Recorded
 from keysteward.core.spec import Spec
 from keysteward.core.stack import IDENTITY, Limit, Stack
 from keysteward.core.world import Extent
 from keysteward.providers.card import FOLDER, card_path, read_card
+from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Access, Session, revive
+from keysteward.providers.stack_modules import import_stacks_from
 
 CardOption = Annotated[
     Path | None,
@@ -30,7 +35,7 @@ CardOption = Annotated[
 
 @dataclass(frozen=True)
 class Scene:
-    """One stack's ports and, where it loads, its declarations."""
+    """One stack's ports, what was revoked of it without its ledger store and, where it loads, its declarations."""
 
     stack: str
     ledgers: LedgerStore
@@ -38,6 +43,7 @@ class Scene:
     stores: Mapping[str, Store] = field(default_factory=dict)
     specs: Mapping[str, Spec] = field(default_factory=dict)
     limit: Limit | None = None
+    records: Mapping[str, Recorded] = field(default_factory=dict)
 
     def identity(self, name: str) -> str:
         """Return the full identity of a name. Raises DeclarationError for what can be none."""
@@ -57,6 +63,7 @@ class Scene:
             limit=self.limit,
             extent=Extent.LIFECYCLE if identity in self.specs else Extent.REVOKE,
             alone=identity or None,
+            records=self.records,
             tell=tell,
         )
         session.add_ports(self.targets, self.stores)
@@ -71,26 +78,62 @@ class Scene:
 
 
 def open_scene(stack: str | None, card: Path | None) -> Scene:
-    """Open the stack; where it does not load, or a card is named, go on from the card. Raises DeclarationError."""
+    """Open the stack, whatever rules it breaks; where it does not load, or a card is named, go on from the card.
+
+    Raises DeclarationError where there is neither, with what to do then.
+    """
     if card is not None:
         return _from_card(card)
     try:
-        opened = open_stack(stack)
+        loaded = load_stack(stack)
     except (KeystewardError, SystemExit) as error:
+        why = next(iter(str(error).splitlines()), "") if isinstance(error, KeystewardError) else "it ends the process"
         path = _card_of(stack)
         if path is None:
-            if isinstance(error, SystemExit):
-                raise DeclarationError("the stack ends the process when it is loaded; mend it") from None
-            raise
-        first = next(iter(str(error).splitlines()), "it ends the process")
-        say(f"warning: the stack does not load ({first}); going on from {path.relative_to(Path.cwd())}")
+            raise DeclarationError(f"the stack does not load ({why}), and {_no_card(stack)}") from None
+        say(f"warning: the stack does not load ({why}); going on from {path.relative_to(Path.cwd())}")
         return _from_card(path)
-    return scene_of(opened.stack)
+    wrong = _wrong_with(loaded)
+    if wrong is not None:
+        say(f"warning: {wrong}; an emergency goes on all the same")
+    keep_card(stack, loaded)
+    return scene_of(loaded)
 
 
 def scene_of(stack: Stack) -> Scene:
-    """Return the scene of a stack that loads."""
-    return Scene(stack.identity, stack.ledgers, stack.targets, stack.stores, stack.specs, stack.limit)
+    """Return the scene of a stack that loads. Declarations that do not fit each other are left out: its ports are not.
+
+    What is wrong with the records of its folder stops nothing.
+    """
+    records = read_records(stack.identity, strict=False)
+    try:
+        check_form(stack)
+    except DeclarationError:
+        return Scene(stack.identity, stack.ledgers, stack.targets, stack.stores, limit=stack.limit, records=records)
+    return Scene(stack.identity, stack.ledgers, stack.targets, stack.stores, stack.specs, stack.limit, records)
+
+
+def _wrong_with(stack: Stack) -> str | None:
+    """Return the first sentence about what is wrong with a stack that loads: with its owners file, rules, or form."""
+    try:
+        check(stack, owners_of(stack), datetime.now(UTC))
+    except KeystewardError as error:
+        return next(iter(str(error).splitlines()), "the stack breaks its rules")
+    except Exception as error:  # noqa: BLE001 - a rule of one's own is a program: anything may be wrong in it
+        return f"a rule of the stack fails ({type(error).__name__})"
+    return None
+
+
+def _no_card(stack: str | None) -> str:
+    """Say which card is missing, and how to go on without it."""
+    try:
+        name = str(card_path(Path(), module_name(stack, Path.cwd())))
+    except DeclarationError:
+        name = f"{FOLDER}/<stack module>.json"
+    return (
+        f"there is no stack card {name} to go on from: take it from another clone and name it with --card; or run this "
+        "in a checkout of the last commit that loads (git worktree add ../loads COMMIT)"
+    )
 
 
 def _card_of(stack: str | None) -> Path | None:
@@ -106,7 +149,9 @@ def _card_of(stack: str | None) -> Path | None:
 
 def _from_card(path: Path) -> Scene:
     card = read_card(path)
-    return Scene(card.stack, revive(card.ledgers), _ports(card.targets), _ports(card.stores))
+    import_stacks_from(Path.cwd())
+    records = read_records(card.stack, strict=False)
+    return Scene(card.stack, revive(card.ledgers), _ports(card.targets), _ports(card.stores), records=records)
 
 
 def _ports(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.loading import StackOption
-from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note_and_do, reason_of
+from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note_and_do, reason_of, written
 from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say
@@ -50,7 +50,7 @@ def resume(
 
     Exit code 0: enabled, or noted; 1: an error, or declined.
     """
-    request = Request("resume", reason.strip(), lambda ledger, _runner, _now: handles.resume(ledger), "Enable it?")
+    request = Request("resume", written(reason), lambda ledger, _runner, _now: handles.resume(ledger), "Enable it?")
     ledger = note_and_do(open_stack(stack), name, request, _declared, yes=yes, as_json=as_json)
     if any(record.suspended for record in ledger.objects if not record.deleted and _in_use(ledger, record.key)):
         say("it is no longer suspended by hand, and stays disabled: its declaration has expired or is decommissioned")

@@ -53,7 +53,6 @@ def command(
     if plan is not None and (names or prune):
         raise DeclarationError("--plan: the file says what is run; give neither names nor --prune beside it")
     opened = open_stack(stack)
-    opened.note_revocations()
     saved = None if plan is None else read_plan(opened, plan)
     session = opened.session("reader")
     approved: Approved | None = None

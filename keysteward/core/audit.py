@@ -219,6 +219,8 @@ def dump_segment(segment: Segment) -> dict[str, Any]:
 
 def load_segment(document: Mapping[str, Any]) -> Segment:
     """Read a segment. Raises Damaged when it is none; whether it was altered is not asked here."""
+    if not isinstance(document, Mapping):
+        raise Damaged("this is no segment of an audit log")
     head = load_head({name: value for name, value in document.items() if name not in {"entries", "token"}})
     lines, token = document.get("entries"), document.get("token")
     if not isinstance(lines, list) or not all(_is_line(line) for line in lines) or not isinstance(token, str | None):

@@ -37,6 +37,8 @@ class Wrong(StrEnum):
     UNTRUSTED = "untrusted"
     CONTRADICTION = "contradiction"
     UNREADABLE = "unreadable"
+    LEDGER = "ledger differs"
+    WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.handover import new_value
 from keysteward.core.holders import narrowed
 from keysteward.core.homes import at_home, home_of, new_home
-from keysteward.core.ledger import Generation, Ledger, State
+from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.mending import settings
 from keysteward.core.ports import Strategy
 from keysteward.core.schedule import due_at, may_begin, next_opening, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step
-from keysteward.core.world import Extent, World
+from keysteward.core.world import MOST_BEGUN, Extent, World
 
 _SLOT_STRATEGIES = frozenset({Strategy.ROTATED_SLOT, Strategy.ALTERNATE})
 """Strategies with exactly two places for a secret: nothing new begins while the previous one still lives."""
@@ -33,6 +33,8 @@ def begin(w: World) -> Decision:
         unapplied = _unapplied(w, spec, ledger)
         if unapplied is not None:
             return unapplied
+    if w.me.begun >= MOST_BEGUN:
+        return Problem(f"{w.me.begun} generations were begun, and one is still due ({why}); please report this")
     record = home_of(spec, ledger) or new_home(w, spec, ledger)
     if isinstance(record, Problem):
         return record
@@ -42,24 +44,46 @@ def begin(w: World) -> Decision:
     found = w.object(record) if record.remote_id else None
     if found is not None and making.cap_filled(w, ledger, record, found):
         return None
+    source = _foreign_keys(w, spec, record)
+    if source is not None and (ledger is None or not ledger.reissue):
+        return Problem(
+            f"client {record.client_id!r} takes its keys from {source}, beside which it can have none of ours; have "
+            f"them put into the client itself, or end them: keysteward reissue {w.name} --reason TEXT"
+        )
     if making.needs_preparation(w, spec, ledger, record):
         return Step(Do.PREPARE, f"prepare native overlap on client {record.client_id}", why, object=record.key)
+    return _begin(w, spec, ledger, record, why)
+
+
+def _begin(w: World, spec: Spec, ledger: Ledger | None, record: ObjectRecord, why: str) -> Step:
+    """Return the step that begins a generation, with all that its consumers should know of before."""
     number = ledger.next if ledger else 1
-    first = ledger is None or ledger.closed is not None or ledger.current is None
-    words = (
-        f"issue generation {number} ({making.strategy_for(spec, ledger, record).value})"
-        if first
-        else (f"rotate to generation {number} ({why})")
-    )
-    current = ledger.current if ledger is not None else None
+    current = ledger.current if ledger is not None and ledger.closed is None else None
+    if current is None:
+        words = f"issue generation {number} ({making.strategy_for(spec, ledger, record).value})"
+    else:
+        words = f"rotate to generation {number} ({why})"
     wider = narrowed(w, spec, current) if current is not None else frozenset()
     if wider and not spec.narrow_now:
         words += f", while the one that also allows {', '.join(sorted(wider))} ends {show_duration(spec.overlap)} later"
+    source = _foreign_keys(w, spec, record)
+    if source is not None:
+        words += f", in place of what {source} gives out"
+    if ledger is not None and making.would_cut_off(w, spec, ledger):
+        words += "; whoever uses the present secret is cut off, for no store delivers it"
+    if current is not None and current.object != record.key and not record.holder:
+        words += f"; consumers then log in as client {record.client_id}"
     if record.remote_id is None:
         words = f"create client {record.client_id}; {words}"
     return Step(
         Do.BEGIN, words, why, number, object=record.key, record=record, headline=True, widens=record.remote_id is None
     )
+
+
+def _foreign_keys(w: World, spec: Spec, record: ObjectRecord) -> str | None:
+    """Say from where a client takes its keys, if not from itself."""
+    found = w.object(record) if record.remote_id and spec.method == "private_key_jwt" else None
+    return making.keys_elsewhere(found) if found is not None else None
 
 
 def _unapplied(w: World, spec: Spec, ledger: Ledger | None) -> Decision:
@@ -122,6 +146,8 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
         return moved
     if making.button_pressed(w, ledger, current):
         return "somebody regenerated the secret; the delivered one now ends with the server's overlap"
+    if _lost_to_consumers(w, spec, current):
+        return f"somebody overwrote generation {current.number} where its consumers read, and nothing holds it"
     ends = _ends_at_target(w, spec, ledger, current)
     if ends is not None and w.now + spec.overlap >= ends:
         return f"its target ends the present key on {ends:%Y-%m-%d}"
@@ -129,6 +155,16 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
     if may_begin(w.now, due, spec.every, spec.windows):
         return f"due {due:%Y-%m-%d}"
     return None
+
+
+def _lost_to_consumers(w: World, spec: Spec, current: Generation) -> bool:
+    """Say whether consumers read what somebody wrote over the secret, which only a new one mends.
+
+    A new one that ends the present at once waits for a person: whoever has read it already goes on with it.
+    """
+    if spec.strategy is Strategy.GAP or not making.overwritten(w, current):
+        return False
+    return not making.held_anywhere(w, current)
 
 
 def _ends_at_target(w: World, spec: Spec, ledger: Ledger, current: Generation) -> datetime | None:

@@ -11,6 +11,7 @@ from keysteward.core.errors import Damaged
 from keysteward.core.holders import is_off, ours
 from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger
+from keysteward.core.policy.environments import is_production
 from keysteward.core.spec import DECOMMISSION_GRACE
 from keysteward.core.stack import Limit
 from keysteward.core.steps import Do, Step
@@ -45,8 +46,9 @@ def works(world: World) -> bool:
 def must_be_allowed(w: World, now: datetime) -> str | None:
     """Say why deleting this credential needs a person's word; None when it does not.
 
-    It does when it was used in the last 24 hours, or when its use cannot be shown and its environment is production,
-    unless it was decommissioned a week ago. What never worked and what is only released needs none.
+    It does when it was used in the last 24 hours, or when its use cannot be shown and its environment counts as
+    production (an unknown word does), unless it was decommissioned a week ago. What never worked and what is only
+    released needs none.
     """
     ledger = w.ledger
     if ledger is None or ledger.closed is not None or _nothing_to_lose(ledger):
@@ -58,7 +60,7 @@ def must_be_allowed(w: World, now: datetime) -> str | None:
     if last_use is not None:
         return f"it was used on {last_use:%Y-%m-%d %H:%M} UTC" if now - last_use < DAY else None
     shows = any((can := w.can(record)) is not None and can.last_use for record in ledger.objects)
-    if shows or (about is not None and about.environment != "production"):
+    if shows or (about is not None and not is_production(about.environment)):
         return None
     return "it is a production credential, and its target cannot show whether it is still used"
 
@@ -85,14 +87,36 @@ def how_to_allow(name: str, why: str, allowed: int) -> str:
     )
 
 
+def how_to_revoke(name: str, why: str, allowed: int) -> str:
+    """Return the sentence of a record that would end what works: anybody can write one, so that it needs a word."""
+    return (
+        f"{why}, and the record of a revocation would end it. If it has to end: keysteward revoke {name} --all "
+        f"--reason TEXT, or allow the record with {ALLOW_ENDING}={allowed}; if the record is wrong: keysteward lift "
+        f"{name} --reason TEXT"
+    )
+
+
+def word_for(w: World, steps: Iterable[Step], now: datetime) -> str | None:
+    """Say why what a plan ends as a whole needs a person's word; None when it does not, or ends nothing so.
+
+    The record of a revocation ends without one what is disabled already.
+    """
+    by_record = any(step.do is Do.REVOKE for step in steps) and works(w)
+    return must_be_allowed(w, now) if w.spec is None or by_record else None
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """One ending about to happen: whose, when, why it needs a person's word (None: it does not)."""
+    """One ending about to happen: whose, when, why it needs a person's word (None: it does not).
+
+    `recorded` says that it is the record of a revocation that would end it.
+    """
 
     identity: str
     at: datetime
     why: str | None
     open_ledgers: int
+    recorded: bool = False
 
 
 def _recent(document: Mapping[str, Any] | None, ending: Ending) -> list[dict[str, Any]]:
@@ -130,7 +154,8 @@ def note_ending(
     of = max(e["open"] for e in recent)
     refused = None
     if ending.why is not None and needed > allowed:
-        refused = how_to_allow(name_of(ending.identity), ending.why, needed)
+        say = how_to_revoke if ending.recorded else how_to_allow
+        refused = say(name_of(ending.identity), ending.why, needed)
     elif limit.exceeded(len(recent), of) and len(recent) > allowed:
         refused = (
             f"{len(recent)} of {of} credentials would have been ended within a day, and the limit is {limit.count} "

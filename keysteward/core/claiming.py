@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from keysteward.core.attesting import contradicts, unproven
 from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.holders import read_name
 from keysteward.core.homes import holder_record
 from keysteward.core.ledger import ObjectRecord
-from keysteward.core.observed import Mark
+from keysteward.core.observed import Mark, ObservedObject
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step
 from keysteward.core.world import World
@@ -63,13 +64,47 @@ def _adopt_key(w: World, spec: Spec, key_id: str) -> Decision:
     return Step(Do.ADOPT, f"adopt key {key_id}", "declared with adopt", object=1, record=record, headline=True)
 
 
+def ours(w: World) -> Decision:
+    """Do nothing to a client that carries no mark of ours, unless the audit log says that it is the one we know.
+
+    A ledger can be edited to name somebody else's client. A person's `adopt` is a word of its own.
+    """
+    for record, found in unproven(w):
+        why = contradicts(record, found, w.attested) if w.attested is not None else "the audit log was not read"
+        if why is None:
+            continue
+        message = (
+            f"client {found.client_id!r} at target {record.target} carries no mark of {w.identity}, whose ledger names "
+            f"it ({found.remote_id}), and {why}"
+        )
+        if w.ledger is not None and w.ledger.outbox:
+            return Problem(
+                f"{message}; entries wait in the ledger, which may say so: run again, then they are in the log"
+            )
+        return Problem(
+            f"{message}: the ledger may have been tampered with, so nothing is done to it. Compare: keysteward audit "
+            "verify. Restore the ledger from a backup; or, if the client is yours, declare "
+            f"adopt={found.remote_id!r}"
+        )
+    return None
+
+
 def mark(w: World) -> Decision:
-    """Write our mark where it is missing. A client that carries the mark of another identity is not ours to touch."""
+    """Write our mark where it is missing, and the client_id where somebody changed it.
+
+    A client that carries the mark of another identity is not ours to touch.
+    """
     if w.ledger is None or w.ledger.closed:
         return None
     for record in w.ledger.objects:
         found = w.object(record)
-        if found is None or record.deleted or record.external:
+        if found is None or record.deleted:
+            continue
+        if found.client_id != record.client_id and record.remote_id is not None:
+            decision = _name(w, record, found)
+            if decision is not None:
+                return decision
+        if record.external:
             continue
         if found.mark == Mark(w.identity, record.nonce):
             continue
@@ -80,3 +115,28 @@ def mark(w: World) -> Decision:
             )
         return Step(Do.MARK, f"mark client {found.client_id}", "its mark is missing", object=record.key, headline=True)
     return NOTHING if w.ledger.adopted_by == w.me.runner else None
+
+
+def _name(w: World, record: ObjectRecord, found: ObservedObject) -> Decision:
+    """Give a client of ours the client_id back that its consumers have; what others manage may be called anew.
+
+    The remote id and our mark say which client it is, and the ledger what it is called: so consumers were told.
+    """
+    if record.holder:
+        return None
+    words = f"client {record.client_id!r} at target {record.target} is called {found.client_id!r} there now"
+    if record.external:
+        if w.spec is None or found.client_id != w.spec.adopt:
+            return None
+        return Step(
+            Do.NAME, f"call client {record.client_id} {found.client_id}", words, object=record.key, headline=True
+        )
+    if found.mark != Mark(w.identity, record.nonce):
+        return None
+    if any(f.target == record.target and f.object.client_id == record.client_id for f in w.found):
+        return Problem(
+            f"{words}, and another client has its client_id, so that its consumers are refused; find out who made that "
+            "one, and delete or rename it there: then the next run gives ours its client_id back"
+        )
+    again = f"give client {found.client_id} its client_id {record.client_id} back"
+    return Step(Do.NAME, again, "somebody renamed it, and its consumers are refused", object=record.key, headline=True)

@@ -3,6 +3,9 @@
 A forge asks by file. At GitHub one of those on a line is enough, so that a file with API keys or exceptions is given to
 security alone; at GitLab each section asks for its own, so that owners and security both approve. The generated part
 stands between two comments; everything else in the file is somebody's and stays.
+
+Its first line gives security whatever no other line names. Jobs run more than declarations (`core.what_runs`), and a
+list of what they run today would not name the file that somebody adds tomorrow.
 """
 
 from __future__ import annotations
@@ -27,6 +30,12 @@ PLACES: Mapping[Forge, tuple[str, ...]] = {
 """Where a forge looks, in its order: the first file that is there counts."""
 
 DEFAULT: Mapping[Forge, str] = {"github": ".github/CODEOWNERS", "gitlab": ".gitlab/CODEOWNERS"}
+
+_PIPELINES: Mapping[Forge, tuple[str, ...]] = {"github": (".github/",), "gitlab": (".gitlab-ci.yml", ".gitlab/")}
+"""What a forge runs of a repository, wherever in it the project lies."""
+
+_EVERYTHING = frozenset({"*", "/*", "**", "/**", "**/*", "/**/*", "/"})
+"""Patterns that name every file, or every one at the top and in its folders."""
 
 BEGIN = "# keysteward: begin (written by `keysteward codeowners`; what stands up to the end is replaced)"
 END = "# keysteward: end"
@@ -53,10 +62,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a CODEOWNERS file should say, and what could not be said, one sentence each."""
+    """What a CODEOWNERS file should say, and what could not be said, one sentence each.
+
+    `guards` says whether somebody is asked for a file that no line names: security, by the first line.
+    """
 
     lines: tuple[str, ...]
     problems: tuple[str, ...] = ()
+    guards: bool = True
 
 
 @dataclass
@@ -96,26 +109,39 @@ class _Handles:
 
 
 def listing(
-    held: Iterable[Held], folders: Sequence[str], kept: Sequence[str], owners: Owners, today: date
+    held: Iterable[Held], project: str, folders: Sequence[str], kept: Sequence[str], owners: Owners, today: date
 ) -> dict[Forge, Listing]:
     """Return what stands between the two comments, for each forge.
 
-    `folders` are those of declarations: what is new in there is security's until it is listed. `kept` are files that
-    say who approves: the owners file, and the CODEOWNERS file itself.
+    `project` is the project's folder in the repository ("": the repository is the project): whatever is in there, and
+    the forge's pipelines, are security's unless another line names them. `folders` are those of declarations: what is
+    new in there is security's until it is listed. `kept` are files that say who approves: the owners file, and the
+    CODEOWNERS file itself.
     """
     handles = _Handles(owners, today)
     security = handles.security()
     files = _files(held, handles)
     guarded = sorted({_nameable(path, handles) for path in kept}) if security else []
     general = [_nameable(f"{folder}/", handles) for folder in folders] if security else []
+    default = _nameable(f"{project}/", handles) if project else "*"
     asked = {path: _union(names, security) for path, (names, _) in files.items()}
     strict = {*(path for path, (_, strict) in files.items() if strict and security), *guarded}
-    by_default = [_line(path, (security,)) for path in general if path not in {*files, *strict}]
+    by_default = [_line(path, (security,)) for path in general if path not in {default, *files, *strict}]
     owned = [_line(path, asked[path]) for path in sorted(files)]
     single = [_line(path, (security,) if path in strict else asked[path]) for path in sorted({*files, *strict})]
-    sections = ["[keysteward owners]", *by_default, *owned]
+    sections = [*by_default, *owned]
     sections += ["[keysteward security]", *(_line(path, (security,)) for path in sorted(strict))] if strict else []
-    return {"github": _listing([*by_default, *single], handles), "gitlab": _listing(sections, handles)}
+
+    def made(forge: Forge, head: Sequence[str], rest: Sequence[str]) -> Listing:
+        pipelines = _PIPELINES[forge] if project and security else ()
+        first = [default, *(path for path in pipelines if path not in files)] if security else []
+        lines = [BEGIN, *head, *(_line(path, (security,)) for path in first), *rest, END]
+        return Listing(tuple(line for line in lines if line), tuple(handles.problems), guards=security is not None)
+
+    return {
+        "github": made("github", [], [*by_default, *single]),
+        "gitlab": made("gitlab", ["[keysteward owners]"], sections),
+    }
 
 
 def _files(held: Iterable[Held], handles: _Handles) -> dict[str, tuple[list[str | None], bool]]:
@@ -152,10 +178,6 @@ def _line(path: str, handles: Iterable[str | None]) -> str:
     return f"{pattern} {named}" if named else ""
 
 
-def _listing(lines: Iterable[str], handles: _Handles) -> Listing:
-    return Listing((BEGIN, *(line for line in lines if line), END), tuple(handles.problems))
-
-
 def merged(text: str, lines: Sequence[str]) -> str:
     """Put the generated lines into a file's text, in place of the old ones, or at its end.
 
@@ -166,9 +188,22 @@ def merged(text: str, lines: Sequence[str]) -> str:
 
 
 def overruling(text: str) -> tuple[str, ...]:
-    """Return the lines after the generated part: for a file that both name, these count."""
-    _, after = _around(text)
-    return tuple(line for line in after.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    """Return the patterns after the generated part: for a file that both name, these count."""
+    return _patterns(_around(text)[1])
+
+
+def overruled(text: str) -> tuple[str, ...]:
+    """Return the patterns before the generated part, which at GitHub counts for every file that both name."""
+    return _patterns(_around(text)[0])
+
+
+def names_everything(pattern: str) -> bool:
+    """Say whether a pattern names every file."""
+    return pattern in _EVERYTHING
+
+
+def _patterns(text: str) -> tuple[str, ...]:
+    return tuple(line.split()[0] for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
 
 
 def _around(text: str) -> tuple[str, str]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keysteward.core.adoption import wanted
+from keysteward.core.beginning import next_rotation
 from keysteward.core.diff import METHOD, Difference, differences
-from keysteward.core.examine import late
+from keysteward.core.examine import late, standing
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.heartbeat import last_beat
 from keysteward.core.holders import expired
@@ -16,8 +17,16 @@ from keysteward.core.identity import in_stack, stack_of
 from keysteward.core.importable import advice
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
-from keysteward.core.making import SERVER_CHOOSES
-from keysteward.core.observed import ObservedObject, ObservedSecret
+from keysteward.core.making import (
+    SERVER_CHOOSES,
+    fields_changed,
+    held_anywhere,
+    intruder,
+    nameless,
+    overwritten,
+    shown,
+)
+from keysteward.core.observed import OVERWRITTEN, ObservedObject, ObservedSecret
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.at_sight import judge_kept
 from keysteward.core.policy.waiving import subject_of
@@ -31,6 +40,8 @@ from keysteward.core.steps import Do, Plan
 from keysteward.core.world import TOLERATED_SKEW, World
 
 _RANK = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
+
+PUTS_BACK = "keysteward up puts ours back"
 
 SETTLED = timedelta(minutes=1)
 """Beyond its list lag, a target's list shows by then what was made."""
@@ -86,14 +97,59 @@ def findings_now(w: World, planned: Plan) -> tuple[Finding, ...]:
     if w.ledger is not None and w.ledger.closed is not None and w.spec is None:
         return ()
     gone = list(_gone(w))
-    later = [f for f in planned.findings if not (gone and f.kind is Kind.ENDED_ELSEWHERE)]
-    overdue = [finding for finding in late(w) if finding not in later]
-    found = [*gone, *later, *overdue, *_there_again(w)]
+    told = dict.fromkeys((*standing(w), *planned.findings, *late(w)))
+    found = [*gone, *(f for f in told if not (gone and f.kind is Kind.ENDED_ELSEWHERE))]
+    found += [*_renamed(w), *_forged(w), *_overwritten(w), *_there_again(w), *_misdeclared(w)]
     found += [*_enabled_again(w, planned), *_changed(w, planned), *_never_issued(w, planned)]
-    stopped = planned.problem is not None and not any(f.severity is Severity.ERROR for f in found)
-    if planned.problem is not None and stopped:
-        found.append(Finding(Kind.BLOCKED, Severity.ERROR, w.identity, planned.problem.message))
-    return tuple(found)
+    return (*found, *_stopped(w, planned, found), *failed(w, planned))
+
+
+def _stopped(w: World, planned: Plan, found: Iterable[Finding]) -> Iterator[Finding]:
+    """Report what stops a credential, whatever else is told of it; a lost ledger is told with its own words."""
+    lost = any(f.kind is Kind.UNRECORDED and f.severity is Severity.ERROR for f in found)
+    if planned.problem is not None and not lost:
+        yield Finding(Kind.BLOCKED, Severity.ERROR, w.identity, planned.problem.message)
+
+
+def failed(w: World, planned: Plan) -> Iterator[Finding]:
+    """Report that the last run did not get through, while what it should have done is still due.
+
+    A plan may look as if it mended everything: so did the one before.
+    """
+    ledger = w.ledger
+    if ledger is None or ledger.closed is not None or not (planned.steps or planned.problem or planned.wait):
+        return
+    severity = Severity.WARNING if ledger.current is not None else Severity.ERROR
+    lease = ledger.lease
+    if ledger.failed is not None:
+        message = f"the last run failed on {ledger.failed.at:%Y-%m-%d %H:%M} UTC: {ledger.failed.reason}"
+        yield Finding(Kind.FAILED, severity, w.identity, message, "mend that; the next run tries again")
+    elif lease is not None and lease.until <= w.now:
+        message = f"a run ({lease.runner}) did not finish: its lease ended on {lease.until:%Y-%m-%d %H:%M} UTC"
+        yield Finding(Kind.FAILED, severity, w.identity, message, "see why it died; the next run goes on")
+
+
+def _misdeclared(w: World) -> Iterator[Finding]:
+    """Report a client whose secrets its target rotates, or ends, though it is declared as one that does not."""
+    ledger = w.ledger
+    for record in ledger.objects if ledger is not None and ledger.closed is None else ():
+        found, can = w.object(record), w.can(record)
+        primary = found.slot("primary") if found is not None else None
+        if found is None or primary is None or can is None or can.native_slot or record.deleted:
+            continue
+        ends, rotated = primary.expires_at, found.slot("rotated")
+        if ends is None and rotated is None:
+            continue
+        does = [
+            *(["keeps a replaced secret beside the present one"] if rotated is not None else []),
+            *([f"ends its secret on {ends:%Y-%m-%d}"] if ends is not None else []),
+        ]
+        due = next_rotation(w.spec, ledger, w.now)
+        early = ends is not None and (due is None or ends < due)
+        message = f"of {record.noun} target {record.target} {' and '.join(does)}, and is declared as one that cannot"
+        mend = "declare the target as it is, or take the client out of what does that there; keysteward doctor helps"
+        severity = Severity.ERROR if early and w.spec is not None else Severity.WARNING
+        yield Finding(Kind.MISDECLARED, severity, w.identity, message, mend)
 
 
 def _gone(w: World) -> Iterator[Finding]:
@@ -113,6 +169,72 @@ def _gone(w: World) -> Iterator[Finding]:
         )
         mend = f"find out why; then run: keysteward reissue {w.name} --reason TEXT, or remove the declaration"
         yield Finding(Kind.MISSING, Severity.ERROR, w.identity, message, mend)
+
+
+def _overwritten(w: World) -> Iterator[Finding]:
+    """Report delivered documents that somebody else wrote to; only a run may read what stands there now."""
+    current = w.ledger.current if w.ledger is not None and w.ledger.closed is None else None
+    for key in current.delivery if current is not None else ():
+        held = w.at(key)
+        if current is not None and held.unknown and held.exists:
+            severity, message = Severity.WARNING, f"somebody else wrote to {key}, and what it holds now is not known"
+            mend = "find out who; keysteward up, or rotate --due, reads it and writes again what is its own"
+        elif current is not None and key in overwritten(w, current):
+            severity, message = Severity.ERROR, f"{key} holds another value than generation {current.number}"
+            mend = "find out who wrote it; keysteward up delivers again, or issues another where nothing holds it"
+            if w.spec is not None and w.spec.strategy is Strategy.GAP and not held_anywhere(w, current):
+                mend = f"find out who wrote it; then run: keysteward reissue {w.name} --reason TEXT"
+        elif fields_changed(held):
+            severity = Severity.ERROR
+            message = f"somebody changed the fields beside the secret in {key}, which say where it is sent"
+            mend = (
+                "keysteward up writes them again; find out who changed them, and if a consumer read them meanwhile, "
+                f"run: keysteward reissue {w.name} --reason TEXT"
+            )
+        else:
+            continue
+        yield Finding(Kind.OVERWRITTEN, severity, w.identity, message, mend)
+
+
+def _renamed(w: World) -> Iterator[Finding]:
+    """Report clients with a living secret that have another client_id than their consumers were told."""
+    ledger = w.ledger
+    for record in ledger.objects if ledger is not None and ledger.closed is None else ():
+        found = w.object(record)
+        if found is None or record.deleted or record.holder or record.remote_id is None:
+            continue
+        living = ledger is not None and any(g.object == record.key and g.live for g in ledger.generations)
+        if found.client_id == record.client_id or not living:
+            continue
+        message = (
+            f"client {record.client_id!r} at target {record.target} is called {found.client_id!r} there now; "
+            "whoever uses it by the name that was delivered is refused"
+        )
+        mend = "find out who renamed it; keysteward up gives it its client_id back"
+        if record.external:
+            mend = f'have it renamed back, or write client="{found.client_id}": keysteward up then delivers that'
+        yield Finding(Kind.CHANGED, Severity.ERROR, w.identity, message, mend)
+
+
+def _forged(w: World) -> Iterator[Finding]:
+    """Report that the key consumers use was replaced, or lost its name, at the target."""
+    ledger, current = w.ledger, w.ledger.current if w.ledger is not None and w.ledger.closed is None else None
+    if ledger is None or current is None:
+        return
+    record = ledger.object_of(current)
+    found = w.object(record)
+    if found is None:
+        return
+    what = "another key stands there" if intruder(found, current) is not None else "its kid was taken from it"
+    if intruder(found, current) is not None or nameless(shown(found, current), current):
+        message = (
+            f"the key of generation {current.number} was changed at {record.noun} at target {record.target}: {what}, "
+            "and consumers are refused"
+        )
+        mend = f"find out who wrote that; {PUTS_BACK}"
+        if not held_anywhere(w, current):
+            mend = f"find out who wrote that; then run: keysteward reissue {w.name} --reason TEXT"
+        yield Finding(Kind.CHANGED, Severity.ERROR, w.identity, message, mend)
 
 
 def _there_again(w: World) -> Iterator[Finding]:
@@ -233,10 +355,17 @@ def _extra_secrets(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]
         record = next((o for o in ledger.objects if o.remote_id == thing.object.remote_id), None)
         if record is None or record.deleted or not ledger.generations:
             continue
+        where = f"client {thing.object.client_id!r} at target {thing.target}"
         for secret in _unaccounted(ledger, record, thing.object, seen.at):
-            message = f"client {thing.object.client_id!r} at target {thing.target} has a secret that is not ours: "
-            mend = "find out who uses it, then end it at the target"
-            yield Finding(Kind.EXTRA_SECRET, Severity.WARNING, ledger.identity, message + _secret_words(secret), mend)
+            forged = next((g for g in ledger.generations if secret.slot == "key" and g.id == secret.id), None)
+            if forged is None:
+                message = f"{where} has a secret that is not ours: {_secret_words(secret)}"
+                mend = "find out who uses it, then end it at the target"
+                yield Finding(Kind.EXTRA_SECRET, Severity.WARNING, ledger.identity, message, mend)
+            elif forged.state is not State.CURRENT:  # of the current one findings_now tells
+                message = f"{where} has another key under the kid of generation {forged.number}, {secret.id}"
+                mend = "no honest key has that kid: find out who wrote it, then end it at the target"
+                yield Finding(Kind.EXTRA_SECRET, Severity.ERROR, ledger.identity, message, mend)
 
 
 def _kept(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
@@ -284,6 +413,8 @@ def _may_be_made(ledger: Ledger, record: ObjectRecord, secret: ObservedSecret) -
     if making.strategy not in SERVER_CHOOSES and making.fingerprint is None:
         return False
     if secret.slot == "key":
+        if making.strategy is Strategy.KEY_PAIRS and secret.id != making.id:
+            return False
         another = making.fingerprint is not None and secret.fingerprint is not None
         return not another and secret.id not in making.baseline
     switching = current is not None and current.object == record.key and current.method != making.method
@@ -355,7 +486,7 @@ def _shared(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
                 where.setdefault(secret.fingerprint, {})[f"{words} at target {thing.target}"] = owner
     for key, held in seen.delivered.items():
         for entry in (held.current, held.previous):
-            if entry is None or held.identity is None:
+            if entry is None or held.identity is None or entry.fingerprint == OVERWRITTEN:
                 continue
             known = where.setdefault(entry.fingerprint, {})
             if held.identity not in known.values():

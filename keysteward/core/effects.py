@@ -9,24 +9,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from keysteward.core.adoption import adopted_nonce, age_of, entered, wanted
+from keysteward.core import handles
+from keysteward.core.adoption import adopted_nonce, age_of, entered, kept_now, wanted
 from keysteward.core.changing import replace
 from keysteward.core.holders import enabled_keys, narrowed, switched, switched_off
 from keysteward.core.ledger import (
     RELEASED,
+    UNFINISHED,
     Blocked,
     Generation,
     Ledger,
     ObjectRecord,
     State,
 )
-from keysteward.core.making import comes_back_to, held_anywhere, shown, strategy_for
+from keysteward.core.making import comes_back_to, held_anywhere, intruder, keys_elsewhere, shown, strategy_for
 from keysteward.core.moving import still
 from keysteward.core.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
 from keysteward.core.ports import Action, Strategy
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Step
-from keysteward.core.world import Found, World
+from keysteward.core.world import MOST_BEGUN, Found, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _see(w: World, record: ObjectRecord, changed: ObservedObject | None) -> tupl
     return others if changed is None else (*others, Found(record.target, changed))
 
 
-def _object_changed(w: World, step: Step, **changes: bool | Mark | None) -> World:
+def _object_changed(w: World, step: Step, **changes: str | Mark | None) -> World:
     record = _record_of(w, step)
     found = w.object(record)
     if found is None:
@@ -172,6 +174,14 @@ def _mark(w: World, step: Step, _out: Outcome) -> World:
     return replace(marked, ledger=_ledger(w).with_object(record.key, marked=True))
 
 
+def _name(w: World, step: Step, _out: Outcome) -> World:
+    record = _record_of(w, step)
+    if not record.external:
+        return _object_changed(w, step, client_id=record.client_id)
+    found = w.object(record)
+    return w if found is None else _with(w, _ledger(w).with_object(record.key, client_id=found.client_id))
+
+
 def _update(w: World, step: Step, _out: Outcome) -> World:
     record, spec = _record_of(w, step), _spec(w)
     found = w.object(record)
@@ -206,7 +216,8 @@ def _begin(w: World, step: Step, out: Outcome) -> World:
         baseline=out.baseline,
     )
     ledger = replace(ledger, generations=(*ledger.generations, generation), next=ledger.next + 1)
-    return replace(_with(w, ledger), me=replace(w.me, unsent=w.me.unsent | {out.nonce}, given=None))
+    me = replace(w.me, unsent=w.me.unsent | {out.nonce}, given=None, begun=w.me.begun + 1)
+    return replace(_with(w, ledger), me=me)
 
 
 def _stage(w: World, step: Step, out: Outcome) -> World:
@@ -305,7 +316,8 @@ def _restore(w: World, step: Step, out: Outcome) -> World:
     back = ObservedSecret("primary", "primary", generation.fingerprint, created_at=out.at)
     if generation.method == "private_key_jwt":
         back = ObservedSecret(generation.id or "", "key", generation.fingerprint, created_at=out.at)
-    others = tuple(s for s in found.secrets if s.slot == "rotated")
+    same = generation.method == found.settings.method
+    others = tuple(s for s in found.secrets if s.slot == "rotated" or (same and s.slot == "key" and s.id != back.id))
     changed = replace(found, secrets=(back, *others), settings=replace(found.settings, method=generation.method))
     ledger = _ledger(w).with_object(record.key, method=generation.method)
     return _with(w, ledger, _see(w, record, changed))
@@ -328,7 +340,12 @@ def _issue(w: World, step: Step, out: Outcome) -> World:
     if found is not None:
         new = _secret_of(w, generation, out)
         switched = found.settings.method != generation.method
-        others = tuple(s for s in found.secrets if not switched and (s.slot != "primary" or new.slot != "primary"))
+        gone = keys_elsewhere(found) if generation.strategy is Strategy.KEY_PAIRS else None
+        others = tuple(
+            s
+            for s in found.secrets
+            if not switched and (s.slot != "primary" or new.slot != "primary") and (gone is None or s.id != gone)
+        )
         settings = replace(found.settings, method=generation.method)
         changed = _see(w, record, replace(found, secrets=(*others, new), settings=settings))
     made = replace(_with(w, ledger, changed), me=replace(w.me, unsent=w.me.unsent - {generation.nonce}))
@@ -446,7 +463,8 @@ def _without_gone(w: World, ledger: Ledger, generation: Generation) -> Ledger:
     return ledger.with_object(record.key, deleted=True) if gone else ledger
 
 
-def _abandon(w: World, step: Step, _out: Outcome) -> World:
+def _abandon(w: World, step: Step, out: Outcome) -> World:
+    """Give up a generation; the second in one run that came to nothing is the last one until something changes."""
     generation = _generation(w, step)
     ledger = _without_gone(w, _ledger(w), generation).with_generation(
         generation.number,
@@ -457,6 +475,8 @@ def _abandon(w: World, step: Step, _out: Outcome) -> World:
         ends_at=step.until,
         confirmed=step.why if generation.fingerprint is None else generation.confirmed,
     )
+    if w.me.begun >= MOST_BEGUN and generation.state in UNFINISHED and w.spec is not None:
+        ledger = replace(ledger, blocked=Blocked(step.why, w.spec.digest(), out.at), reissue=None, grace=None)
     return _with(w, ledger)
 
 
@@ -484,8 +504,8 @@ def _end(w: World, step: Step, out: Outcome) -> World:
         ledger = ledger.with_object(record.key, suspended=True)
         seen = w.found if found is None else _see(w, record, replace(found, enabled=False))
     elif found is not None:
-        ended = shown(found, generation)
-        seen = _see(w, record, replace(found, secrets=tuple(s for s in found.secrets if s is not ended)))
+        ended = (shown(found, generation), intruder(found, generation))
+        seen = _see(w, record, replace(found, secrets=tuple(s for s in found.secrets if s not in ended)))
     delivered = {key: _without(held, generation.number) for key, held in w.delivered.items()}
     return replace(_with(w, ledger, seen), delivered=delivered)
 
@@ -536,8 +556,17 @@ def _migrate(w: World, _step: Step, out: Outcome) -> World:
     return _with(w, replace(_ledger(w), migrated=out.at))
 
 
+def _revoke(w: World, _step: Step, out: Outcome) -> World:
+    return w if w.recorded is None else _with(w, handles.note_record(_ledger(w), w.recorded, out.at))
+
+
 def _record(w: World, _step: Step, _out: Outcome) -> World:
     return _with(w, replace(_ledger(w), about=_spec(w).about))
+
+
+def _keep(w: World, step: Step, _out: Outcome) -> World:
+    record = _record_of(w, step)
+    return _with(w, _ledger(w).with_object(record.key, kept=kept_now(w, record)))
 
 
 def _delete(w: World, step: Step, out: Outcome) -> World:
@@ -593,6 +622,7 @@ def _close(w: World, _step: Step, out: Outcome) -> World:
 EFFECTS: dict[Do, Callable[[World, Step, Outcome], World]] = {
     Do.ADOPT: _adopt,
     Do.MARK: _mark,
+    Do.NAME: _name,
     Do.UPDATE: _update,
     Do.PREPARE: _prepare,
     Do.BEGIN: _begin,
@@ -615,10 +645,12 @@ EFFECTS: dict[Do, Callable[[World, Step, Outcome], World]] = {
     Do.ROLLBACK: _rollback,
     Do.SUSPEND: _suspend,
     Do.RECORD: _record,
+    Do.KEEP: _keep,
     Do.DELETE: _delete,
     Do.EMPTY: _empty,
     Do.DISCARD: _discard,
     Do.RELEASE: _release,
     Do.CLOSE: _close,
     Do.MIGRATE: _migrate,
+    Do.REVOKE: _revoke,
 }

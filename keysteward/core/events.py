@@ -81,6 +81,7 @@ def means(world: World, finding: Finding) -> What | None:
 _ALWAYS_WRITES = frozenset(
     {
         Do.MARK,
+        Do.NAME,
         Do.UPDATE,
         Do.PREPARE,
         Do.CREATE,
@@ -129,7 +130,7 @@ def target_of(world: World, step: Step) -> str | None:
     return known.target if known is not None else None
 
 
-_CHANGES = frozenset({Do.ADOPT, Do.MARK, Do.UPDATE, Do.RESUME, Do.ROLLBACK, Do.RESTORE, Do.MIGRATE})
+_CHANGES = frozenset({Do.ADOPT, Do.MARK, Do.NAME, Do.UPDATE, Do.RESUME, Do.ROLLBACK, Do.RESTORE, Do.KEEP, Do.MIGRATE})
 
 
 def happens(world: World, step: Step, begun: dict[int | None, str]) -> Iterator[tuple[What, str]]:

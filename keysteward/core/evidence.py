@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,7 +28,8 @@ class Entry:
 
     `id` is unique and stable: the same step written twice (by a run that died in between) has the same one. `step` is
     a step's name ("issue", "retire", ...) or a person's command ("revoke", "hold", ...); `outcome` is "done",
-    "refused" or "unknown"; `evidence` says why a generation could end, or what a proof showed.
+    "refused" or "unknown"; `evidence` says why a generation could end, or what a proof showed. `recorded` is what the
+    ledger says since, of each client and generation that the step changed (keysteward.core.attesting).
     """
 
     id: str
@@ -41,3 +43,4 @@ class Entry:
     outcome: str = "done"
     evidence: str = ""
     owner: str = ""
+    recorded: Mapping[str, Mapping[str, str]] | None = None

@@ -61,6 +61,18 @@ def late(w: World) -> tuple[Finding, ...]:
     return tuple(finding for finding in _late(w, w.spec, w.ledger) if finding.kind is Kind.OVERDUE)
 
 
+def standing(w: World) -> tuple[Finding, ...]:
+    """Return what `examine` says of a block and of a secret that ended elsewhere now, whatever a run would do about it.
+
+    The plan that would mend it may fail, as it may have failed before.
+    """
+    if w.ledger is None or w.ledger.closed is not None:
+        return ()
+    if w.ledger.blocked is None and w.ledger.ended_elsewhere is None:
+        return ()
+    return tuple(f for f in _states(w, w.ledger) if f.kind in {Kind.BLOCKED, Kind.ENDED_ELSEWHERE})
+
+
 def _find(w: World, kind: Kind, severity: Severity, message: str, mend: str = "") -> Finding:
     return Finding(kind, severity, w.identity, message, mend)
 

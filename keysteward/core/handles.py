@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from keysteward.core.errors import DeclarationError
 from keysteward.core.handover import may_be_ended
 from keysteward.core.ledger import Held, Ledger, Revoked, State, Suspended
+from keysteward.core.recorded import Recorded
 
 
 def reissue(ledger: Ledger, reason: str, *, at: datetime, grace: timedelta | None = timedelta()) -> Ledger:
@@ -121,11 +122,21 @@ def revoke(ledger: Ledger, at: datetime, reason: str, generations: Iterable[int]
     return replace(ledger, revoked=Revoked(at, reason, numbers), lease=None, reissue=None, grace=None, rollback=None)
 
 
-def lift(ledger: Ledger) -> Ledger:
+def note_record(ledger: Ledger, record: Recorded, at: datetime) -> Ledger:
+    """Take the word of a record: it is revoked as a whole, and what the record disabled is known as disabled by us."""
+    if ledger.closed is None and ledger.wholly_revoked is None:
+        ledger = revoke(ledger, at, record.reason)
+    for item in ledger.objects:
+        if item.remote_id is not None and item.remote_id in record.disabled.get(item.target, ()):
+            ledger = ledger.with_object(item.key, suspended=True)
+    return replace(ledger, recorded=(*(known for known in ledger.recorded if known != record.id), record.id))
+
+
+def lift(ledger: Ledger, at: datetime) -> Ledger:
     """Let a revoked credential live again: what ended stays ended, the next run issues a new generation."""
     if ledger.revoked is None:
         raise DeclarationError(f"{ledger.identity} is not revoked; there is nothing to lift")
-    return replace(ledger, revoked=None, ended_elsewhere=None)
+    return replace(ledger, revoked=None, ended_elsewhere=None, lifted=at)
 
 
 def must_be_free(ledger: Ledger, runner: str, now: datetime) -> None:

@@ -328,17 +328,16 @@ class _Intake:
         return {"every": show_duration(every), "overlap": show_duration(overlap)}
 
     def _one_secret(self, drafts: list[Draft]) -> Iterator[Draft]:
-        """Choose, where a target holds one secret at a time: two clients in turn, else the gap of a replacement."""
+        """Choose, where a target holds one secret at a time, the gap of a replacement.
+
+        Its consumers stay the client that they are, with every right that it has. The gap comes only once somebody says
+        that they read the delivered secret.
+        """
         can = self.target.capabilities
         one = can.secrets <= 1 and not can.native_slot and not can.named_keys
-        ids = self.ids | {draft.name for draft in drafts}
         for draft in drafts:
             if not one or draft.section == "api_keys" or "auth_method" in draft.fields:
                 yield draft
-                continue
-            seconds = {second_client_id(draft.name, 2), second_client_id(draft.id, 2)}
-            if draft.section == "m2m_clients" and can.suspends and not seconds & ids:
-                yield replace(draft, fields={**draft.fields, "alternate_clients": True})
             else:
                 rotation = {"every": draft.fields["rotation"]["every"]}
                 yield replace(draft, fields={**draft.fields, "accept_gap": True, "rotation": rotation})

@@ -173,6 +173,14 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """When and why the last run could not do what was due."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """A person's word that no rotation begins and no overlap ends until a date; expiry and revocation go on."""
 
@@ -236,7 +244,9 @@ class Ledger:
 
     `reissue` is the reason of a reissue that was asked for, `grace` how long older generations live after it (None:
     their overlap); `rollback` the generation a person wants back; `names` are earlier identities. `migrated` is when
-    a transitional key was found silent and its client in use. `outbox` holds entries on their way into the audit log.
+    a transitional key was found silent and its client in use. `failed` stands until a run gets through. `outbox` holds
+    entries on their way into the audit log. `recorded` are the ids of the records that revoked it without the ledger
+    store, `lifted` when a person last lifted a revocation.
     """
 
     identity: str
@@ -255,7 +265,10 @@ class Ledger:
     objects: tuple[ObjectRecord, ...] = ()
     generations: tuple[Generation, ...] = ()
     blocked: Blocked | None = None
+    failed: Failed | None = None
     revoked: Revoked | None = None
+    recorded: tuple[str, ...] = ()
+    lifted: datetime | None = None
     held: Held | None = None
     suspended: Suspended | None = None
     reissue: str | None = None
@@ -406,4 +419,11 @@ def age(ledger: Ledger, by: timedelta) -> Ledger:
         for g in ledger.generations
     )
     lease = None if ledger.lease is None else replace(ledger.lease, until=ledger.lease.until - by)
-    return replace(ledger, generations=aged, lease=lease, latest=back(ledger.latest), closed=back(ledger.closed))
+    return replace(
+        ledger,
+        generations=aged,
+        lease=lease,
+        latest=back(ledger.latest),
+        lifted=back(ledger.lifted),
+        closed=back(ledger.closed),
+    )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from keysteward.core.homes import at_home
 from keysteward.core.ledger import LEASE, Generation, Ledger, ObjectRecord, Origin, State
-from keysteward.core.observed import ObservedObject, ObservedSecret
+from keysteward.core.observed import OVERWRITTEN, Delivered, DeliveredEntry, ObservedObject, ObservedSecret
 from keysteward.core.ports import Capabilities, Strategy
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step, Wait
@@ -14,6 +14,7 @@ from keysteward.core.world import Extent, View, World
 
 SERVER_CHOOSES = frozenset({Strategy.MINT, Strategy.NAMED_KEY})
 ONE_SLOT = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP})
+TAKES_KEYS_FROM = "its client now takes its keys from"
 CLIENT_GONE = "its client is gone from the target"
 CREATION_SLACK = timedelta(seconds=2)
 """How much earlier than asked a target may date what we asked for: its times are whole seconds."""
@@ -72,7 +73,39 @@ def shown(found: ObservedObject, generation: Generation) -> ObservedSecret | Non
     secret = found.secret(generation.fingerprint)
     if secret is not None or generation.id is None:
         return secret
-    return next((s for s in found.secrets if s.slot == "key" and s.id == generation.id), None)
+    return next((s for s in found.secrets if _under_id(s, generation) and not _another(s, generation)), None)
+
+
+def intruder(found: ObservedObject, generation: Generation) -> ObservedSecret | None:
+    """Return the key that somebody put under the id of a generation's own; None where there is none.
+
+    A `kid` of ours is the thumbprint of its key, so that no other key can have come by it honestly.
+    """
+    if generation.id is None or (len(found.secrets) == 1 and found.secrets[0].fingerprint == generation.fingerprint):
+        return None
+    return next((s for s in found.secrets if _under_id(s, generation) and _another(s, generation)), None)
+
+
+def keys_elsewhere(found: ObservedObject) -> str | None:
+    """Return from where a client takes all its keys, if that is not the client itself: such keys are not shown."""
+    return next((s.id for s in found.secrets if s.slot == "key" and s.fingerprint is None), None)
+
+
+def nameless(secret: ObservedSecret | None, generation: Generation) -> bool:
+    """Say whether a key of ours has lost the `kid` by which its consumers are looked up."""
+    if secret is None or secret.slot != "key" or generation.method != "private_key_jwt" or generation.id is None:
+        return False
+    return secret.id != generation.id and generation.origin is Origin.ISSUED
+
+
+def _under_id(secret: ObservedSecret, generation: Generation) -> bool:
+    return secret.slot == "key" and secret.id == generation.id
+
+
+def _another(secret: ObservedSecret, generation: Generation) -> bool:
+    """Say whether a secret has another value than a generation, as far as both are known."""
+    known = secret.fingerprint is not None and generation.fingerprint is not None
+    return known and secret.fingerprint != generation.fingerprint
 
 
 def would_cut_off(w: World, spec: Spec, ledger: Ledger) -> bool:
@@ -134,7 +167,8 @@ def _make_chosen(w: World, ledger: Ledger, spec: Spec, generation: Generation) -
         return _abandon(generation, CLIENT_GONE)
     if generation.strategy is Strategy.ROTATED_SLOT:
         return _make_in_slot(ledger, generation, found)
-    replaced = _replaced_by_somebody(ledger, spec, generation, found)
+    source = keys_elsewhere(found) if generation.strategy is Strategy.KEY_PAIRS and not ledger.reissue else None
+    replaced = _replaced_by_somebody(ledger, spec, generation, found) or (source and f"{TAKES_KEYS_FROM} {source}")
     if replaced:
         return _abandon(generation, replaced)
     return _issue(generation)
@@ -180,6 +214,8 @@ def _replaced_by_somebody(ledger: Ledger, spec: Spec, generation: Generation, fo
         return None
     if primary is None or primary.fingerprint in {None, current.fingerprint, generation.fingerprint}:
         return None
+    if _holds(found.slot("rotated"), current):
+        return None  # the target moved it there when the button was pressed: ours is due in the primary
     return "somebody replaced the secret at the target meanwhile"
 
 
@@ -271,9 +307,14 @@ def redeliver(w: World, ledger: Ledger, spec: Spec, current: Generation) -> Step
     if left and not wrong:
         words = f"drop the staged copy of generation {current.number} at {', '.join(left)}"
         return Step(Do.PROMOTE, words, "it is delivered", current.number, headline=True)
+    wrong += [key for key in overwritten(w, current) if key not in wrong]
     if wrong and held_anywhere(w, current):
         words = f"deliver generation {current.number} to {', '.join(wrong)} again"
         return Step(Do.PROMOTE, words, "the store holds another one", current.number, headline=True)
+    touched = [key for key in current.delivery if _is_current(w, key, current) and fields_changed(w.at(key))]
+    if touched and held_anywhere(w, current) and at_home(spec, record):
+        words = f"write the document at {', '.join(touched)} again"
+        return Step(Do.PROMOTE, words, "somebody else changed its fields", current.number, headline=True)
     same = current.facts == spec.facts  # else the document would speak of a key that is still to come
     if stale and same and at_home(spec, record) and w.me.extent is not Extent.LIFECYCLE:
         words = f"refresh the document at {', '.join(stale)}"
@@ -299,6 +340,20 @@ def held_anywhere(w: World, generation: Generation) -> bool:
         if any(e is not None and e.fingerprint == generation.fingerprint for e in entries):
             return True
     return False
+
+
+def overwritten(w: World, generation: Generation) -> list[str]:
+    """Return the places that hold another value under the number of a generation: not the one that was delivered."""
+    return [key for key in generation.delivery if _value_changed(w.at(key).current, generation)]
+
+
+def _value_changed(entry: DeliveredEntry | None, generation: Generation) -> bool:
+    return entry is not None and entry.generation == generation.number and entry.fingerprint == OVERWRITTEN
+
+
+def fields_changed(held: Delivered) -> bool:
+    """Say whether somebody changed the fields beside the values of a delivered document."""
+    return any(entry is not None and entry.about == OVERWRITTEN for entry in (held.current, held.previous))
 
 
 def _is_current(w: World, key: str, generation: Generation) -> bool:

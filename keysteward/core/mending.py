@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from keysteward.core import making, retiring
-from keysteward.core.adoption import wanted
+from keysteward.core.adoption import kept_now, wanted
 from keysteward.core.decision import Decision
 from keysteward.core.diff import METHOD, differences, show_differences
 from keysteward.core.holders import expired
-from keysteward.core.ledger import UNFINISHED, State
+from keysteward.core.ledger import UNFINISHED, Generation, State
 from keysteward.core.steps import Do, Step
 from keysteward.core.world import World
 
@@ -106,6 +106,9 @@ def dead_current(w: World) -> Decision:
     if view is None or record.remote_id is None:
         return None
     secret = making.shown(found, current) if found is not None else None
+    forged = found is not None and (making.intruder(found, current) is not None or making.nameless(secret, current))
+    if forged and making.held_anywhere(w, current):
+        return _put_back(current)
     over = secret is not None and expired(secret, w.now)
     if (
         found is not None
@@ -128,6 +131,31 @@ def dead_current(w: World) -> Decision:
         current.number,
         headline=True,
     )
+
+
+def _put_back(current: Generation) -> Step:
+    """Put our key back under its `kid` in place of another, in one write.
+
+    Nobody ended our key: who means that, takes it away. A key is looked up by its `kid`, so that whoever has the other
+    one passes for our consumer, and our consumer is refused. The private half of ours is in our store as before, and to
+    show its public half again is no new secret.
+    """
+    words = f"put the key of generation {current.number} back under its kid"
+    return Step(Do.RESTORE, words, "somebody changed the keys by hand", current.number, headline=True)
+
+
+def safer(w: World) -> Decision:
+    """Take over into the ledger what somebody made safer on an adopted client, so that it never becomes wider again."""
+    if w.spec is None or w.spec.adopt is None or w.ledger is None or w.ledger.closed:
+        return None
+    for record in w.ledger.objects:
+        kept = record.kept
+        now = kept_now(w, record) if kept is not None and not record.deleted else None
+        if kept is None or now is None or now == kept:
+            continue
+        words = f"keep client {record.client_id} as it was made safer: {show_differences(differences(now, kept))}"
+        return Step(Do.KEEP, words, "what an adoption kept only becomes safer", object=record.key, headline=True)
+    return None
 
 
 def settings(w: World) -> Decision:

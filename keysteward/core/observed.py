@@ -191,9 +191,16 @@ class Observation:
         return {name: frozenset(ids) for name, ids in users.items()}
 
 
+OVERWRITTEN = "changed"
+"""Stands for the fingerprint of a delivered value, or for the digest of the fields beside it, that somebody changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveredEntry:
-    """One generation in a store, without its value. `about` is the digest of the document's other fields."""
+    """One generation in a store, without its value. `about` is the digest of the document's other fields.
+
+    Either is OVERWRITTEN where it is not what was delivered any more.
+    """
 
     generation: int
     fingerprint: str

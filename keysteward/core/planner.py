@@ -50,7 +50,11 @@ class Played:
 
 
 def plan_from(world: World, played: Played) -> Plan:
-    """Return the plan of a world that was played."""
+    """Return the plan of a world that was played. One that goes in circles is none: nothing of it is done."""
+    if played.cut:
+        last = played.steps[-1].words
+        problem = Problem(f"no end of steps is in sight, the last being {last!r}, so none is done; please report this")
+        return Plan(world.identity, (), examine(world), problem=problem)
     ahead = played.after
     return Plan(world.identity, tuple(played.steps), examine(ahead), played.wait, played.problem, next_due(ahead))
 
@@ -100,8 +104,12 @@ ALL_RULES: tuple[Rule, ...] = (
     stopping.closed,
     stopping.barred,
     mending.asked,
+    stopping.recorded,
     stopping.revoked,
+    stopping.unnoted,
+    stopping.rivalled,
     stopping.ledger_behind,
+    claiming.ours,
     stopping.removed,
     stopping.suspended,
     stopping.places_taken,
@@ -117,6 +125,7 @@ ALL_RULES: tuple[Rule, ...] = (
     mending.finish_ending,
     mending.rollback,
     mending.dead_current,
+    mending.safer,
     mending.settings,
     mending.redeliver,
     mending.notify,
@@ -128,8 +137,10 @@ ALL_RULES: tuple[Rule, ...] = (
     mending.record_changes,
 )
 
-DECLARATION_RULES = frozenset({stopping.removed, claiming.adopt, mending.settings, mending.record_changes})
-"""Rules that apply what a declaration changed; a run of the lifecycle alone leaves them out."""
+DECLARATION_RULES = frozenset(
+    {stopping.recorded, stopping.removed, claiming.adopt, mending.settings, mending.record_changes}
+)
+"""Rules that apply what a declaration changed, or a record says; a run of the lifecycle alone leaves them out."""
 
 RULES: dict[Extent, tuple[Rule, ...]] = {
     Extent.ALL: ALL_RULES,
@@ -139,8 +150,10 @@ RULES: dict[Extent, tuple[Rule, ...]] = {
         stopping.leased,
         stopping.closed,
         stopping.barred,
+        stopping.rivalled,
         stopping.ledger_behind,
         stopping.places_taken,
+        claiming.ours,
         claiming.mark,
         mending.redeliver,
     ),

@@ -7,10 +7,12 @@ what is gone succeed. Errors are those of `keysteward.core.errors`; a write whos
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import SecretStr
@@ -155,7 +157,8 @@ class Order:
     """One secret to be put on an object or holder.
 
     `name` is for vendors whose keys carry one; it holds identity, generation and nonce. `scopes` and `expires` are for
-    keys that carry them. `known` are the ids of the secrets that were there when the attempt began.
+    keys that carry them. `known` are the ids of the secrets that were there when the attempt began. `instead` are the
+    ids of keys that give way to this one in the same write; ADD leaves all others as they are.
     """
 
     action: Action
@@ -164,6 +167,7 @@ class Order:
     scopes: frozenset[str] = frozenset()
     expires: datetime | None = None
     known: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +210,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The outcome of one `verify` and, in words, why."""
+    """The outcome of one `verify` and, in words, why.
+
+    `rights` is what the token says its client may do beyond its scopes, such as roles; None where no token tells.
+    """
 
     proof: Proof
     reason: str = ""
+    rights: frozenset[str] | None = None
 
     @property
     def good(self) -> bool:
@@ -349,6 +357,27 @@ class Target(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsRights(Protocol):
+    """A target that tells what a client may do beyond its scopes, without being given its secret."""
+
+    def rights(self, remote_id: str) -> frozenset[str]:
+        """Return these rights in the words of `Verification.rights`; none of a client that is gone or gets no token.
+
+        Raises AccessDenied where the administrator may not see them.
+        """
+        ...
+
+
+@runtime_checkable
+class Renaming(Protocol):
+    """A target at which a client's client_id can be changed, by us and by others."""
+
+    def rename(self, remote_id: str, client_id: str) -> None:
+        """Write the client_id and nothing else. Raises Conflict when another client has it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StageEntry:
     """What is staged beside a secret: whose it is and which attempt made it."""
@@ -360,9 +389,19 @@ class StageEntry:
     remote_id: str | None = None
 
 
+@lru_cache(maxsize=4096)
+def document_digest(
+    identity: str, client_id: str, method: str, token_url: str, audience: tuple[str, ...], scopes: frozenset[str]
+) -> str:
+    """Return a digest of the public fields of a delivered document; that of an API key has no token URL."""
+    url = "" if method == "api_key" else token_url
+    parts = [identity, client_id, method, url, *audience, "", *sorted(scopes)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True, slots=True)
 class About:
-    """The public fields of a delivered document. `digest` changes when any of them does."""
+    """The public fields of a delivered document. `client_id` is for an API key what its holder is called."""
 
     identity: str
     client_id: str
@@ -370,7 +409,12 @@ class About:
     token_url: str
     audience: tuple[str, ...]
     scopes: tuple[str, ...]
-    digest: str
+
+    @property
+    def digest(self) -> str:
+        """Return what changes when any of them does."""
+        scopes = frozenset(self.scopes)
+        return document_digest(self.identity, self.client_id, self.method, self.token_url, self.audience, scopes)
 
 
 @runtime_checkable

@@ -12,16 +12,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
+from keysteward.core.attesting import changed_facts
 from keysteward.core.effects import Outcome, about_to_disable, apply
 from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, Rejected, VersionConflict
 from keysteward.core.evidence import Entry
 from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind
-from keysteward.core.ledger import LEASE, Executed, Lease, Ledger, State, dump_ledger, load_ledger
+from keysteward.core.ledger import LEASE, Executed, Failed, Lease, Ledger, State, dump_ledger, load_ledger
 from keysteward.core.outbox import numbered
 from keysteward.core.planner import decide, plan
 from keysteward.core.ports import Descriptor, Material
-from keysteward.core.snapshot import Snapshot, barred_by, carried_over, ledger_key, read_delivered
+from keysteward.core.snapshot import Snapshot, ledger_key, read_delivered
 from keysteward.core.spec import Spec
 from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
 from keysteward.core.worker import Tools, Worker
@@ -46,6 +47,10 @@ TELLING = frozenset({Do.VERIFY, Do.END, Do.CHECK, Do.NOTIFY})
 
 class Overruled(VersionConflict):
     """A person revoked the credential while a run worked on it: the run stops, the next one ends what it left."""
+
+
+class _Stopped(Conflict):
+    """What stops a run by its plan, which any look at the credential tells as well: no failure to be noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +127,10 @@ class Reconciler:
             stored = self.tools.ledgers.read(ledger_key(identity))
             if stored.document is None:
                 return None
-            ledger = change(load_ledger(stored.document, stored.version))
+            before = load_ledger(stored.document, stored.version)
+            ledger = change(before)
             if command is not None:
-                ledger = self._noted(ledger, command, words)
+                ledger = self._noted(before, ledger, command, words)
             try:
                 version = self.tools.ledgers.write(ledger_key(identity), dump_ledger(ledger), stored.version)
             except VersionConflict:
@@ -140,7 +146,7 @@ class Reconciler:
         Raises VersionConflict when somebody else wrote it meanwhile.
         """
         ledger = replace(
-            self._noted(ledger, command, words),
+            self._noted(None, ledger, command, words),
             latest=self.tools.ledgers.now(),
             targets=descriptors(ledger.targets, {o.target for o in ledger.objects}, self.tools.targets),
             stores=descriptors(ledger.stores, {p.store for p in ledger.places}, self.tools.stores),
@@ -149,13 +155,14 @@ class Reconciler:
         self.snapshot.ledgers[ledger.identity] = replace(ledger, version=version)
         return self.snapshot.ledgers[ledger.identity]
 
-    def _noted(self, ledger: Ledger, command: str, words: str) -> Ledger:
-        """Add a person's command to the entries of a ledger."""
+    def _noted(self, before: Ledger | None, ledger: Ledger, command: str, words: str) -> Ledger:
+        """Add a person's command to the entries of a ledger, with what it changed."""
         if self.tools.author is None:
             return ledger
         owner = ledger.about.owner if ledger.about is not None else ""
         now = self.tools.ledgers.now()
-        entry = Entry("", now, ledger.identity, command, words, self.tools.author, owner=owner)
+        facts = changed_facts(before, ledger)
+        entry = Entry("", now, ledger.identity, command, words, self.tools.author, owner=owner, recorded=facts)
         return replace(ledger, outbox=(*ledger.outbox, *numbered([entry], ledger.version)))
 
     def open_clock(self) -> tuple[datetime, float]:
@@ -203,22 +210,20 @@ class _Run:
 
     def _fresh(self, seen: World) -> World:
         """Read this credential's ledger, objects and places anew."""
-        ledger, barred = self._read_ledger(seen.identity), None
-        for name in sorted(seen.names):
-            old = self._read_ledger(name)
-            if old is None or old.closed is not None:
-                continue
-            self.renamed_from = name
-            if ledger is None or ledger.closed is not None:
-                names = tuple(sorted({*old.names, name} - {seen.identity}))
-                version = ledger.version if ledger is not None else 0
-                barred = barred_by(old, ledger, seen.identity)
-                ledger = replace(carried_over(old, ledger), identity=seen.identity, names=names, version=version)
+        own = self._read_ledger(seen.identity)
+        known = self.snapshot.inherited(
+            seen.identity, seen.spec, lambda name: own if name == seen.identity else self._read_ledger(name)
+        )
+        ledger, self.renamed_from = known.ledger, known.renamed_from
+        if ledger is not None and ledger.identity != seen.identity:
+            names = tuple(sorted({*ledger.names, ledger.identity} - {seen.identity}))
+            version = own.version if own is not None else 0
+            ledger = replace(ledger, identity=seen.identity, names=names, version=version)
         self.found_lease = ledger.lease if ledger is not None else None
-        world = self.snapshot.world_of(seen.identity, seen.spec, ledger)
+        world = self.snapshot.world_of(seen.identity, seen.spec, replace(known, ledger=ledger))
         places = {p.key: p for p in (*(seen.spec.places if seen.spec else ()), *(ledger.places if ledger else ()))}
         delivered = read_delivered(self.tools.stores, places.values(), lenient=self.snapshot.only is not None)
-        return replace(world, delivered=delivered, now=self.now(), barred=barred, me=seen.me)
+        return replace(world, delivered=delivered, now=self.now(), me=seen.me)
 
     def _read_ledger(self, identity: str) -> Ledger | None:
         stored = self.tools.ledgers.read(ledger_key(identity))
@@ -240,7 +245,7 @@ class _Run:
             words = f"{lease.runner} did not finish: {lease.words}" if lease.words else f"{lease.runner} did not finish"
             self._note("take over", words, at=self.now(), outcome="unknown")
 
-    def _note_step(self, step: Step, outcome: Outcome) -> None:
+    def _note_step(self, before: World, step: Step, outcome: Outcome) -> None:
         if step.do is Do.CHECK and outcome.good:
             return
         ledger, generation = self.world.ledger, None
@@ -256,23 +261,27 @@ class _Run:
             fingerprint=generation.fingerprint if generation is not None else None,
             outcome="done" if outcome.good else "refused",
             evidence=evidence,
+            recorded=changed_facts(before.ledger, ledger),
         )
 
     def go(self, seen_plan: Plan, words: str | None) -> Result:
         """Look at the objects, check the approval, then step until nothing is due."""
-        self._look_at_objects(seen_plan)
-        shown = plan(self.world)
-        Reconciler._raise_for_lease(shown)  # noqa: SLF001 - the same module's one rule
-        if shown.problem is not None and not shown.steps:
-            self._raise_problem(shown.problem)
-        self._check_approval(shown.approved)
         try:
+            self._look_at_objects(seen_plan)
+            self.world = self.snapshot.attest(self.world)
+            shown = plan(self.world)
+            Reconciler._raise_for_lease(shown)  # noqa: SLF001 - the same module's one rule
+            if shown.problem is not None and not shown.steps:
+                self._raise_problem(shown.problem)
+            self._check_approval(shown.approved)
             wait = self._loop(words or self._words(shown))
+        except LeaseHeld:
+            raise
         except (OutcomeUnknown, VersionConflict):
             self._log_rest()
             raise
         except KeystewardError as error:
-            raise self._free() or error from None
+            raise self._free(error) or error from None
         finally:
             self.snapshot.absorb(self.seen, self.world)
         if self.renamed_from is not None:
@@ -286,21 +295,26 @@ class _Run:
         seen = 0 if ledger is None else ledger.version
         if stored is not None and self.renamed_from is None and stored.version != seen:
             raise VersionConflict("its ledger was changed by another run; run again", credential=self.world.identity)
-        raise Conflict(problem.message, credential=self.world.identity)
+        raise _Stopped(problem.message, credential=self.world.identity)
 
-    def _free(self) -> KeystewardError | None:
-        """After an error whose outcome is known: give the lease back, so that the next run need not wait for it.
+    def _free(self, error: KeystewardError) -> KeystewardError | None:
+        """After an error whose outcome is known: note it, and give the lease back, so that the next run need not wait.
 
         Returns what a person should read in place of that error: that a revocation took the ground from under it.
         """
         ledger = self.world.ledger
-        if ledger is None or ledger.lease is None or ledger.lease.runner != self.tools.runner:
+        if ledger is None or ledger.closed is not None:
+            return None
+        holds = ledger.lease is not None and ledger.lease.runner == self.tools.runner
+        failed = ledger.failed if isinstance(error, _Stopped) else Failed(self.now(), error.message)
+        known = ledger.failed is not None and failed is not None and ledger.failed.reason == failed.reason
+        if not holds and (failed is None or known or self.renamed_from is not None):
             return None
         try:
-            self._write(ledger, last=True)
-        except KeystewardError as failed:
+            self._write(replace(ledger, failed=failed), last=True)
+        except KeystewardError as unwritten:
             _log.info("credential=%s operation=free outcome=failed", self.world.identity)
-            return failed if isinstance(failed, Overruled) else None
+            return unwritten if isinstance(unwritten, Overruled) else None
         return None
 
     def _log_rest(self) -> None:
@@ -330,7 +344,7 @@ class _Run:
         ledger = self.world.ledger
         extra = unapproved(words, self.approved, ledger.executed.count if ledger is not None else 0)
         if extra:
-            raise Conflict(
+            raise _Stopped(
                 f"the world changed since the preview: {'; '.join(extra)} was not in the plan; preview it again",
                 credential=self.world.identity,
             )
@@ -341,7 +355,7 @@ class _Run:
 
     def _loop(self, words: str) -> Wait | None:
         while len(self.done) < MOST_STEPS:
-            self.world = replace(self.world, now=self.now())
+            self.world = self.snapshot.attest(replace(self.world, now=self.now()))
             decision = decide(self.world)
             if isinstance(decision, Step):
                 self._check_approval([decision.words] if decision.needs_approval else [])
@@ -396,7 +410,7 @@ class _Run:
             self._note(step.do.value, step.words, at=self.now(), generation=step.generation, outcome="unknown")
             self.done.append(step)
             if step.do is not Do.ISSUE or self.world.ledger is None:
-                self._keep_entries(words)
+                self._keep_entries(words, f"no answer came to: {step.words}")
                 raise
             self._after_lost_mint(step)
             return
@@ -410,15 +424,16 @@ class _Run:
             return
         before = self.world
         self.world = apply(before, step, outcome)
-        self._note_step(step, outcome)
+        self._note_step(before, step, outcome)
         _log.info("credential=%s operation=%s generation=%s", before.identity, step.do, step.generation)
         if self.world.ledger is not None and self.world.ledger != before.ledger:
             self._record(before, step, words)
 
-    def _keep_entries(self, words: str) -> None:
+    def _keep_entries(self, words: str, reason: str) -> None:
         """Write down that an outcome is unknown, with the lease kept; it is no worse when that fails as well."""
+        ledger = self.world.ledger
         try:
-            self._write(self.world.ledger, words=words)
+            self._write(None if ledger is None else replace(ledger, failed=Failed(self.now(), reason)), words=words)
         except KeystewardError:
             _log.info("credential=%s operation=note outcome=failed", self.world.identity)
 
@@ -433,7 +448,7 @@ class _Run:
         ledger = self.world.ledger
         try:
             last = self._settled()
-            self._write(ledger, last=last, words=words)
+            self._write(self._through(ledger) if last else ledger, last=last, words=words)
         except VersionConflict:
             self._after_lost_race(before, step)
             raise
@@ -472,7 +487,12 @@ class _Run:
         """Give the lease back at the end, where the last step's record did not."""
         ledger = self.world.ledger
         if ledger is not None and ledger.lease is not None and ledger.lease.runner == self.tools.runner:
-            self._write(ledger, last=True, words=words)
+            self._write(self._through(ledger), last=True, words=words)
+
+    @staticmethod
+    def _through(ledger: Ledger | None) -> Ledger | None:
+        """Return the ledger of a run that got through: what failed before is over."""
+        return ledger if ledger is None or ledger.failed is None else replace(ledger, failed=None)
 
     def _write(self, ledger: Ledger | None, *, last: bool = False, words: str = "") -> None:
         """Write the ledger by compare-and-set, with the lease renewed, or given back with the executed words."""

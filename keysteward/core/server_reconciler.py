@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from keysteward.core.errors import Conflict, VersionConflict
@@ -35,6 +36,11 @@ class ServerResult:
     done: tuple[ScopeStep, ...] = ()
 
 
+def _living(own: ServerLedger | None, renamed: ServerLedger | None) -> ServerLedger | None:
+    """Return the ledger that a server goes on with: its own, or where that is not open the one of its old name."""
+    return renamed if renamed is not None and (own is None or own.closed is not None) else own
+
+
 class ServerReconciler:
     """Carries out the plans of a stack's resource servers."""
 
@@ -44,20 +50,18 @@ class ServerReconciler:
 
     def preview(self, identity: str, spec: ServerSpec | None) -> ServerPlan:
         """Plan one resource server from the snapshot."""
-        return plan_server(self._world(identity, spec, self._known(identity, spec)))
+        ledgers = self.snapshot.server_ledgers
+        ledger = ledgers.get(identity)
+        renamed, rival = self._old(spec, ledger, ledgers.get)
+        return plan_server(self._world(identity, spec, _living(ledger, renamed), rival))
 
     def run(
         self, identity: str, spec: ServerSpec | None, *, approved: str | None = None, words: str | None = None
     ) -> ServerResult:
         """Bring one resource server to where nothing is due. Raises Conflict for a problem its plan names."""
         ledger = self._read(identity)
-        renamed = None
-        if ledger is None and spec is not None:
-            renamed = next(
-                (old for name in old_identities(self.snapshot.stack, spec) if (old := self._read(name)) is not None),
-                None,
-            )
-        shown = plan_server(self._world(identity, spec, ledger or renamed))
+        renamed, rival = self._old(spec, ledger, self._read)
+        shown = plan_server(self._world(identity, spec, _living(ledger, renamed), rival))
         if shown.problem is not None:
             raise Conflict(shown.problem.message, credential=identity)
         extra = unapproved(shown.approved, approved, ledger.executed.count if ledger is not None else 0)
@@ -127,21 +131,38 @@ class ServerReconciler:
             if free:
                 self._write(ledger)
 
-    def _known(self, identity: str, spec: ServerSpec | None) -> ServerLedger | None:
-        ledgers = self.snapshot.server_ledgers
-        names = (identity, *(old_identities(self.snapshot.stack, spec) if spec else ()))
-        return next((ledgers[name] for name in names if name in ledgers), None)
+    def _old(
+        self, spec: ServerSpec | None, own: ServerLedger | None, read: Callable[[str], ServerLedger | None]
+    ) -> tuple[ServerLedger | None, str | None]:
+        """Return the open ledger of an earlier name that is this server's, and an earlier name that is another's.
 
-    def _world(self, identity: str, spec: ServerSpec | None, ledger: ServerLedger | None) -> ServerWorld:
+        Where both are open, one nonce says that a rename died half way.
+        """
+        renamed: ServerLedger | None = None
+        rival: str | None = None
+        for name in old_identities(self.snapshot.stack, spec) if spec is not None else ():
+            old = read(name)
+            if old is None or old.closed is not None:
+                continue
+            living = _living(own, renamed)
+            if living is None or living.closed is not None or living.nonce == old.nonce:
+                renamed = old
+            else:
+                rival = name
+        return renamed, rival
+
+    def _world(
+        self, identity: str, spec: ServerSpec | None, ledger: ServerLedger | None, rival: str | None = None
+    ) -> ServerWorld:
         target = spec.target if spec is not None else ledger.target if ledger is not None else ""
         if ledger is not None:
             self.snapshot.sources.complete(ledger)
         view = self.snapshot.target(target) if target else None
         dropped = set(ledger.scopes if ledger else ()) - set(spec.scopes if spec else ())
         users = {name: self.snapshot.users_of(target, name) for name in dropped if view is not None}
-        names = frozenset(old_identities(self.snapshot.stack, spec)) if spec else frozenset()
+        names = frozenset(old_identities(self.snapshot.stack, spec)) - {rival} if spec else frozenset()
         scopes = view.scopes if view is not None else {}
-        return ServerWorld(identity, self.snapshot.stack, spec, ledger, scopes, users, names)
+        return ServerWorld(identity, self.snapshot.stack, spec, ledger, scopes, users, names, rival)
 
     def _read(self, identity: str) -> ServerLedger | None:
         stored = self.tools.ledgers.read(ledger_key(identity))
@@ -152,6 +173,7 @@ class ServerReconciler:
     ) -> ServerLedger:
         """Write the ledger before the first call, so that marks carry a nonce that it knows."""
         if ledger is not None and (ledger.closed is None or spec is None):
+            self._close_renamed(renamed)
             return ledger
         if spec is None:
             raise AssertionError("what is neither declared nor recorded has no steps")
@@ -160,12 +182,16 @@ class ServerReconciler:
         opened = ServerLedger(identity, self.tools.nonce(), spec.target, self.tools.nonce(), targets=targets)
         if ledger is not None:
             opened = replace(opened, version=ledger.version, executed=ledger.executed)
-        if renamed is not None and renamed.closed is None:
+        if renamed is not None:
             opened = replace(renamed, identity=identity, version=opened.version)
         opened = self._write(opened)
-        if renamed is not None and renamed.closed is None:
-            self._write(replace(renamed, closed=self.tools.ledgers.now(), scopes={}, dropped=()))
+        self._close_renamed(renamed)
         return opened
+
+    def _close_renamed(self, renamed: ServerLedger | None) -> None:
+        """Close the ledger of the old name: its server goes on under the new one."""
+        if renamed is not None:
+            self._write(replace(renamed, closed=self.tools.ledgers.now(), scopes={}, dropped=()))
 
     def _write(self, ledger: ServerLedger) -> ServerLedger:
         version = self.tools.ledgers.write(ledger_key(ledger.identity), dump_server_ledger(ledger), ledger.version)

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from keysteward.core.errors import Damaged
 from keysteward.core.evidence import Entry
-from keysteward.core.identity import in_stack
+from keysteward.core.identity import in_stack, name_of
 from keysteward.core.ledger import LEDGER_FORMAT, Executed, Logged
 from keysteward.core.observed import Mark, ObservedScope
 from keysteward.core.ports import ScopeWant
@@ -118,6 +118,7 @@ class ServerWorld:
     """What the planner may know about one resource server.
 
     `users` are, per scope, the clients that have it: client_id and the identity in their mark (None: unmarked).
+    `rival` is a declared earlier name whose open ledger is another server's.
     """
 
     identity: str
@@ -127,6 +128,7 @@ class ServerWorld:
     scopes: Mapping[str, ObservedScope]
     users: Mapping[str, tuple[tuple[str, str | None], ...]]
     names: frozenset[str] = frozenset()
+    rival: str | None = None
 
 
 def plan_server(w: ServerWorld) -> ServerPlan:
@@ -134,6 +136,15 @@ def plan_server(w: ServerWorld) -> ServerPlan:
     ledger = w.ledger
     if w.spec is None and (ledger is None or ledger.closed is not None):
         return ServerPlan(w.identity)
+    if w.rival is not None:
+        name = name_of(w.rival)
+        return ServerPlan(
+            w.identity,
+            problem=Problem(
+                f"previously: {name!r} is no earlier name of {name_of(w.identity)!r}, both have scopes of their own; "
+                f"remove it from `previously`, then declare {name!r} again or let the next `up` end it"
+            ),
+        )
     steps: list[ScopeStep] = []
     declared = w.spec.scopes if w.spec is not None else {}
     if w.spec is not None:

@@ -6,17 +6,20 @@ The snapshot decides what to show. Before a credential's first write its ledger 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+from keysteward.core.attesting import attested, unproven
 from keysteward.core.errors import Damaged, KeystewardError
+from keysteward.core.evidence import Entry
 from keysteward.core.holders import merged
 from keysteward.core.identity import in_stack
 from keysteward.core.ledger import Ledger, Place, Revoked, State, load_ledger
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.ports import Fingerprint, LedgerStore, Store, Stored, Target
+from keysteward.core.recorded import Recorded
 from keysteward.core.servers import ServerLedger, load_server_ledger
 from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.stack import second_client_id
@@ -48,12 +51,76 @@ def barred_by(old: Ledger, closed: Ledger | None, identity: str) -> Revoked | No
     return None if closed is None or identity in old.names else closed.revoked
 
 
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What a credential goes on with: its ledger, or that of an earlier name that is still open.
+
+    `names` are the identities it has had. `renamed_from` is the earlier name whose ledger this one continues and that
+    is to be closed, `barred` the revocation that the rename would lift. `rival` is a declared earlier name whose open
+    ledger is another credential's.
+    """
+
+    ledger: Ledger | None
+    names: frozenset[str] = frozenset()
+    renamed_from: str | None = None
+    barred: Revoked | None = None
+    rival: str | None = None
+
+
+def inherited(
+    identity: str, own: Ledger | None, declared: Iterable[str], read: Callable[[str], Ledger | None]
+) -> Inherited:
+    """Find what a credential goes on with.
+
+    `declared` are its earlier identities as its declaration says; `read` returns the ledger of one. Those that only
+    its own ledger names give it no right to a ledger that is open again.
+    """
+    declared = set(declared)
+    if not declared and (own is None or not own.names):
+        return Inherited(own)
+    known = Inherited(own, frozenset(declared.union(own.names if own is not None else ()) - {identity}))
+    for name in sorted(known.names):
+        old, ledger = read(name), known.ledger
+        if old is None or old.closed is not None:
+            continue
+        if ledger is not None and ledger.closed is None and _continues(ledger, old):
+            known = replace(known, renamed_from=name)
+        elif name in declared and (ledger is None or ledger.closed is not None):
+            barred = barred_by(old, ledger, identity)
+            known = replace(known, ledger=carried_over(old, ledger), renamed_from=name, barred=barred)
+        else:
+            rival = name if name in declared else known.rival
+            known = replace(known, names=known.names - {name}, rival=rival)
+    former = known.ledger.names if known.ledger is not None and known.ledger is not own else ()
+    return replace(known, names=known.names.union(former) - {identity, known.rival or ""}) if former else known
+
+
+def _continues(ledger: Ledger, old: Ledger) -> bool:
+    """Say whether an open ledger is another one under a new name: a rename that died half way left both open.
+
+    A name alone proves nothing, for two credentials can have had it. The nonces of its attempts are one credential's.
+    """
+    return old.identity in ledger.names and _attempts(old) <= _attempts(ledger)
+
+
+def _attempts(ledger: Ledger) -> set[str]:
+    return {item.nonce for items in (ledger.objects, ledger.generations) for item in items}
+
+
 def document_of(stored: Stored, identity: str) -> Mapping[str, Any]:
     """Return the document of a ledger. Raises Damaged when it is none."""
     held: Any = stored.document
     if not isinstance(held, Mapping):
         raise Damaged(f"ledger of {identity!r} is no document: restore it from a backup of the ledger store")
     return held
+
+
+def read_ledger(stored: Stored, identity: str) -> Ledger | ServerLedger:
+    """Read a ledger of either kind. Raises Damaged when it is none."""
+    document = document_of(stored, identity)
+    if document.get("kind") == SERVER_KIND:
+        return load_server_ledger(document, stored.version)
+    return load_ledger(document, stored.version)
 
 
 class Once:
@@ -160,6 +227,8 @@ class Sources:
     """Makes the targets and stores that a ledger names available, where the program does not mention them."""
     is_dead: Callable[[str], bool] = lambda _runner: False
     """Says whether a runner id is of a process of this host that is gone: its lease counts for nothing."""
+    entries: Callable[[], Sequence[Entry]] = tuple
+    """Reads the audit log; asked only where a client lacks its mark."""
 
 
 class Snapshot:
@@ -168,6 +237,7 @@ class Snapshot:
     With `only`, ledgers of other identities are not looked at, and a store may be down: in an emergency nothing may
     stop what ends a secret at its target. What a store that is down holds is unknown then; so it is with `lenient`, for
     a look that shows all the rest: why stores were not read is in `unread`, why ledgers were not in `damaged`.
+    `records` are revocations without the ledger store that wait to be noted, by identity.
     """
 
     def __init__(
@@ -178,6 +248,7 @@ class Snapshot:
         runner: str,
         extent: Extent = Extent.ALL,
         only: frozenset[str] | None = None,
+        records: Mapping[str, Recorded] | None = None,
     ) -> None:
         self.stack = stack
         self.extent = extent
@@ -187,6 +258,7 @@ class Snapshot:
         self.damaged: dict[str, KeystewardError] = {}
         self.sources = sources
         self.specs = dict(specs)
+        self.records = dict(records or {})
         self.runner = runner
         self._once = Once()
         self._lock = threading.Lock()
@@ -241,10 +313,11 @@ class Snapshot:
             if stored.document is None or (self.only is not None and identity not in self.only):
                 continue
             try:
-                if document_of(stored, identity).get("kind") == SERVER_KIND:
-                    servers[identity] = load_server_ledger(stored.document, stored.version)
+                ledger = read_ledger(stored, identity)
+                if isinstance(ledger, ServerLedger):
+                    servers[identity] = ledger
                 else:
-                    credentials[identity] = load_ledger(stored.document, stored.version)
+                    credentials[identity] = ledger
             except Damaged as error:
                 if not self.lenient or self.only is not None:
                     raise
@@ -263,21 +336,34 @@ class Snapshot:
 
     def world(self, identity: str, spec: Spec | None) -> World:
         """Return the world of one credential."""
-        ledger, barred = self.ledgers.get(identity), None
-        if spec is not None and (ledger is None or ledger.closed is not None):
-            names = old_identities(self.stack, spec)
-            renamed = next((o for name in names if (o := self.ledgers.get(name)) and o.closed is None), None)
-            barred = barred_by(renamed, ledger, identity) if renamed is not None else None
-            ledger = carried_over(renamed, ledger) if renamed is not None else ledger
-        return replace(self.world_of(identity, spec, ledger), barred=barred)
+        return self.world_of(identity, spec, self.inherited(identity, spec, self.ledgers.get))
 
-    def world_of(self, identity: str, spec: Spec | None, ledger: Ledger | None) -> World:
+    def inherited(self, identity: str, spec: Spec | None, read: Callable[[str], Ledger | None]) -> Inherited:
+        """Find what a credential goes on with, whose ledgers `read` returns."""
+        declared = old_identities(self.stack, spec) if spec is not None else ()
+        return inherited(identity, read(identity), declared, read)
+
+    def attest(self, world: World) -> World:
+        """Return the world with what the audit log says, where a client lacks its mark; the log is read once."""
+        if world.attested is not None or next(unproven(world), None) is None:
+            return world
+        try:
+            entries = self._once.get("entries", self.sources.entries)
+        except KeystewardError:
+            if self.only is None:
+                raise
+            return world
+        names = {world.identity, *world.names}
+        return replace(world, attested=attested(entry for entry in entries if entry.identity in names))
+
+    def world_of(self, identity: str, spec: Spec | None, known: Inherited) -> World:
         """Return the world of one credential with a ledger that was read by itself."""
+        ledger = known.ledger
         if ledger is not None:
             self.sources.complete(ledger)
             if ledger.lease is not None and self.sources.is_dead(ledger.lease.runner):
                 ledger = replace(ledger, lease=None)
-        names = {*(old_identities(self.stack, spec) if spec else ()), *(ledger.names if ledger else ())} - {identity}
+        names = known.names
         targets = {r.target for r in ledger.objects if not r.deleted} if ledger else set()
         refs = (
             {r.client_id for r in ledger.objects} | {r.remote_id or r.client_id for r in ledger.objects}
@@ -291,7 +377,7 @@ class Snapshot:
         places = {p.key: p for p in (*(spec.places if spec else ()), *(ledger.places if ledger else ()))}
         self._read_missing(places)
         views = {name: self.target(name) for name in sorted(targets) if name in self.sources.targets}
-        return World(
+        seen = World(
             identity=identity,
             spec=spec,
             ledger=ledger,
@@ -300,11 +386,27 @@ class Snapshot:
             me=Self(self.runner, self.extent),
             found=tuple(Found(n, o) for n, v in views.items() for o in v.relevant({identity, *names}, refs)),
             delivered={key: self.delivered.get(key, NOTHING_DELIVERED) for key in places},
-            names=frozenset(names),
+            names=names,
+            rival=known.rival,
+            barred=known.barred,
             successor=self._successor(spec) if spec is not None and spec.silent_for is not None else None,
             claimed_by=self._claimed_by(identity, spec) if spec is not None and spec.key and spec.adopt else None,
             catalogue=self._catalogue(spec.target) if spec is not None and spec.adopt else frozenset(),
+            recorded=self.recorded(identity, ledger) if self.records else None,
         )
+        return self.attest(seen)
+
+    def recorded(self, identity: str, ledger: Ledger | None) -> Recorded | None:
+        """Return the record that waits for a credential, under its name or under one that it had when it was made."""
+        if identity in self.records:
+            return self.records[identity]
+        if ledger is None:
+            return None
+        for name in sorted({ledger.identity, *ledger.names} & self.records.keys()):
+            own = self.ledgers.get(name)
+            if own is None or own.closed is not None or name == ledger.identity:
+                return self.records[name]
+        return None
 
     def _catalogue(self, target: str) -> frozenset[str]:
         """Return the scopes at a target that resource servers of the stack have, those they dropped too."""

@@ -27,7 +27,7 @@ from keysteward.core.models import (
     Transitional,
 )
 from keysteward.core.observed import Settings
-from keysteward.core.ports import Capabilities, Strategy, Target
+from keysteward.core.ports import Capabilities, Strategy, Target, document_digest
 from keysteward.core.schedule import Duration, parse_duration
 
 KEY_KINDS = frozenset({"ApiKey", "ManualKey"})
@@ -151,18 +151,7 @@ class Spec:
 
     def document_digest(self, client_id: str, method: str) -> str:
         """Return a digest of the public fields of the delivered document."""
-        return _document_digest(self.identity, client_id, method, self.token_url, self.audiences, self.scopes)
-
-
-@lru_cache(maxsize=4096)
-def _document_digest(*facts: str | tuple[str, ...] | frozenset[str]) -> str:
-    parts: list[str] = []
-    for fact in facts:
-        if isinstance(fact, str):
-            parts.append(fact)
-        else:
-            parts += [*fact, ""] if isinstance(fact, tuple) else sorted(fact)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        return document_digest(self.identity, client_id, method, self.token_url, self.audiences, self.scopes)
 
 
 @lru_cache(maxsize=4096)

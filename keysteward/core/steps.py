@@ -16,6 +16,7 @@ class Do(StrEnum):
 
     ADOPT = "adopt"  # L
     MARK = "mark"  # T
+    NAME = "name"  # T: our client gets its client_id back; L: the one that others gave to theirs is taken over
     UPDATE = "update"  # T
     PREPARE = "prepare"  # T
     BEGIN = "begin"  # L
@@ -38,18 +39,23 @@ class Do(StrEnum):
     ROLLBACK = "rollback"  # S
     SUSPEND = "suspend"  # T
     RECORD = "record"  # L
+    KEEP = "keep"  # L: what was made safer on an adopted client
     DELETE = "delete"  # T
     EMPTY = "empty"  # S
     DISCARD = "discard"  # S: one generation's plaintext at one place
     RELEASE = "release"  # T
     CLOSE = "close"  # L
     MIGRATE = "migrate"  # L: its consumers use a client instead
+    REVOKE = "revoke"  # L: the record of a revocation without the ledger store is noted
 
 
 LEDGER_ONLY = frozenset(
-    {Do.ADOPT, Do.BEGIN, Do.FENCE, Do.RECOVER, Do.SETTLE, Do.ABANDON, Do.RETIRE, Do.RECORD, Do.CLOSE, Do.MIGRATE}
+    {
+        *(Do.ADOPT, Do.BEGIN, Do.FENCE, Do.RECOVER, Do.SETTLE, Do.ABANDON, Do.RETIRE),
+        *(Do.RECORD, Do.KEEP, Do.CLOSE, Do.MIGRATE, Do.REVOKE),
+    }
 )
-ENDS = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE, Do.RELEASE, Do.ABANDON, Do.MIGRATE})
+ENDS = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE, Do.RELEASE, Do.ABANDON, Do.MIGRATE, Do.REVOKE})
 """Steps that take something away; with `Step.widens` they are what a reviewer must have seen."""
 
 
@@ -111,6 +117,11 @@ class Plan:
         """Return the plan as one sentence; empty when nothing is due."""
         headlines = [step.words for step in self.steps if step.headline]
         return "; ".join(headlines or [step.words for step in self.steps[:1]])
+
+    @property
+    def by_record(self) -> Step | None:
+        """Return the step that notes what was revoked without the ledger store; the rest of the plan carries it out."""
+        return next((step for step in self.steps if step.do is Do.REVOKE), None)
 
     @property
     def approved(self) -> frozenset[str]:

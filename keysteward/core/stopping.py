@@ -5,9 +5,11 @@ from __future__ import annotations
 from keysteward.core import making, retiring
 from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.holders import is_off, resumable
+from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger, State
 from keysteward.core.mending import tidy
 from keysteward.core.rebuild import behind
+from keysteward.core.recorded import is_over, outdated
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step
@@ -40,6 +42,49 @@ def barred(w: World) -> Decision:
     return Problem(
         f"{w.identity} was revoked before it was closed ({w.barred.reason}), and another one would get its name; "
         f"choose another name, or run: keysteward lift {w.name} --reason TEXT"
+    )
+
+
+def rivalled(w: World) -> Decision:
+    """Do nothing while an earlier name is another credential's: its secrets would be left to nobody, and go on."""
+    if w.rival is None:
+        return None
+    name = name_of(w.rival)
+    return Problem(
+        f"previously: {name!r} is no earlier name of {w.name!r}, both have secrets of their own; remove it from "
+        f"`previously`, then declare {name!r} again or let the next `up` end it"
+    )
+
+
+def recorded(w: World) -> Decision:
+    """Note what a person revoked without the ledger store, as a step that a plan shows and a reviewer approves."""
+    record, ledger = w.recorded, w.ledger
+    if record is None or ledger is None or is_over(record, ledger):
+        return None
+    if outdated(record, ledger):
+        lifted = f"{ledger.lifted:%Y-%m-%d %H:%M} UTC"
+        return Problem(f"it was revoked ({record.reason}; {record.words}), and lifted since, at {lifted}; {_decide(w)}")
+    return Step(Do.REVOKE, f"revoke it: {record.reason}", record.words, headline=True)
+
+
+def unnoted(w: World) -> Decision:
+    """Begin and end nothing of what was revoked without the ledger store until that is carried out.
+
+    For a run of the lifecycle alone: it has nobody's word for it.
+    """
+    record, ledger = w.recorded, w.ledger
+    if record is None or ledger is None or is_over(record, ledger) or ledger.wholly_revoked is not None:
+        return None
+    return Problem(
+        f"it was revoked ({record.reason}; {record.words}); `keysteward up` shows that in its plan and carries it out; "
+        f"or {_decide(w)}"
+    )
+
+
+def _decide(w: World) -> str:
+    return (
+        f"to end it at once run: keysteward revoke {w.name} --all --reason TEXT; or, if that record is wrong: "
+        f"keysteward lift {w.name} --reason TEXT"
     )
 
 

@@ -16,8 +16,8 @@ from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rej
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.holders import KeyName, expired, is_off, switched_off
 from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
-from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, shown
-from keysteward.core.observed import Mark, ObservedObject, ObservedSecret
+from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, intruder, keys_elsewhere, shown
+from keysteward.core.observed import OVERWRITTEN, Mark, ObservedObject, ObservedSecret
 from keysteward.core.ports import (
     About,
     Action,
@@ -29,6 +29,8 @@ from keysteward.core.ports import (
     ObjectRef,
     Order,
     Proof,
+    Renaming,
+    ShowsRights,
     StageEntry,
     Store,
     Strategy,
@@ -102,6 +104,7 @@ class Worker:
         self.material: dict[int, Material] = {}
         self._acts: dict[Do, Callable[[Step], Outcome | None]] = {
             Do.MARK: self._mark,
+            Do.NAME: self._name,
             Do.UPDATE: self._update,
             Do.PREPARE: self._prepare,
             Do.BEGIN: self._begin,
@@ -135,12 +138,12 @@ class Worker:
         old = self.world.object(record)
         ref = ObjectRef(record.client_id, record.remote_id or (old.remote_id if old else None))
         found = self._target(record).look(ref, self.tools.fingerprint)
-        named = found is not None or ref.remote_id is None  # of one that is gone the name may be another's by now
+        # Of one that is gone, or called otherwise, the name may be another's by now.
+        name = found.client_id if found is not None else record.client_id if ref.remote_id is None else None
         others = tuple(
             f
             for f in self.world.found
-            if f.target != record.target
-            or (f.object.remote_id != ref.remote_id and not (named and f.object.client_id == record.client_id))
+            if f.target != record.target or (f.object.remote_id != ref.remote_id and f.object.client_id != name)
         )
         seen = others if found is None else (*others, Found(record.target, found))
         self.world = replace(self.world, found=seen)
@@ -181,6 +184,20 @@ class Worker:
     def _mark(self, step: Step) -> Outcome:
         record = self._record(step)
         self._target(record).mark(self._remote_id(record), Mark(self.world.identity, record.nonce))
+        return Outcome(at=self.clock())
+
+    def _name(self, step: Step) -> Outcome:
+        record = self._record(step)
+        target = self._target(record)
+        if record.external:
+            return Outcome(at=self.clock())
+        if not isinstance(target, Renaming):
+            raise Rejected(
+                f"target {record.target} has no way to change a client_id: have {record.client_id!r} renamed there",
+                credential=self.world.identity,
+                operation="rename",
+            )
+        target.rename(self._remote_id(record), record.client_id)
         return Outcome(at=self.clock())
 
     def _update(self, step: Step) -> Outcome:
@@ -334,7 +351,8 @@ class Worker:
 
     def _restore(self, step: Step) -> Outcome:
         generation, record = self._generation(step), self._record(step)
-        order = Order(action_for(generation), self._must_value(generation))
+        instead = () if generation.id is None else (generation.id,)
+        order = Order(action_for(generation), self._must_value(generation), instead=instead)
         self._target(record).issue(self._remote_id(record), order)
         return Outcome(at=self.clock())
 
@@ -363,7 +381,16 @@ class Worker:
             scopes=spec.scopes if spec.key else frozenset(),
             expires=spec.expires if spec.key else None,
             known=generation.baseline,
+            instead=self._giving_way(generation),
         )
+
+    def _giving_way(self, generation: Generation) -> tuple[str, ...]:
+        """Return where a client takes its keys from until a person asks for one of ours."""
+        found = self.world.object(self.ledger.object_of(generation))
+        if found is None or generation.strategy is not Strategy.KEY_PAIRS or not self.ledger.reissue:
+            return ()
+        source = keys_elsewhere(found)
+        return () if source is None else (source,)
 
     def _slot_is_ours(self, generation: Generation, found: ObservedObject) -> bool:
         """With one slot and no overlap, the look just before must show our current secret in it."""
@@ -372,7 +399,9 @@ class Worker:
             return True
         if current.object != generation.object or current.method != generation.method or primary is None:
             return True
-        return primary.fingerprint in {None, current.fingerprint}
+        rotated = found.slot("rotated")
+        moved = rotated is not None and rotated.fingerprint == current.fingerprint
+        return moved or primary.fingerprint in {None, current.fingerprint}
 
     def _mint(self, generation: Generation, record: ObjectRecord) -> Outcome:
         """Ask once. The nonce is spent before the call: whatever happens to the answer, it is never asked again."""
@@ -416,11 +445,38 @@ class Worker:
     def _verify(self, step: Step) -> Outcome | None:
         generation = self._generation(step)
         verification = self._prove(generation, self._must_value(generation))
+        lost = self._rights_lost(generation, verification)
+        if lost:
+            verification = Verification(Proof.WRONG, lost)
         refused = verification.proof is Proof.REFUSED
         if refused and self._disabled_elsewhere(self._record(step), generation):
             return None
         evidence = f"{verification.proof} by {self._record(step).client_id}" if verification.good else ""
         return Outcome(at=self.clock(), good=verification.good, reason=evidence or verification.reason, refused=refused)
+
+    def _rights_lost(self, generation: Generation, verification: Verification) -> str:
+        """Say what a consumer could not do any more as the client that it is about to move to; "" for nothing."""
+        current, rights = self.ledger.current, verification.rights
+        if current is None or rights is None:
+            return ""
+        if current.target != generation.target or current.object == generation.object:
+            return ""
+        before, after = self.ledger.object_of(current), self.ledger.object_of(generation)
+        lost = self._rights_of(current, before) - rights
+        if not lost:
+            return ""
+        return (
+            f"client {after.client_id} lacks what {before.client_id} has beyond its scopes: {', '.join(sorted(lost))}; "
+            f"give it these at target {after.target}"
+        )
+
+    def _rights_of(self, generation: Generation, record: ObjectRecord) -> frozenset[str]:
+        target, material = self._target(record), self._value(generation)
+        if material is not None:
+            return target.verify(self._claim(generation, material)).rights or frozenset()
+        if isinstance(target, ShowsRights) and record.remote_id is not None:
+            return target.rights(record.remote_id)
+        return frozenset()
 
     def _can(self, record: ObjectRecord) -> Capabilities:
         return self.world.can(record) or self._target(record).capabilities
@@ -429,16 +485,7 @@ class Worker:
         """Ask the target, patiently: a secret may need its propagation time before it works everywhere."""
         record = self.ledger.object_of(generation)
         target, spec = self._target(record), self.world.spec
-        claim = Claim(
-            client_id=record.client_id,
-            material=material,
-            audiences=spec.audiences if spec else (),
-            scopes=spec.scopes if spec else frozenset(),
-            optional_scopes=spec.optional_scopes if spec else frozenset(),
-            token_lifetime=spec.token_lifetime if spec else None,
-            token=not record.external,
-            secret_id=generation.id,
-        )
+        claim = self._claim(generation, material)
         if generation.strategy is Strategy.BY_HAND:
             verification = self._try(generation, target, claim)
         else:
@@ -452,6 +499,19 @@ class Worker:
             verification.proof,
         )
         return verification
+
+    def _claim(self, generation: Generation, material: Material) -> Claim:
+        record, spec = self.ledger.object_of(generation), self.world.spec
+        return Claim(
+            client_id=record.client_id,
+            material=material,
+            audiences=spec.audiences if spec else (),
+            scopes=spec.scopes if spec else frozenset(),
+            optional_scopes=spec.optional_scopes if spec else frozenset(),
+            token_lifetime=spec.token_lifetime if spec else None,
+            token=not record.external,
+            secret_id=generation.id,
+        )
 
     def _verified(self, target: Target, claim: Claim, patience: timedelta) -> Verification:
         pause = timedelta(seconds=1)
@@ -492,7 +552,8 @@ class Worker:
             renamed = held.identity in self.world.names
             if (place.take_over or renamed) and held.exists and held.identity != self.world.identity:
                 store.take_over(place.path, self.world.identity, renamed=renamed)
-            here = {e.generation for e in (held.current, held.previous, *held.staged) if e is not None}
+            entries = (held.current, held.previous, *held.staged)
+            here = {e.generation for e in entries if e is not None and e.fingerprint != OVERWRITTEN}
             if generation.number not in here:
                 store.stage(place.path, entry, self._must_value(generation))
             newer = held.current is not None and held.current.generation > generation.number
@@ -508,7 +569,6 @@ class Worker:
             token_url=self._target(record).token_url,
             audience=spec.audiences,
             scopes=tuple(sorted(spec.scopes)),
-            digest=spec.document_digest(record.client_id, generation.method),
         )
 
     def _end(self, step: Step) -> Outcome | None:
@@ -572,7 +632,7 @@ class Worker:
         if self._ends_with_client(generation):
             target.suspend(remote_id)
             return
-        secret = shown(found, generation)
+        secret = shown(found, generation) or intruder(found, generation)
         if secret is not None:
             target.retire(remote_id, secret)
         elif self.tools.fingerprint is None:

@@ -11,7 +11,11 @@ from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger, ObjectRecord, Revoked
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
 from keysteward.core.ports import Capabilities
+from keysteward.core.recorded import Recorded
 from keysteward.core.spec import NO_KEYS, Spec
+
+MOST_BEGUN = 2
+"""A run begins this many generations of one credential at most: a third would be begun for no other reason."""
 
 TOLERATED_SKEW = timedelta(minutes=2)
 """A target whose Date differs by more from the ledger store's clock retires nothing."""
@@ -58,6 +62,8 @@ class Extent(StrEnum):
 class Self:
     """This run: its runner id, how far its plans reach, the attempt nonces it may still send, what it found out.
 
+    `begun` is how many generations it has begun.
+
     `told` are the places whose consumers it already tried to tell of a generation, as (generation, place). `given` is
     the fingerprint of a value that a person hands over, `asked` are the generations of which a person says that they
     have ended.
@@ -71,6 +77,19 @@ class Self:
     told: frozenset[tuple[int, str]] = frozenset()
     given: str | None = None
     asked: frozenset[int] = frozenset()
+    begun: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """What the audit log says of one credential's clients.
+
+    `clients` is what was recorded of each, at each change: target, client_id, remote_id and nonce. `named` are the
+    client_ids in entries of versions that recorded none of this.
+    """
+
+    clients: tuple[Mapping[str, str], ...] = ()
+    named: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +97,12 @@ class World:
     """Declared, recorded, observed and delivered, with the time; `now` is the ledger store's.
 
     `spec` is None when nothing is declared any more. `names` are the identities this credential has had. `barred` is
-    the revocation of what had this identity before, when another credential is to be renamed to it. `successor` is
-    when the client was last used that takes over from this key, as far as its target shows; `claimed_by` whose the
-    key is already that a declaration adopts. `catalogue` are the scopes at its target that the stack's resource servers
-    have, for a declaration that adopts.
+    the revocation of what had this identity before, when another credential is to be renamed to it; `rival` is a
+    declared earlier name whose open ledger is another credential's. `successor` is when the client was last used that
+    takes over from this key, as far as its target shows; `claimed_by` whose the key is already that a declaration
+    adopts. `catalogue` are the scopes at its target that the stack's resource servers have, for a declaration that
+    adopts. `recorded` is what was revoked without the ledger store and waits to be noted. `attested` is
+    what the audit log says, None while it was not asked: it is where a client lacks its mark.
     """
 
     identity: str
@@ -96,7 +117,10 @@ class World:
     successor: datetime | None = None
     claimed_by: str | None = None
     barred: Revoked | None = None
+    rival: str | None = None
     catalogue: frozenset[str] = frozenset()
+    recorded: Recorded | None = None
+    attested: Attested | None = None
 
     @property
     def name(self) -> str:

@@ -158,8 +158,8 @@ def _unnoted(made: Revocation) -> Iterable[RenderableType]:
     if made.record is not None:
         yield line(("! ", "yellow"), f"the ledger does not know it yet ({made.error})")
         yield line(
-            f"{made.record} keeps it: the next run of this stack in this project notes it in the ledger first, "
-            "and ends the secrets. Keep the file, or hand it to whoever runs next"
+            f"{made.record} keeps it: once the ledger store answers, run the same command again, or keysteward up, "
+            "whose plan shows it as a step. Hand the file to whoever does that; it is never committed"
         )
     else:
         yield line(("✗ ", "bold red"), f"not noted anywhere: {made.error}")

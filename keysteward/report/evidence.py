@@ -3,8 +3,9 @@
 Names in it come from servers and files, and whoever names a client would like to be read as a formula or as HTML.
 
 JSON (`format: 1`) of `audit verify`: `stack`, `sound`, `segments`, `entries`, `repeated`, `head` (`segment`, `head`,
-`key`) or null, `keys[]` (`key`, `segments`, `trusted` or null, `identity` or null), `anchors[]`, `waiting`, `defects[]`
-(`what`, `segment`, `message`). Of `audit show`: `stack`, `entries[]` (the fields of an entry, and `segment`).
+`key`) or null, `keys[]` (`key`, `segments`, `trusted` or null, `identity` or null), `anchors[]`, `ledgers` (how many
+were compared), `unattested`, `waiting`, `waiting_since` (null while no entry waits too long), `defects[]` (`what`,
+`segment`, `message`). Of `audit show`: `stack`, `entries[]` (the fields of an entry, and `segment`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keysteward.core.audit import Head, dump_entry
-from keysteward.core.audit_check import Examined, Recorded
+from keysteward.core.audit_check import Examined, Recorded, Wrong
 from keysteward.core.evidence import Entry
 from keysteward.core.period import Period, Row
 from keysteward.report.plain import line, plain
@@ -37,7 +38,9 @@ _SHORT: Final = 12
 class Verified:
     """A log that was examined, with what else is known: identities behind its keys, anchors asked, entries waiting.
 
-    `trusted` None: nobody said which keys may sign. `identities`: the claims of a CI's token by key.
+    `trusted` None: nobody said which keys may sign. `identities`: the claims of a CI's token by key. `late` is of when
+    the oldest entry is that waits too long. `ledgers` were compared with the log; `unattested` of their clients and
+    generations were last changed by versions that did not record them.
     """
 
     stack: str
@@ -46,6 +49,14 @@ class Verified:
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     anchors: tuple[str, ...] = ()
     waiting: int = 0
+    late: datetime | None = None
+    ledgers: int = 0
+    unattested: int = 0
+
+    @property
+    def sound(self) -> bool:
+        """Say whether nothing is wrong with the log, and nothing is missing from it for too long."""
+        return self.log.sound and self.late is None
 
 
 def verified_lines(verified: Verified) -> Iterable[RenderableType]:
@@ -64,17 +75,41 @@ def verified_lines(verified: Verified) -> Iterable[RenderableType]:
         yield line(f"  {log.repeated} entries stand in it twice, left by a run that died; each counts once")
     if verified.waiting:
         yield line(f"  {verified.waiting} entries wait in the ledgers; the next run moves them into the log")
+    if verified.unattested:
+        yield line(
+            f"  {verified.unattested} clients and generations in the ledgers were last changed by a version that did "
+            "not record them, and were not compared"
+        )
     for anchor in verified.anchors:
         yield line(f"  compared with {anchor}")
     yield Text()
     for defect in log.defects:
         yield line("  ", ("✗", "bold red"), f" {defect.what.value}: {defect.message}")
+    if verified.late is not None:
+        yield line("  ", ("✗", "bold red"), f" {Wrong.WAITING}: {late_words(verified.waiting, verified.late)}")
     if log.sound:
-        yield line("  ", ("✓", "green"), " nothing was removed, altered, reordered or truncated")
+        yield line("  ", ("✓", "green"), f" {_checked(verified)}")
         if verified.trusted is None and not verified.anchors and log.segments:
             yield line(
                 ("    → ", "dim"), "against a rewrite of log and ledgers together, compare with --anchor or --trusted"
             )
+
+
+def late_words(waiting: int, since: datetime) -> str:
+    """Say that entries wait too long, and what to do."""
+    return (
+        f"{waiting} entries wait in the ledgers, the oldest since {since:%Y-%m-%d %H:%M} UTC, and are in no segment: "
+        "run keysteward up or rotate, and see why the log does not take them"
+    )
+
+
+def _checked(verified: Verified) -> str:
+    """Say what was checked, and no more: an empty log proves nothing by itself."""
+    what = "every segment is whole and in order" if verified.log.segments else "there is no segment"
+    if not verified.ledgers:
+        return f"{what}; there is no ledger to compare with"
+    agree = "1 ledger agrees" if verified.ledgers == 1 else f"{verified.ledgers} ledgers agree"
+    return f"{what}, and {agree} with that"
 
 
 def _key_words(verified: Verified, key: str, number: int) -> Iterable[str]:
@@ -105,14 +140,17 @@ def verified_json(verified: Verified) -> dict[str, Any]:
     return {
         "format": JSON_FORMAT,
         "stack": verified.stack,
-        "sound": log.sound,
+        "sound": verified.sound,
         "segments": log.segments,
         "entries": len(log.records),
         "repeated": log.repeated,
         "head": _head_json(log.last),
         "keys": keys,
         "anchors": list(verified.anchors),
+        "ledgers": verified.ledgers,
+        "unattested": verified.unattested,
         "waiting": verified.waiting,
+        "waiting_since": None if verified.late is None else verified.late.isoformat(),
         "defects": [asdict(defect) for defect in log.defects],
     }
 
@@ -181,6 +219,8 @@ def to_markdown(rows: Sequence[Row], verified: Verified, period: Period) -> str:
     head = verified.log.last
     defects = len(verified.log.defects)
     state = "sound" if verified.log.sound else f"NOT sound: {defects} defects, see `keysteward audit verify`"
+    if verified.waiting:
+        state += f"; {verified.waiting} entries are not in it yet"
     where = f"segment {head.number}, head {md_cell(head.head)}" if head is not None else "empty"
     return "\n".join(
         (

@@ -14,7 +14,8 @@ JSON (`format: 1`; keys may be added, never changed or removed):
 - `unapplied`: how many declarations have changes that a lifecycle run leaves alone
 - `summary`: a count for each action that occurs, and `next_due` (`at`, `name`) or null
 
-`action` is create, adopt, rotate, update, retire, end, wait, problem or unchanged.
+`action` is create, adopt, rotate, update, retire, revoke (what was revoked without the ledger store), end, wait,
+problem or unchanged.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Action(StrEnum):
     ROTATE = "rotate"
     UPDATE = "update"
     RETIRE = "retire"
+    REVOKE = "revoke"
     END = "end"
     WAIT = "wait"
     PROBLEM = "problem"
@@ -65,6 +67,7 @@ SYMBOLS: dict[Action, tuple[str, str]] = {
     Action.ROTATE: ("~", "yellow"),
     Action.UPDATE: ("~", "yellow"),
     Action.RETIRE: ("~", "yellow"),
+    Action.REVOKE: ("-", "red"),
     Action.END: ("-", "red"),
     Action.WAIT: (".", "cyan"),
     Action.PROBLEM: ("!", "bold red"),
@@ -114,6 +117,7 @@ class CredentialPlan:
         new = self.ledger is None or self.ledger.closed is not None or not self.ledger.generations
         cases = (
             (self.plan.problem is not None, Action.PROBLEM),
+            (Do.REVOKE in steps, Action.REVOKE),
             (Do.ADOPT in steps, Action.ADOPT),
             (self.ends or (self.spec is None and bool(steps)), Action.END),
             (Do.BEGIN in steps, Action.CREATE if new else Action.ROTATE),

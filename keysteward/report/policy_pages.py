@@ -53,11 +53,12 @@ What KS016 looks for. A scope is read without the address or audience before its
 ENVIRONMENTS_HEAD = """\
 ## Words for environments
 
-What KS019, KS020, KS021 and KS029 take for an environment. In `environment` of a declaration the first or the last word
-counts (`prod-eu` is production). In a place it counts where it is the store's name, a whole part of the path, or behind
-the last hyphen, dot or underscore of one (`apps/billing-prod`), and not where that part is the credential's own name,
-its client_id or its consumer. The environments that a stack's credentials name are words as well. `non-production` is
-any but production.
+What KS019, KS020, KS021, KS029 and [the brake on endings](what-is-deleted.md#the-brake) take for an environment. In
+`environment` of a declaration the first or the last word counts (`prod-eu` is production, and so is `test-prod`). **An
+unknown word counts as production** wherever that asks for more care: for KS020, KS029 and the brake. In a place a word
+counts where it is the store's name, a whole part of the path, or behind the last hyphen, dot or underscore of one
+(`apps/billing-prod`), and not where that part is the credential's own name, its client_id or its consumer. The
+environments that a stack's credentials name are words as well. `non-production` is any but production.
 
 """
 

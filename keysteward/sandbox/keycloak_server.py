@@ -101,12 +101,17 @@ class KeycloakServer:
         """Base URL, without a trailing slash."""
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def distribution(self) -> Path:
+        """Where the distribution configured for these features is kept; not there before the first `fetch`."""
+        return self._cache / f"{self.version}-{'-'.join(self.features) or 'stock'}"
+
     def start(self) -> None:
         """Start the server and wait until its administrator can log in; `KeycloakStartError` otherwise."""
         missing = missing_prerequisites()
         if missing:
             raise KeycloakStartError(f"cannot start Keycloak {self.version}: {'; '.join(missing)}")
-        built = self._built_distribution()
+        built = self.fetch()
         self._home = Path(tempfile.mkdtemp(prefix="keysteward-keycloak-"))
         try:
             home = self._home / "keycloak"
@@ -135,9 +140,9 @@ class KeycloakServer:
     ) -> None:
         self.stop()
 
-    def _built_distribution(self) -> Path:
-        """Return the distribution configured for these features, made at first use."""
-        built = self._cache / f"{self.version}-{'-'.join(self.features) or 'stock'}"
+    def fetch(self) -> Path:
+        """Return the distribution configured for these features, made at first use; `KeycloakStartError` otherwise."""
+        built = self.distribution
         if built.is_dir():
             return built
         self._cache.mkdir(parents=True, exist_ok=True)

@@ -53,6 +53,14 @@ class LedgerStoreContract:
         for ledgers in (world.ledgers, world.again(), world.ledgers.as_reader()):
             assert ledgers.read(KEY) == Stored({**DOCUMENT, "next": 4}, 2)
 
+    def test_text_that_is_no_utf8_stops_no_write(self, world: LedgerWorld) -> None:
+        """It comes back, or is replaced as the server does; what stands beside it is whole."""
+        assert world.ledgers.write(KEY, {"reason": "caf\udce9", "next": 3}, 0) == 1
+        stored = world.again().read(KEY)
+        assert stored.document is not None
+        assert stored.document["reason"].startswith("caf")
+        assert stored.document["next"] == 3
+
     @pytest.mark.parametrize("expected", [0, 1, 3])
     def test_a_write_that_expects_another_version_loses(self, world: LedgerWorld, expected: int) -> None:
         """And changes nothing."""
@@ -118,6 +126,15 @@ class LedgerStoreContract:
             world.ledgers.write(f"ledgers/acme/prod/n{number:03}", {"number": number}, 0)
         listed = world.again().list("ledgers/acme/prod/")
         assert [stored.document for _, stored in sorted(listed.items())] == [{"number": n} for n in range(150)]
+
+    def test_a_large_document_is_kept_whole(self, world: LedgerWorld) -> None:
+        """Thousands of words, some of them long, as in the ledger of many rotations or a segment of the audit log."""
+        many = {"format": 1, "entries": [{"words": f"generation {n}", "why": "“ok”"} for n in range(3000)]}
+        long = {"format": 1, "entries": [{"words": "\U0001f511" * 30_000}]}
+        for version, document in enumerate((many, long)):
+            assert world.ledgers.write(KEY, document, version) == version + 1
+            assert world.again().read(KEY) == Stored(document, version + 1)
+            assert world.ledgers.as_reader().list("ledgers/") == {KEY: Stored(document, version + 1)}
 
     def test_a_reader_may_not_write(self, world: LedgerWorld) -> None:
         """It raises AccessDenied before anything is sent."""

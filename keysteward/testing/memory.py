@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import Conflict, NotFound, Rejected, VersionConflict
 from keysteward.core.observed import (
+    OVERWRITTEN,
     Delivered,
     DeliveredEntry,
     Mark,
@@ -128,6 +129,7 @@ class MemoryTarget:
 
     `calls` counts operations; `fault(op)` may raise before, `after(op)` after the work.
     A secret that cannot be read back is shown without its fingerprint, by its id alone; public keys always have one.
+    `beyond` is what clients may do beyond their scopes, by client_id; while it is empty no proof tells.
     """
 
     def __init__(
@@ -144,6 +146,7 @@ class MemoryTarget:
         self.after: Fault = lambda _operation: None
         self.refuse: Callable[[Claim], str | None] = lambda _claim: None
         self.skew = timedelta()
+        self.beyond: dict[str, frozenset[str]] = {}
         self._ids = itertools.count(1)
 
     @property
@@ -263,6 +266,14 @@ class MemoryTarget:
         self._get(remote_id).mark = None
         self._done("release")
 
+    def rename(self, remote_id: str, client_id: str) -> None:
+        """See the port."""
+        self._call("rename")
+        if any(o.client_id == client_id and i != remote_id for i, o in list(self.objects.items())):
+            raise Conflict(f"client_id {client_id!r} is taken", target=self.name)
+        self._get(remote_id).client_id = client_id
+        self._done("rename")
+
     def prepare(self, remote_id: str, overlap: timedelta) -> None:
         """See the port."""
         self._call("prepare")
@@ -297,6 +308,7 @@ class MemoryTarget:
         elif order.material is not None and order.action is Action.ADD and order.material.kid is None:
             issued = Issued(self._add(item, order, order.material).id, None)
         elif order.material is not None:
+            item.secrets = [s for s in item.secrets if s.id not in order.instead]
             issued = Issued(self._set(item, order.material).id)
         self._done(f"issue {order.action}")
         return issued
@@ -378,7 +390,14 @@ class MemoryTarget:
             return Verification(Proof.REFUSED, "the secret is refused")
         item = next(o for o in list(self.objects.values()) if o.client_id == claim.client_id)
         wrong = self.refuse(claim) or self._defect(claim, item.settings)
-        return Verification(Proof.WRONG, wrong) if wrong else Verification(Proof.PROVEN)
+        rights = self.beyond.get(claim.client_id, frozenset()) if self.beyond else None
+        return Verification(Proof.WRONG, wrong, rights) if wrong else Verification(Proof.PROVEN, rights=rights)
+
+    def rights(self, remote_id: str) -> frozenset[str]:
+        """See the port."""
+        self._call("rights")
+        item = self.objects.get(remote_id)
+        return self.beyond.get(item.client_id, frozenset()) if item is not None else frozenset()
 
     def _defect(self, claim: Claim, settings: Settings) -> str | None:
         """Say what a token of this client, or a key, would lack."""
@@ -499,7 +518,7 @@ class MemoryStore:
         if generation in self.staging.get(path, {}):
             return self.staging[path][generation][1]
         for held in list(self.documents.get(path, {}).values()):
-            if held is not None and held[0].generation == generation:
+            if held is not None and held[0].generation == generation and held[0].fingerprint != OVERWRITTEN:
                 return held[1]
         return None
 

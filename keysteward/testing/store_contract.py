@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from keysteward.core.errors import AccessDenied, Conflict, KeystewardError, NotFound
-from keysteward.core.observed import Delivered
+from keysteward.core.observed import OVERWRITTEN, Delivered
 from keysteward.testing.store_world import (
     IDENTITY,
     PATH,
@@ -290,7 +291,7 @@ class StoreContract:
         deliver(world.store, 1, "one")
         key = private_key()
         world.store.stage(PATH, entry(2, "jwk"), key)
-        world.store.promote(PATH, entry(2, "jwk"), about(), {})
+        world.store.promote(PATH, entry(2, "jwk"), about(method="private_key_jwt"), {})
         document = consumed(world)
         assert document["private_jwk"] == PRIVATE_JWK
         assert "client_secret" not in document
@@ -328,6 +329,45 @@ class StoreContract:
         world.store.promote(PATH, entry(1, "one"), about(), {}, rollback=True)
         document = consumed(world)
         assert document["client_secret"] == "one"
+
+    @pytest.mark.parametrize("field", ["token_url", "client_id", "audience", "scopes", "generation", "identity"])
+    def test_a_changed_field_is_seen_and_written_again(self, world: StoreWorld, field: str) -> None:
+        """A token URL of somebody else's would get the secret; what our notes in the document say does not count."""
+        deliver(world.store, 1, "one")
+        document = consumed(world)
+        theirs: dict[str, Any] = {"audience": ["https://evil.example"], "scopes": [], "generation": 7}
+        world.put(PATH, {**document, field: theirs.get(field, "https://evil.example/token")})
+        shown = at(world.store)
+        assert shown.current is not None
+        assert (shown.current.fingerprint, shown.current.about) == (entry(1, "one").fingerprint, OVERWRITTEN)
+        assert at(world.store.as_reader()) == shown, "a look sees it from then on, and no later one takes it for ours"
+        world.store.promote(PATH, entry(1, "one"), about(), {})
+        assert consumed(world) == document
+        mended = at(world.store).current
+        assert mended is not None
+        assert mended.about == about().digest
+
+    def test_a_changed_field_beside_the_previous_secret_is_seen_too(self, world: StoreWorld) -> None:
+        """Whose fields cannot be trusted is handed out no more."""
+        deliver(world.store, 1, "one")
+        deliver(world.store, 2, "two")
+        document = consumed(world)
+        previous = {**document["previous"], "token_url": "https://evil.example/token"}
+        world.put(PATH, {**document, "previous": previous})
+        shown = at(world.store).previous
+        assert shown is not None
+        assert shown.about == OVERWRITTEN
+        world.store.promote(PATH, entry(2, "two"), about(), {})
+        assert "previous" not in consumed(world)
+        assert consumed(world)["client_secret"] == "two"
+
+    def test_a_renamed_document_is_as_it_was_written(self, world: StoreWorld) -> None:
+        """The digest of its fields covers the name that it had."""
+        deliver(world.store, 1, "one")
+        world.store.take_over(PATH, "acme/prod/renamed", renamed=True)
+        shown = at(world.store).current
+        assert shown is not None
+        assert shown.about not in {about().digest, OVERWRITTEN}
 
     def test_a_replaced_document_is_a_strangers(self, world: StoreWorld) -> None:
         """Somebody who overwrites all of it makes it theirs."""

@@ -66,11 +66,11 @@ def entry(generation: int, text: str, *, identity: str = IDENTITY) -> StageEntry
     return StageEntry(identity, generation, fingerprint, f"nonce-{generation}", f"remote-{generation}")
 
 
-def about(*, scopes: tuple[str, ...] = ("invoices:read",), client_id: str = "billing") -> About:
-    """Return public fields with a digest that changes with them."""
-    digest = hashlib.sha256(f"{client_id} {scopes}".encode()).hexdigest()
-    url = "https://id.example.com/token"
-    return About(IDENTITY, client_id, "client_secret", url, ("https://api.example.com",), scopes, digest)
+def about(
+    *, scopes: tuple[str, ...] = ("invoices:read",), client_id: str = "billing", method: str = "client_secret"
+) -> About:
+    """Return public fields."""
+    return About(IDENTITY, client_id, method, "https://id.example.com/token", ("https://api.example.com",), scopes)
 
 
 def deliver(store: Store, generation: int, text: str, *, path: str = PATH, **fields: str) -> None:

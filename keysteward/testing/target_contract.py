@@ -16,7 +16,7 @@ from datetime import UTC, timedelta
 import pytest
 
 from keysteward.core.errors import AccessDenied, Conflict, KeystewardError, OutcomeUnknown
-from keysteward.core.ports import Action, Claim, Material, ObjectRef, Order, Proof, ScopeWant, Target
+from keysteward.core.ports import Action, Claim, Material, ObjectRef, Order, Proof, Renaming, ScopeWant, Target
 from keysteward.testing.target_bench import Made, TargetProfile, Workbench
 
 __all__ = ["TargetContract", "TargetProfile", "Workbench"]
@@ -106,6 +106,23 @@ class TargetContract:
         before = bench.look(made)
         with pytest.raises(Conflict, match=made.client_id):
             bench.target.create(made.client_id, made.want, replace(made.mark, **{other: "somebody-else"}), None)
+        assert bench.look(made) == before
+
+    def test_a_client_gets_its_client_id_back_and_never_that_of_another(self, bench: Workbench) -> None:
+        """What else it is stays: its remote id, its mark, its secret."""
+        target = bench.target
+        if not isinstance(target, Renaming):
+            pytest.skip("nobody can change a client_id at the target")
+        made, other = bench.make(), bench.make()
+        before = bench.look(made)
+        target.rename(made.remote_id, bench.name("renamed"))
+        assert not bench.verify(made).good
+        for _ in range(2):
+            target.rename(made.remote_id, made.client_id)
+        assert bench.look(made) == before
+        assert bench.verify(made).good
+        with pytest.raises(Conflict):
+            target.rename(made.remote_id, other.client_id)
         assert bench.look(made) == before
 
     def test_a_create_whose_reply_was_lost_is_found_by_the_next(self, bench: Workbench, method: str) -> None:
@@ -313,6 +330,21 @@ class TargetContract:
         old = found.secret(bench.fingerprint(made.material))
         assert old is not None
         self._retired(bench, made, old.id, new)
+
+    def test_a_key_gives_way_to_ours_when_the_order_names_it(self, bench: Workbench) -> None:
+        """Others stay as they are; the same order again changes nothing."""
+        if bench.target.capabilities.keys < 2 or "private_key_jwt" not in bench.target.capabilities.methods:
+            pytest.skip("the target does not hold two keys")
+        made = bench.make("private_key_jwt")
+        beside, new = (bench.profile.new_material("private_key_jwt") for _ in range(2))
+        bench.target.issue(made.remote_id, Order(Action.ADD, beside))
+        old = bench.look(made).secret(bench.fingerprint(made.material))
+        assert old is not None
+        for _ in range(2):
+            bench.target.issue(made.remote_id, Order(Action.ADD, new, instead=(old.id,)))
+            assert {secret.id for secret in bench.look(made).secrets} == {beside.kid, new.kid}
+        assert (bench.verify(made).good, bench.verify(made, beside).good) == (False, True)
+        assert bench.verify(made, new).good
 
     def test_two_minted_secrets_work_until_the_old_is_retired(self, bench: Workbench) -> None:
         """The server mints and shows once; ids tell the two apart."""

@@ -28,6 +28,7 @@ from keysteward.core.ports import Check, Descriptor, Stored
 from keysteward.providers.aws.connection import AwsClient, Connection
 from keysteward.providers.aws.diagnosis import diagnose_ledgers
 from keysteward.providers.aws.table import DOCUMENT, PARTITION, SERVICE, SORT, VERSION, create_table
+from keysteward.providers.json_text import json_text
 from keysteward.providers.pages import Pages
 from keysteward.providers.transport import server_date
 
@@ -106,7 +107,7 @@ class DynamoLedgers:
         """Write one document by `PutItem` on condition that its version is still `expected`."""
         if self._reading:
             raise AccessDenied(f"{self.name}: a reader may not write ledgers; use the runner", operation="write")
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        text = json_text(document)
         version = expected + 1
         item = {**self._key(key), DOCUMENT: {"S": text}, VERSION: {"N": str(version)}}
         self._check_size(key, text)

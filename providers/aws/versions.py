@@ -18,6 +18,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 from keysteward.core.errors import Conflict, NotFound, Rejected, Unavailable, VersionConflict
 from keysteward.providers.aws.connection import AwsClient
 from keysteward.providers.aws.listing import listed
+from keysteward.providers.json_text import json_text
 
 SERVICE: Final = "secretsmanager"
 CURRENT: Final = "AWSCURRENT"
@@ -214,7 +215,7 @@ class Versions:
         self.client.write(SERVICE, "UpdateSecretVersionStage", name, parameters, told=told)
 
     def _text(self, name: str, data: Mapping[str, Any]) -> str:
-        text = json.dumps(data, ensure_ascii=False)
+        text = json_text(data)
         size = len(text.encode())
         if size > SECRET_BYTES:
             raise Rejected(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -36,6 +36,7 @@ from keysteward.providers.keycloak.scopes import drop_scope, put_scope
 from keysteward.providers.material import new_material
 from keysteward.providers.once import once
 from keysteward.providers.references import check_reference, resolve
+from keysteward.providers.token_proof import rights_in
 
 LONGEST_TEXT: Final = 255
 """Columns CLIENT_ID and DESCRIPTION hold 255 characters; a longer one is answered with status 500."""
@@ -245,6 +246,10 @@ class Keycloak:
         """`PUT /clients/{uuid}` that empties, and so removes, the two attributes of the mark."""
         self._api.put_client(remote_id, {"attributes": {models.IDENTITY: "", models.NONCE: ""}}, "release")
 
+    def rename(self, remote_id: str, client_id: str) -> None:
+        """`PUT /clients/{uuid}` with `clientId`; 409 when another client has it."""
+        self._api.put_client(remote_id, {"clientId": client_id}, "rename")
+
     def prepare(self, remote_id: str, overlap: timedelta) -> None:
         """Write the rotation policy, then select this client by attribute. See `rotation.prepare`."""
         if not self.secret_rotation:
@@ -263,7 +268,7 @@ class Keycloak:
         if order.action is Action.SET and order.material is not None:
             return self._set(remote_id, order.material)
         if order.action is Action.ADD and order.material is not None and order.material.public_jwk is not None:
-            return self._add(remote_id, order.material)
+            return self._add(remote_id, order, order.material)
         raise self._error(Rejected, "issue", f"a Keycloak realm without {rotation.FEATURE} cannot {order.action.value}")
 
     def _set(self, remote_id: str, material: Material) -> Issued:
@@ -279,17 +284,19 @@ class Keycloak:
             )
         return Issued(models.PRIMARY)
 
-    def _add(self, remote_id: str, material: Material) -> Issued:
+    def _add(self, remote_id: str, order: Order, material: Material) -> Issued:
         client = self._need(remote_id, "issue")
         in_force = client.method == "private_key_jwt"
-        if in_force and client.text(models.USE_JWKS) != "true" and client.observed(None).secrets:
+        elsewhere = _keys_elsewhere(client) if in_force else None
+        if elsewhere is not None and elsewhere not in order.instead:
             raise self._error(
                 Conflict,
                 "issue",
-                f"client {client.client_id!r} takes its keys from a URL or certificate; move them to jwks.string first",
+                f"client {client.client_id!r} takes its keys from {elsewhere}; move them to jwks.string first",
             )
-        # Keys left from an earlier method are not in force and must not come back unseen.
-        text = self._keys(client, add=material) if in_force else with_key("", material.public_jwk or {})
+        # Keys left from an earlier method, or behind another source, are not in force and must not come back unseen.
+        beside = in_force and elsewhere is None
+        text = self._with(client, order) if beside else with_key("", material.public_jwk or {})
         if text is not None:
             self._api.put_client(
                 remote_id,
@@ -300,7 +307,7 @@ class Keycloak:
                 "add key",
             )
             after = self._need(remote_id, "issue")
-            if self._keys(after, add=material) is not None:
+            if self._with(after, order) is not None:
                 raise self._error(
                     Conflict,
                     "issue",
@@ -308,11 +315,18 @@ class Keycloak:
                 )
         return Issued(material.kid)
 
-    def _keys(self, client: models.Client, *, add: Material | None = None, drop: str = "") -> str | None:
-        """Return the client's key set with one key more or fewer, None when nothing would change."""
-        text = client.text(models.JWKS)
+    def _with(self, client: models.Client, order: Order) -> str | None:
+        """Return the client's key set with the key of an order, None when nothing would change."""
+        public = order.material.public_jwk if order.material is not None else None
+        return self._edited(client, lambda text: with_key(text, public or {}, order.instead))
+
+    def _without(self, client: models.Client, key_id: str) -> str | None:
+        """Return the client's key set without one key, None when nothing would change."""
+        return self._edited(client, lambda text: without_key(text, key_id))
+
+    def _edited(self, client: models.Client, edit: Callable[[str], str | None]) -> str | None:
         try:
-            return without_key(text, drop) if add is None else with_key(text, add.public_jwk or {})
+            return edit(client.text(models.JWKS))
         except ValueError as problem:
             reason = str(problem)
         raise self._error(Conflict, "keys", f"jwks.string of client {client.client_id!r}: {reason}; repair it by hand")
@@ -327,16 +341,16 @@ class Keycloak:
         elif secret.slot == models.PRIMARY:
             value = new_material("client_secret").value.get_secret_value()
             self._api.put_client(remote_id, {"secret": value}, "end secret")
-        elif secret.id in {"jwks.url", models.CERTIFICATE}:
+        elif secret.id in models.ELSEWHERE:
             raise self._error(
                 Rejected, "retire", f"{secret.id} of client {client.client_id!r} is ended by hand, in Keycloak"
             )
         else:
-            text = self._keys(client, drop=secret.id)
+            text = self._without(client, secret.id)
             if text is not None:
                 self._api.put_client(remote_id, {"attributes": {models.JWKS: text}}, "end key")
             after = self._api.client(remote_id)
-            if after is not None and self._keys(after, drop=secret.id) is not None:
+            if after is not None and self._without(after, secret.id) is not None:
                 raise self._error(
                     Conflict, "retire", f"client {client.client_id!r} still has key {secret.id}; run again"
                 )
@@ -356,6 +370,22 @@ class Keycloak:
     def verify(self, claim: Claim) -> Verification:
         """Get a real token and check it against the realm's keys. Raises Unavailable when Keycloak does not answer."""
         return proof.verify(_connect(self), claim)
+
+    def rights(self, remote_id: str) -> frozenset[str]:
+        """Say what a client's token has beyond its scopes: by one asked for with the secret that Keycloak shows.
+
+        Where it shows none, by the example token that it makes for the client's service account.
+        """
+        found = self._api.client(remote_id)
+        if found is None or not found.enabled or not found.service_accounts:
+            return frozenset()
+        if found.method == "client_secret" and found.secret is not None:
+            material = Material("client_secret", found.secret, found.secret)
+            proven = self.verify(Claim(found.client_id, material))
+            if proven.rights is not None:
+                return proven.rights
+        claims = self._api.example_token(remote_id)
+        return proof.beyond_default(rights_in(claims, found.client_id), self.realm)
 
     def put_scope(self, want: ScopeWant, remote_id: str | None) -> str:
         """Write one client scope with an audience mapper. Raises Conflict when the name is another's."""
@@ -409,6 +439,11 @@ def _connect(target: Keycloak) -> KeycloakClient:
         purpose="reader" if reader else "admin",
         ca=target.ca,
     )
+
+
+def _keys_elsewhere(client: models.Client) -> str | None:
+    """Return from where a client takes its keys when that is not `jwks.string`; None for one without any."""
+    return next((secret.id for secret in client.observed(None).secrets if secret.id in models.ELSEWHERE), None)
 
 
 def _differences(has: Settings, want: Settings) -> list[str]:

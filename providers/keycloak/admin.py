@@ -11,7 +11,7 @@ from urllib.parse import quote
 from keysteward.core.errors import AccessDenied, OutcomeUnknown, Unavailable
 from keysteward.providers.http import Reply
 from keysteward.providers.keycloak.client import GONE, KeycloakClient
-from keysteward.providers.keycloak.models import Client, PolicyDocument, Scope, ServerInfo
+from keysteward.providers.keycloak.models import Account, Client, PolicyDocument, Scope, ServerInfo
 from keysteward.providers.pages import Pages
 
 PAGE_SIZE: Final = 250
@@ -75,6 +75,13 @@ class AdminApi:
             seen = f"{self._client.who} sees only some clients of realm {self._client.realm}"
             raise self.error(AccessDenied, "list clients", f"{seen}: {self._client.grant('view-clients')}")
 
+    def example_token(self, remote_id: str) -> dict[str, Any]:
+        """`GET /clients/{uuid}/evaluate-scopes/generate-example-access-token`: what its service account would get."""
+        where, operation = f"/clients/{quote(remote_id, safe='')}", "see what a client may do"
+        account = self._client.call("GET", f"{where}/service-account-user", operation=operation).read(Account)
+        path = f"{where}/evaluate-scopes/generate-example-access-token"
+        return self._client.call("GET", path, operation=operation, params={"userId": account.id}).read(dict[str, Any])
+
     def client(self, remote_id: str) -> Client | None:
         """`GET /clients/{uuid}`; None when there is none."""
         reply = self._client.call(
@@ -95,8 +102,13 @@ class AdminApi:
         return None if reply.status == CONFLICT else _created(reply)
 
     def put_client(self, remote_id: str, body: Mapping[str, Any], operation: str = "write client") -> None:
-        """`PUT /clients/{uuid}`: fields and attributes that the body leaves out stay as they are (26.7.5)."""
-        self._client.call("PUT", f"/clients/{quote(remote_id, safe='')}", operation=operation, json=body)
+        """`PUT /clients/{uuid}`: fields and attributes that the body leaves out stay as they are (26.7.5).
+
+        `attributes` are always there, if empty: where a policy selects the client, executor `secret-rotation` answers a
+        body without them with status 500 (26.7.5).
+        """
+        path = f"/clients/{quote(remote_id, safe='')}"
+        self._client.call("PUT", path, operation=operation, json={"attributes": {}, **body})
 
     def delete_client(self, remote_id: str) -> None:
         """`DELETE /clients/{uuid}`; gone already is success."""

@@ -33,6 +33,7 @@ NEEDED_ROLE: Final = {
     "read client policies": "view-realm",
     "write client policies": "manage-realm",
     "read server info": "view-clients",
+    "see what a client may do": "view-users",
 }
 """The role of client `realm-management` that each operation needs; all others need `manage-clients`."""
 

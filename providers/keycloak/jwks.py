@@ -6,11 +6,21 @@ Entries that cannot be read are kept as they are: a document that holds several 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from keysteward.providers.material import thumbprint
+
+_ALGORITHMS = {
+    "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    "P-256": ("ES256",),
+    "P-384": ("ES384",),
+    "P-521": ("ES512",),
+    "Ed25519": ("EdDSA", "Ed25519"),
+    "Ed448": ("EdDSA", "Ed448"),
+}
+"""Signatures that keys of a type, or on a curve, can check (RFC 7518 section 3.1, RFC 8037 section 3.1)."""
 
 LONGEST_TEXT = 1_000_000
 """A longer text is nobody's key set and is not parsed: 1 MB is a thousand RSA keys."""
@@ -18,11 +28,16 @@ LONGEST_TEXT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One entry. `id` is its `kid`, else its thumbprint, else its place; `thumbprint` is None when it is malformed."""
+    """One entry. `id` is its `kid`, else says that it has none; `thumbprint` is None when it checks no signature."""
 
     id: str
     thumbprint: str | None
     entry: Any
+
+    @property
+    def text(self) -> str:
+        """Return what tells it from others: its thumbprint, or all of it when it is no key for signatures."""
+        return self.thumbprint or json.dumps(self.entry, sort_keys=True)
 
 
 def read_keys(text: str) -> tuple[Key, ...] | None:
@@ -41,21 +56,23 @@ def read_keys(text: str) -> tuple[Key, ...] | None:
     return tuple(_key(entry, place) for place, entry in enumerate(entries))
 
 
-def with_key(text: str, public: Mapping[str, Any]) -> str | None:
-    """Return the key set with one key more, None when it has that key already.
+def with_key(text: str, public: Mapping[str, Any], instead: Collection[str] = ()) -> str | None:
+    """Return the key set with one key more, None when it has that key already and none that gives way to it.
 
-    Raises ValueError when the text is no key set, or holds another key under this `kid`.
+    Entries whose ids are in `instead` give way to it. Raises ValueError when the text is no key set, or holds another
+    key under this `kid`.
     """
     keys = read_keys(text)
     if keys is None:
         raise ValueError("not a key set")
     new = _key(dict(public), len(keys))
-    same = [key for key in keys if key.id == new.id]
-    if any(key.thumbprint == new.thumbprint for key in same):
-        return None
-    if same:
+    others = [key for key in keys if key.text != new.text]
+    left = [key for key in others if key.id not in instead]
+    if any(key.id == new.id for key in left):
         raise ValueError("another key has this kid")
-    return _write(text, [*(key.entry for key in keys), dict(public)])
+    if left == others and any((key.id, key.text) == (new.id, new.text) for key in keys):
+        return None
+    return _write(text, [*(key.entry for key in left), dict(public)])
 
 
 def without_key(text: str, key_id: str) -> str | None:
@@ -78,7 +95,15 @@ def _key(entry: object, place: int) -> Key:
         return Key(malformed, None, entry)
     try:
         name: str | None = thumbprint(entry)
+        usable = _checks_signatures(entry)
     except (KeyError, TypeError, ValueError):
-        name = None
+        name, usable = None, False
     kid = entry.get("kid")
-    return Key(kid if isinstance(kid, str) and kid else name or malformed, name, entry)
+    nameless = malformed if name is None else f"no kid: {name}"
+    return Key(kid if isinstance(kid, str) and kid else nameless, name if usable else None, entry)
+
+
+def _checks_signatures(entry: Mapping[str, Any]) -> bool:
+    """Say whether Keycloak takes a key for signatures: `use` must say so, `alg` must fit or be absent (26.7.5)."""
+    fitting = _ALGORITHMS.get(entry.get("crv", entry["kty"]), ())
+    return entry.get("use") == "sig" and entry.get("alg") in {None, *fitting}

@@ -89,7 +89,10 @@ ROTATED_EXPIRES: Final = "client.secret.rotated.expiration.time"
 JWKS: Final = "jwks.string"
 USE_JWKS: Final = "use.jwks.string"
 USE_JWKS_URL: Final = "use.jwks.url"
+KEYS_URL: Final = "jwks.url"
 CERTIFICATE: Final = "jwt.credential.certificate"
+ELSEWHERE: Final = frozenset({KEYS_URL, CERTIFICATE})
+"""Where a client may have its keys but in `jwks.string`: it takes all of them from one place (26.7.5)."""
 
 AUDIENCE_MAPPER: Final = "oidc-audience-mapper"
 AUDIENCE: Final = "included.custom.audience"
@@ -138,6 +141,12 @@ class _Marked(_Representation):
         """Return the ownership mark."""
         identity = self.text(IDENTITY)
         return Mark(identity, self.text(NONCE)) if identity else None
+
+
+class Account(_Representation):
+    """What is read of the UserRepresentation of a service account."""
+
+    id: str
 
 
 class Scope(_Marked):
@@ -260,13 +269,13 @@ class Client(_Marked):
 
     def _keys(self, fingerprint: Fingerprint | None) -> tuple[ObservedSecret, ...]:
         if self.text(USE_JWKS_URL) == "true":
-            return (ObservedSecret("jwks.url", "key"),)
+            return (ObservedSecret(KEYS_URL, "key"),)
         if self.text(USE_JWKS) != "true":
             return (ObservedSecret(CERTIFICATE, "key"),) if self.text(CERTIFICATE) else ()
         keys = read_keys(self.text(JWKS)) or ()
         return tuple(
-            ObservedSecret(key.id, "key", _hash(fingerprint, key.thumbprint or ""))
-            for key in {key.id: key for key in keys}.values()
+            ObservedSecret(key.id, "key", _hash(fingerprint, key.thumbprint or f"{self.id} {key.text}"))
+            for key in {(key.id, key.text): key for key in keys}.values()
         )
 
 

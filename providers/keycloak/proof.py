@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from keysteward.core.errors import Damaged
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS: Final = 60
+
+_ACCOUNT_ROLES: Final = ("manage-account", "manage-account-links", "view-profile")
+_DEFAULT_ROLES: Final = frozenset(
+    {
+        "aud: account",
+        "realm_access.roles: offline_access",
+        "realm_access.roles: uma_authorization",
+        *(f"resource_access.account.roles: {role}" for role in _ACCOUNT_ROLES),
+    }
+)
+"""What `default-roles-REALM` gives every account of a new realm (26.7.5): nothing that one client has by itself."""
 
 CLOCK_WORDS: Final = ("in the future", "not active", "has expired", "token expired")
 """In Keycloak's reasons for refusing an assertion because of its times, not because of its key."""
@@ -36,7 +48,16 @@ def verify(client: KeycloakClient, claim: Claim) -> Verification:
         reply = client.token(form, basic=(claim.client_id, claim.material.value))
     if not reply.ok:
         return _refusal(reply, claim)
-    return judge(reply.read(TokenReply).access_token, claim, key=client.key, issuer=client.issuer(), now=client.now())
+    token = reply.read(TokenReply).access_token
+    verification = judge(token, claim, key=client.key, issuer=client.issuer(), now=client.now())
+    if verification.rights is None:
+        return verification
+    return replace(verification, rights=beyond_default(verification.rights, client.realm))
+
+
+def beyond_default(rights: frozenset[str], realm: str) -> frozenset[str]:
+    """Return the rights that not every account of a realm has."""
+    return rights - _DEFAULT_ROLES - {f"realm_access.roles: default-roles-{realm.lower()}"}
 
 
 def _refusal(reply: Reply, claim: Claim) -> Verification:

@@ -25,6 +25,7 @@ from keysteward.core.errors import (
     VersionConflict,
 )
 from keysteward.core.ports import Check, Descriptor, Stored
+from keysteward.providers.json_text import json_text
 from keysteward.providers.local.files import create_file, file_errors
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class LocalLedgers:
         """Write one document in a transaction that checks its version, and record the time."""
         if self._reading:
             raise AccessDenied(f"{self.name}: a reader may not write ledgers; use the runner", operation="write")
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        text = json_text(document)
         with self._connection.use(create=True) as db:
             if db is None:
                 raise Unavailable(f"{self._path} could not be made; mend the folder")

@@ -11,6 +11,7 @@ from typing import Any
 
 from keysteward.core.errors import Damaged
 from keysteward.providers.description import NOBODYS, Description, read_description, write_description
+from keysteward.providers.json_text import json_text
 from keysteward.providers.local.files import read_file, remove_file, replace_file
 from keysteward.providers.local.key import AgeKey
 
@@ -70,7 +71,7 @@ class Sealed:
 
     def save(self, key: AgeKey, document: Mapping[str, Any], description: Description) -> None:
         """Replace document and note."""
-        blob = key.encrypt(json.dumps(document, ensure_ascii=False, indent=1).encode())
+        blob = key.encrypt(json_text(document, indent=1).encode())
         self._write_note(blob, description)
         replace_file(self.document, blob)
 

@@ -1,11 +1,16 @@
-"""A ledger store in a KV version 2 engine of Vault or OpenBao."""
+"""A ledger store in a KV version 2 engine of Vault or OpenBao.
+
+A document is kept as JSON text in `parts`, not as JSON of Vault's own: servers refuse requests with many strings or
+entries, long strings or much nesting, and one that keeps its secrets must not stop at a ledger of many generations.
+"""
 
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from keysteward.core.errors import AccessDenied, Unavailable
 from keysteward.core.ports import Check, Descriptor, Stored
@@ -13,6 +18,11 @@ from keysteward.providers.pool import in_pool
 from keysteward.providers.vault.client import Auth, Connection, VaultClient
 from keysteward.providers.vault.diagnosis import diagnose_ledgers
 from keysteward.providers.vault.kv import Kv
+
+PARTS: Final = "parts"
+
+PART_CHARACTERS: Final = 32 * 1024
+"""Characters in one part. Vault takes strings of 1 MiB (max_json_string_value_length) where nobody set it lower."""
 
 DEEPEST = 32
 """Folders inside of folders: keys of ledgers have fewer than ten parts."""
@@ -71,13 +81,13 @@ class VaultLedgers:
     def read(self, key: str) -> Stored:
         """Read one document."""
         found = self._kv.read(self._path(key))
-        return Stored(found.data, found.version)
+        return Stored(_unpacked(found.data), found.version)
 
     def write(self, key: str, document: Mapping[str, Any], expected: int) -> int:
         """Write one document under check-and-set."""
         if self._reading:
             raise AccessDenied(f"{self.name}: a reader may not write ledgers; use the runner", operation="write")
-        return self._kv.write(self._path(key), document, expected)
+        return self._kv.write(self._path(key), _packed(document), expected)
 
     def list(self, prefix: str) -> Mapping[str, Stored]:
         """Walk the folders under a prefix, level by level, and read the documents found, a few at a time."""
@@ -112,3 +122,20 @@ class VaultLedgers:
 
 def _may_hold(folder: str, prefix: str) -> bool:
     return folder.startswith(prefix) or prefix.startswith(folder)
+
+
+def _packed(document: Mapping[str, Any]) -> dict[str, list[str]]:
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return {PARTS: [text[at : at + PART_CHARACTERS] for at in range(0, len(text), PART_CHARACTERS)]}
+
+
+def _unpacked(data: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the document that was written; one of an earlier version, or that is none of ours, as it is there."""
+    parts = (data or {}).get(PARTS)
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        return data
+    try:
+        document: dict[str, Any] = json.loads("".join(parts))
+    except (ValueError, RecursionError):
+        return data
+    return document

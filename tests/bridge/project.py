@@ -1,4 +1,4 @@
-"""A Pulumi project in a temporary folder, on a file backend, driven through the real `pulumi` CLI."""
+"""A Pulumi project in a temporary folder, on a file backend, driven through the real engine."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+
+from engines import Engine
 
 from keysteward.core.ports import LedgerStore
 from keysteward.providers.local import LocalStore
 from keysteward.testing.aging import age_ledgers
 
 ROOT = Path(__file__).parents[2]
+
+NEED_THE_PROGRAM = {"preview", "up", "refresh", "destroy"}
 
 PROGRAM = """
 import importlib, os
@@ -67,8 +72,11 @@ class Run:
 class Project:
     """One project: write what is declared, then preview, up, refresh, destroy."""
 
+    engine: Engine
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    transcript: list[str] = field(default_factory=list)
+    """All that the engine and the program printed."""
 
     def __post_init__(self) -> None:
         venv = Path(sys.prefix)
@@ -99,28 +107,39 @@ class Project:
 
     def pulumi(self, *arguments: str, **environment: str) -> Run:
         settings = {
+            "PATH": self.engine.search_path,
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         }
-        done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive", "--color", "never"],
-            cwd=self.folder,
-            env={**os.environ, **settings, **self.environment, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-        )
-        return Run(done.returncode, done.stdout + done.stderr)
+        together = {**os.environ, **settings, **self.environment, **environment}
+        together.pop("PYTHONDONTWRITEBYTECODE", None)  # with it each start of the plugin would compile everything anew
+        printed = self.folder / "printed.txt"
+        printed.write_text("", encoding="utf-8")
+        needs_program = arguments[0] in NEED_THE_PROGRAM
+        serving = self.engine.program(self.folder, together, printed) if needs_program else nullcontext(())
+        with serving as flags:
+            done = subprocess.run(
+                ["pulumi", *arguments, *flags, "--non-interactive", "--color", "never"],
+                cwd=self.folder,
+                env=together,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=180,
+            )
+        text = done.stdout + done.stderr + printed.read_text(encoding="utf-8")
+        self.transcript.append(text)
+        return Run(done.returncode, text)
 
     def preview(self, *flags: str) -> Run:
         return self.pulumi("preview", *flags)
 
     def up(self, *flags: str, **environment: str) -> Run:
-        return self.pulumi("up", "--yes", "--diff", *flags, **environment)
+        """Run `up` without the preview of its own that it begins with: most stories preview themselves."""
+        return self.pulumi("up", "--yes", "--skip-preview", "--diff", *flags, **environment)
 
     def gates(self) -> tuple[int, int]:
         """Return what both gates answer: 0 clean, 7 something is due or drifted."""

@@ -443,8 +443,12 @@ def test_the_limit_of_the_stack_counts_also_where_a_server_comes_first(acme: Acm
     assert acme.clients() == {"exporter", "mailer"}
 
 
-def test_production_is_not_deleted_without_a_word(acme: Acme) -> None:
-    acme.engine.up(acme.stack(acme.client(environment="production")))
+@pytest.mark.parametrize("environment", ["production", "prod", "eu-central"])
+def test_production_is_not_deleted_without_a_word(acme: Acme, environment: str) -> None:
+    acme.engine.up(acme.stack(acme.client(environment=environment)))
+    with pytest.raises(PluginError) as error:
+        acme.engine.destroy()
+    assert "it is a production credential" in sentence(error)
     with pytest.raises(PluginError) as error:
         acme.engine.up(acme.stack())
     assert sentence(error) == (
@@ -511,7 +515,7 @@ def test_a_revoked_credential_stays_revoked_whatever_the_engine_calls(acme: Acme
     assert acme.engine.gates(wider) == (True, True)
 
     session = acme.session(wider, "runner")
-    session.credentials.edit("acme/test/exporter", handles.lift)
+    session.credentials.edit("acme/test/exporter", lambda ledger: handles.lift(ledger, session.snapshot.at))
     acme.engine.up(wider)
     assert acme.states()[-1] == "2 current"
     assert acme.remote().settings["enabled"]
@@ -521,14 +525,26 @@ def test_a_revocation_kept_in_the_project_is_honoured_by_this_door_too(acme: Acm
     stack = acme.stack(acme.client(), acme.client("mailer"))
     acme.engine.up(stack)
     keep(tmp_path, "acme/test/exporter", "leaked", disable_marked(acme.corp, "acme/test/exporter"))
-    acme.engine.up(acme.stack(acme.client(), acme.client("mailer", purpose="Reminders")))
+    shown = acme.engine.preview(stack)
+    assert shown["exporter"].plan == "#2 revoke it: leaked; retire generation 1"
+    assert shown["mailer"].operation == "same"
+    acme.engine.up(stack)
     revoked = acme.ledger().revoked
     assert revoked is not None
     assert revoked.reason == "leaked"
     assert not list((tmp_path / ".keysteward" / "revoked").rglob("*.json"))
-    acme.engine.up(stack)
     assert acme.states() == ["1 retired"]
     assert acme.states("mailer") == ["1 current"]
+    assert acme.engine.gates(stack) == (True, True)
+
+
+def test_a_record_ends_nothing_that_works_without_a_word_through_this_door(acme: Acme, tmp_path: Path) -> None:
+    stack = acme.stack(acme.client(environment="production"))
+    acme.engine.up(stack)
+    keep(tmp_path, "acme/test/exporter", "said somebody", [])
+    with pytest.raises(PluginError, match="the record of a revocation would end it"):
+        acme.engine.up(stack)
+    assert acme.states() == ["1 current"]
 
 
 # ---- resource servers

@@ -1,12 +1,12 @@
-"""The bridge under the real `pulumi` CLI, where it is on PATH."""
+"""The bridge under the real engine: programs served to the one that `make servers` builds, or run by a full CLI."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from engines import Engine
 from project import Project
 
 from keysteward.core.handles import revoke
@@ -14,10 +14,7 @@ from keysteward.core.ledger import dump_ledger, load_ledger
 from keysteward.core.snapshot import ledger_key
 from keysteward.sandbox.keycloak import KeycloakStandIn
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("pulumi") is None, reason="the pulumi CLI is not on PATH"),
-    pytest.mark.timeout(600),
-]
+pytestmark = pytest.mark.timeout(600)
 
 RIGHTS = {"manage-clients", "view-clients", "query-clients"}
 
@@ -32,8 +29,9 @@ def keycloak() -> Iterator[KeycloakStandIn]:
 
 
 @pytest.fixture
-def project(keycloak: KeycloakStandIn, tmp_path: Path) -> Iterator[Project]:
+def project(engine: Engine, keycloak: KeycloakStandIn, tmp_path: Path) -> Iterator[Project]:
     made = Project(
+        engine,
         tmp_path,
         {
             "TEST_URL": keycloak.url,
@@ -63,7 +61,7 @@ def test_a_life_from_first_preview_to_destroy(project: Project, keycloak: Keyclo
     assert "#1 create client exporter; issue generation 1 (key pairs)" in shown.text
     assert clients(keycloak) == {}
 
-    done = project.up()
+    done = project.pulumi("up", "--yes")
     assert done.code == 0, done.text
     assert set(clients(keycloak)) == {"exporter", "mailer"}
     assert project.gates() == (0, 0)
@@ -159,7 +157,7 @@ def test_a_forced_replacement_ends_nothing(project: Project, keycloak: KeycloakS
 def test_a_program_that_fails_half_way_and_a_lost_state_lose_nothing(
     project: Project, keycloak: KeycloakStandIn
 ) -> None:
-    assert project.up("--skip-preview", FAIL_HALF_WAY="1").code != 0
+    assert project.up(FAIL_HALF_WAY="1").code != 0
     assert project.up().code == 0
     assert set(clients(keycloak)) == {"exporter", "mailer"}
 
@@ -189,7 +187,7 @@ def test_ending_more_than_the_limit_stops(project: Project, keycloak: KeycloakSt
 
 
 def test_production_is_not_deleted_without_a_word(project: Project, keycloak: KeycloakStandIn) -> None:
-    project.declare("client('exporter', environment='production')")
+    project.declare("client('exporter', environment='prod')")
     assert project.up().code == 0
     project.declare("client('mailer')")
     refused = project.up()

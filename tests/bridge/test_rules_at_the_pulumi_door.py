@@ -96,7 +96,7 @@ def test_the_program_of_this_project_says_where_in_the_source_it_stands(
 ) -> None:
     held = ModuleType("acme_in_memory")
     monkeypatch.setitem(sys.modules, "acme_in_memory", held)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     for name in [name for name in sys.modules if name.partition(".")[0] == "stacks"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.chdir(tmp_path)

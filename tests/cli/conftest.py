@@ -15,7 +15,7 @@ from keysteward.testing.memory import Mint
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     for name in ("KEYSTEWARD_STACK", "KEYSTEWARD_ALLOW_ENDING", "KEYSTEWARD_DEBUG", "KEYSTEWARD_LOG_LEVEL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("keysteward.providers.session.new_material", Mint())

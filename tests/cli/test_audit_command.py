@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from issuer import issuing
 
 from keysteward.core.evidence import Author, Entry
-from keysteward.core.ledger import Lease, dump_ledger
+from keysteward.core.ledger import Lease, Ledger, Logged, dump_ledger
 from keysteward.providers.audit_log import AuditLog
 from keysteward.providers.signing import Signer
 
@@ -61,8 +61,14 @@ def log(project: Project, tmp_path: Path) -> AuditLog:
 
 def remember(project: Project, log: AuditLog) -> None:
     position = log.append([])
-    logged = {"segment": position.segment, "head": position.head}
-    project.ledgers.write(f"ledgers/{STACK}/billing-exporter", {"logged": logged, "outbox": [{}]}, 0)
+    ledger = Ledger(
+        f"{STACK}/billing-exporter",
+        "1",
+        "m2m_client",
+        logged=Logged(*position),
+        outbox=(entry(9, generation=None, step="hold", at=project.clock.now),),
+    )
+    project.ledgers.write(f"ledgers/{ledger.identity}", dump_ledger(ledger), 0)
 
 
 def forge(project: Project, tmp_path: Path) -> None:
@@ -112,7 +118,7 @@ def test_verify_says_that_a_log_is_sound_and_who_signed_it(project: Project, log
     assert verified.code == 0
     assert "6 entries in 2 segments" in verified.out
     assert "1 entries wait in the ledgers" in verified.out
-    assert "nothing was removed, altered, reordered or truncated" in verified.out
+    assert "every segment is whole and in order, and 1 ledger agrees with that" in verified.out
     assert "compare with --anchor or --trusted" in verified.out
     trusted = project.run("audit", "verify", "--trusted", public(OURS, tmp_path / "ours.pub"), "--json")
     document = json.loads(trusted.out)
@@ -365,7 +371,7 @@ def test_an_export_goes_into_a_file_and_says_what_is_missing(project: Project, l
     assert "1 entries still wait in the ledgers" in answer.err
     text = (project.root / "evidence.md").read_text()
     assert text.startswith("# Evidence for `acme/demo`, 2026-01-01 to 2026-12-31\n")
-    assert "; sound." in text
+    assert "; sound; 1 entries are not in it yet." in text
     del project.ledgers.documents[f"audit/{STACK}/00000001"]
     answer = project.run(*words, "--format", "markdown")
     assert (answer.code, "this log is not sound" in answer.err) == (2, True)

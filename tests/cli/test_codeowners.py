@@ -17,6 +17,7 @@ from keysteward import Owner, Owners
 from keysteward.core.codeowners import BEGIN, END, merged
 
 GITHUB = f"""{BEGIN}
+* @acme/security
 /stacks/ @acme/security
 /.github/CODEOWNERS @acme/security
 /owners.yaml @acme/security
@@ -31,7 +32,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 
 
 def made_in(top: Path, monkeypatch: pytest.MonkeyPatch, folder: str = "") -> Repository:
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.delenv("KEYSTEWARD_STACK", raising=False)
     repository = Repository(top, folder)
     monkeypatch.chdir(repository.root)
@@ -88,6 +89,7 @@ def test_each_team_has_its_file_and_one_with_a_key_is_securitys(repository: Repo
     assert (done.code, done.err) == (0, "")
     assert written(repository, ".gitlab/CODEOWNERS").splitlines()[1:-1] == [
         "[keysteward owners]",
+        "* @acme/security",
         "/stacks/ @acme/security",
         "/stacks/billing.py @acme/billing",
         "/stacks/partners.py @acme/orders",
@@ -124,7 +126,9 @@ def test_lines_of_people_survive(repository: Repository) -> None:
     mine = "# ours\r\n* @acme/everybody\r\n/docs/ @acme/writers"
     (repository.top / "CODEOWNERS").write_bytes(mine.encode())
     done = repository.run("codeowners")
-    assert (done.out, done.err) == ("CODEOWNERS is written\n", "")
+    before = "stands before the part of keysteward, whose first line names every file; move it behind that part"
+    assert done.out == "CODEOWNERS is written\n"
+    assert done.err.splitlines() == [f"warning: {name} {before} if it is to count" for name in ("*", "/docs/")]
     raw = (repository.top / "CODEOWNERS").read_bytes().decode()
     assert raw == mine + "\n\n" + GITHUB.replace("/.github/CODEOWNERS", "/CODEOWNERS")
     assert not (repository.top / ".github").exists()
@@ -161,6 +165,43 @@ def test_a_project_in_a_folder_names_files_as_the_repository_does(
     lines = written(repository).splitlines()
     assert "/infra/my\\ keys/stacks/demo.py @acme/billing" in lines
     assert "/infra/my\\ keys/owners.yaml @acme/security" in lines
+    assert lines[1:3] == ["/infra/my\\ keys/ @acme/security", "/.github/ @acme/security"], "and nobody else's folder"
+    repository.run("codeowners", "--format", "gitlab")
+    assert written(repository, ".gitlab/CODEOWNERS").splitlines()[1:5] == [
+        "[keysteward owners]",
+        "/infra/my\\ keys/ @acme/security",
+        "/.gitlab-ci.yml @acme/security",
+        "/.gitlab/ @acme/security",
+    ]
+
+
+def test_security_is_asked_for_whatever_no_line_names(repository: Repository) -> None:
+    """A file that a pull request adds is run by the jobs before anybody has listed it."""
+    repository.run("codeowners")
+    text = written(repository)
+    assert text.splitlines()[1] == "* @acme/security", "the last line that names a file counts, so this one is first"
+    repository.write(".github/CODEOWNERS", text.replace("* @acme/security\n", ""))
+    check = repository.run("codeowners", "--check")
+    assert check.code == 2
+    assert "+* @acme/security\n" in check.out
+    for later in ("*", "/**", "/"):
+        repository.write(".github/CODEOWNERS", f"{text}{later} @acme/everybody\n")
+        check = repository.run("codeowners", "--check")
+        assert check.code == 2
+        assert check.err == (
+            f".github/CODEOWNERS: {later} stands after the part of keysteward and takes every file from it; move it "
+            "before that\n"
+        )
+    repository.write(".github/CODEOWNERS", f"{text}/docs/ @acme/writers\n")
+    assert repository.run("codeowners", "--check").code == 0
+
+
+def test_where_security_is_nobody_a_check_fails(repository: Repository) -> None:
+    repository.change("security: sec", "", "owners.yaml")
+    assert repository.run("codeowners").code == 0
+    check = repository.run("codeowners", "--check")
+    assert check.code == 2
+    assert "nobody is asked for a file that no line names; write security= into the owners file" in check.err
 
 
 def test_a_name_that_is_a_pattern_is_listed_by_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +210,12 @@ def test_a_name_that_is_a_pattern_is_listed_by_its_folder(tmp_path: Path, monkey
     assert shown.code == 0
     assert "its folder is listed" in shown.err
     block = written(repository).splitlines()
-    assert block[1:-1] == ["/.github/CODEOWNERS @acme/security", "/infra/ @acme/security"]
+    assert block[1:-1] == [
+        "/infra/ @acme/security",
+        "/.github/ @acme/security",
+        "/.github/CODEOWNERS @acme/security",
+        "/infra/ @acme/security",
+    ]
 
 
 def test_what_the_owners_file_does_not_say_is_told(repository: Repository) -> None:

@@ -167,7 +167,7 @@ def test_what_exists_is_written_and_the_next_run_writes_marks_only(tenant: Tenan
         "owner": "UNASSIGNED",
         "environment": "production",
         "deliver_to": "secrets:imported/{name}",
-        "rotation": {"every": "180d", "overlap": "7d"},
+        "rotation": {"every": "180d"},
     }
     assert files["billing.yaml"]["m2m_clients"] == {
         "billing-exporter": {
@@ -175,19 +175,18 @@ def test_what_exists_is_written_and_the_next_run_writes_marks_only(tenant: Tenan
             "purpose": "Does the billing-exporter work",
             "access": {"billing.example.com": ["invoices:read"]},
             "token_lifetime": "10m",
-            "alternate_clients": True,
+            "accept_gap": True,
         },
         "billing-importer": {
             "adopt": "billing-importer",
             "purpose": "Imported; what it is for is not known yet",
             "optional_access": {"billing.example.com": ["invoices:write"]},
             "accept_gap": True,
-            "rotation": {"every": "180d"},
         },
         "billing-importer-2": {
             "adopt": "billing-importer-2",
             "purpose": "Does the billing-importer-2 work",
-            "alternate_clients": True,
+            "accept_gap": True,
         },
     }
     assert files["billing.yaml"]["client_secrets"]["billing-web"]["client"] == "billing-web"

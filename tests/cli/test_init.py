@@ -71,10 +71,8 @@ def test_what_is_written_and_what_to_do_next(project: Project) -> None:
     assert '"umbrella/prod-eu"' in stack
     assert 'catalog("stacks/prod_eu", targets=[corp], stores=[secrets])' in stack
     owners = (folder / ".github/CODEOWNERS").read_text(encoding="utf-8").splitlines()
-    assert owners[1:6] == [
-        f"{path} @umbrella/team-security"
-        for path in ("/.github/", "/Pulumi.yaml", "/__main__.py", "/ci/", "/requirements.txt")
-    ]
+    assert owners[3] == "* @umbrella/team-security", "whatever a pull request adds is run by the jobs"
+    assert not [line for line in owners[:3] if line and not line.startswith("#")]
     assert "/stacks/ @umbrella/team-security" in owners
     shown = "\n".join(
         path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix != ".pyc" and path.is_file()
@@ -177,7 +175,7 @@ def test_a_job_becomes_itself_at_aws_by_a_file_that_nobody_else_reads(all_of_the
     script = all_of_them / "iam-aws" / "ci/login.py"
     with issuing() as issuer:
         variables = tmp_path / "variables"
-        done = log_in(script, "aws", GITHUB_ENV=str(variables), RUNNER_TEMP=str(tmp_path), **issuer.environment)
+        done = log_in(script, "aws", GITHUB_OUTPUT=str(variables), RUNNER_TEMP=str(tmp_path), **issuer.environment)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert issuer.asked == ["sts.amazonaws.com"]
         token = issuer.token("sts.amazonaws.com")
@@ -265,6 +263,32 @@ def test_rights_are_the_least_and_no_text_from_elsewhere_reaches_a_shell(all_of_
                 assert "id-token" not in job["permissions"]
             elif runs_code:
                 assert job["environment"].startswith("prod")
+
+
+def test_what_a_job_logs_in_with_reaches_the_steps_that_name_it(all_of_them: Path) -> None:
+    for script in all_of_them.glob("*/ci/login.py"):
+        assert "GITHUB_ENV" not in script.read_text(encoding="utf-8"), "every later step would see it"
+    for name, document in workflows(all_of_them):
+        for step in (step for job in document["jobs"].values() for step in job["steps"]):
+            names = [key for key, value in step.get("env", {}).items() if "steps." in str(value)]
+            assert not names or "keysteward " in step["run"], f"{name}: {step['name']}"
+
+
+def test_no_job_imports_what_lies_in_the_repository(all_of_them: Path, tmp_path: Path) -> None:
+    """`python -m pip` and `python ci/login.py` begin with the working folder, or that of the script, on sys.path."""
+    for name, document in workflows(all_of_them):
+        assert document["env"]["PYTHONSAFEPATH"] == "1", name
+    for path in all_of_them.glob("*/.gitlab-ci.yml"):
+        assert yaml.safe_load(path.read_text(encoding="utf-8"))["variables"]["PYTHONSAFEPATH"] == "1"
+    folder = shutil.copytree(all_of_them / "iam-aws", tmp_path / "planted")
+    for planted in ("pip.py", "json.py", "ci/json.py"):
+        (folder / planted).write_text("raise SystemExit('planted')", encoding="utf-8")
+    settings = {"PYTHONSAFEPATH": "1", "AWS_ID_TOKEN": "header.claims.sign", "TMPDIR": str(tmp_path)}
+    for words in (("-m", "pip", "--version"), ("ci/login.py", "aws")):
+        done = subprocess.run(
+            [sys.executable, *words], cwd=folder, env=settings, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
 
 
 def test_pipelines_at_gitlab_give_what_is_secret_to_environments_alone(all_of_them: Path) -> None:

@@ -99,10 +99,12 @@ def test_too_many_endings_stop_the_run_before_its_first_write(
     assert len(project.target.objects) == 2
 
 
+@pytest.mark.parametrize("environment", ["production", "prod", "Prod-EU", "live", "eu-central", "test-prod"])
 def test_what_may_be_in_use_needs_a_word_before_the_first_write(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch, environment: str
 ) -> None:
     project.can(last_use=None)
+    project.declare(project.api, project.client(environment=environment))
     project.run("up", "--yes")
     project.declare(project.api, project.client("mailer"))
 
@@ -115,6 +117,15 @@ def test_what_may_be_in_use_needs_a_word_before_the_first_write(
     monkeypatch.setenv("KEYSTEWARD_ALLOW_ENDING", "one")
     assert "must be a number of credentials" in project.run("up", "--yes", "--prune").err
     monkeypatch.setenv("KEYSTEWARD_ALLOW_ENDING", "1")
+    assert project.run("up", "--yes", "--prune").code == 0
+
+
+@pytest.mark.parametrize("environment", ["test", "staging", "dev-eu", "pre-prod", "non-production"])
+def test_what_is_known_to_be_no_production_needs_no_word(project: Project, environment: str) -> None:
+    project.can(last_use=None)
+    project.declare(project.api, project.client(environment=environment))
+    project.run("up", "--yes")
+    project.declare(project.api, project.client("mailer"))
     assert project.run("up", "--yes", "--prune").code == 0
 
 

@@ -11,15 +11,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cli_project import Answer
 from repository import KEY, MORE, STACK, Repository
 
 from keysteward.cli import reading, sides
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.review import WEIGHTS, Change, Review, Risk, Sort
+from keysteward.providers import offspring
 from keysteward.report.review import LONGEST_COMMENT, MARKER, Comment, review_markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -36,7 +41,7 @@ def made_in(top: Path, monkeypatch: pytest.MonkeyPatch, folder: str = "") -> Rep
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.delenv("KEYSTEWARD_STACK", raising=False)
     repository = Repository(top, folder)
     monkeypatch.chdir(repository.root)
@@ -47,6 +52,11 @@ def left_over(repository: Repository) -> list[str]:
     """Return what is still there of a run: worktrees and temporary folders."""
     temporary = repository.top.parent / "temporary"
     return repository.worktrees()[1:] + [path.name for path in temporary.iterdir()]
+
+
+def declared(shown: Answer) -> list[dict[str, Any]]:
+    """Return the changes that declarations tell, without those that the names of files do."""
+    return [change for change in json.loads(shown.out)["changes"] if change["subject"] != "files"]
 
 
 def rows(markdown: str) -> list[list[str]]:
@@ -69,11 +79,12 @@ def test_a_widened_scope_and_a_new_key_are_shown_the_worst_first(repository: Rep
     repository.commit("More")
     shown = repository.run("review", "--base", "main")
     assert shown.code == 0
-    assert shown.out.startswith(f"{MARKER}\n### keysteward review: 2 high, 1 medium, 1 low\n")
+    assert shown.out.startswith(f"{MARKER}\n### keysteward review: 2 high, 2 medium, 1 low\n")
     assert [(row[0], row[1], row[3], row[4]) for row in rows(shown.out)] == [
         ("**high**", "`exporter`", "KS016", "`billing`"),
         ("**high**", "`partner`", "KS023", "`orders`, `sec`"),
         ("medium", "`partner`", "KS023", "`orders`, `sec`"),
+        ("medium", "`files`", "", "`sec`"),
         ("low", "`exporter`", "KS012", "`billing`"),
     ]
     assert "access: write added" in shown.out
@@ -90,8 +101,8 @@ def test_the_json_says_the_same(repository: Repository) -> None:
     assert document["format"] == 1
     assert document["base"] == repository.git("rev-parse", "main")
     assert document["stacks"] == ["acme/prod"]
-    assert document["summary"] == {"high": 1, "medium": 0, "low": 0}
-    assert document["changes"] == [
+    assert document["summary"] == {"high": 1, "medium": 1, "low": 0}
+    assert declared(shown) == [
         {
             "sort": "scopes added",
             "risk": "high",
@@ -106,16 +117,19 @@ def test_the_json_says_the_same(repository: Repository) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "codes"),
+    ("old", "new", "file", "codes"),
     [
-        ('access={api: ["read"]}', 'access={api: ["read", "write"]}', (2, 2, 0)),
-        ('consumer="warehouse"', 'consumer="warehouse", token_lifetime="10m"', (0, 0, 0)),
-        ('every="90d"', 'every="120d"', (0, 2, 0)),
+        ('access={api: ["read"]}', 'access={api: ["read", "write"]}', None, (2, 2, 0)),
+        ("contact: sec@example.com", "contact: all@example.com", "owners.yaml", (0, 0, 0)),
+        ('every="90d"', 'every="120d"', None, (0, 2, 0)),
+        ('"""The stack of', '"""The one stack of', None, (0, 2, 0)),
     ],
-    ids=["high", "low", "medium"],
+    ids=["high", "low", "medium", "a program"],
 )
-def test_a_gate_closes_at_its_risk(repository: Repository, old: str, new: str, codes: tuple[int, ...]) -> None:
-    repository.change(old, new)
+def test_a_gate_closes_at_its_risk(
+    repository: Repository, old: str, new: str, file: str | None, codes: tuple[int, ...]
+) -> None:
+    repository.change(old, new, file)
     gates = ("high", "medium", "none")
     assert tuple(repository.run("review", "--base", "main", "--fail-on", gate).code for gate in gates) == codes
 
@@ -129,20 +143,21 @@ def test_what_main_has_since_is_not_undone_by_the_branch(repository: Repository)
     repository.commit("Theirs")
     repository.git("switch", "--quiet", "mine")
     shown = repository.run("review", "--base", "main", "--json")
-    assert [change["sort"] for change in json.loads(shown.out)["changes"]] == ["rotated more often"]
+    assert [change["sort"] for change in declared(shown)] == ["rotated more often"]
 
 
 def test_a_new_stack_is_all_added_and_one_that_goes_is_told(repository: Repository) -> None:
     repository.write("stacks/test.py", STACK.replace("acme/prod", "acme/test"))
-    document = json.loads(repository.run("review", "--base", "main", "--json").out)
-    assert [c["sort"] for c in document["changes"]] == ["stack added", "added", "API added"]
-    assert document["stacks"] == ["acme/prod", "acme/test"]
-    one = json.loads(repository.run("review", "--base", "main", "--stack", "demo", "--json").out)
-    assert one["changes"] == []
+    shown = repository.run("review", "--base", "main", "--json")
+    ports = ["target or store added"] * 3
+    assert [c["sort"] for c in declared(shown)] == [*ports, "stack added", "added", "API added"]
+    assert {name for c in declared(shown) for name in c["approvers"]} == {"sec", "billing"}
+    assert json.loads(shown.out)["stacks"] == ["acme/prod", "acme/test"]
+    assert declared(repository.run("review", "--base", "main", "--stack", "demo", "--json")) == []
     repository.commit("A second stack")
     (repository.root / "stacks" / "test.py").unlink()
-    gone = json.loads(repository.run("review", "--base", "main", "--json").out)
-    assert [(c["sort"], c["subject"]) for c in gone["changes"]] == [("stack removed", "acme/test")]
+    gone = repository.run("review", "--base", "main", "--json")
+    assert [(c["sort"], c["subject"]) for c in declared(gone)] == [("stack removed", "acme/test")]
 
 
 def test_a_module_that_exports_no_stack_is_none_unless_it_is_named(repository: Repository) -> None:
@@ -161,15 +176,15 @@ def test_each_side_has_its_own_modules(repository: Repository) -> None:
     repository.change('every="90d"', "every=EVERY")
     repository.commit("Shared")
     repository.write("stacks/shared.py", "EVERY = '30d'\n")
-    document = json.loads(repository.run("review", "--base", "main", "--json").out)
-    assert [c["message"] for c in document["changes"]] == ["rotation.every: 30d (was 90d)"]
+    shown = repository.run("review", "--base", "main", "--json")
+    assert [c["message"] for c in declared(shown)] == ["rotation.every: 30d (was 90d)"]
 
 
 def test_a_project_in_a_folder_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = made_in(tmp_path / "repository", monkeypatch, "infra/keys")
     repository.change('every="90d"', 'every="30d"')
-    document = json.loads(repository.run("review", "--base", "main", "--json").out)
-    assert [c["sort"] for c in document["changes"]] == ["rotated more often"]
+    shown = repository.run("review", "--base", "main", "--json")
+    assert [c["sort"] for c in declared(shown)] == ["rotated more often"]
     assert left_over(repository) == []
 
 
@@ -330,7 +345,76 @@ def test_what_a_stack_prints_does_not_reach_the_comment(repository: Repository) 
     assert shown.out.startswith(MARKER)
 
 
-def test_ctrl_c_leaves_nothing_behind(repository: Repository, tmp_path: Path) -> None:
+ESCAPES = """
+import os, subprocess, sys, time
+again = "import os, sys, time; open(sys.argv[1], 'a').write(str(os.getpid()) + chr(10)); time.sleep(300)"
+for _ in range(2):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execv(sys.executable, [sys.executable, "-c", again, {pids!r}])
+        os._exit(0)
+while not os.path.exists({pids!r}) or len(open({pids!r}).read().split()) < 2:
+    time.sleep(0.02)
+"""
+
+
+def gone(pids: Path) -> bool:
+    """Say whether every process of a file is gone, once there are any."""
+    for pid in pids.read_text().split():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), 0)
+            return False
+    return True
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to who asks for them")
+
+
+@on_linux
+def test_what_leaves_its_process_group_is_ended_too(repository: Repository, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    repository.write("stacks/demo.py", ESCAPES.format(pids=str(pids)) + STACK)
+    shown = repository.run("review", "--base", "main")
+    assert shown.code == 0
+    assert len(pids.read_text().split()) == 2
+    assert gone(pids)
+
+
+@on_linux
+def test_what_leaves_its_process_group_is_ended_when_it_takes_too_long(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sides, "PATIENCE_SECONDS", 3.0)
+    pids = tmp_path / "pids"
+    repository.write("stacks/demo.py", ESCAPES.format(pids=str(pids)) + "while True:\n    time.sleep(1)\n")
+    assert "the head: it does not load within 3 seconds" in repository.run("review", "--base", "main").err
+    assert gone(pids)
+    assert left_over(repository) == []
+
+
+@on_linux
+def test_neither_side_reads_the_environment_of_who_started_it(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = f"""import os
+try:
+    told = open(f"/proc/{{os.getppid()}}/environ").read()
+except OSError as error:
+    told = type(error).__name__
+open({str(tmp_path / "seen")!r}, "w").write(told)
+"""
+    repository.write("stacks/demo.py", look + STACK)
+    monkeypatch.setattr(offspring, "_prctl", noted := Noted(offspring._prctl))
+    assert repository.run("review", "--base", "main").code == 0
+    if os.geteuid() != 0:
+        assert (tmp_path / "seen").read_text() == "PermissionError"
+    shut = [value for what, value in noted.calls if what == offspring._SET_DUMPABLE]
+    assert shut == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_behind(repository: Repository, tmp_path: Path, number: signal.Signals) -> None:
     pid = tmp_path / "pid"
     wait = f"import os, time\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(300)\n"
     repository.write("stacks/demo.py", wait)
@@ -344,12 +428,89 @@ def test_ctrl_c_leaves_nothing_behind(repository: Repository, tmp_path: Path) ->
     while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(repository.worktrees()) == 2
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     _, said = running.communicate(timeout=60)
-    assert (running.returncode, said) == (130, "interrupted\n")
+    told = "interrupted\n" if number is signal.SIGINT else ""
+    assert (running.returncode, said) == (128 + number, told)
     assert left_over(repository) == []
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)
+    assert gone(pid)
+
+
+class Noted:
+    """A function whose calls are noted."""
+
+    def __init__(self, function: Callable[..., int]) -> None:
+        self.function = function
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __call__(self, *words: Any) -> int:  # noqa: ANN401 - whatever the function takes
+        self.calls.append(words)
+        return self.function(*words)
+
+
+def of_files(shown: Answer) -> list[tuple[str, str, list[str]]]:
+    changes = json.loads(shown.out)["changes"]
+    return [(c["sort"], c["risk"], c["approvers"]) for c in changes if c["subject"] == "files"]
+
+
+def test_a_file_that_jobs_run_is_never_no_change(repository: Repository) -> None:
+    repository.write("docs/guide.md", "# Guide\n")
+    repository.commit("A guide")
+    assert "no credential changes" in repository.run("review", "--base", "main~1").out
+    repository.write("hvac.py", "import os\n")
+    repository.write(".github/workflows/apply.yml", "on: push\n")
+    repository.write("requirements.txt", "keysteward\n")
+    (repository.root / "yaml").symlink_to("docs")
+    shown = repository.run("review", "--base", "main").out
+    assert "no credential changes" not in shown
+    assert [(row[0], row[1], row[4]) for row in rows(shown)] == [("**high**", "`files`", "`sec`")] * 3
+    for file in ("hvac.py", ".github/workflows/apply.yml", "requirements.txt", "yaml"):
+        assert f"{file} (added)" in shown
+    assert "docs/guide.md" not in shown
+    repository.commit("Plant")
+    (repository.root / "hvac.py").unlink()
+    assert "hvac.py (removed)" in repository.run("review", "--base", "main").out
+
+
+def test_a_committed_revocation_is_shown_and_needs_security(repository: Repository) -> None:
+    repository.write(".keysteward/revoked/acme/prod/exporter.json", "{}")
+    repository.write(".keysteward/other.txt", "")
+    assert of_files(repository.run("review", "--base", "main", "--json")) == [("record committed", "high", ["sec"])]
+    repository.commit("Records")
+    repository.write(".keysteward/stacks.demo.json", "{}")
+    assert of_files(repository.run("review", "--base", "main", "--json")) == [("stack card changed", "medium", ["sec"])]
+
+
+def test_a_head_that_forges_its_answer_does_not_hide_that_it_is_another_program(repository: Repository) -> None:
+    forged = """
+import json, os, subprocess, sys
+base = subprocess.run(["git", "show", "main:stacks/demo.py"], capture_output=True, text=True).stdout
+open("before.py", "w").write(base)
+os.rename("stacks/demo.py", "evil.py"); os.rename("before.py", "stacks/demo.py")
+subprocess.run([sys.executable, "-P", "-m", "keysteward.cli.reading", sys.argv[1]], input=json.dumps(
+    {"now": "2026-12-01T00:00:00+00:00", "stacks": ["demo"], "named": []}).encode())
+os.rename("evil.py", "stacks/demo.py")
+os._exit(0)
+"""
+    repository.write("stacks/demo.py", forged)
+    shown = repository.run("review", "--base", "main", "--json")
+    assert shown.code == 0
+    assert declared(shown) == [], "what a program tells of itself can be anything"
+    assert of_files(shown) == [("Python of stacks", "medium", ["sec"])]
+
+
+def test_a_stack_that_is_named_is_compared_with_what_it_was_called_before(repository: Repository) -> None:
+    repository.git("mv", "stacks/demo.py", "stacks/live.py")
+    repository.module = "live"
+    repository.change('access={api: ["read"]}', 'access={api: ["read", "write"]}')
+    repository.change("security: sec", "security: billing", "owners.yaml")
+    for words in ((), ("--stack", "live")):
+        shown = declared(repository.run("review", "--base", "main", "--json", *words))
+        assert [(c["sort"], c["approvers"]) for c in shown] == [
+            ("scopes added", ["billing"]),
+            ("approver changed", ["sec"]),
+            ("stack's module renamed", ["sec"]),
+        ]
 
 
 NASTY = (
@@ -365,7 +526,7 @@ def test_who_writes_a_purpose_or_names_a_holder_formats_nothing(repository: Repo
     repository.change("onerror=alert(1)", "onerror=alert(2)")
     repository.change("onerror=alert(1)", "onerror=alert(2)")
     shown = repository.run("review", "--base", "main").out
-    assert len(rows(shown)) == 2
+    assert len(rows(shown)) == 3
     assert shown.count("alert(2)") == 2
     shown += repository.run("review", "--base", "main~1").out
     markdown = re.sub(r"`[^`\n]+`", "", shown)
@@ -422,25 +583,90 @@ def test_a_day_until_which_something_wider_stays_valid_is_in_the_json(repository
     repository.change(MORE, KEY.replace('["read"]', '["read", "write"]'))
     repository.commit("A key")
     repository.change('access={api: ["read", "write"]}', 'access={api: ["read"]}')
-    (change,) = json.loads(repository.run("review", "--base", "main", "--json").out)["changes"]
+    (change,) = declared(repository.run("review", "--base", "main", "--json"))
     assert change["sort"] == "scopes removed"
     assert date.fromisoformat(change["until"]) > date(2026, 1, 1)
 
 
-def test_a_rule_of_ones_own_that_is_edited_shows(repository: Repository) -> None:
-    repository.change("stack = Stack(", "def ours(stack):\n    return []\n\n\nstack = Stack(")
-    repository.change('owners="owners.yaml",', 'owners="owners.yaml", rules=[ours],')
-    repository.commit("A rule")
-    repository.change("    return []", "    return ()")
-    document = json.loads(repository.run("review", "--base", "main", "--json").out)
-    assert [(c["sort"], c["approvers"]) for c in document["changes"]] == [("own rule changed", ["sec"])]
+RULES = """from functools import partial
+
+from stacks import limits
+from stacks.helping import old
+
+DAYS = 90
+
+
+def ours(stack, days=None, more=()):
+    return [c for c in stack.credentials if old(c, days or DAYS, limits.MOST)] and []
+
+
+def made(days):
+    def inner(stack):
+        return [] if days else ()
+    return inner
+
+
+class Judge:
+    def __init__(self, days):
+        self.days = days
+
+    def __call__(self, stack):
+        return []
+"""
+OF_RULES = "from stacks.rules import Judge, made, ours, partial"
+
+
+def with_rules(repository: Repository, rules: str) -> None:
+    repository.write("stacks/rules.py", RULES)
+    repository.write("stacks/helping.py", "def old(credential, days, most):\n    return days > most\n")
+    repository.write("stacks/limits.py", "from stacks import more\n\nMOST = more.MOST\n")
+    repository.write("stacks/more.py", "MOST = 5\n")
+    repository.change("from datetime import date", f"from datetime import date\n{OF_RULES}")
+    repository.change('owners="owners.yaml",', f'owners="owners.yaml", rules=[{rules}],')
+    repository.commit("Rules")
+
+
+def rules_told(repository: Repository) -> list[tuple[str, list[str]]]:
+    shown = declared(repository.run("review", "--base", "main", "--json"))
+    return [(change["subject"], change["approvers"]) for change in shown]
+
+
+def test_whatever_a_rule_of_ones_own_rests_on_shows_when_it_is_edited(repository: Repository) -> None:
+    with_rules(repository, "ours, partial(ours, days=30), made(30), Judge(30)")
+    repository.write("stacks/other.py", "UNUSED = 1\n")
+    assert rules_told(repository) == []
+    everyone = [(f"acme/prod: rule {name}", ["sec"]) for name in ("Judge", "made.<locals>.inner", "ours", "ours'")]
+    for old, new, file in (
+        ("DAYS = 90", "DAYS = 9000", "stacks/rules.py"),
+        ("days > most", "False", "stacks/helping.py"),
+        ("MOST = 5", "MOST = 5000", "stacks/more.py"),
+    ):
+        repository.change(old, new, file)
+        assert rules_told(repository) == everyone, file
+        repository.git("checkout", "--quiet", "--", ".")
+    for old, new, rule in (
+        ("days=30", "days=3000", "ours'"),
+        ("made(30)", "made(3000)", "made.<locals>.inner"),
+        ("Judge(30)", "Judge(3000)", "Judge"),
+        ("stack = Stack(", "import stacks.rules\nstacks.rules.DAYS = 9000\nstack = Stack(", "ours"),
+    ):
+        repository.change(old, new)
+        assert (f"acme/prod: rule {rule}", ["sec"]) in rules_told(repository), rule
+        repository.git("checkout", "--quiet", "--", ".")
+
+
+def test_a_rule_that_cannot_be_read_counts_as_changed(repository: Repository) -> None:
+    with_rules(repository, "partial(ours, more=iter([]))")
+    (change,) = declared(repository.run("review", "--base", "main", "--json"))
+    assert (change["sort"], change["approvers"]) == ("own rule changed", ["sec"])
+    assert change["message"] == "it cannot be read, so that it counts as changed"
 
 
 def test_one_stack_is_read_as_the_process_reads_it(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "answer.json"
-    request = {"now": "2026-12-01T00:00:00+00:00", "stacks": ["demo", "other"], "named": False}
+    request = {"now": "2026-12-01T00:00:00+00:00", "stacks": ["demo", "other"], "named": []}
     monkeypatch.setattr(sys, "argv", ["reading", str(file)])
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(request)))
     for name in [n for n in sys.modules if n.split(".")[0] == "stacks"]:

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from bench_world import NAMED_KEYS, TWO_KEYS
-from cli_project import Project
+from cli_project import OWNERS, Project
 
 from keysteward import RotationSchedule
 from keysteward.core.errors import OutcomeUnknown, Unavailable
+from keysteward.core.findings import Finding
 from keysteward.core.ports import Capabilities, Descriptor
+from keysteward.providers.local import LocalLedgers
 from keysteward.providers.revocations import Marked, keep
 from keysteward.testing.memory import MemoryLedgers, MemorySecret, MemoryStore, MemoryTarget
 
@@ -155,7 +157,8 @@ def test_it_works_when_an_owner_is_missing_and_from_a_named_card_in_another_fold
     project.declare(project.client(owner="billing-lead"), project.client("mailer"))
     refused = project.run("revoke", NAME, "-g", "1", "-r", "leak")
     assert "owner: 'billing-lead' is gone" in refused.err
-    assert "going on from" in refused.err
+    assert "an emergency goes on all the same" in refused.err
+    assert "End generation" not in refused.err, "nobody is asked here"
 
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -166,11 +169,59 @@ def test_it_works_when_an_owner_is_missing_and_from_a_named_card_in_another_fold
     assert "there is no stack card" in project.run("revoke", NAME, "--all", "-r", "x", "--card", "none.json").err
 
 
-def test_without_a_card_the_error_of_the_stack_is_told(project: Project) -> None:
+def test_on_the_day_an_owner_leaves_the_declarations_still_count(project: Project) -> None:
+    project.run("up", "--yes")
+    first = project.store.reads(f"apps/{NAME}")
+    project.pass_time(days=90)
+    project.run("up", "--yes")
+    project.declare(project.api, project.client(owner="billing-lead", access={project.api: ["invoices:read"]}))
+    assert project.run("up", "--yes").code == 1
+    (project.root / CARD).unlink()
+
+    done = project.run("revoke", NAME, "--generation", "2", "--reason", "leak", "--yes")
+    assert done.code == 0, done.err
+    assert "warning: M2MClient 'billing-exporter': owner: 'billing-lead' is gone" in done.err
+    assert "generation 1 works; its consumers read it from secrets:apps/billing-exporter" in done.out
+    assert project.store.reads(f"apps/{NAME}") == first
+    assert (project.root / CARD).exists(), "for the night on which it does not load at all"
+
+
+def test_what_is_wrong_with_the_owners_file_a_rule_or_another_declaration_stops_no_emergency(project: Project) -> None:
+    def broken(_stack: object) -> list[Finding]:
+        raise RuntimeError
+
+    for number, (declared, fields, said) in enumerate(
+        (
+            ([project.client("mailer")], {"rules": [broken]}, "a rule of the stack fails (RuntimeError)"),
+            ([project.client("mailer"), project.client("mailer")], {}, "has the same name"),
+            ([], {"owners": "none.yaml"}, "cannot be read"),
+        ),
+        start=1,
+    ):
+        project.declare(project.api, project.client())
+        project.run("up", "--yes")
+        project.run("lift", NAME, "--reason", "again", "--yes")
+        project.owners = str(fields.pop("owners", "")) or OWNERS
+        project.declare(project.api, project.client(), *declared, **fields)
+        (project.root / CARD).unlink()
+        done = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+        project.owners = OWNERS
+        assert done.code == 0, done.err
+        assert said in done.err
+        assert "an emergency goes on all the same" in done.err
+        assert working(project) == []
+        assert project.states()[-1] == f"{number} retired"
+
+
+def test_without_a_card_it_is_said_how_to_go_on(project: Project) -> None:
     break_stack(project)
-    refused = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
-    assert refused.code == 1
-    assert "SyntaxError" in refused.err
+    for words in (("--all",), ("--target", "corp")):
+        refused = project.run("revoke", NAME, *words, "--reason", "leak", "--yes")
+        assert refused.code == 1
+        assert "the stack does not load (stacks/demo.py, line 1: SyntaxError" in refused.err
+        assert f"there is no stack card {CARD} to go on from" in refused.err
+        assert "take it from another clone and name it with --card" in refused.err
+        assert "run this in a checkout of the last commit that loads (git worktree add ../loads COMMIT)" in refused.err
 
 
 def test_the_card_names_references_and_changes_only_when_the_stack_does(project: Project) -> None:
@@ -451,6 +502,8 @@ def test_what_is_revoked_by_its_mark_while_a_run_notes_the_record_is_noted_next(
     project.ledgers.after = meanwhile
     assert project.run("up", "--yes").code == 0
     assert next(again, None) is None
+    assert record.exists(), "what was added meanwhile is another word"
+    assert project.run("up", "--yes").code == 0
     assert not record.exists()
     assert [step for step, _ in project.entries()].count("revoke") == 2, "it was removed once all of it was noted"
     assert project.states() == ["1 retired"]
@@ -483,6 +536,35 @@ def test_a_record_that_cannot_be_kept_is_said_with_what_was_disabled(project: Pr
     assert "client billing-exporter at target corp: disabled" in done.out
     assert "not noted anywhere: no answer" in done.out
     assert "the record of the revocation" in done.out
+
+
+def test_a_reason_in_bytes_that_are_no_utf8_is_kept_readable(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.ledgers = LocalLedgers("ledgers", path="ledgers.sqlite3", clock=lambda: project.clock.now)  # type: ignore[assignment]
+    project.declare(project.api, project.client())
+    project.run("up", "--yes")
+    project.run("reissue", NAME, "--reason", "a test", "--grace", "7d", "--yes")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_ACTOR", "ren\udce9")
+    why = ("--reason", "caf\udce9")
+    for words in (
+        ("hold", NAME, *why, "--until", "7d"),
+        ("release", NAME, *why),
+        ("rollback", NAME, *why, "--yes"),
+        ("suspend", NAME, *why, "--yes"),
+        ("resume", NAME, *why, "--yes"),
+        ("revoke", NAME, "--all", *why, "--yes"),
+        ("lift", NAME, *why, "--yes"),
+        ("reissue", NAME, *why, "--yes"),
+    ):
+        done = project.run(*words)
+        assert done.code == 0, (words, done.err)
+    logged = json.loads(project.run("audit", "show", NAME, "--last", "200", "--json").out)["entries"]
+    told = [entry for entry in logged if entry["words"] == "caf\\udce9"]
+    assert [entry["step"] for entry in told] == [
+        *("hold", "release", "rollback", "suspend", "resume", "revoke", "lift", "reissue")
+    ]
+    assert {entry["author"]["actor"] for entry in told} == {"github:ren\\udce9"}
+    assert project.run("audit", "verify").code == 0
 
 
 def test_lift_asks_and_needs_a_declared_and_revoked_credential(project: Project) -> None:

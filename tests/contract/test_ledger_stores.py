@@ -21,7 +21,7 @@ from keysteward.sandbox import VaultStandIn
 from keysteward.testing.ledger_store_contract import LedgerStoreContract, LedgerWorld
 
 if TYPE_CHECKING:
-    from conftest import RealVault
+    from real_servers import RealVault
 
 
 class LocalWorld:
@@ -102,7 +102,7 @@ class TestDynamoDB(LedgerStoreContract):
         return AwsWorld(aws, monkeypatch)
 
 
-@pytest.mark.real
+@pytest.mark.real("vault")
 class TestRealVault(LedgerStoreContract):
     @pytest.fixture
     def world(self, real_vault: RealVault, monkeypatch: pytest.MonkeyPatch) -> Iterator[LedgerWorld]:

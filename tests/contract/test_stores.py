@@ -23,7 +23,7 @@ from keysteward.testing.store_contract import StoreContract
 from keysteward.testing.store_world import StoreWorld
 
 if TYPE_CHECKING:
-    from conftest import RealVault
+    from real_servers import RealVault
 
 
 class LocalWorld:
@@ -158,7 +158,7 @@ class TestSecretsManager(StoreContract):
         return AwsWorld(aws, monkeypatch)
 
 
-@pytest.mark.real
+@pytest.mark.real("vault")
 class TestRealVault(StoreContract):
     @pytest.fixture
     def world(self, real_vault: RealVault, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoreWorld]:

@@ -24,8 +24,8 @@ from keysteward.testing.target_contract import TargetContract, TargetProfile
 KEYCLOAKS = (
     pytest.param("stand-in", id="keycloak-stand-in"),
     pytest.param("stand-in-rotation", id="keycloak-stand-in-rotation"),
-    pytest.param("real", id="keycloak-26.7.5", marks=pytest.mark.real),
-    pytest.param("real-rotation", id="keycloak-26.7.5-rotation", marks=pytest.mark.real),
+    pytest.param("real", id="keycloak-26.7.5", marks=pytest.mark.real("keycloak")),
+    pytest.param("real-rotation", id="keycloak-26.7.5-rotation", marks=pytest.mark.real("keycloak-rotation")),
 )
 
 

@@ -129,7 +129,7 @@ class EmulatedProfile(TargetProfile):
         return new_material(method)
 
 
-@pytest.mark.real
+@pytest.mark.real("workos")
 class TestWorkOSAtTheVendorsEmulator:
     """The parts of the contracts that the emulator covers; `tests/workos_emulator.py` lists what it has not."""
 

@@ -79,11 +79,10 @@ class Side:
     """One side. Ports are made anew, as two processes would."""
 
     def __init__(self, clients: Capabilities = CLIENTS, keys: Capabilities = KEYS) -> None:
-        clock = Clock(NOW)
+        self.clock = clock = Clock(NOW)
         self.corp = MemoryTarget("corp", clients, clock, keys)
         self.other = MemoryTarget("other", clients, clock, keys)
-        self.store = MemoryStore("secrets")
-        self.ledgers = MemoryLedgers("ledgers", clock)
+        self.store, self.second = MemoryStore("secrets"), MemoryStore("second")
         scopes = {"read": "Read", "write": "Write", "admin": "All"}
         self.api = ResourceServer("api", target=self.corp, audience="https://api.example.com", scopes=scopes)
         far = {f"{s}-far": d for s, d in scopes.items()}
@@ -129,9 +128,8 @@ class Side:
         """Return the form of a stack, as it comes out of the pipe between two processes."""
         listed, file = people or owners(), fields.pop("file", "owners.yaml")
         rules = fields.pop("own_rules", {})
-        stack = Stack(
-            fields.pop("identity", "acme/prod"), listed, self.ledgers, [self.api, self.far, *declared], **fields
-        )
+        ledgers = MemoryLedgers(fields.pop("ledgers", "ledgers"), self.clock)
+        stack = Stack(fields.pop("identity", "acme/prod"), listed, ledgers, [self.api, self.far, *declared], **fields)
         made = form_of(stack, listed, check(stack, listed, NOW, strict=False), rules)
         return load_form(dump_form(replace(made, owners_file=file)))
 

@@ -28,7 +28,7 @@ from review_sides import (
 
 from keysteward.core.models import Bootstrap, ResourceServer
 from keysteward.core.policy import RULES
-from keysteward.core.review import OPPOSITES, WEIGHTS, Change, Risk, Sort, review
+from keysteward.core.review import OPPOSITES, WEIGHTS, Change, ChangedFile, Risk, Sort, review
 from keysteward.core.review.form import Form
 from keysteward.core.stack import Limit
 
@@ -102,6 +102,10 @@ ONE_CHANGE: list[tuple[Make, Make, Sort]] = [
     (client(decommission=DAY), client(decommission=LATER), Sort.DECOMMISSION_LATER),
     (client(decommission=DAY), PLAIN, Sort.DECOMMISSION_LATER),
     (PLAIN, client(accept_gap=True), Sort.ACCEPTS_GAP),
+    (PLAIN, client(previously="older"), Sort.FORMER_MORE),
+    (api(), api(previously="older"), Sort.FORMER_MORE),
+    (client(adopt="old"), client(adopt="old", retire_adopted=True), Sort.RETIRES_ADOPTED),
+    (PLAIN, client(deliver_to=path("apps/exporter", take_over=True)), Sort.TAKES_OVER),
     (PLAIN, client(auth_method="client_secret"), Sort.METHOD_WEAKER),
     (PLAIN, client(deliver_to=path("apps/exporter", "apps/copy")), Sort.DELIVERED_MORE),
     (KEY, key(access=access("read", "write")), Sort.SCOPES_MORE),
@@ -144,7 +148,6 @@ OTHERS: list[tuple[Make, Make, set[Sort]]] = [
     ),
     (PLAIN, client(adopt="old"), {Sort.ADOPTS}),
     (client(adopt="old"), PLAIN, {Sort.ADOPTS}),
-    (client(adopt="old"), client(adopt="old", retire_adopted=True), {Sort.RETIRES_ADOPTED}),
     (PLAIN, client(access=access("read", "admin")), {Sort.SCOPES_MORE, Sort.SWEEPING}),
     (client(access=access()), PLAIN, {Sort.SCOPES_MORE, Sort.AUDIENCE_MORE}),
     (PLAIN, client(rotation=schedule(overlap="0s")), {Sort.OVERLAP_NONE}),
@@ -160,7 +163,6 @@ OTHERS: list[tuple[Make, Make, set[Sort]]] = [
     (PLAIN, client(environment="staging"), {Sort.ENVIRONMENT_CHANGED}),
     (PLAIN, client(deliver_to=path("apps/elsewhere")), {Sort.DELIVERED_MORE, Sort.DELIVERED_LESS}),
     (PLAIN, client(deliver_to=path("apps/exporter", fields={"client_id": "ID"})), {Sort.DELIVERY_CHANGED}),
-    (PLAIN, client(deliver_to=path("apps/exporter", take_over=True)), {Sort.TAKES_OVER}),
     (PLAIN, client(owner="orders"), {Sort.OWNER_CHANGED}),
     (PLAIN, client(consumer="mailer"), {Sort.CONSUMER_CHANGED}),
     (PLAIN, client(purpose="Another purpose altogether"), {Sort.PURPOSE_CHANGED}),
@@ -175,6 +177,9 @@ OTHERS: list[tuple[Make, Make, set[Sort]]] = [
     (api(), PLAIN, {Sort.SERVER_REMOVED}),
     (api(), api(audience="https://elsewhere.example.com"), {Sort.SERVER_CHANGED}),
     (api(), api(adopt=True), {Sort.ADOPTS}),
+    (api(adopt=True), api(), {Sort.ADOPTS}),
+    (key(adopt="k-1"), KEY, {Sort.ADOPTS}),
+    (key(classification=exception()), key(classification=exception(risk_accepted_by="orders")), {Sort.EXCEPTION}),
     (api(), api(name="newer", previously="new"), {Sort.RENAMED}),
     (PLAIN, governed(), {Sort.SET_ADDED}),
     (governed(), PLAIN, {Sort.SET_REMOVED}),
@@ -249,7 +254,12 @@ def test_stacks_that_come_and_go_are_told() -> None:
     side = Side()
     made = side.form(side.client())
     come = review({}, {"prod": made}, NOW).changes
-    assert Counter(c.sort for c in come) == {Sort.STACK_ADDED: 1, Sort.ADDED: 1, Sort.SERVER_ADDED: 2}
+    assert Counter(c.sort for c in come) == {
+        Sort.STACK_ADDED: 1,
+        Sort.ADDED: 1,
+        Sort.SERVER_ADDED: 2,
+        Sort.PORT_ADDED: 4,
+    }
     gone = review({"prod": made}, {}, NOW).changes
     assert [(c.sort, c.risk) for c in gone] == [(Sort.STACK_REMOVED, Risk.HIGH)]
     assert "1 credentials" in gone[0].message
@@ -257,6 +267,137 @@ def test_stacks_that_come_and_go_are_told() -> None:
     other = review({"prod": made}, {"prod": side.form(side.client(), identity="acme/live")}, NOW).changes
     assert [c.sort for c in other] == [Sort.IDENTITY_CHANGED]
     assert review({}, {}, NOW).changes == ()
+
+
+def widened(side: Side, **fields: object) -> Form:
+    return side.form(side.client(access={side.api: ["read", "write"]}), **fields)
+
+
+MINE = owners(security="billing-lead", teams={"billing": {"forge": "@mallory"}})
+
+
+def test_a_stack_whose_module_is_renamed_is_the_stack_it_was() -> None:
+    before = PLAIN(Side())
+    told = review({"prod": before}, {"live": widened(Side(), people=MINE)}, NOW).changes
+    assert [(c.sort, c.risk, c.approvers) for c in told] == [
+        (Sort.SCOPES_MORE, Risk.HIGH, ("billing",)),
+        (Sort.APPROVER_CHANGED, Risk.HIGH, ("billing", "sec")),
+        (Sort.APPROVER_CHANGED, Risk.HIGH, ("sec",)),
+        (Sort.STACK_RENAMED, Risk.MEDIUM, ("sec",)),
+    ]
+    assert told[-1].message == "its module is live (was prod): a job that names the old one does not find it"
+
+
+def test_a_stack_that_takes_the_name_of_another_is_not_taken_for_it() -> None:
+    before = {"prod": PLAIN(Side()), "test": stack(identity="acme/test")(Side())}
+    swapped = {"prod": stack(identity="acme/test")(Side()), "test": widened(Side())}
+    told = Counter((c.sort, c.subject) for c in review(before, swapped, NOW).changes)
+    assert told == {
+        (Sort.SCOPES_MORE, "acme/prod/exporter"): 1,
+        (Sort.STACK_RENAMED, "acme/prod"): 1,
+        (Sort.STACK_RENAMED, "acme/test"): 1,
+    }
+
+
+def test_a_new_identity_in_a_renamed_module_is_still_compared_by_what_it_declares() -> None:
+    told = review({"prod": PLAIN(Side())}, {"live": widened(Side(), identity="acme/live", people=MINE)}, NOW).changes
+    assert {Sort.IDENTITY_CHANGED, Sort.STACK_RENAMED, Sort.SCOPES_MORE, Sort.APPROVER_CHANGED} == {
+        c.sort for c in told
+    }
+    assert {name for c in told for name in c.approvers} == {"billing", "sec"}
+
+
+def test_a_module_that_declares_a_stack_once_more_is_compared_with_it() -> None:
+    before = {"prod": PLAIN(Side())}
+    told = review(before, {**before, "evil": widened(Side(), people=MINE, file="mine.yaml")}, NOW).changes
+    assert Counter(c.sort for c in told) == {
+        Sort.STACK_TWICE: 1,
+        Sort.SCOPES_MORE: 1,
+        Sort.STACK_RENAMED: 1,
+        Sort.APPROVER_CHANGED: 3,
+    }
+    assert {name for c in told for name in c.approvers} == {"billing", "sec"}
+    both = {**before, "again": PLAIN(Side())}
+    assert review(both, both, NOW).changes == ()
+
+
+def test_a_new_stack_is_approved_by_the_owners_of_the_base_and_says_that_it_has_others() -> None:
+    before = {"prod": PLAIN(Side())}
+    side = Side()
+    new = side.form(side.client("second"), identity="acme/new", people=MINE, file="mine.yaml")
+    told = review(before, {**before, "new": new}, NOW).changes
+    assert {name for c in told for name in c.approvers} == {"billing", "sec"}
+    (other,) = [c for c in told if c.sort is Sort.APPROVER_CHANGED]
+    assert (other.subject, other.risk, other.approvers) == ("mine.yaml", Risk.HIGH, ("sec",))
+    assert other.message == "a new stack has owners of its own; in these security is billing-lead (was sec)"
+    same = review(before, {**before, "new": replace(new, owners_file="owners.yaml")}, NOW).changes
+    assert {c.subject for c in same if c.sort is Sort.APPROVER_CHANGED} == {"owner billing", "owners file"}
+
+
+def test_two_owners_files_that_become_one_are_both_compared() -> None:
+    own = {"identity": "acme/test", "file": "test.yaml"}
+    before = {"prod": PLAIN(Side()), "test": stack(people=owners(security="billing-lead"), **own)(Side())}
+    after = {"prod": PLAIN(Side()), "test": stack(**{**own, "file": "owners.yaml"})(Side())}
+    told = [(c.subject, c.approvers) for c in review(before, after, NOW).changes]
+    assert told == [("acme/test", ("billing-lead",)), ("owners file", ("billing-lead",))]
+
+
+def test_a_target_under_a_new_name_shows_where_it_is_and_needs_security() -> None:
+    before = PLAIN(Side())
+    evil = replace(before.ports["target corp"], settings={"name": "corp-2", "url": "https://evil.example"})
+    (told,) = compared(before, replace(before, ports={**before.ports, "target corp-2": evil})).changes
+    assert (told.sort, told.risk, told.approvers) == (Sort.PORT_ADDED, Risk.HIGH, ("sec",))
+    assert "url=https://evil.example: whoever answers there gets the credentials" in told.message
+
+
+def test_a_longer_entry_before_a_shorter_one_for_the_same_name_is_told() -> None:
+    def entries(*days: date) -> Make:
+        return lambda side: side.form(side.client(), allowed=[side.allowed(until=day) for day in days])
+
+    (told,) = changes(entries(DAY), entries(LATER, DAY))
+    assert (told.sort, told.until) == (Sort.ALLOWED, LATER)
+
+
+def test_files_that_jobs_run_are_told_by_kind_and_given_to_security() -> None:
+    side = {"prod": PLAIN(Side())}
+    paths = ["hvac.py", ".github/workflows/apply.yml", "CODEOWNERS", ".keysteward/revoked/x.json", "stacks/prod.py"]
+    changed = [ChangedFile(path) for path in (*paths, ".keysteward/stacks.prod.json", "README.md", "owners.yaml")]
+    told = review(side, side, NOW, changed).changes
+    assert {c.approvers for c in told} == {("sec",)}
+    assert Counter((c.sort, c.risk) for c in told) == {
+        (Sort.RUN_BY_JOBS, Risk.HIGH): 2,
+        (Sort.RECORD_COMMITTED, Risk.HIGH): 1,
+        (Sort.CARD_CHANGED, Risk.MEDIUM): 1,
+        (Sort.STACK_PROGRAM, Risk.MEDIUM): 1,
+    }
+    assert not any(path in c.message for c in told for path in ("README.md", "owners.yaml"))
+
+
+def test_files_need_security_where_no_stack_says_who_that_is() -> None:
+    (told,) = review({}, {}, NOW, [ChangedFile("hvac.py", "added")]).changes
+    assert told.approvers == ("security",)
+
+
+def test_files_of_two_owners_files_are_approved_by_security_of_both() -> None:
+    test = stack(identity="acme/test", file="test.yaml", people=owners(security="orders"))(Side())
+    side = {"prod": PLAIN(Side()), "test": test}
+    (told,) = review(side, side, NOW, [ChangedFile("hvac.py", "added")]).changes
+    assert told.approvers == ("sec", "orders")
+
+
+def test_a_flood_of_files_is_one_line() -> None:
+    many = [ChangedFile(f"tools/m{number:03}.py", "added") for number in range(500)]
+    (told,) = review({}, {}, NOW, many).changes
+    assert "tools/m011.py (added) and 488 more" in told.message
+
+
+def test_a_link_or_a_repository_or_an_executable_counts_wherever_it_lies_in_the_project() -> None:
+    links = [
+        ChangedFile("infra/yaml", "added", "infra", runs=True),
+        ChangedFile("app/yaml", "added", "infra", runs=True),
+    ]
+    (told,) = review({}, {}, NOW, links).changes
+    assert "infra/yaml (added): jobs run it" in told.message
 
 
 def test_every_sort_has_a_weight_a_rule_that_exists_and_a_case_here() -> None:
@@ -269,8 +410,12 @@ def test_every_sort_has_a_weight_a_rule_that_exists_and_a_case_here() -> None:
         Sort.PROBE_CHANGED,
         Sort.SAFEGUARD_LESS,
         Sort.SAFEGUARD_MORE,
+        Sort.PORT_ADDED,
         Sort.STACK_ADDED,
         Sort.STACK_REMOVED,
+        Sort.STACK_RENAMED,
+        Sort.STACK_TWICE,
+        *(Sort.RUN_BY_JOBS, Sort.STACK_PROGRAM, Sort.RECORD_COMMITTED, Sort.CARD_CHANGED),
     }
     assert set(Sort) == told | elsewhere
     assert set(WEIGHTS) == set(Sort)

@@ -188,7 +188,7 @@ def test_a_lifted_credential_gets_a_new_generation_and_its_old_secrets_stay_ende
     revoke(company)
     company.pass_time(days=200)
     assert company.words() == ""
-    company.reconciler().edit(NAME, handles.lift)
+    company.reconciler().edit(NAME, lambda ledger: handles.lift(ledger, company.clock.now))
     company.up()
     assert company.states() == ["1 retired", "2 current"]
     assert company.consumer_works()

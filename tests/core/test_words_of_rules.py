@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keysteward.core.policy.environments import WORDS, differs, environment_of, said, words_of
+from keysteward.core.policy.environments import WORDS, differs, environment_of, is_production, said, words_of
 from keysteward.core.policy.sweeping import TABLE, sweeping
 
 SWEEPING = {
@@ -163,6 +163,16 @@ def test_the_environments_that_a_stack_names_are_words_too() -> None:
 )
 def test_what_a_declared_environment_means(declared: str, environment: str) -> None:
     assert environment_of(declared) == environment
+
+
+@pytest.mark.parametrize("declared", ["production", "PROD", "prd-2", "eu-live", "eu-central", "acme", "", "test-prod"])
+def test_an_unknown_word_counts_as_production(declared: str) -> None:
+    assert is_production(declared)
+
+
+@pytest.mark.parametrize("declared", ["test", "uat", "stg", "pre-prod-eu", "eu-non-prod", "Demo", "dev_2"])
+def test_a_known_word_for_another_environment_does_not(declared: str) -> None:
+    assert not is_production(declared)
 
 
 def test_non_production_is_every_environment_but_production() -> None:

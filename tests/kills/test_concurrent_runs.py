@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 import tally
 from command_line import CommandLine, Ended
+from samples import sampled
 from scene import Scene, Watch, generations, open_scene
 from test_vault_kills import PHASES, STRATEGIES
 from werkzeug.wrappers import Request
 
 GATE = ("preview", "--expect-no-changes")
+MEETINGS = [("key pairs", "create"), *((strategy, "rotate") for strategy in STRATEGIES)]
 ROTATED = ["1 previous", "2 current"]
 REVOKE = ("revoke", "exporter", "--all", "--reason", "leaked", "--yes")
 
@@ -220,28 +222,27 @@ def emergency(case: str, folder: Path) -> Beside:
     return leak.beside
 
 
-@pytest.mark.begin.with_args(two_runs)
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    "case", [("key pairs", "create"), *((strategy, "rotate") for strategy in STRATEGIES)], ids=", ".join
-)
-def test_two_runs_at_once_issue_one_secret(case: tuple[str, str], outcome: Beside) -> None:
+@pytest.mark.parametrize("case", sampled(MEETINGS, [("native overlap", "rotate")]), ids=", ".join)
+def test_two_runs_at_once_issue_one_secret(case: tuple[str, str], tmp_path: Path) -> None:
+    outcome = two_runs(case, tmp_path)
     look_at("another up", outcome)
     assert outcome.leased > 10, f"{case}: the other run hardly ever met a lease"
 
 
-@pytest.mark.begin.with_args(nightly_preview)
+@pytest.mark.proof
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("case", ["key pairs"])
-def test_a_nightly_preview_sees_who_works_and_disturbs_nothing(case: str, outcome: Beside) -> None:
+def test_a_nightly_preview_sees_who_works_and_disturbs_nothing(tmp_path: Path) -> None:
+    outcome = nightly_preview("key pairs", tmp_path)
     look_at("a preview", outcome)
-    assert outcome.leased > 10, f"{case}: the preview hardly ever met a lease"
+    assert outcome.leased > 10, "the preview hardly ever met a lease"
 
 
-@pytest.mark.begin.with_args(emergency)
+@pytest.mark.proof
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", ["key pairs", "native overlap"])
-def test_an_emergency_revoke_beside_a_run_ends_everything_for_good(case: str, outcome: Beside) -> None:
+def test_an_emergency_revoke_beside_a_run_ends_everything_for_good(case: str, tmp_path: Path) -> None:
+    outcome = emergency(case, tmp_path)
     look_at("an emergency revoke", outcome)
     assert outcome.leased > 10, f"{case}: the revocation hardly ever met a lease"
 

@@ -10,49 +10,22 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 import tally
 from command_line import KILLED, CommandLine
 from keycloak_realms import as_master
+from proxy import Proxy
 from scene import Scene, Watch
 from strikes import MOMENTS, Moment
-from werkzeug.wrappers import Request, Response
+from werkzeug.wrappers import Request
 
 from keysteward.sandbox import Sandbox
-from keysteward.sandbox.server import StandIn
 
-HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "date"}
 SERVERS = {
     "key pairs": ("real_keycloak", {"auth_method": "'private_key_jwt'"}),
     "native overlap": ("real_keycloak_rotation", {}),
 }
-
-
-class Proxy(StandIn):
-    """Hands every call on to a real Keycloak, which sees the address of the proxy as its own."""
-
-    def __init__(self, behind: str) -> None:
-        super().__init__()
-        self.behind = behind
-        self.server = requests.Session()
-
-    def answer(self, request: Request) -> Response:
-        answer = self.server.request(
-            request.method,
-            f"{self.behind}{request.full_path.rstrip('?')}",
-            data=request.get_data(),
-            headers=dict(request.headers),
-            allow_redirects=False,
-            timeout=60,
-        )
-        headers = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP}
-        return Response(answer.content, answer.status_code, headers)
-
-    def state(self) -> dict[str, Any]:
-        return {}
 
 
 def is_write(request: Request) -> bool:
@@ -108,9 +81,14 @@ def settle(scene: Scene) -> int:
     raise AssertionError(f"not settled\n{done.text}\n{gate.text}")
 
 
-@pytest.mark.real
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("strategy", SERVERS)
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param("key pairs", marks=[pytest.mark.real("keycloak"), pytest.mark.proof]),
+        pytest.param("native overlap", marks=pytest.mark.real("keycloak-rotation")),
+    ],
+)
 def test_every_write_of_a_rotation_can_be_the_last(
     strategy: str, request: pytest.FixtureRequest, tmp_path: Path, fresh_realm: Callable[..., str]
 ) -> None:

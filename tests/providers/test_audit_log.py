@@ -6,25 +6,34 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import pytest
-from audit_bench import OUR_KEY, OURS, STACK, entry
+from audit_bench import OUR_KEY, OURS, STACK, entry, signing
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from vault_server import Server
 
-from keysteward.core.audit import Position, genesis
+from keysteward.core.audit import Position, Segment, dump_head, dump_segment, genesis, make_segment
 from keysteward.core.audit_check import Examined, examine_log
 from keysteward.core.errors import AccessDenied, OutcomeUnknown, Unavailable, VersionConflict
+from keysteward.core.evidence import Entry
+from keysteward.core.ledger import Ledger, Logged, dump_ledger
+from keysteward.core.outbox import flush
 from keysteward.core.ports import LedgerStore
+from keysteward.core.snapshot import ledger_key
 from keysteward.providers.audit_log import LARGEST_SEGMENT, AuditLog
 from keysteward.providers.local import LocalLedgers
 from keysteward.providers.signing import Signer
 from keysteward.sandbox import VaultStandIn
 from keysteward.testing.memory import Clock, MemoryLedgers
+
+if TYPE_CHECKING:
+    from conftest import RealVault
 
 
 class Killed(BaseException):
@@ -90,13 +99,14 @@ def test_an_append_is_one_segment_and_says_where_the_log_ends(ledgers: MemoryLed
     assert ids(ledgers) == ["entry-1", "entry-2", "entry-3"]
 
 
-def test_it_costs_one_read_per_process_and_two_writes_per_append(ledgers: MemoryLedgers, signer: Signer) -> None:
-    AuditLog(ledgers, STACK, signer).append([entry(1)])
+def test_it_costs_three_reads_per_process_and_two_writes_per_append(ledgers: MemoryLedgers, signer: Signer) -> None:
+    for number in range(2):
+        AuditLog(ledgers, STACK, signer).append([entry(number)])
     counting = Counting(ledgers)
     log = AuditLog(ledgers, STACK, signer)
     for number in range(2, 5):
         log.append([entry(number)])
-    assert counting.calls == ["read"] + ["write", "write"] * 3
+    assert counting.calls == ["read"] * 3 + ["write", "write"] * 3
 
 
 def test_many_entries_go_into_several_segments(ledgers: MemoryLedgers, signer: Signer) -> None:
@@ -170,8 +180,67 @@ def test_vault_lets_a_run_add_to_the_log_and_change_nothing_in_it(
         assert not server.may(token, "PUT", path.replace("data", "destroy", 1), {"versions": [1]})
 
 
-CALLS = 3
-"""Calls of an append by a new process: read the hint, create the segment, write the hint."""
+@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real)])
+def vault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    if request.param == "stand-in":
+        with VaultStandIn() as stand_in:
+            yield Server(stand_in.url, "sandbox-root", monkeypatch)
+        return
+    real: RealVault = request.getfixturevalue("real_vault")
+    yield Server(real.url, real.token, monkeypatch)
+
+
+REAL = pytest.mark.real
+
+
+@pytest.mark.parametrize(
+    ("vault", "creations"),
+    [("stand-in", 16), ("stand-in", 100), *(pytest.param("real", n, marks=REAL) for n in (16, 100, 1000))],
+    indirect=["vault"],
+)
+def test_what_a_large_run_did_is_taken_by_servers_that_refuse_large_requests(
+    vault: Server, signer: Signer, creations: int
+) -> None:
+    ledgers = vault.store().ledgers("keysteward")
+    steps = ("begin", "create", "stage", "verify", "promote", "settle")
+    made = {}
+    for number in range(creations):
+        identity = f"{STACK}/app-{number}"
+        outbox = tuple(
+            entry(number, id=f"{identity}@{at}", identity=identity, step=step) for at, step in enumerate(steps)
+        )
+        ledger = Ledger(identity, "1", "m2m_client", outbox=outbox)
+        made[identity] = replace(ledger, version=ledgers.write(ledger_key(identity), dump_ledger(ledger), 0))
+    log = AuditLog(ledgers, STACK, signer)
+
+    def record(entries: Sequence[Entry]) -> Logged:
+        return Logged(*log.append(entries))
+
+    assert flush(ledgers, record, made, {}, "host/boot/1/2/nonce") == creations * len(steps)
+    assert AuditLog(ledgers.as_reader(), STACK, None).around().waiting == 0
+    assert len(ids(ledgers)) == creations * len(steps)
+
+
+def test_a_log_that_an_older_version_wrote_into_vault_goes_on(vault: Server, signer: Signer) -> None:
+    ledgers = vault.store().ledgers("keysteward")
+    before = MemoryLedgers("before", Clock())
+    AuditLog(before, STACK, signer).append([entry(1), entry(2)])
+    for key in sorted(before.documents):
+        path = f"{vault.mount}/data/keysteward/{key}"
+        assert vault.call("POST", path, {"data": before.read(key).document}, os.environ["TEST_RUNNER"]).ok
+    assert AuditLog(ledgers, STACK, signer).append([entry(3)]).segment == 2
+    assert ids(ledgers) == ["entry-1", "entry-2", "entry-3"]
+
+
+def test_a_segment_of_long_entries_stays_small(ledgers: MemoryLedgers, signer: Signer) -> None:
+    many = [entry(number, words="w" * 20_000) for number in range(40)]
+    AuditLog(ledgers, STACK, signer).append(many)
+    assert ids(ledgers) == [f"entry-{number}" for number in range(40)]
+    assert max(len(text) for text, _ in ledgers.documents.values()) < 300_000
+
+
+CALLS = 4
+"""Calls of an append by a new process: read the hint and its segment, create the next segment, write the hint."""
 
 
 @pytest.mark.parametrize("number", range(1, CALLS + 1))
@@ -218,7 +287,7 @@ def test_a_lost_reply_is_cleared_up_by_reading_back(
     assert found(ledgers).repeated == 0
     counting = Counting(ledgers)
     AuditLog(ledgers, STACK, signer).append([entry(4)])
-    assert counting.calls == ["read", "write", "write"]  # the hint is right again
+    assert counting.calls == ["read", "read", "read", "write", "write"]  # the hint is right again
 
 
 def test_a_ledger_store_that_is_down_raises_and_the_next_append_goes_on(ledgers: MemoryLedgers, signer: Signer) -> None:
@@ -267,7 +336,62 @@ def test_without_signer_the_hint_is_believed_only_when_its_segment_says_the_same
     assert {defect.what.value for defect in found(ledgers).defects} == {"unsigned"}
 
 
-@pytest.mark.parametrize("damage", [("{}", 2), ("null", 2)])
+FAR: Final = 99_999_999
+
+
+def forged(number: int, seed: int = 2) -> Segment:
+    """Make a segment of that number, signed by a stranger, that follows one of theirs."""
+    before = make_segment(STACK, None, [entry(900)], signing(seed)).head
+    return make_segment(STACK, replace(before, number=number - 1), [entry(901)], signing(seed))
+
+
+def test_a_head_that_a_stranger_signed_leads_nowhere(vault: Server, signer: Signer) -> None:
+    ledgers = vault.store().ledgers("keysteward")  # with the runner's rights, which may write the head
+    AuditLog(ledgers, STACK, signer).append([entry(1)])
+    key = f"audit-heads/{STACK}"
+    ledgers.write(key, dump_head(forged(FAR).head), ledgers.read(key).version)
+    assert AuditLog(ledgers, STACK, signer).append([entry(2)]).segment == 2
+    assert AuditLog(ledgers, STACK, signer).append([entry(3)]).segment == 3
+    assert ids(ledgers) == ["entry-1", "entry-2", "entry-3"]
+
+
+def test_a_head_whose_segment_follows_nothing_leads_nowhere(ledgers: MemoryLedgers, signer: Signer) -> None:
+    AuditLog(ledgers, STACK, signer).append([entry(1)])
+    far = forged(FAR)
+    ledgers.write(f"audit/{STACK}/{FAR}", dump_segment(far), 0)
+    ledgers.write(f"audit-heads/{STACK}", dump_head(far.head), 1)
+    assert AuditLog(ledgers, STACK, signer).append([entry(2)]).segment == 2
+    assert {(defect.what.value, defect.segment) for defect in found(ledgers).defects} >= {("removed", 3)}
+    del ledgers.documents[f"audit/{STACK}/{FAR}"]  # by whoever may
+    assert ids(ledgers) == ["entry-1", "entry-2"]
+
+
+@pytest.mark.parametrize("rival", [False, True])
+def test_a_segment_that_gives_itself_another_number_keeps_its_place(
+    ledgers: MemoryLedgers, signer: Signer, rival: bool
+) -> None:
+    log = AuditLog(ledgers, STACK, signer)
+    log.append([entry(1)])
+    ledgers.write(f"audit/{STACK}/00000002", dump_segment(forged(FAR)), 0)
+    if not rival:
+        del ledgers.documents[f"audit-heads/{STACK}"]
+        log = AuditLog(ledgers, STACK, signer)
+    assert log.append([entry(3)]).segment == 3
+    assert {defect.segment for defect in found(ledgers).defects} == {2, 3}
+
+
+def test_a_segment_that_was_deleted_in_vault_keeps_its_place(signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with VaultStandIn() as stand_in:
+        vault = Server(stand_in.url, "sandbox-root", monkeypatch)
+        ledgers = vault.store().ledgers("keysteward")
+        for number in range(1, 21):
+            AuditLog(ledgers, STACK, signer).append([entry(number)])
+        for gone in (3, 20):
+            vault.call("DELETE", f"{vault.mount}/data/keysteward/audit/{STACK}/{gone:08d}")
+        assert AuditLog(ledgers, STACK, signer).append([entry(21)]).segment == 21
+
+
+@pytest.mark.parametrize("damage", [("{}", 2), ("null", 2), ("[1]", 2), ('"text"', 2)])
 def test_a_damaged_segment_is_reported_and_the_log_goes_on_behind_it(
     ledgers: MemoryLedgers, signer: Signer, damage: tuple[str, int]
 ) -> None:

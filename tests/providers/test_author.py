@@ -63,6 +63,16 @@ def test_without_git_it_is_the_user_at_no_known_commit(tmp_path: Path, monkeypat
     assert (author.actor, author.commit) == ("unknown", "unknown")
 
 
+def test_a_stack_card_that_a_run_brought_up_to_date_is_no_change_of_the_declarations(root: Path) -> None:
+    card = root / ".keysteward" / "stacks.demo.json"
+    card.parent.mkdir()
+    card.write_text("{}\n")
+    git(root, "add", "--force", ".")
+    git(root, "commit", "--quiet", "--message", "Keep the card")
+    card.write_text("[]\n")
+    assert revision(root) == git(root, "rev-parse", "HEAD")
+
+
 @pytest.mark.parametrize(
     ("change", "dirty"),
     [

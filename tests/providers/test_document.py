@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, NotFound
-from keysteward.core.observed import DeliveredEntry
+from keysteward.core.observed import OVERWRITTEN, DeliveredEntry
 from keysteward.providers import document as documents
 from keysteward.providers import staging as stagings
 from keysteward.providers.description import read_description, write_description
@@ -202,13 +202,19 @@ def test_a_rename_keeps_the_generations() -> None:
 
 def test_an_overwritten_key_is_not_ours_and_stays() -> None:
     document = documents.promote(
-        documents.Document(), entry(1, "jwk"), about(), {}, private_key(), rollback=False, where="s:p"
+        documents.Document(),
+        entry(1, "jwk"),
+        about(method="private_key_jwt"),
+        {},
+        private_key(),
+        rollback=False,
+        where="s:p",
     )
     raw = documents.compose(document)
     for found in ({**raw["private_jwk"], "d": "other"}, "no JWK at all"):
         changed = documents.parse({**raw, "private_jwk": found})
         assert changed.description.current is not None
-        assert changed.description.current.fingerprint == documents.CHANGED
+        assert changed.description.current.fingerprint == OVERWRITTEN
         assert changed.material(1) is None
         assert documents.compose(changed)["private_jwk"] == found
 

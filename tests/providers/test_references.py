@@ -21,7 +21,7 @@ SECRET = "s.canary"
         f"{SECRET}\r\nX-Evil: 1",
         f"{SECRET}\x1b[2J",
         f"\ufeff{SECRET}",
-        f"{SECRET}\u2028",
+        f"{SECRET}\u2028x",
     ],
 )
 def test_what_is_not_one_line_of_text_is_refused_without_repeating_it(

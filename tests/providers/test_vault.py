@@ -23,7 +23,7 @@ from keysteward.sandbox import VaultStandIn
 from keysteward.testing.store_world import IDENTITY, PATH, about, at, deliver, entry, secret
 
 if TYPE_CHECKING:
-    from conftest import RealVault
+    from real_servers import RealVault
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def fake(stand_in: VaultStandIn, monkeypatch: pytest.MonkeyPatch) -> Server:
     return Server(stand_in.url, ROOT, monkeypatch)
 
 
-@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real)])
+@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real("vault"))])
 def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     if request.param == "stand-in":
         stand_in: VaultStandIn = request.getfixturevalue("stand_in")

@@ -32,7 +32,7 @@ from keysteward.sandbox import Fault, VaultStandIn
 from keysteward.testing.store_world import PATH, about, at, deliver, entry, secret, text_of
 
 if TYPE_CHECKING:
-    from conftest import RealVault
+    from real_servers import RealVault
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def fake(stand_in: VaultStandIn, monkeypatch: pytest.MonkeyPatch) -> Server:
     return Server(stand_in.url, ROOT, monkeypatch)
 
 
-@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real)])
+@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real("vault"))])
 def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     if request.param == "stand-in":
         stand_in: VaultStandIn = request.getfixturevalue("stand_in")

@@ -107,9 +107,8 @@ def audience_mapper(audience: str) -> JsonDict:
     return {"name": "aud", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper", "config": config}
 
 
-REAL = pytest.mark.real
-STOCK = ["stand-in", pytest.param("real stock", marks=REAL)]
-ROTATION = ["stand-in with rotation", pytest.param("real with rotation", marks=REAL)]
+STOCK = ["stand-in", pytest.param("real stock", marks=pytest.mark.real("keycloak"))]
+ROTATION = ["stand-in with rotation", pytest.param("real with rotation", marks=pytest.mark.real("keycloak-rotation"))]
 
 
 @pytest.fixture(scope="module", params=[*STOCK, *ROTATION])
@@ -619,6 +618,33 @@ class TestPrivateKeyJwt:
             client.publish(jwk("rsa-1", **changes))
             assert client.login(client.assertion()) == (400, "Unable to load public key")
 
+    def test_of_two_keys_with_one_kid_the_first_that_can_be_read_counts(self, admin: Admin) -> None:
+        client = KeyClient(admin, [jwk("rsa-1")])
+        other = jwk("rsa-2") | {"kid": "rsa-1"}
+        client.publish(other, jwk("rsa-1"))
+        assert client.login(client.assertion("rsa-1"))[0] == 400
+        assert client.login(client.assertion("rsa-2", header="rsa-1")) == (200, None)
+        client.publish(jwk("rsa-1"), other)
+        assert client.login(client.assertion("rsa-1")) == (200, None)
+        assert client.login(client.assertion("rsa-2", header="rsa-1"))[0] == 400
+        client.publish({"kid": "rsa-1", "kty": "RSA", "use": "sig"}, jwk("rsa-1"))
+        assert client.login(client.assertion("rsa-1")) == (200, None)
+
+    def test_an_algorithm_that_does_not_fit_is_as_no_key(self, admin: Admin) -> None:
+        client = KeyClient(admin, [jwk("rsa-1", alg="ES256")])
+        assert client.login(client.assertion("rsa-1"))[0] == 400
+
+    def test_keys_come_from_one_place(self, admin: Admin) -> None:
+        client = KeyClient(admin, [jwk("rsa-1")])
+        url = {"use.jwks.url": "true", "jwks.url": "https://keys.example.com/jwks"}
+        answer = admin("PUT", f"/clients/{client.id}", {"attributes": url})
+        text = 'The "Use JWKS" switch and the switch "Use JWKS URL" cannot be ON at the same time.'
+        assert (answer.status_code, answer.json()) == (400, {"error": "invalid_input", "error_description": text})
+        assert client.login(client.assertion("rsa-1")) == (200, None)
+        answer = admin("PUT", f"/clients/{client.id}", {"attributes": {**url, "use.jwks.string": "false"}})
+        assert answer.status_code == 204
+        assert client.login(client.assertion("rsa-1"))[0] == 400
+
     def test_one_method_at_a_time(self, admin: Admin, client: KeyClient) -> None:
         secret = admin.client(client.id)["secret"]
         answer = admin.token(client.name, secret)
@@ -691,6 +717,26 @@ class TestRotationPolicy:
         admin("PUT", f"/clients/{id_}", {"attributes": {"managed": "yes"}})
         assert set(self.attributes(admin, id_)) == {"client.secret.expiration.time"}
         assert admin.client(id_)["secret"] == "s"
+
+    def test_an_update_without_attributes_fails_until_a_client_has_its_expiry(self, admin: Admin) -> None:
+        condition = {"condition": "any-client", "configuration": {}}
+        policy = {"name": "any", "enabled": True, "conditions": [condition], "profiles": ["p"]}
+        made = [admin.create(secret="s"), admin.create(secret="s")]
+        keys = KeyClient(admin, [jwk("rsa-1")]).id
+        public = admin.create(publicClient=True, serviceAccountsEnabled=False)
+        assert admin("PUT", "/client-policies/policies", {"policies": [policy]}).status_code == 204
+        for id_ in (made[0], keys):
+            for body in ({"description": "d"}, {"secret": "t"}, {"enabled": False}):
+                answer = admin("PUT", f"/clients/{id_}", body)
+                assert (answer.status_code, answer.json()) == (500, UNKNOWN)
+        assert admin.client(made[0])["secret"] == "s"
+        assert admin("PUT", f"/clients/{public}", {"description": "d"}).status_code == 204
+        assert admin("PUT", f"/clients/{made[0]}", {"description": "d", "attributes": {}}).status_code == 204
+        assert set(self.attributes(admin, made[0])) == {"client.secret.expiration.time"}
+        assert admin("PUT", f"/clients/{made[0]}", {"secret": "t"}).status_code == 204
+        assert admin.client(made[0])["secret"] == "t"
+        assert admin("POST", f"/clients/{made[1]}/client-secret").status_code == 200
+        assert admin.client(made[1])["attributes"][ROTATED] == "s"
 
     def test_two_secrets_live_and_a_third_displaces_the_oldest(self, admin: Admin) -> None:
         name = new_name("client")

@@ -60,7 +60,7 @@ def new_name(kind: str) -> str:
     return f"{kind}-{uuid.uuid4().hex[:8]}"
 
 
-@pytest.fixture(scope="module", params=["stand-in", pytest.param("real", marks=pytest.mark.real)])
+@pytest.fixture(scope="module", params=["stand-in", pytest.param("real", marks=pytest.mark.real("vault"))])
 def vault(request: pytest.FixtureRequest) -> Iterator[Vault]:
     if request.param == "stand-in":
         with VaultStandIn() as stand_in:
@@ -363,17 +363,17 @@ class TestPolicies:
             assert vault("DELETE", f"sys/policies/acl/{name}").status_code == 204
 
     @pytest.mark.parametrize(
-        ("policy", "start"),
+        ("policy", "said"),
         [
             ("path {", "failed to parse policy: "),
-            ('path "a" { capabilities = ["fly"] }', 'failed to parse policy: path "a": invalid capability "fly"'),
+            ('path "a" { capabilities = ["fly"] }', 'path "a": invalid capability "fly"'),
             ("", "'policy' parameter not supplied or empty"),
         ],
     )
-    def test_bad_policies(self, vault: Vault, policy: str, start: str) -> None:
+    def test_bad_policies(self, vault: Vault, policy: str, said: str) -> None:
         answer = vault("PUT", f"sys/policies/acl/{new_name('bad')}", {"policy": policy})
         assert answer.status_code == 400
-        assert answer.json()["errors"][0].startswith(start)
+        assert said in answer.json()["errors"][0]
 
 
 class TestTokens:

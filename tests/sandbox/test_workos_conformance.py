@@ -312,7 +312,7 @@ class TestSdk:
 class TestBesideTheEmulator:
     """One story told to the stand-in and to the vendor's emulator: the calls that both answer as described."""
 
-    @pytest.fixture(params=["stand-in", pytest.param("emulator", marks=pytest.mark.real)])
+    @pytest.fixture(params=["stand-in", pytest.param("emulator", marks=pytest.mark.real("workos"))])
     def either(self, request: pytest.FixtureRequest) -> Iterator[WorkOS]:
         if request.param == "stand-in":
             stand_in = request.getfixturevalue("workos_stand_in")
@@ -394,7 +394,7 @@ class TestBesideTheEmulator:
         assert (broken.status_code, broken.json()["code"]) == (400, "invalid_request_body")
 
 
-@pytest.mark.real
+@pytest.mark.real("workos")
 def test_where_the_emulator_is_not_as_described(request: pytest.FixtureRequest) -> None:
     running = request.getfixturevalue("workos_emulator")
     emulator = WorkOS(running.url, running.api_key)

@@ -15,7 +15,7 @@ from keysteward.core.handles import revoke, suspend
 from keysteward.core.heartbeat import heartbeat_key
 from keysteward.core.ledger import Blocked, age
 from keysteward.core.models import M2MClient, PermanentException
-from keysteward.core.observed import ObservedScope
+from keysteward.core.observed import OVERWRITTEN, ObservedScope
 from keysteward.core.owners import UNASSIGNED, Consumer, Owner
 from keysteward.core.ports import StageEntry
 from keysteward.testing.memory import MemoryObject, MemorySecret, material
@@ -164,7 +164,7 @@ def a_key_pair_exchanged_under_its_name(mess: Mess) -> Expected:
     """Somebody put a key of theirs in place of ours, and called it the same."""
     name = mess.pick("corp")
     mess.secret(name).canonical = "the thumbprint of another key"
-    return Expected(Kind.EXTRA_SECRET, _about(name))
+    return Expected(Kind.CHANGED, _about(name))
 
 
 def a_mark_taken_away(mess: Mess) -> Expected:
@@ -428,6 +428,17 @@ def one_value_in_the_documents_of_two(mess: Mess) -> tuple[Expected, ...]:
     return Expected(Kind.SHARED_SECRET, _about(names[0])), Expected(Kind.UNDELIVERED, _about(names[1]))
 
 
+def two_documents_overwritten_by_hand(mess: Mess) -> tuple[Expected, ...]:
+    """Nobody can tell that both got one value: it is not a secret that two share."""
+    names = [mess.pick("saas") for _ in range(2)]
+    for name in names:
+        store = mess.vault if f"apps/{name}" in mess.vault.documents else mess.files
+        document = store.documents[f"apps/{name}"]
+        entry, value, about = document["current"]
+        document["current"] = (replace(entry, fingerprint=OVERWRITTEN), value, about)
+    return tuple(Expected(Kind.OVERWRITTEN, _about(name)) for name in names)
+
+
 def an_allowance_for_ever(mess: Mess) -> Expected:
     mess.allow(mess.corp, "archive-*", days=181)
     return Expected(Kind.POLICY, "corp: allowed archive-*")
@@ -511,6 +522,7 @@ PLANTS: tuple[Plant, ...] = (
 
 SEVERAL: tuple[Callable[[Mess], tuple[Expected, ...]], ...] = (
     one_value_in_the_documents_of_two,
+    two_documents_overwritten_by_hand,
     a_suspended_client_enabled_in_the_console,
     a_suspended_key_enabled_in_the_console,
     a_revoked_client_enabled_in_the_console,

@@ -40,7 +40,7 @@ class Strangers:
             self.world.watch.meddled(credential)
         self.world.count(f"stranger {what}")
         self.world.tell(f"    a stranger {what} ({item.client_id} at {target.name})")
-        self._do(what, target, item, credential)
+        self._do(what, target, item, credential, rng)
         target.remember()
 
     def _clients(self, credential: Credential) -> list[tuple[SimTarget, MemoryObject]]:
@@ -49,7 +49,7 @@ class Strangers:
         targets = self.world.targets.values()
         return [(t, o) for t in targets for o in t.objects.values() if (t.name, o.remote_id) in ids]
 
-    def _do(self, what: str, target: SimTarget, item: MemoryObject, credential: Credential) -> None:
+    def _do(self, what: str, target: SimTarget, item: MemoryObject, credential: Credential, rng: Random) -> None:
         if what in {"adds a secret", "fills the cap"}:
             room = target.capabilities.secrets if target.capabilities.chooses == "server" or item.holder else 0
             wanted = room if what == "fills the cap" else min(room, len(item.secrets) + 1)
@@ -71,9 +71,22 @@ class Strangers:
         elif what == "presses the button":
             self._regenerate(target, item)
         elif what == "edits the settings":
-            target.edit_settings(item)
+            edit = rng.choice((target.edit_settings, self._rename, self._forge))
+            edit(item)
         elif what == "removes the mark":
             item.mark = None
+
+    def _rename(self, item: MemoryObject) -> None:
+        if not item.holder and not self.world.profile.capabilities.assigns_client_id:
+            self.world.count("stranger renames the client")
+            item.client_id = f"{item.client_id.partition('~')[0]}~{next(self.numbers)}"
+
+    def _forge(self, item: MemoryObject) -> None:
+        """Put another key under the `kid` of the newest of a client that has key pairs."""
+        if item.settings.method == "private_key_jwt" and item.secrets:
+            self.world.count("stranger forges a key")
+            key = item.secrets[-1]
+            key.value = key.canonical = f"stranger-{next(self.numbers)}"
 
     def _switch_keys(self, target: SimTarget, item: MemoryObject, credential: Credential, *, on: bool) -> None:
         """Disable or enable the keys of one credential with a holder, where the target can."""
@@ -176,7 +189,7 @@ class People:
         return {
             "releases": handles.release,
             "resumes": handles.resume,
-            "lifts": handles.lift,
+            "lifts": lambda known: handles.lift(known, now),
             "rolls back": lambda known: handles.rollback(known, "person", now),
             "revokes all": lambda known: handles.revoke(known, now, "simulated"),
             "reissues": lambda known: handles.reissue(known, "simulated", at=now),

@@ -14,8 +14,9 @@ from sim_credential import holder_of
 from sim_scenario import Action
 
 from keysteward.core import handles
+from keysteward.core.audit_ledgers import compare
 from keysteward.core.errors import DeclarationError
-from keysteward.core.findings import Kind
+from keysteward.core.findings import Kind, Severity
 from keysteward.core.ledger import Generation, Ledger, Origin, State
 from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind, rebuild, unrecorded
@@ -382,11 +383,18 @@ class Watch:
         if busy:
             raise Broken(f"not settled after two runs: {busy}")
         world.count("calms")
+        self._agrees_with_the_log()
         for credential in world.credentials:
             self._settled(credential)
         self.standing.clear()
         for credential in world.credentials:
             self._rebuild(credential)
+
+    def _agrees_with_the_log(self) -> None:
+        """No fault, restore or person makes a ledger say what no entry ever said: only tampering does."""
+        ledgers = [ledger for each in self.world.credentials if (ledger := self.ledger_of(each)) is not None]
+        for defect in compare(ledgers, self.world.log.values()).defects:
+            raise Broken(defect.message)
 
     def _rebuild(self, credential: Credential) -> None:
         """Let a person rebuild a ledger that is older than the world."""
@@ -436,6 +444,7 @@ class Watch:
         self._revoked_is_dead(credential, ledger)
         if credential.declared:
             self._works_or_says_why(credential)
+            self._stop_is_told(credential)
 
     def _nothing_left(self, credential: Credential) -> None:
         self._no_keys_left(credential)
@@ -551,6 +560,14 @@ class Watch:
             states = self._states(ledger) if ledger else []
             raise Broken(f"the consumer of {credential.name} is locked out and nothing says why: {states}")
 
+    def _stop_is_told(self, credential: Credential) -> None:
+        """What stops a credential shows in a look, whatever else does."""
+        planned, findings = self.world.looked(credential.identity)
+        ledger = self.ledger_of(credential)
+        blocked = ledger is not None and ledger.blocked is not None
+        if (blocked or planned.problem is not None) and all(f.severity is Severity.NOTE for f in findings):
+            raise Broken(f"{credential.name} is stopped, and a look tells nothing of it: {planned.problem}")
+
     def _expired(self, credential: Credential) -> bool:
         expires = credential.expires
         return expires is not None and self.world.clock.now.date() + credential.overlap >= expires
@@ -621,7 +638,7 @@ class Watch:
         for command, change in (
             ("release", handles.release),
             ("resume", handles.resume),
-            ("lift", handles.lift),
+            ("lift", lambda known: handles.lift(known, world.clock.now)),
         ):
             with suppress(DeclarationError):
                 self._edit(ledger, command, change)

@@ -23,10 +23,13 @@ from sim_ports import SimLedgers, SimStore, SimTarget
 from sim_scenario import KEY_PROFILES, PAUSED, PROFILES, Action, Fault, Scenario
 from sim_watch import Broken, Watch
 
+from keysteward.core.drift import findings_now
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Unavailable
 from keysteward.core.evidence import Author, Entry
+from keysteward.core.findings import Finding
 from keysteward.core.ledger import LEASE, Ledger, Logged, load_ledger
 from keysteward.core.outbox import flush
+from keysteward.core.planner import plan
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.snapshot import Snapshot, Sources, ledger_key
 from keysteward.core.spec import Spec
@@ -237,6 +240,7 @@ class Simulation:
             self.ledgers,
             fingerprint,
             is_dead=lambda runner: host_knows and runner in self.dead,
+            entries=lambda: tuple(self.log.values()),
         )
         tools = Tools(
             targets=self.targets,
@@ -387,6 +391,14 @@ class Simulation:
             reconciler = self.reconciler(f"look-{next(self.numbers)}")
             names = sorted({*reconciler.snapshot.specs, *reconciler.snapshot.undeclared()})
             return {name: reconciler.preview(name, reconciler.snapshot.specs.get(name)) for name in names}
+
+    def looked(self, identity: str) -> tuple[Plan, tuple[Finding, ...]]:
+        """Look at one declared credential, past the gate: its plan, and what drift tells of it."""
+        with self.nobody():
+            snapshot = self.reconciler(f"look-{next(self.numbers)}").snapshot
+            world = snapshot.world(identity, snapshot.specs.get(identity))
+            planned = plan(world)
+            return planned, findings_now(world, planned)
 
     def edit(self, identity: str, change: Callable[[Ledger], Ledger], command: str) -> None:
         """Let a person's command change a ledger."""

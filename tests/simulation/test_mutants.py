@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from mutants import MUTANTS, Mutant
+from samples import drawn
 from sim_dense import FAMILIES
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,7 @@ def hunt(package: Path, family: str, most: int = MOST_SCENARIOS) -> str:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", drawn(MUTANTS, 3), ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_found(mutant: Mutant, package: Path) -> None:
     sound = {}
     for file, old, new in mutant.changes:
@@ -78,6 +79,6 @@ def test_a_planted_bug_is_found(mutant: Mutant, package: Path) -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", drawn(FAMILIES, 1))
 def test_without_a_planted_bug_the_same_hunt_finds_nothing(family: str, package: Path) -> None:
     assert hunt(package, family, SOUND_SCENARIOS) == ""

@@ -61,13 +61,14 @@ new Program('github', 'context', 'require', fs.readFileSync(scriptFile, 'utf8'))
 
 @dataclass(frozen=True)
 class Ran:
-    """What a job came to: its exit code, its outputs, what it showed, and its folder."""
+    """What a job came to: its exit code, its outputs, what it showed, its folder, and by step the names that it saw."""
 
     code: int
     outputs: Mapping[str, str]
     said: str
     summary: str
     folder: Path
+    saw: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def _bare(home: Path) -> dict[str, str]:
@@ -132,11 +133,12 @@ class GitHub:
             base |= self.identity(job.get("environment", ""))
         known = _Known(self.environments[job.get("environment", "")], self.variables, ran)
         base |= known.values(document.get("env", {}))
-        code, said, outputs = 0, "", {}
+        code, said, outputs, saw = 0, "", known.outputs, {}
         for step in job["steps"]:
             if code and "cancelled()" not in str(step.get("if", "")):
                 continue
             settings = base | _pairs(files["GITHUB_ENV"]) | known.values(step.get("env", {}))
+            saw[step.get("name", step.get("uses", ""))] = frozenset(settings)
             files["GITHUB_OUTPUT"].write_text("")
             done = self._step(step, folder, place, settings)
             said += done.stdout + done.stderr
@@ -144,7 +146,7 @@ class GitHub:
             if "id" in step:
                 outputs[step["id"]] = _pairs(files["GITHUB_OUTPUT"])
         told = {key: _told(value, outputs) for key, value in job.get("outputs", {}).items()}
-        return Ran(code, told, said, files["GITHUB_STEP_SUMMARY"].read_text(), folder)
+        return Ran(code, told, said, files["GITHUB_STEP_SUMMARY"].read_text(), folder, saw)
 
     def _step(
         self, step: dict[str, Any], folder: Path, place: Path, settings: Mapping[str, str]
@@ -196,6 +198,7 @@ class _Known:
     secrets: Mapping[str, str]
     variables: Mapping[str, str]
     ran: Mapping[str, Ran]
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def values(self, given: Mapping[str, Any]) -> dict[str, str]:
         return {name: EXPRESSION.sub(lambda found: self._value(found[1]), str(text)) for name, text in given.items()}
@@ -207,6 +210,8 @@ class _Known:
         if kind == "vars":
             return self.variables.get(name, "")
         job, _, output = name.partition(".outputs.")
+        if kind == "steps":
+            return self.outputs[job][output]
         assert kind == "needs", expression
         return self.ran[job].outputs[output]
 

@@ -267,7 +267,7 @@ def test_a_revocation_ends_all_three_at_once_and_for_good(company: Company) -> N
     assert [[f.message for f in result.findings] for result in results.values()] == [["revoked: leaked"]] * 3
     assert refused() == [True, True], "the last secret of a Cognito client too"
     for name in NAMES:
-        company.note(name, lambda ledger, _now: handles.lift(ledger))
+        company.note(name, handles.lift)
     company.up()
     assert refused() == [True, True]
     assert [company.document(name)["generation"] for name in NAMES] == [2, 2, 2]

@@ -76,7 +76,7 @@ def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
         place = Place("night", sandbox.keycloak.url, sandbox.vault.url, sandbox.clock.advance)
         place.consumer_token = "sandbox-root"
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "path", list(sys.path))
+        monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
         (tmp_path / "stacks").mkdir()
         (tmp_path / "stacks" / "__init__.py").touch()
         made = Night(place, sandbox.vault, tmp_path)

@@ -37,7 +37,7 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Target],
 
     def make(target: Target) -> None:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "path", list(sys.path))
+        monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
         world = ModuleType("imported_world")
         world.target = target  # type: ignore[attr-defined]
         world.local = LocalStore("local", root=tmp_path / "store", key=tmp_path / "age.key")  # type: ignore[attr-defined]

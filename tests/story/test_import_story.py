@@ -173,7 +173,7 @@ def stand_in() -> Iterator[KeycloakStandIn]:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Realm], Path]:
     def begin(realm: Realm) -> Path:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "path", list(sys.path))
+        monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
         for name in [n for n in sys.modules if n == "stacks" or n.startswith("stacks.")]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.setenv("IMPORT_URL", realm.url)
@@ -267,7 +267,7 @@ def test_an_import_of_800_clients_costs_their_pages_and_few_calls(
     assert len(list((root / "stacks" / "prod" / "imported").glob("*.yaml"))) == len(told["files"])
 
 
-@pytest.mark.real
+@pytest.mark.real("keycloak")
 @pytest.mark.timeout(2400)
 def test_a_real_keycloak_with_300_clients_keeps_them_as_they_are(
     project: Callable[[Realm], Path], fresh_realm: Callable[..., str], request: pytest.FixtureRequest

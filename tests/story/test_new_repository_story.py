@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -182,6 +184,12 @@ def test_the_four_jobs_at_github(company: Company, github: GitHub) -> None:
     assert "+ order-reports  create client order-reports" in ran["plan"].said
     assert "✓ order-reports" in ran["apply"].said
     assert company.delivered()["generation"] == 1
+    for job, step, names in (
+        ("plan", "Plan", {"VAULT_READER"}),
+        ("apply", "Carry out the plan", {"VAULT_READER", "VAULT_RUNNER"}),
+    ):
+        with_token = {name: saw & {"VAULT_READER", "VAULT_RUNNER"} for name, saw in ran[job].saw.items()}
+        assert {name: saw for name, saw in with_token.items() if saw} == {step: names}, "no other step sees a token"
     assert list(fine(github.run("keysteward-apply"))) == ["plan"], "nothing to approve"
 
     # A night without trouble opens no issue, and a stranger's with the same marker is not ours.
@@ -297,6 +305,40 @@ def test_the_same_at_gitlab(company: Company, gitlab: GitLab) -> None:
     company.sandbox.clock.advance(timedelta(days=120))
     ran = fine(gitlab.run("rotate"))
     assert "✓ order-reports  rotate to generation 2" in ran["rotate"].said
+
+
+def test_at_gitlab_the_command_alone_sees_what_it_logged_in_with(gitlab: GitLab) -> None:
+    job = gitlab.document["plan"]
+    job["script"] = ["logged_in env > seen", "env > beside", *job["script"], "env >> beside"]
+    ran = fine(gitlab.run("plan"))
+    folder = ran["plan"].folder
+    assert re.search(r"(?m)^VAULT_READER=\S+$", (folder / "seen").read_text(encoding="utf-8"))
+    assert "VAULT_READER" not in (folder / "beside").read_text(encoding="utf-8")
+
+
+def test_the_stack_card_of_a_clone_ends_a_leak_when_the_stack_does_not_load(company: Company, github: GitHub) -> None:
+    fine(github.run("keysteward-apply"))
+    held = {name: company.environments["prod"][name] for name in ("KEYCLOAK_READER", "KEYCLOAK_ADMIN")}
+    settings = {**os.environ, **held, "VAULT_READER": "sandbox-root", "VAULT_RUNNER": "sandbox-root"}
+
+    def keysteward(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [Path(sys.executable).parent / "keysteward", *words],
+            cwd=folder, env=settings, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+
+    assert keysteward(company.repository, "preview").returncode == 0
+    (company.repository / ".keysteward" / "revoked" / "acme").mkdir(parents=True)
+    (company.repository / ".keysteward" / "revoked" / "acme" / "x.json").touch()
+    company.commit("What a run left behind")
+    assert company.git("ls-files", ".keysteward") == ".keysteward/stacks.prod.json"
+
+    clone = company.work / "clone"
+    company.git("clone", "--quiet", str(company.repository), str(clone))
+    (clone / "stacks/prod.py").write_text("stack = Stack(\n", encoding="utf-8")
+    done = keysteward(clone, "revoke", "order-reports", "--all", "--reason", "key in a public repository", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "going on from .keysteward/stacks.prod.json" in done.stderr
 
 
 def test_a_note_carries_out_nothing_that_a_review_says(company: Company, gitlab: GitLab) -> None:

@@ -18,24 +18,35 @@ WORDS: Mapping[str, str] = {
     **dict.fromkeys(("production", "prod", "prd", "live"), PRODUCTION),
     **dict.fromkeys(("staging", "stage", "stg", "preprod", "pre-prod", "pre-production"), "staging"),
     **dict.fromkeys(("development", "dev"), "development"),
-    **dict.fromkeys(("test", "testing", "tst", "qa"), "test"),
+    **dict.fromkeys(("test", "testing", "tst", "qa", "uat"), "test"),
     **dict.fromkeys(("sandbox", "demo"), "demo"),
     **dict.fromkeys(("nonprod", "non-prod", "nonproduction", "non-production"), NOT_PRODUCTION),
 }
 """Words that say an environment."""
 
+_OTHERS = frozenset(WORDS.values()) - {PRODUCTION}
+
 _PART = re.compile(r"[-_.]")
 
 
 def environment_of(declared: str) -> str:
-    """Return which environment a declaration's own word means: "prod-eu" is production, an unknown word itself."""
+    """Return which environment a declaration's own word means: "prod-eu" is production, an unknown word itself.
+
+    What says production beside another environment ("test-prod") is production.
+    """
     word = declared.casefold().strip()
     if word in WORDS:
         return WORDS[word]
     first, _, rest = word.replace("_", "-").replace(".", "-").partition("-")
     if first in {"pre", "non"}:
         first, _, rest = f"{first}-{rest.partition('-')[0]}", "", ""
-    return WORDS.get(first) or WORDS.get(rest, word)
+    meant = [WORDS[part] for part in (first, rest) if part in WORDS]
+    return PRODUCTION if PRODUCTION in meant else next(iter(meant), word)
+
+
+def is_production(declared: str) -> bool:
+    """Say whether what a declaration's own word means counts as production: an unknown word does."""
+    return environment_of(declared) not in _OTHERS
 
 
 def words_of(declared: Iterable[str]) -> dict[str, str]:

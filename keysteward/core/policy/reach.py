@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from keysteward.core.findings import Severity
 from keysteward.core.ledger import Place
 from keysteward.core.models import ApiKey, M2MClient, ResourceServer
-from keysteward.core.policy.environments import PRODUCTION, differs, said
+from keysteward.core.policy.environments import PRODUCTION, differs, environment_of, is_production, said
 from keysteward.core.policy.rule import Case, Rule, rule, shared
 from keysteward.core.policy.sweeping import sweeping
 
@@ -129,8 +129,9 @@ def _environments(case: Case) -> Iterable[str]:
 def _shared_with_production(case: Case) -> Iterable[str]:
     for what in shared(case.spec) if case.environment != PRODUCTION else ():
         other = case.around.production.get((case.spec.target, what))
-        if other is not None:
-            yield f"access: {what!r} is also what {other} of production uses"
+        if other is None or (is_production(case.spec.environment) and environment_of(other.environment) != PRODUCTION):
+            continue  # of two unknown words neither is known to be the weaker one
+        yield f"access: {what!r} is also what {other.name} of production uses"
 
 
 @rule(
@@ -196,7 +197,7 @@ def _standing_key(case: Case) -> Iterable[str]:
     owasp=("NHI1", "NHI2"),
 )
 def _runbook(case: Case) -> Iterable[str]:
-    if case.environment == PRODUCTION and not case.spec.runbook:
+    if is_production(case.spec.environment) and not case.spec.runbook:
         yield "runbook: there is none, and it is a production key"
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.models import Secret
 from keysteward.core.owners import Owners
-from keysteward.core.policy.environments import PRODUCTION, environment_of, words_of
+from keysteward.core.policy.environments import PRODUCTION, environment_of, is_production, words_of
 from keysteward.core.ports import Capabilities
 from keysteward.core.rules import KindRules, rules_for
 from keysteward.core.spec import Spec, capabilities_of
@@ -35,19 +35,20 @@ class Around:
     """What a stack holds beside one credential, gathered once.
 
     `environments` are the words for them, with those that its credentials name; `production` says which credential of
-    production uses what, by target and audience, or by target and holder of keys.
+    production uses what, by target and audience, or by target and holder of keys; before one whose environment is an
+    unknown word, one that says production.
     """
 
     environments: Mapping[str, str]
-    production: Mapping[tuple[str, str], str]
+    production: Mapping[tuple[str, str], Spec]
 
     @classmethod
     def of(cls, stack: Stack) -> Around:
         """Gather it from a stack."""
-        used: dict[tuple[str, str], str] = {}
-        for spec in stack.specs.values():
-            for what in shared(spec) if environment_of(spec.environment) == PRODUCTION else ():
-                used.setdefault((spec.target, what), spec.name)
+        used: dict[tuple[str, str], Spec] = {}
+        for spec in sorted(stack.specs.values(), key=lambda spec: environment_of(spec.environment) != PRODUCTION):
+            for what in shared(spec) if is_production(spec.environment) else ():
+                used.setdefault((spec.target, what), spec)
         return cls(words_of({spec.environment for spec in stack.specs.values()}), used)
 
 

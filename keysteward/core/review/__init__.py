@@ -5,21 +5,23 @@ Both sides come as forms, judged with the same `now`; nothing is loaded, called 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from keysteward.core.findings import Finding
 from keysteward.core.owners import UNASSIGNED, Owners
 from keysteward.core.review import credentials, people, surroundings
+from keysteward.core.review.files import ChangedFile, files
 from keysteward.core.review.form import Form
-from keysteward.core.review.found import Found
+from keysteward.core.review.found import Found, listed, shown
+from keysteward.core.review.pairs import Pair, paired, twice
 from keysteward.core.review.sorts import OPPOSITES, WEIGHTS, Risk, Sort
 from keysteward.core.rules import rules_for
 from keysteward.core.spec import Spec
 from keysteward.core.stack import HEARTBEAT, Limit
 
-__all__ = ["OPPOSITES", "SECURITY", "WEIGHTS", "Change", "Form", "Review", "Risk", "Sort", "review"]
+__all__ = ["OPPOSITES", "SECURITY", "WEIGHTS", "Change", "ChangedFile", "Form", "Review", "Risk", "Sort", "review"]
 
 SECURITY = "security"
 """Who approves beside owners where the owners file names nobody."""
@@ -71,18 +73,24 @@ class Review:
         return any(_RISKS.index(change.risk) <= _RISKS.index(risk) for change in self.changes)
 
 
-def review(base: Mapping[str, Form], head: Mapping[str, Form], now: datetime) -> Review:
-    """Compare the stacks of two sides, by the names of their modules."""
-    pairs = [(base.get(name), head.get(name)) for name in sorted({*base, *head})]
-    changes = [change for before, after in pairs for change in _stack(before, after, now)]
-    changes += _people(pairs, now)
+def review(
+    base: Mapping[str, Form], head: Mapping[str, Form], now: datetime, changed: Iterable[ChangedFile] = ()
+) -> Review:
+    """Compare the stacks of two sides, by the names of their modules, and the files that are not declarations alone."""
+    pairs = paired(base, head)
+    known = _each((base or head).values())
+    approval = _Approval(known, Owners(), now)
+    changes = [change for pair in pairs for change in _stack(pair, known, now)]
+    changes += [_change(identity, found, approval) for identity, found in twice(base, head)]
+    changes += _people(pairs, list(base.values()), now)
+    changes += [_change("files", found, approval) for found in files(changed)]
     new, gone = _findings(base.values(), head.values(), pairs)
-    known = {i for form in (*base.values(), *head.values()) for i in _identities(form)}
+    identities = {i for form in (*base.values(), *head.values()) for i in _identities(form)}
     return Review(
-        changes=tuple(sorted(changes, key=lambda change: change.order)),
+        changes=tuple(sorted(dict.fromkeys(changes), key=lambda change: change.order)),
         new=new,
         gone=gone,
-        names=frozenset(change.subject for change in changes if change.subject in known),
+        names=frozenset(change.subject for change in changes if change.subject in identities),
     )
 
 
@@ -90,11 +98,20 @@ def _identities(form: Form) -> Iterator[str]:
     yield from (f"{form.identity}/{name}" for name in (*form.credentials, *form.servers, *form.governed))
 
 
+def _each(forms: Iterable[Form]) -> list[Owners]:
+    """Return the owners of stacks, each once."""
+    found: list[Owners] = []
+    for form in forms:
+        if form.owners not in found:
+            found.append(form.owners)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Approval:
-    """Who approves: by the owners file of the base, so that nobody makes himself the one to be asked."""
+    """Who approves: by the owners files of the base, so that nobody makes himself the one to be asked."""
 
-    base: Owners
+    base: Sequence[Owners]
     head: Owners
     now: datetime
 
@@ -102,11 +119,11 @@ class _Approval:
         """Return the names to be asked, each once: owners first, a deputy for one who is gone, then security."""
         asked = [name for owner in owners for name in self._answering(owner)]
         if security or not asked:
-            asked.append(self.base.security or self.head.security or SECURITY)
+            asked += [known.security for known in self.base if known.security] or [self.head.security or SECURITY]
         return tuple(dict.fromkeys(asked))
 
     def _answering(self, owner: str) -> Iterator[str]:
-        for known in (self.base, self.head):
+        for known in (*self.base, self.head):
             found = known.find(owner)
             if found is not None:
                 answers = known.deputy_of(owner, self.now.date())
@@ -117,18 +134,19 @@ class _Approval:
             yield owner
 
 
-def _stack(before: Form | None, after: Form | None, now: datetime) -> Iterator[Change]:
-    either = after or before
-    if either is None:
-        return
+def _stack(pair: Pair, known: Sequence[Owners], now: datetime) -> Iterator[Change]:
+    before, after, either = pair.before, pair.after, pair.either
     old, new = before or _nothing(either), after or _nothing(either)
-    approval = _Approval(old.owners, new.owners, now)
+    approval = _Approval(known if before is None else [old.owners], new.owners, now)
     if before is None:
         yield _change(either.identity, Found(Sort.STACK_ADDED, "a stack that was not there"), approval)
     elif after is None:
         words = f"the stack is gone: what it issued for {len(old.credentials)} credentials goes on working, unwatched"
         owners = sorted({declared.spec.owner for declared in old.credentials.values()})
         yield _change(either.identity, Found(Sort.STACK_REMOVED, words), approval, owners=owners)
+    elif pair.was != pair.name:
+        words = f"its module is {pair.name} (was {pair.was}): a job that names the old one does not find it"
+        yield _change(either.identity, Found(Sort.STACK_RENAMED, words), approval)
     if after is not None:
         yield from _credentials(old, new, approval)
     sets = {**surroundings.subjects(old), **surroundings.subjects(new)}
@@ -138,12 +156,11 @@ def _stack(before: Form | None, after: Form | None, now: datetime) -> Iterator[C
 
 def _nothing(form: Form) -> Form:
     """Return the same stack as it would be with nothing in it."""
-    limit, ports = Limit(), form.ports
+    limit = Limit()
     return Form(
         form.identity,
         form.owners,
         form.owners_file,
-        ports=ports,
         limit_count=limit.count,
         limit_share=limit.share,
         heartbeat=HEARTBEAT,
@@ -203,38 +220,58 @@ def _change(
     )
 
 
-def _people(pairs: Iterable[tuple[Form | None, Form | None]], now: datetime) -> Iterator[Change]:
+def _people(pairs: Iterable[Pair], base: Sequence[Form], now: datetime) -> Iterator[Change]:
     """Yield the changes of each owners file once, however many stacks have it."""
-    files: dict[str, list[tuple[Form, Form]]] = {}
-    for before, after in pairs:
-        if before is not None and after is not None:
-            files.setdefault(after.owners_file or after.identity, []).append((before, after))
-    for group in files.values():
-        before, after = group[0]
-        owned: dict[str, list[str]] = {}
-        used: dict[str, list[str]] = {}
-        answering: dict[str, set[str]] = {}
-        for form in (after for _, after in group):
-            for name, declared in form.credentials.items():
-                owned.setdefault(declared.spec.owner, []).append(name)
-                if declared.spec.consumer:
-                    used.setdefault(declared.spec.consumer, []).append(name)
-                    answering.setdefault(f"consumer {declared.spec.consumer}", set()).add(declared.spec.owner)
-        touched = [{name: tuple(names) for name, names in by.items()} for by in (owned, used)]
-        approval = _Approval(before.owners, after.owners, now)
-        for subject, found in people.people(before.owners, after.owners, now.date(), *touched):
-            owners = [subject.removeprefix("owner ")] if subject.startswith("owner ") else []
-            owners += sorted(answering.get(subject, set()))
-            yield _change(subject, found, approval, owners=owners)
+    groups: dict[tuple[str, str], list[tuple[Form, Form]]] = {}
+    for pair in pairs:
+        after = pair.after
+        if after is None:
+            continue
+        before = pair.before or next((form for form in base if _owners_file(form) == _owners_file(after)), None)
+        if before is not None:
+            groups.setdefault((_owners_file(before), _owners_file(after)), []).append((before, after))
+        elif base:
+            known = _each(base)
+            was = listed(owners.security for owners in known if owners.security)
+            words = (
+                f"a new stack has owners of its own; in these security is {shown(after.owners.security)} (was {was})"
+            )
+            yield _change(_owners_file(after), Found(Sort.APPROVER_CHANGED, words), _Approval(known, after.owners, now))
+    for group in groups.values():
+        yield from _of_file(group, now)
+
+
+def _owners_file(form: Form) -> str:
+    """Return where a stack's owners stand: in a file, or in the stack itself."""
+    return form.owners_file or form.identity
+
+
+def _of_file(group: Sequence[tuple[Form, Form]], now: datetime) -> Iterator[Change]:
+    before, after = group[0]
+    owned: dict[str, list[str]] = {}
+    used: dict[str, list[str]] = {}
+    answering: dict[str, set[str]] = {}
+    for form in (after for _, after in group):
+        for name, declared in form.credentials.items():
+            owned.setdefault(declared.spec.owner, []).append(name)
+            if declared.spec.consumer:
+                used.setdefault(declared.spec.consumer, []).append(name)
+                answering.setdefault(f"consumer {declared.spec.consumer}", set()).add(declared.spec.owner)
+    touched = [{name: tuple(names) for name, names in by.items()} for by in (owned, used)]
+    approval = _Approval([before.owners], after.owners, now)
+    for subject, found in people.people(before.owners, after.owners, now.date(), *touched):
+        owners = [subject.removeprefix("owner ")] if subject.startswith("owner ") else []
+        owners += sorted(answering.get(subject, set()))
+        yield _change(subject, found, approval, owners=owners)
 
 
 def _findings(
-    base: Iterable[Form], head: Iterable[Form], pairs: Iterable[tuple[Form | None, Form | None]]
+    base: Iterable[Form], head: Iterable[Form], pairs: Iterable[Pair]
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
     """Return what the rules say of the head and not of the base, and what they do not say any more."""
     names = {
         f"{old.identity}/{was}": f"{new.identity}/{name}"
-        for old, new in pairs
+        for old, new in ((pair.before, pair.after) for pair in pairs)
         if old is not None and new is not None
         for name, was in _renamed(old, new).items()
     }

@@ -33,6 +33,7 @@ def added(after: Declared) -> Iterator[Found]:
     for place in spec.places:
         yield from _takes_over(None, place)
     yield from _handling(None, spec)
+    yield from former_names((), spec.previously)
 
 
 def removed(before: Declared, now: datetime) -> Iterator[Found]:
@@ -65,6 +66,7 @@ def changes(before: Declared, after: Declared, now: datetime) -> Iterator[Found]
     old, new = before.spec, after.spec
     if old.name != new.name:
         yield Found(Sort.RENAMED, f"renamed from {old.name}: its secrets and its ledger move with it")
+    yield from former_names({*old.previously, old.name} - {new.name}, new.previously)
     if old.kind != new.kind:
         yield Found(Sort.KIND_CHANGED, f"it is of kind {new.kind} (was {old.kind}){_beside(new, now)}")
     yield from _scopes(before, after, now)
@@ -80,6 +82,12 @@ def changes(before: Declared, after: Declared, now: datetime) -> Iterator[Found]
     yield from _delivery(old.places, new.places)
     yield from _people(old, new)
     yield from _waivers(before.waivers, after.waivers)
+
+
+def former_names(before: Iterable[str], after: Iterable[str]) -> Iterator[Found]:
+    """Yield what becomes of the names under which there may be a ledger. Both sides know the name before a rename."""
+    words = (": what was issued under it, with its ledger, is taken for this one's", "")
+    yield from more_or_less(Sort.FORMER_MORE, "previously", before, after, words)
 
 
 def _until(spec: Spec, now: datetime) -> datetime:
@@ -165,7 +173,8 @@ def _standing(before: Declared | None, after: Declared) -> Iterator[Found]:
     if old is None or old.classification != new.classification:
         was = f" (was {old.classification or 'not classified'})" if old is not None else ""
         if new.classification == EXCEPTION:
-            words = f"a permanent exception{was}, to be reviewed by {shown(new.renewed_until)}: {after.reason}"
+            by = f"accepted by {after.accepted_by}, to be reviewed by {shown(new.renewed_until)}"
+            words = f"a permanent exception{was}, {by}: {after.reason}"
             yield Found(Sort.EXCEPTION, f"classification: {words}")
         elif new.classification == BOOTSTRAP:
             yield Found(Sort.BOOTSTRAP, f"classification: bootstrap{was}, exchanged for {after.reason}")
@@ -181,6 +190,9 @@ def _standing(before: Declared | None, after: Declared) -> Iterator[Found]:
     silences = [s.silent_for for s in (old, new)]
     yield from longer_or_shorter(Sort.OLD_SECRET_LONGER, "classification.retire_when_silent_for", *silences)
     yield from changed(Sort.MIGRATES, "classification.migrate_to", old.migrates_to, new.migrates_to)
+    if before is not None:
+        was, becomes = before.accepted_by, after.accepted_by
+        yield from changed(Sort.EXCEPTION, "classification.risk_accepted_by", was, becomes)
     if before is not None and before.reason != after.reason:
         sort = Sort.EXCEPTION if new.classification == EXCEPTION else Sort.BOOTSTRAP
         yield Found(sort, f"classification: the reason is another one: {after.reason} (was: {before.reason})")
@@ -202,9 +214,10 @@ def _handling(old: Spec | None, new: Spec) -> Iterator[Found]:
     """Yield the switches that say what may be done to its secrets."""
     gap = ("accept_gap: each rotation leaves its consumer without a working secret for a while", "accept_gap: no more")
     yield from switched(Sort.ACCEPTS_GAP, old is not None and old.accept_gap, new.accept_gap, gap)
-    if new.retire_adopted and not (old is not None and old.retire_adopted):
-        words = "secrets that were there before may end without a sign that nobody uses them"
-        yield Found(Sort.RETIRES_ADOPTED, f"retire_adopted: {words}")
+    words = "secrets that were there before may end without a sign that nobody uses them"
+    retires = (f"retire_adopted: {words}", f"retire_adopted: no more (it was: {words})")
+    was = old is not None and old.retire_adopted
+    yield from switched(Sort.RETIRES_ADOPTED, was, new.retire_adopted, retires)
     if old is None:
         return
     later, at_once = "narrow_now: a wider key keeps its overlap again", "narrow_now: a wider key ends without overlap"
@@ -215,13 +228,10 @@ def _handling(old: Spec | None, new: Spec) -> Iterator[Found]:
 
 
 def _adopts(old: Spec | None, new: Spec) -> Iterator[Found]:
-    if old is not None and old.adopt is not None and new.adopt is None and new.kind == "M2MClient":
+    if old is not None and old.adopt is not None and new.adopt is None:
         words = "grants, safeguards, description, lifetime of tokens, and scopes of APIs that are not declared"
-        yield Found(
-            Sort.ADOPTS,
-            f"adopt: no more (was {old.adopt}): the next run sets what it found at {new.target} and left as it was to "
-            f"what is declared: {words}",
-        )
+        sets = f": the next run sets what it found at {new.target} and left as it was to what is declared: {words}"
+        yield Found(Sort.ADOPTS, f"adopt: no more (was {old.adopt}){sets if new.kind == 'M2MClient' else ''}")
     if new.adopt is None or (old is not None and old.adopt == new.adopt):
         return
     words = f"adopt: it takes over {new.adopt} at {new.target}, with the secrets that are there"
@@ -258,8 +268,8 @@ def _named(value: object) -> object:
 
 
 def _takes_over(was: Place | None, place: Place) -> Iterator[Found]:
-    if place.take_over and not (was is not None and was.take_over):
-        yield Found(Sort.TAKES_OVER, f"deliver_to: what somebody else wrote at {place.key} may be taken over")
+    words = tuple(f"deliver_to: what somebody else wrote at {place.key} may {n}be taken over" for n in ("", "not "))
+    yield from switched(Sort.TAKES_OVER, was is not None and was.take_over, place.take_over, (words[0], words[1]))
 
 
 def _people(old: Spec, new: Spec) -> Iterator[Found]:

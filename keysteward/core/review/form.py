@@ -33,12 +33,16 @@ class WaiverForm:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One credential: its normal form, its waivers, what its target cannot change, and why it is there."""
+    """One credential: its normal form, its waivers, what its target cannot change, and why it is there.
+
+    `accepted_by` is who accepted the risk of a permanent exception.
+    """
 
     spec: Spec
     waivers: tuple[WaiverForm, ...] = ()
     immutable: tuple[str, ...] = ()
     reason: str = ""
+    accepted_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,10 @@ class PortForm:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One stack. `credentials`, `servers` and `governed` by name; `rules` are digests of its own rules by name."""
+    """One stack. `credentials`, `servers` and `governed` by name; `rules` are digests of its own rules by name.
+
+    A rule without a digest ("") could not be read.
+    """
 
     identity: str
     owners: Owners
@@ -130,7 +137,7 @@ def form_of(stack: Stack, owners: Owners, findings: tuple[Finding, ...], rules: 
         servers={spec.name: spec for spec in stack.server_specs.values()},
         governed={g.name: _set(g) for g in stack.governed},
         allowed=tuple(AllowedForm(a.target.name, tuple(a.names), a.owner, a.reason, a.until) for a in stack.allowed),
-        ports={name: _port(descriptor) for name, descriptor in described.items()},
+        ports={name: port_form(descriptor) for name, descriptor in described.items()},
         rules=rules,
         levels=dict(stack.levels),
         limit_count=stack.limit.count,
@@ -150,6 +157,7 @@ def _declared(declared: Secret, spec: Spec) -> Declared:
         waivers=tuple(WaiverForm(w.rule, w.reason, w.approved_by, w.until) for w in declared.waivers),
         immutable=capabilities_of(declared.target, spec.kind).immutable,
         reason=why.exchanged_for if isinstance(why, Bootstrap) else reason,
+        accepted_by=why.risk_accepted_by if isinstance(why, PermanentException) else "",
     )
 
 
@@ -168,7 +176,7 @@ def _set(declared: Governed) -> SetForm:
     )
 
 
-def _port(descriptor: Descriptor) -> PortForm:
+def port_form(descriptor: Descriptor) -> PortForm:
     """Return a descriptor's form, its settings as JSON knows them."""
     return PortForm(descriptor.kind, {name: _plain(value) for name, value in descriptor.settings.items()})
 

@@ -61,7 +61,8 @@ def _owner(name: str, before: Owners, after: Owners, today: date, touched: str) 
         yield from changed(Sort.APPROVER_CHANGED, "forge", old.forge, new.forge, ": who approves there is another one")
         plain = Sort.OWNER_DETAILS if old.forge or new.forge else Sort.APPROVER_CHANGED
         yield from changed(plain, "contact", old.contact, new.contact)
-        yield from changed(Sort.OWNER_DETAILS, "deputy", old.deputy, new.deputy)
+        answers = Sort.APPROVER_CHANGED if old.gone(today) or new.gone(today) else Sort.OWNER_DETAILS
+        yield from changed(answers, "deputy", old.deputy, new.deputy)
         if (name in before.teams) is not (name in after.teams):
             yield Found(Sort.OWNER_DETAILS, "is a team" if name in after.teams else "is a person")
 

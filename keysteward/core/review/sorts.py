@@ -34,6 +34,7 @@ class Sort(StrEnum):
     BESIDE_LESS = "stack beside it removed"
     BESIDE_MORE = "stack beside it added"
     BOOTSTRAP = "bootstrap"
+    CARD_CHANGED = "stack card changed"
     CEILING_LOWERED = "ceiling lowered"
     CEILING_RAISED = "ceiling raised"
     CONSUMER_BACK = "consumer back"
@@ -54,12 +55,15 @@ class Sort(StrEnum):
     EXCEPTION_SHORTER = "exception shortened"
     EXPIRES_LATER = "longer life"
     EXPIRES_SOONER = "shorter life"
+    FORMER_LESS = "former names removed"
+    FORMER_MORE = "former names added"
     GRANTS = "grants changed"
     HEARTBEAT_FASTER = "heartbeat tightened"
     HEARTBEAT_SLOWER = "heartbeat loosened"
     IDENTITY_CHANGED = "identity changed"
     INTERVAL_LONGER = "rotated less often"
     INTERVAL_SHORTER = "rotated more often"
+    KEEPS_ADOPTED = "keeps adopted secrets"
     KEEPS_GAP_CLOSED = "accepts no gap any more"
     KIND_CHANGED = "kind changed"
     LEVEL_LOWERED = "rule counts less"
@@ -86,15 +90,18 @@ class Sort(StrEnum):
     OWNER_GONE = "owner gone"
     OWNER_LEAVING = "owner leaves"
     OWNER_LISTED = "owner listed"
+    PORT_ADDED = "target or store added"
     PORT_CHANGED = "target or store changed"
     PROBE_CHANGED = "probe changed"
     PURPOSE_CHANGED = "purpose changed"
+    RECORD_COMMITTED = "record committed"
     RELEASED = "released"
     RENAMED = "renamed"
     RETIRES_ADOPTED = "ends adopted secrets"
     RULE_ADDED = "own rule added"
     RULE_CHANGED = "own rule changed"
     RULE_REMOVED = "own rule removed"
+    RUN_BY_JOBS = "what jobs run"
     RUNBOOK_CHANGED = "runbook changed"
     REVIEWED = "reviewed"
     SAFEGUARD_LESS = "safeguard removed"
@@ -110,9 +117,13 @@ class Sort(StrEnum):
     SET_CHANGED = "governed set changed"
     SET_REMOVED = "governed set removed"
     STACK_ADDED = "stack added"
+    STACK_PROGRAM = "Python of stacks"
     STACK_REMOVED = "stack removed"
+    STACK_RENAMED = "stack's module renamed"
+    STACK_TWICE = "stack declared twice"
     SWEEPING = "administrator's scope"
     TAKES_OVER = "takes over a place"
+    TAKES_OVER_NO_MORE = "takes over a place no more"
     TOKENS_LONGER = "tokens live longer"
     TOKENS_SHORTER = "tokens live shorter"
     TRANSITION_LONGER = "transition extended"
@@ -161,7 +172,10 @@ WEIGHTS: Mapping[Sort, Weight] = {
     Sort.RENAMED: Weight(_L, _L),
     Sort.KIND_CHANGED: Weight(_H, _H, "KS022", "KS023", security=True),
     Sort.ADOPTS: Weight(_M, _M),
+    Sort.FORMER_MORE: Weight(_M, _H),
+    Sort.FORMER_LESS: Weight(_L, _L),
     Sort.RETIRES_ADOPTED: Weight(_H, _H),
+    Sort.KEEPS_ADOPTED: Weight(_L, _L),
     # what it opens
     Sort.SWEEPING: Weight(_H, _H, "KS016", security=True),
     Sort.SCOPES_MORE: Weight(_H, _H, "KS016"),
@@ -210,6 +224,7 @@ WEIGHTS: Mapping[Sort, Weight] = {
     Sort.DELIVERED_LESS: Weight(_M, _M, "KS018"),
     Sort.DELIVERY_CHANGED: Weight(_M, _M, "KS021"),
     Sort.TAKES_OVER: Weight(_M, _M, "KS018"),
+    Sort.TAKES_OVER_NO_MORE: Weight(_L, _L, "KS018"),
     # who answers for it, and who uses it
     Sort.OWNER_CHANGED: Weight(_M, _H, "KS001"),
     Sort.CONSUMER_CHANGED: Weight(_M, _M, "KS006"),
@@ -240,7 +255,10 @@ WEIGHTS: Mapping[Sort, Weight] = {
     # the stack itself
     Sort.STACK_ADDED: Weight(_M, _M, security=True),
     Sort.STACK_REMOVED: Weight(_H, _H, security=True),
+    Sort.STACK_RENAMED: Weight(_M, _M, security=True),
+    Sort.STACK_TWICE: Weight(_H, _H, security=True),
     Sort.IDENTITY_CHANGED: Weight(_H, _H, security=True),
+    Sort.PORT_ADDED: Weight(_H, _H, security=True),
     Sort.PORT_CHANGED: Weight(_H, _H, security=True),
     Sort.LEVEL_LOWERED: Weight(_H, _H, security=True),
     Sort.LEVEL_RAISED: Weight(_L, _L, security=True),
@@ -251,6 +269,11 @@ WEIGHTS: Mapping[Sort, Weight] = {
     Sort.LIMIT_TIGHTENED: Weight(_L, _L, security=True),
     Sort.HEARTBEAT_SLOWER: Weight(_M, _M, security=True),
     Sort.HEARTBEAT_FASTER: Weight(_L, _L, security=True),
+    # files beside declarations
+    Sort.RUN_BY_JOBS: Weight(_H, _H, security=True),
+    Sort.STACK_PROGRAM: Weight(_M, _M, security=True),
+    Sort.RECORD_COMMITTED: Weight(_H, _H, security=True),
+    Sort.CARD_CHANGED: Weight(_M, _M, security=True),
     # the owners file
     Sort.APPROVER_CHANGED: Weight(_H, _H, security=True),
     Sort.OWNER_LISTED: Weight(_L, _L, "KS001", security=True),
@@ -278,6 +301,7 @@ _PAIRS = (
     (Sort.DELIVERED_MORE, Sort.DELIVERED_LESS),
     (Sort.EXCEPTION_LONGER, Sort.EXCEPTION_SHORTER),
     (Sort.EXPIRES_LATER, Sort.EXPIRES_SOONER),
+    (Sort.FORMER_MORE, Sort.FORMER_LESS),
     (Sort.HEARTBEAT_SLOWER, Sort.HEARTBEAT_FASTER),
     (Sort.INTERVAL_LONGER, Sort.INTERVAL_SHORTER),
     (Sort.LEVEL_LOWERED, Sort.LEVEL_RAISED),
@@ -287,10 +311,12 @@ _PAIRS = (
     (Sort.OLD_SECRET_LONGER, Sort.OLD_SECRET_SHORTER),
     (Sort.OPTIONAL_MORE, Sort.OPTIONAL_LESS),
     (Sort.OVERLAP_LONGER, Sort.OVERLAP_SHORTER),
+    (Sort.RETIRES_ADOPTED, Sort.KEEPS_ADOPTED),
     (Sort.RULE_REMOVED, Sort.RULE_ADDED),
     (Sort.SAFEGUARD_LESS, Sort.SAFEGUARD_MORE),
     (Sort.SCOPES_MORE, Sort.SCOPES_LESS),
     (Sort.SERVER_SCOPES_MORE, Sort.SERVER_SCOPES_LESS),
+    (Sort.TAKES_OVER, Sort.TAKES_OVER_NO_MORE),
     (Sort.TOKENS_LONGER, Sort.TOKENS_SHORTER),
     (Sort.TRANSITION_LONGER, Sort.TRANSITION_SHORTER),
     (Sort.UNASSIGNED_LONGER, Sort.UNASSIGNED_SHORTER),

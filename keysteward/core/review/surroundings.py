@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from keysteward.core.policy import RULES
+from keysteward.core.review.credentials import former_names
 from keysteward.core.review.form import AllowedForm, Form, PortForm, SetForm
 from keysteward.core.review.found import Found, changed, listed, longer_or_shorter, more_or_less
 from keysteward.core.review.sorts import OPPOSITES, Sort
 from keysteward.core.spec import ServerSpec
 
 LEVELS = ("off", "note", "warning", "error")
+
+_ANSWERS = ": whoever answers there gets the credentials it refers to"
 
 Pairs = Iterator[tuple[str, Found]]
 """What it is about, and what was found."""
@@ -42,14 +45,17 @@ def _server(old: ServerSpec | None, new: ServerSpec | None) -> Iterator[Found]:
         adopts = ", which exists there and is taken over" if new.adopt else ""
         words = f"API added at {new.target} for {new.audience}{adopts}, with scopes {listed(new.scopes)}"
         yield Found(Sort.SERVER_ADDED, words)
+        yield from former_names((), new.previously)
     elif new is not None and old is not None:
         if old.name != new.name:
             yield Found(Sort.RENAMED, f"renamed from {old.name}")
         yield from changed(Sort.SERVER_CHANGED, "target", old.target, new.target)
         yield from changed(Sort.SERVER_CHANGED, "audience", old.audience, new.audience)
         yield from more_or_less(Sort.SERVER_SCOPES_MORE, "scopes", old.scopes, new.scopes)
-        if new.adopt and not old.adopt:
-            yield Found(Sort.ADOPTS, f"adopt: what exists at {new.target} is taken over")
+        if new.adopt is not old.adopt:
+            words = "is taken over" if new.adopt else "is not taken over any more"
+            yield Found(Sort.ADOPTS, f"adopt: what exists at {new.target} {words}")
+        yield from former_names({*old.previously, old.name} - {new.name}, new.previously)
         for scope in sorted({*old.scopes} & {*new.scopes}):
             what = f"description of {scope}"
             yield from changed(Sort.PURPOSE_CHANGED, what, old.scopes[scope], new.scopes[scope])
@@ -95,7 +101,7 @@ def _set_changes(old: SetForm, new: SetForm) -> Iterator[Found]:
 def _left_alone(before: Form, after: Form, now: datetime) -> Pairs:
     """Yield what becomes of each name that is left alone; an entry that is over leaves nothing alone."""
     today = now.date()
-    old, new = ({(a.target, name): a for a in form.allowed for name in a.names} for form in (before, after))
+    old, new = _entries(before), _entries(after)
     for key in sorted({*old, *new}):
         was, becomes = old.get(key), new.get(key)
         subject = f"{key[0]}: {key[1]}"
@@ -108,6 +114,11 @@ def _left_alone(before: Form, after: Form, now: datetime) -> Pairs:
             words = f"it is left alone {_entry(becomes)} (was {_entry(was)})"
             if (was.until, was.owner, was.reason) != (becomes.until, becomes.owner, becomes.reason):
                 yield subject, Found(sort, words, becomes.until, (was.owner, becomes.owner))
+
+
+def _entries(form: Form) -> Mapping[tuple[str, str], AllowedForm]:
+    """Return the entries by target and name; of several for one name, the one that leaves it alone for longest."""
+    return {(a.target, name): a for a in sorted(form.allowed, key=lambda a: a.until) for name in a.names}
 
 
 def _entry(allowed: AllowedForm) -> str:
@@ -134,9 +145,13 @@ def _stack(before: Form, after: Form) -> Pairs:
 
 
 def _ports(before: Form, after: Form) -> Pairs:
-    """Yield what differs in targets and stores that are on both sides; new ones show by what uses them."""
-    for name in sorted({*before.ports} & {*after.ports}):
-        old, new = before.ports[name], after.ports[name]
+    """Yield what differs in targets and stores; those that are gone show by what used them."""
+    for name in sorted(after.ports):
+        old, new = before.ports.get(name), after.ports[name]
+        if old is None:
+            settings = listed(f"{setting}={value}" for setting, value in new.settings.items())
+            yield name, Found(Sort.PORT_ADDED, f"{new.kind} with {settings}{_ANSWERS}")
+            continue
         yield from ((name, found) for found in changed(Sort.PORT_CHANGED, "its class", old.kind, new.kind))
         yield from ((name, found) for found in _settings(old, new))
 
@@ -144,9 +159,7 @@ def _ports(before: Form, after: Form) -> Pairs:
 def _settings(old: PortForm, new: PortForm) -> Iterator[Found]:
     for setting in sorted({*old.settings, *new.settings}):
         pair = (old.settings.get(setting), new.settings.get(setting))
-        yield from changed(
-            Sort.PORT_CHANGED, setting, *pair, ": whoever answers there gets the credentials it refers to"
-        )
+        yield from changed(Sort.PORT_CHANGED, setting, *pair, _ANSWERS)
 
 
 def _rules(before: Form, after: Form) -> Pairs:
@@ -165,8 +178,12 @@ def _rules(before: Form, after: Form) -> Pairs:
         if old is None or new is None:
             sort = Sort.RULE_ADDED if old is None else OPPOSITES[Sort.RULE_ADDED]
             yield f"rule {name}", Found(sort, "a rule of its own " + ("is added" if old is None else "is gone"))
-        elif old != new:
-            yield f"rule {name}", Found(Sort.RULE_CHANGED, "a rule of its own was edited")
+        elif old != new or not new:
+            words = (
+                "something that it rests on was edited: its text, its arguments, its module, or one that this imports"
+            )
+            unreadable = "it cannot be read, so that it counts as changed"
+            yield f"rule {name}", Found(Sort.RULE_CHANGED, words if old and new else unreadable)
 
 
 def _by_kind(number: str, before: str | None, after: str | None) -> Mapping[str, tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -78,9 +79,9 @@ def _check_signature(client: Client, assertion: str) -> None:
 
 
 def _key_for(client: Client, kid: str | None, algorithm: str | None) -> jwt.PyJWK | None:
-    """Return the client's key for signatures with this ``kid``; without one, the first of that algorithm.
+    """Return the client's first key for signatures with this ``kid``, or without one the first of that algorithm.
 
-    Only keys with ``use: sig`` count; ``alg`` may be left out.
+    Only keys that can be read, with ``use: sig``, count; ``alg`` may be left out.
     """
     if client.attributes.get("use.jwks.string") != "true":
         return None
@@ -90,9 +91,10 @@ def _key_for(client: Client, kid: str | None, algorithm: str | None) -> jwt.PyJW
         prefix = "Client authentication with signed JWT failed: Error when loading public keys: "
         raise errors.invalid_client(prefix + "the JWKS is not JSON") from None
     for key in keys:
-        chosen = key.get("kid") == kid if kid else key.get("alg", algorithm) == algorithm
-        if key.get("use") == "sig" and chosen:
-            return jwt.PyJWK(key, key.get("alg", algorithm))
+        fits = key.get("alg", algorithm) == algorithm and kid in {None, key.get("kid")}
+        if key.get("use") == "sig" and fits:
+            with suppress(jwt.PyJWTError):
+                return jwt.PyJWK(key, algorithm)
     return None
 
 

@@ -38,6 +38,7 @@ OTHER_FIELDS = (
     *("registeredNodes", "registrationAccessToken", "clientTemplate", "useTemplateConfig", "useTemplateScope"),
     "useTemplateMappers",
 )
+TWO_SOURCES = 'The "Use JWKS" switch and the switch "Use JWKS URL" cannot be ON at the same time.'
 FIELDS = frozenset({*CLIENT_DEFAULTS, *OPTIONAL_SETTINGS, *OTHER_FIELDS})
 """Fields of ClientRepresentation; any other in a body is a 400."""
 
@@ -130,6 +131,8 @@ def update(call: AdminCall, client_uuid: str) -> Response:
     other = call.realm.client_named(sent.get("clientId") or client.client_id)
     if other is not None and other is not client:
         raise errors.duplicate()
+    if call.server.secret_rotation and rotation.stumbles(call.realm, client, sent):
+        raise errors.unknown_error()
     _apply(client, sent)
     _service_account(call, client)
     _ensure_secret(call, client)
@@ -154,6 +157,8 @@ def _apply(client: Client, sent: dict[str, Any]) -> None:
         raise errors.unknown_error()
     attributes = dict(client.attributes)
     merge_attributes(attributes, sent.get("attributes"))
+    if attributes.get("use.jwks.string") == attributes.get("use.jwks.url") == "true":
+        raise errors.described(HTTPStatus.BAD_REQUEST, "invalid_input", TWO_SOURCES)
     if sent.get("protocolMappers") is not None:
         client.mappers = [mappers.kept(mapper) for mapper in sent["protocolMappers"]]
     client.attributes = attributes

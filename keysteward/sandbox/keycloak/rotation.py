@@ -59,6 +59,12 @@ def _holds(condition: dict[str, Any], client: Client) -> bool:
     return all(client.attributes.get(pair["key"]) == pair["value"] for pair in wanted)
 
 
+def stumbles(realm: Realm, client: Client, sent: dict[str, Any]) -> bool:
+    """Say whether the executor fails at an update: it looks for an expiry in attributes that the body does not have."""
+    unknown = client.confidential and EXPIRATION_TIME not in client.attributes and "attributes" not in sent
+    return unknown and policy_for(realm, client) is not None
+
+
 def after_write(realm: Realm, client: Client, now: int, *, enabled: bool) -> None:
     """Do what the executor does when a client was created or updated."""
     policy = policy_for(realm, client) if enabled else None

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 OPERATIONS = {"GET": "read", "LIST": "list", "POST": "update", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 MERGE_PATCH = "application/merge-patch+json"
+MOST_STRINGS = 1000
+"""Strings in one request, names included (OpenBao 2.4.1 and later, max_request_json_strings)."""
+
 UNAUTHENTICATED = frozenset({"sys/health", "sys/seal-status", "sys/unseal"})
 
 
@@ -243,4 +246,14 @@ def _document(request: Request) -> dict[str, Any]:
     document = request.get_json(force=True, silent=True)
     if not isinstance(document, dict):
         raise replies.bad_request("error parsing JSON")
+    if _strings(document) > MOST_STRINGS:
+        raise replies.bad_request("refused JSON input due to high complexity: exceeded maximum number of strings")
     return document
+
+
+def _strings(value: object) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(_strings(each) for each in value.values())
+    if isinstance(value, list):
+        return sum(_strings(each) for each in value)
+    return int(isinstance(value, str))
