@@ -29,6 +29,7 @@ from keysteward.report.evidence import (
     verified_json,
     verified_lines,
 )
+from keysteward.report.plain import plain
 
 WRONG = 2
 """Exit code when something is wrong with the log."""
@@ -156,7 +157,7 @@ def anchor_head(
     if s3 is not None:
         places.append(anchor_in_s3(head, s3))
     for place in places:
-        typer.echo(f"segment {head.number}, head {head.head}: anchored in {place}")
+        typer.echo(plain(f"segment {head.number}, head {head.head}: anchored in {place}"))
 
 
 @app.command("export")

@@ -168,7 +168,7 @@ class LocalLedgers:
     def _stored(self, key: str, version: int, text: str) -> Stored:
         try:
             return Stored(json.loads(text), version)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Damaged(f"{key} in {self._path} is not JSON: restore the file from a backup") from None
 
 

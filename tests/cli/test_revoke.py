@@ -214,6 +214,15 @@ def test_what_is_wrong_with_the_owners_file_a_rule_or_another_declaration_stops_
         assert project.states()[-1] == f"{number} retired"
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "5", "null", '{"format": 1', "\udcff", '{"format": 1, "stack": []}'])
+def test_a_card_that_is_none_is_told_in_one_sentence(project: Project, text: str) -> None:
+    Path("card.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    answer = project.run("revoke", NAME, "--all", "-r", "x", "--card", "card.json")
+    assert answer.code == 1
+    assert "internal error" not in answer.err
+    assert "card.json" in answer.err
+
+
 def test_without_a_card_it_is_said_how_to_go_on(project: Project) -> None:
     break_stack(project)
     for words in (("--all",), ("--target", "corp")):

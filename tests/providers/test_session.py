@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keysteward import Limit, M2MClient, Owners, RotationSchedule, Stack
-from keysteward.core.errors import DeclarationError, LimitExceeded
+from keysteward.core.errors import Damaged, DeclarationError, LimitExceeded
 from keysteward.core.ledger import dump_ledger
 from keysteward.core.ports import Capabilities
 from keysteward.core.snapshot import ledger_key
@@ -210,6 +210,18 @@ def test_what_is_closed_or_only_adopted_ends_nothing_and_is_not_counted(company:
     company.ledgers.write(key, dump_ledger(ledger), stored.version)
     company.session().allow_ending(f"{IDENTITY}/kept")
     assert company.noted() == [JOBS[0]]
+
+
+@pytest.mark.parametrize(
+    "endings",
+    [5, "x", [5], [{}], [{"identity": "a", "at": "soon", "open": 1}], [{"identity": "a", "at": "2026-01-01"}]],
+)
+def test_while_the_count_of_endings_cannot_be_read_nothing_is_ended(company: Company, endings: object) -> None:
+    company.up(JOBS[0], environment="test")
+    company.ledgers.write(f"endings/{IDENTITY}", {"format": 1, "endings": endings}, 0)
+    with pytest.raises(Damaged, match=r"endings/ and the stack.*restore that document from a backup, or delete it"):
+        company.end(JOBS[0])
+    assert len(company.target.objects) == 1
 
 
 @pytest.mark.parametrize("text", ["yes", "-1", "1.5", "²", " "])
