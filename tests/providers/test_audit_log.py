@@ -34,7 +34,7 @@ from keysteward.sandbox import VaultStandIn
 from keysteward.testing.memory import Clock, MemoryLedgers
 
 if TYPE_CHECKING:
-    from conftest import RealVault
+    from real_servers import RealVault
 
 
 class Killed(BaseException):
@@ -209,10 +209,7 @@ def test_vault_lets_a_run_add_to_the_log_and_change_nothing_in_it(
         assert not server.may(token, "PUT", path.replace("data", "destroy", 1), {"versions": [1]})
 
 
-REAL = pytest.mark.real("vault")
-
-
-@pytest.fixture(params=["stand-in", pytest.param("real", marks=REAL)])
+@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real("vault"))])
 def vault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     if request.param == "stand-in":
         with VaultStandIn() as stand_in:
@@ -220,6 +217,9 @@ def vault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
         return
     real: RealVault = request.getfixturevalue("real_vault")
     yield Server(real.url, real.token, monkeypatch)
+
+
+REAL = pytest.mark.real("vault")
 
 
 @pytest.mark.parametrize(
