@@ -36,7 +36,7 @@ def works(world: World) -> bool:
         return False
     for generation in ledger.generations:
         record = ledger.object_of(generation)
-        found = world.object(record)
+        found = world.moved_to(generation) or world.object(record)
         if generation.live and found is not None and not is_off(record, found, generation):
             return True
     return False
@@ -75,6 +75,9 @@ def _last_use(w: World, ledger: Ledger) -> datetime | None:
         if found is not None:
             secrets = ours(ledger, record, found) if record.holder else found.secrets
             times += [None if record.holder else found.last_used, *(s.last_used for s in secrets)]
+    for generation in ledger.generations:
+        there = w.moved_to(generation) if generation.live else None
+        times += [s.last_used for s in there.secrets if s.id == generation.id] if there is not None else []
     return max((t for t in times if t is not None), default=None)
 
 
