@@ -81,6 +81,11 @@ def _last_use(w: World, ledger: Ledger) -> datetime | None:
     return max((t for t in times if t is not None), default=None)
 
 
+def ending_needs(why: str | None) -> str:
+    """Return what to add to an advice that would end something: the variable, where a person's word is needed."""
+    return "" if why is None else f", which needs {ALLOW_ENDING}=1, since {why}"
+
+
 def how_to_allow(name: str, why: str, allowed: int) -> str:
     """Return the sentence of a refused ending: why, how to restore, and how to allow it."""
     return (

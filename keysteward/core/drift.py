@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from keysteward.core.adoption import wanted
 from keysteward.core.beginning import home_again, next_rotation
+from keysteward.core.brake import ending_needs, must_be_allowed
 from keysteward.core.diff import METHOD, Difference, differences
 from keysteward.core.examine import late, standing
 from keysteward.core.findings import Finding, Kind, Severity
@@ -168,11 +169,12 @@ def _gone(w: World) -> Iterator[Finding]:
             f"{what} {record.client_id!r} is not at target {record.target} any more; a step of ours did not end it"
         )
         again = f"run: keysteward reissue {w.name} --reason TEXT"
-        mend = f"find out why; then {again}, or remove the declaration"
+        remove = f"or remove the declaration{ending_needs(must_be_allowed(w, w.now))}"
+        mend = f"find out why; then {again}, {remove}"
         if record.holder:
             bounds = (view.key_capabilities or NO_KEYS).shown_holders
             message += f"; nor is its key, as far as is looked ({bounds})" if bounds else ""
-            mend = f"find out why; write another holder, or {again} once it is there again, or remove the declaration"
+            mend = f"find out why; write another holder, or {again} once it is there again, {remove}"
         yield Finding(Kind.MISSING, Severity.ERROR, w.identity, message, mend)
 
 
@@ -327,14 +329,14 @@ def _changed(w: World, planned: Plan) -> Iterator[Finding]:
         here = record.target == w.spec.target
         differing = differences(wanted(w, w.spec, record), found.settings) if here else ()
         if differing:
-            message = f"client {found.client_id!r} at target {record.target} differs from its declaration: "
+            message = f"{found.named} at target {record.target} differs from its declaration: "
             mend = "find out who changed it; keysteward up writes what is declared"
             if any(d.field == METHOD for d in differing):
                 mend = f"the method is set again with the next generation: keysteward reissue {w.name} --reason TEXT"
             words = "; ".join(_field(d) for d in differing)
             yield Finding(Kind.CHANGED, Severity.WARNING, w.identity, message + words, mend)
         if any(step.do is Do.MARK and step.object == record.key for step in planned.steps) and found.mark is None:
-            message = f"client {found.client_id!r} at target {record.target} has lost its mark"
+            message = f"{found.named} at target {record.target} has lost its mark"
             yield Finding(Kind.CHANGED, Severity.WARNING, w.identity, message, "keysteward up writes it again")
 
 
@@ -376,10 +378,10 @@ def _described(thing: Thing) -> str:
         name = f" {key.name!r}" if key.name else ""
         whose = f"key {key.id}{name} of {item.named}"
         return whose if key.enabled else f"{whose} (disabled)"
-    what = "login client" if item.interactive else "client"
+    what = f"login {item.named}" if item.interactive else item.named
     if item.built_in:
-        what = "built-in client, which was given a service account,"
-    return f"{what} {item.client_id!r}{'' if item.enabled else ' (disabled)'}"
+        what = f"built-in client, which was given a service account, {item.client_id!r}"
+    return what if item.enabled else f"{what} (disabled)"
 
 
 def _extra_secrets(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
@@ -392,7 +394,7 @@ def _extra_secrets(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]
         record = next((o for o in ledger.objects if o.remote_id == thing.object.remote_id), None)
         if record is None or record.deleted or not ledger.generations:
             continue
-        where = f"client {thing.object.client_id!r} at target {thing.target}"
+        where = f"{thing.object.named} at target {thing.target}"
         for secret in _unaccounted(ledger, record, thing.object, seen.at):
             forged = next((g for g in ledger.generations if secret.slot == "key" and g.id == secret.id), None)
             if forged is None:
@@ -516,7 +518,7 @@ def _shared(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
     where: dict[str, dict[str, str]] = {}
     for thing in everything:
         secrets = (thing.key,) if thing.key is not None else thing.object.secrets
-        words = f"key {thing.id}" if thing.key is not None else f"client {thing.object.client_id!r}"
+        words = f"key {thing.id} of {thing.object.named}" if thing.key is not None else thing.object.named
         for secret in secrets:
             if secret.fingerprint is not None:
                 owner = thing.identity or f"{thing.target}: {thing.id}"

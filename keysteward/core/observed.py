@@ -103,11 +103,12 @@ class ObservedObject:
 
     @property
     def named(self) -> str:
-        """Return what to call it in a sentence: "client 'id' (name)"; the name is what people know it by."""
+        """Return what to call it in a sentence: "client 'id' (label)"; whoever makes it chooses both."""
         if self.loose:
             return self.client_id
-        name = f" ({self.label})" if self.label not in {"", self.client_id} else ""
-        return f"{self.holder or 'client'} {self.client_id!r}{name}"
+        label = repr(self.label)[1:-1]
+        known_as = f" ({label})" if self.label not in {"", self.client_id} else ""
+        return f"{self.holder or 'client'} {self.client_id!r}{known_as}"
 
     @property
     def interactive(self) -> bool:
