@@ -31,14 +31,14 @@ servers: $(READY) ## Fetch and build the real servers of the tests, once, into t
 # Workers: one for each processor, and four at most, since each real server has one for itself.
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadgroup
 
-test: $(READY) ## Run the tests, with a sample of the long proofs; real servers are used where they can be had
-	@$(PYTEST) -m 'not proof'
+test: $(READY) ## Run the tests, with a sample of the long proofs; real servers are used where they are; COVERAGE=1: measured
+	@$(PYTEST) -m 'not proof' $(if $(COVERAGE),--cov --cov-report=term)
 
 proofs: $(READY) ## Run the rest of the long proofs: kills at every point, 2,000 simulated years, all planted bugs
 	@$(PYTEST) -m proof
 
 check: lint types ## Lint, types, tests and proofs as CI runs them
-	@CI=true $(MAKE) --no-print-directory test
+	@CI=true $(MAKE) --no-print-directory test COVERAGE=1
 	@CI=true $(MAKE) --no-print-directory proofs
 
 lint: $(READY) ## Check style and format

@@ -3,9 +3,9 @@ r"""Picks out of text what may be a secret: values by where they begin and end, 
 Written for large texts, so it reads bytes and lets regular expressions do the work. What is looked for in a text: at
 least 16 characters of `A-Za-z0-9_-+/.~` with up to two `=` behind, as vendors and keysteward make them, that begin and
 end where such characters do, or beside one of `_-+/.~` (then of at least 24 characters, unless all are letters and
-digits; in words of more than 100, of 43); also behind percent-encoding, backslashes (JSON, `\u003d`) and base64. A
-value that runs into further letters or digits, or is broken over lines, is not found. Nothing here logs or keeps what
-it reads.
+digits; in words of more than 100, or with more than 16 of these signs, of 43); also behind percent-encoding,
+backslashes (JSON, `\u003d`) and base64. A value that runs into further letters or digits, or is broken over lines, is
+not found. Nothing here logs or keeps what it reads. The work grows with the text and not faster, whoever wrote it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ SHORTEST_PART = 24
 LONGEST_WORD = 100
 """Words up to so long are tried between all of `_-+/.~`; of longer ones (tokens) only pieces as long as ours."""
 
+MOST_SEPARATORS = 16
+"""Words with more of `_-+/.~` are taken as longer ones are: the pieces between all of them are too many."""
+
 KEY_SPAN = 16_384
 """Characters within which a key's text must end."""
 
@@ -58,6 +61,7 @@ _KTY = re.compile(rb"\bkty\\*[\"']\s*:\s*\\*[\"'](?:EC|RSA|OKP)\b")
 _MEMBER = re.compile(rb"[\"'](kty|crv|x|y|n|e|d)[\"']\s*:\s*[\"']([A-Za-z0-9_-]+)[\"']")
 _WHITE = re.compile(rb"\\+[nrt]")
 _PEM = re.compile(rb"-----BEGIN [A-Z ]{0,16}(PRIVATE|PUBLIC) KEY-----")
+_PEM_BEGIN = b"-----BEGIN"
 _PEM_END = b"-----END"
 _NAMED = re.compile(rb"^[^=:\s]{1,64}\s*[=:]\s*")
 
@@ -108,11 +112,11 @@ def _add_parts(part: bytes, separator: re.Pattern[bytes], found: list[bytes]) ->
         return
     if length > OWN_LENGTH and separator is _SOFT:
         _add_own(part, ends, found)
-    if length > LONGEST_WORD:
+    if length > LONGEST_WORD or len(ends) > MOST_SEPARATORS:
         dotted = [p for p in _DOT.split(part) if SHORTEST <= len(p) < length]
         found += dotted
         for piece in dotted:
-            if len(piece) <= LONGEST_WORD:
+            if len(piece) <= LONGEST_WORD and len(separator.findall(piece)) <= MOST_SEPARATORS:
                 _add_parts(piece, separator, found)
         return
     starts = [0, *[i + 1 for i in ends]]
@@ -237,26 +241,41 @@ def _json_texts(text: bytes) -> set[str]:
 
 
 def keys(text: bytes) -> Iterator[tuple[int, bytes, bool]]:
-    """Yield each JWK and PEM key of a text: where it begins, its RFC 7638 thumbprint, and whether it is private."""
+    """Yield each JWK and PEM key of a text: where it begins, its RFC 7638 thumbprint, and whether it is private.
+
+    No part of a text is read for two keys, however often one seems to begin in it.
+    """
     if b"kty" in text:
+        read = -1
         for match in _KTY.finditer(text):
-            found = _jwk(text, match.start())
+            start, end = _object_around(text, match.start())
+            if start <= read:
+                continue
+            read = start
+            found = _jwk(text[start:end])
             if found is not None:
                 yield (match.start(), *found)
     if b"-----BEGIN" in text:
         for match in _PEM.finditer(text):
             end = text.find(_PEM_END, match.end(), match.end() + KEY_SPAN)
+            if text.find(_PEM_BEGIN, match.end(), end) >= 0:
+                continue
             found = _pem(text[match.end() : end], private=match.group(1) == b"PRIVATE") if end > 0 else None
             if found is not None:
                 yield (match.start(), *found)
 
 
-def _jwk(text: bytes, at: int) -> tuple[bytes, bool] | None:
-    """Read the object around a `kty`: a JWK holds no other object."""
-    start, end = text.rfind(b"{", max(0, at - KEY_SPAN), at), text.find(b"}", at, at + KEY_SPAN)
-    if start < 0 or end < 0:
-        return None
-    body = _WHITE.sub(b" ", text[start:end]).replace(b"\\", b"")
+def _object_around(text: bytes, at: int) -> tuple[int, int]:
+    """Return where the object around a place begins and how far it can be a JWK, which holds no other; else -1, -1."""
+    start = text.rfind(b"{", max(0, at - KEY_SPAN), at)
+    ends = (text.find(brace, at, at + KEY_SPAN) for brace in (b"{", b"}"))
+    end = min((end for end in ends if end >= 0), default=-1)
+    return (start, end) if start >= 0 and end >= 0 else (-1, -1)
+
+
+def _jwk(object_text: bytes) -> tuple[bytes, bool] | None:
+    """Read what may be a JWK; None when it is none."""
+    body = _WHITE.sub(b" ", object_text).replace(b"\\", b"")
     members = {name.decode(): value.decode() for name, value in _MEMBER.findall(body)}
     try:
         return thumbprint(members).encode(), "d" in members

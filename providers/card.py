@@ -17,6 +17,7 @@ from typing import Any
 
 from keysteward.core.errors import DeclarationError
 from keysteward.core.stack import IDENTITY, Stack
+from keysteward.providers.foreign_json import Misshapen, read_json
 from keysteward.providers.git import CARDS
 from keysteward.providers.local.files import replace_file
 from keysteward.providers.session import describe
@@ -60,12 +61,13 @@ def write_card(path: Path, stack: Stack) -> None:
 def read_card(path: Path) -> Card:
     """Read a card. Raises DeclarationError when there is none, or when it is none."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path.read_bytes(), dict[str, Any])
     except OSError as error:
         raise DeclarationError(f"there is no stack card {path} ({error.strerror}); name one with --card") from None
-    except ValueError:
-        raise DeclarationError(f"stack card {path} is not JSON; take it from another clone of the project") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    except Misshapen as problem:
+        text = f"stack card {path} is {problem}; take it from another clone of the project"
+        raise DeclarationError(text) from None
+    if document.get("format") != FORMAT:
         raise DeclarationError(f"{path} is no stack card of format {FORMAT}; name another with --card")
     stack, ledgers = document.get("stack"), document.get("ledgers")
     targets, stores = document.get("targets", {}), document.get("stores", {})

@@ -125,7 +125,21 @@ def parse(raw: Mapping[str, Any] | None) -> Document:
             f"the delivered document of {notes['identity']!r} has format {notes.get('format')!r}, this keysteward "
             f"reads format {DOCUMENT_FORMAT}: use the version of keysteward that wrote it"
         )
-    names, identity = _names(notes.get("fields", {})), notes["identity"]
+    try:
+        return _parse(raw, notes)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        pass
+    raise Damaged(
+        f"the delivered document of {notes['identity']!r} cannot be read: restore its last version in the store, or "
+        "move it away, and the next run delivers anew"
+    )
+
+
+def _parse(raw: Mapping[str, Any], notes: Mapping[str, Any]) -> Document:
+    identity = notes["identity"]
+    if not isinstance(identity, str):
+        raise TypeError
+    names = _names(notes.get("fields", {}))
     current = _read_held(notes.get("current"), raw, names, identity)
     if current is not None and raw.get(names["identity"]) != identity:
         current = replace(current, touched=True)
@@ -349,7 +363,7 @@ def _text(value: object, method: str) -> str:
         return value if isinstance(value, str) else json.dumps(value)
     try:
         return json.dumps(json.loads(value) if isinstance(value, str) else value, sort_keys=True)
-    except ValueError:
+    except (ValueError, RecursionError):
         return str(value)
 
 
@@ -359,7 +373,7 @@ def _plain(text: str, method: str) -> object:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

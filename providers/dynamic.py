@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import secrets
 import sys
 import threading
@@ -37,10 +38,11 @@ from pulumi.dynamic import (
 from keysteward.core.adoption import wanted
 from keysteward.core.checking import check
 from keysteward.core.diff import differences
-from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
+from keysteward.core.errors import Damaged, DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.ledger import Ledger, Revoked
 from keysteward.core.models import ResourceServer
+from keysteward.core.plain import plain, tame
 from keysteward.core.planner import plan
 from keysteward.core.ports import Target
 from keysteward.core.spec import (
@@ -56,6 +58,7 @@ from keysteward.core.stack import Limit, Stack
 from keysteward.core.status import OUTPUT_NAMES, outputs
 from keysteward.core.steps import Do
 from keysteward.core.world import World
+from keysteward.providers.foreign_json import read_json
 from keysteward.providers.owners import owners_of
 from keysteward.providers.revocations import of_stack
 from keysteward.providers.session import Access, Session, describe, revive
@@ -88,7 +91,7 @@ def _readable(method: Callable[_P, _R]) -> Callable[_P, _R]:
         try:
             return method(*args, **kwargs)
         except KeystewardError as error:
-            raise BridgeError(str(error)) from None
+            raise BridgeError("\n".join(tame(plain(line)) for line in str(error).splitlines())) from None
         except Exception as error:
             if os.environ.get(DEBUG):
                 raise
@@ -111,18 +114,24 @@ class _Process:
         """Return the session for a resource's stack, made to know its targets and stores."""
         if props.get("format") != FORMAT:
             raise DeclarationError(f"the state of {props.get('identity')} {_other_format(props)}")
-        stack, ports = str(props["stack"]), json.loads(props["ports"])
-        key = (stack, access, json.dumps(ports["ledgers"], sort_keys=True))
+        with _from_state(props):
+            stack, ports = str(props["stack"]), read_json(props["ports"], dict[str, Any])
+            key = (stack, access, json.dumps(ports["ledgers"], sort_keys=True))
+            _ = str(props["identity"])
         with self._lock:
             session = self._sessions.get(key)
             if session is None:
+                with _from_state(props):
+                    ledgers = revive(ports["ledgers"])
                 records = of_stack(Path.cwd(), stack)
-                session = Session(stack, revive(ports["ledgers"]), access=access, door="pulumi", records=records)
+                session = Session(stack, ledgers, access=access, door="pulumi", records=records)
                 self._sessions[key] = session
             if session.limit is None and "limit" in ports:
                 # Resource servers carry none; the program's, which comes before any deletion, beats the state's.
-                session.limit = _limit(ports["limit"])
-            add_ports(session, ports)
+                with _from_state(props):
+                    session.limit = _limit(ports["limit"])
+            with _from_state(props):
+                add_ports(session, ports)
             session.open()
             return session
 
@@ -170,10 +179,12 @@ def _limit(given: Mapping[str, Any]) -> Limit:
 
 def _tell(identity: str, words: str) -> None:
     """Show progress as an info line of the run."""
-    print(f"{identity}: {words}", file=sys.stderr, flush=True)  # noqa: T201 - the engine forwards it as an info line
+    print(tame(plain(f"{identity}: {words}")), file=sys.stderr, flush=True)  # noqa: T201 - the engine forwards it as an info line
 
 
 _PROCESS = _Process()
+
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 def _common(props: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,13 +208,44 @@ def write_declaration(spec: Spec, target: Target) -> str:
 
 def read_declaration(props: Mapping[str, Any], session: Session) -> Spec:
     """Read a credential's declaration back; the inverse of `write_declaration`."""
-    document = json.loads(props["declaration"])
-    target, identity = session.targets[document["target"]], str(props["identity"])
-    name = identity.removeprefix(f"{props['stack']}/")
-    said = {"identity": identity, "name": name, "client_id": name, "client_id_given": False}
-    safeguards = dict(capabilities_of(target, str(document.get("kind"))).safeguards)
-    said |= {"token_url": target.token_url, "safeguards": safeguards}
-    return load_spec({**said, **document})
+    with _from_state(props):
+        document = read_json(props["declaration"], dict[str, Any])
+        target, identity = session.targets[document["target"]], str(props["identity"])
+        name = identity.removeprefix(f"{props['stack']}/")
+        said = {"identity": identity, "name": name, "client_id": name, "client_id_given": False}
+        safeguards = dict(capabilities_of(target, str(document.get("kind"))).safeguards)
+        said |= {"token_url": target.token_url, "safeguards": safeguards}
+        return load_spec({**said, **document})
+
+
+def read_server(props: Mapping[str, Any]) -> ServerSpec:
+    """Read a resource server's declaration back."""
+    with _from_state(props):
+        return load_server(read_json(props["declaration"], dict[str, Any]))
+
+
+@contextmanager
+def _from_state(props: Mapping[str, Any]) -> Iterator[None]:
+    """Say of what cannot be read that the state is damaged: what keysteward wrote there, it can read."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        kind = type(error).__name__
+    else:
+        return
+    raise Damaged(
+        f"Pulumi's state of {props.get('identity') or 'this resource'} is damaged ({kind}): take it out with "
+        "`pulumi state delete`, which ends nothing, and run `pulumi up`, which takes over what the ledger knows"
+    )
+
+
+def _no_import(id_: str, props: Mapping[str, Any]) -> None:
+    """Raise DeclarationError when the engine reads what it has no state of, as `pulumi import` lets it."""
+    if props.get("format") is None and "declaration" not in props:
+        raise DeclarationError(
+            f"{id_} cannot be imported into Pulumi's state: import is not supported. Declare it in the stack, with "
+            'adopt="<its client id>" when it exists at the target already, and run `pulumi up`, which makes the state'
+        )
 
 
 def _revoked(spec: Spec, revoked: Revoked) -> str:
@@ -242,7 +284,7 @@ def _plan_words(words: str, executed: tuple[int, str], olds: Mapping[str, Any]) 
 
 def _run_number(plan: str) -> int:
     number = plan.partition(" ")[0].removeprefix("#")
-    return int(number) if number.isdecimal() else 0
+    return int(number) if _NUMBER.fullmatch(number) else 0
 
 
 class CredentialProvider(ResourceProvider):
@@ -296,7 +338,8 @@ class CredentialProvider(ResourceProvider):
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Carry out the plan that `check` announced."""
         session = _PROCESS.session(news, "runner")
-        add_ports(session, json.loads(_olds["ports"]))
+        with _from_state(_olds):
+            add_ports(session, read_json(_olds["ports"], dict[str, Any]))
         spec = read_declaration(news, session)
         session.snapshot.add(spec)
         with _PROCESS.beating(session, "update"):
@@ -332,6 +375,7 @@ class CredentialProvider(ResourceProvider):
 
         What was revoked and is declared again over a closed ledger keeps its resource, which issues nothing.
         """
+        _no_import(id_, props)
         session = _PROCESS.session(props, "reader")
         spec = read_declaration(props, session)
         session.snapshot.add(spec)
@@ -427,7 +471,7 @@ class ResourceServerProvider(ResourceProvider):
         failure = _format_failure(news)
         if failure is not None:
             return CheckResult(news, [failure])
-        session, spec = _PROCESS.session(news, "reader"), load_server(json.loads(news["declaration"]))
+        session, spec = _PROCESS.session(news, "reader"), read_server(news)
         shown = session.servers.preview(spec.identity, spec)
         failures = [CheckFailure("declaration", shown.problem.message)] if shown.problem else []
         ledger = session.snapshot.server_ledgers.get(spec.identity)
@@ -442,7 +486,7 @@ class ResourceServerProvider(ResourceProvider):
     @_readable
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the scopes that are not there."""
-        session, spec = _PROCESS.session(props, "runner"), load_server(json.loads(props["declaration"]))
+        session, spec = _PROCESS.session(props, "runner"), read_server(props)
         with _PROCESS.beating(session, "create"):
             self._run(session, spec, props)
             session.servers.claim(spec.identity, secrets.token_hex(8))
@@ -451,7 +495,7 @@ class ResourceServerProvider(ResourceProvider):
     @_readable
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Carry out the plan that `check` announced."""
-        session, spec = _PROCESS.session(news, "runner"), load_server(json.loads(news["declaration"]))
+        session, spec = _PROCESS.session(news, "runner"), read_server(news)
         with _PROCESS.beating(session, "update"):
             self._run(session, spec, news)
         return UpdateResult(self._outs(session, spec.identity, news))
@@ -474,7 +518,8 @@ class ResourceServerProvider(ResourceProvider):
     @_readable
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Return the observed descriptions and audience of the declared scopes."""
-        session, spec = _PROCESS.session(props, "reader"), load_server(json.loads(props["declaration"]))
+        _no_import(id_, props)
+        session, spec = _PROCESS.session(props, "reader"), read_server(props)
         ledger = session.snapshot.server_ledgers.get(spec.identity)
         if ledger is not None and ledger.closed is not None:
             return ReadResult(None, {})

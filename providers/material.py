@@ -46,7 +46,7 @@ def material_of(method: str, value: str) -> Material:
         jwk: dict[str, Any] = json.loads(value)
         public = {name: jwk[name] for name in jwk if name not in {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}}
         return Material(method, SecretStr(value), SecretStr(thumbprint(jwk)), jwk["kid"], public)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Damaged("a stored private key is not a JWK: deliver a new one with `keysteward reissue`") from None
 
 

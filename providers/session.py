@@ -10,13 +10,11 @@ import importlib
 import logging
 import os
 import secrets
-import socket
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,6 +38,7 @@ from keysteward.core.worker import Tools
 from keysteward.core.world import Extent, World
 from keysteward.providers.author import author_of
 from keysteward.providers.material import fingerprinter, new_material
+from keysteward.providers.runners import is_dead, new_runner
 from keysteward.providers.webhook import notify
 
 if TYPE_CHECKING:
@@ -77,60 +76,6 @@ def revive(descriptor: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever por
 def describe(descriptor: Descriptor) -> dict[str, Any]:
     """Return a descriptor as JSON."""
     return {"kind": descriptor.kind, "settings": dict(descriptor.settings)}
-
-
-@lru_cache(maxsize=1)
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8]
-    except OSError:
-        import psutil  # noqa: PLC0415 - Linux tells it without
-
-        return str(int(psutil.boot_time()))
-
-
-def new_runner() -> str:
-    """Return a runner id: host, boot, pid, process start and a nonce."""
-    return f"{socket.gethostname()}/{_boot_id()}/{os.getpid()}/{_started(os.getpid())}/{secrets.token_hex(4)}"
-
-
-def _started(pid: int) -> int:
-    """Return what tells a process from others that had its id: on Linux ticks since boot, whatever the clock is set to.
-
-    Raises ProcessLookupError when it is gone, PermissionError when it is not shown. (proc_pid_stat(5), field 22.)
-    """
-    if sys.platform != "linux":
-        return _started_elsewhere(pid)
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
-    except FileNotFoundError:
-        raise ProcessLookupError(pid) from None
-
-
-def _started_elsewhere(pid: int) -> int:
-    import psutil  # noqa: PLC0415 - Linux tells it without
-
-    try:
-        return int(psutil.Process(pid).create_time() * 100)
-    except psutil.NoSuchProcess:
-        raise ProcessLookupError(pid) from None
-    except psutil.Error:
-        raise PermissionError(pid) from None
-
-
-def is_dead(runner: str) -> bool:
-    """Say whether a runner id is of a process of this host that is gone."""
-    parts = runner.split("/")
-    if len(parts) != 5 or parts[0] != socket.gethostname():  # noqa: PLR2004 - the five parts of a runner id
-        return False
-    if parts[1] != _boot_id():
-        return True
-    try:
-        return _started(int(parts[2])) != int(parts[3])
-    except ProcessLookupError:
-        return True
-    except (OSError, ValueError):
-        return False
 
 
 @dataclass(frozen=True, slots=True)

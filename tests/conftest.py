@@ -19,8 +19,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import npm_packages
@@ -33,6 +35,7 @@ import workos_emulator as emulator
 from aws_account import CREDENTIALS, Account, account_behind
 from aws_server import AwsServer, serving
 
+from keysteward.providers import http
 from keysteward.sandbox import WorkOSStandIn
 
 if TYPE_CHECKING:
@@ -72,11 +75,23 @@ def _own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the patience of proofs and the pauses between attempts cost no time: stand-ins show at once what was done."""
+
+    def pass_at_once(_seconds: float) -> None:
+        pass
+
+    no_pause = SimpleNamespace(monotonic=time.monotonic, sleep=pass_at_once)
+    monkeypatch.setattr("keysteward.providers.session.time", no_pause)
+    monkeypatch.setitem(http.Session.__init__.__kwdefaults__, "sleep", pass_at_once)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real(server): needs this real server; -m 'not real' is a quick run")
     config.addinivalue_line("markers", "proof: long, and a sample of it is in `make test`; run by `make proofs`")
     if not is_worker(config):
-        REAL_PARTS["pulumi CLI"] = _pulumi_version()
+        REAL_PARTS["pulumi CLI with its language host"] = _pulumi_cli()
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -98,11 +113,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(names[0]))
 
 
-def _pulumi_version() -> str:
-    program = shutil.which("pulumi")
-    if program is None:
-        return "skipped: not on PATH"
-    done = subprocess.run([program, "version"], capture_output=True, text=True, check=False, timeout=60)
+def _pulumi_cli() -> str:
+    """Say which full CLI is there: no package registry has its language host, so that nothing brings it."""
+    if shutil.which("pulumi") is None or shutil.which("pulumi-language-python") is None:
+        return "skipped: not on PATH, and no package brings it; the Pulumi engine runs the same stories"
+    done = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=False, timeout=60)
     return done.stdout.strip() or f"skipped: {done.stderr.strip()}"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import requests
 
 MASTER_ID, MASTER_SECRET = "sandbox-admin", "sandbox-admin-secret"
+DAY = 86400
 MASTER = f"master/{MASTER_ID}:{MASTER_SECRET}"
 
 
@@ -41,3 +42,15 @@ def administrator(url: str, realm: str, roles: Iterable[str], *, full_scope: boo
     assert {role["name"] for role in chosen} == set(roles)
     as_master(url, "POST", f"{realm}/users/{user}/role-mappings/clients/{management}", chosen)
     return f"{client_id}:{secret}"
+
+
+def rotate_any_client(url: str, realm: str) -> None:
+    """Give a realm the policy that rotates the secret of every client, with periods that leave room for overlaps."""
+    days = {"expiration-period": 800, "rotated-expiration-period": 30, "remaining-rotation-period": 10}
+    periods = {name: number * DAY for name, number in days.items()}
+    executors = [{"executor": "secret-rotation", "configuration": periods}]
+    profiles = [{"name": "everybody", "executors": executors}]
+    conditions = [{"condition": "any-client", "configuration": {}}]
+    policies = [{"name": "everybody", "enabled": True, "conditions": conditions, "profiles": ["everybody"]}]
+    as_master(url, "PUT", f"{realm}/client-policies/profiles", {"profiles": profiles})
+    as_master(url, "PUT", f"{realm}/client-policies/policies", {"policies": policies})

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PACKAGE, VERSION = "workos", "0.14.0"
 OLDEST_NODE = (20, 20)
 API_KEY = "sk_test_default"
-START_SECONDS = 30
+START_SECONDS = 120
 
 LAUNCHER = """
 import net from "node:net";

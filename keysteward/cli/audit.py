@@ -14,7 +14,7 @@ from keysteward.cli.auditing import examine, trust_of
 from keysteward.cli.loading import StackOption, load_stack
 from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
-from keysteward.cli.terminal import say, show, show_json
+from keysteward.cli.terminal import echo, say, show, show_json
 from keysteward.cli.time_options import day_of
 from keysteward.core.errors import DeclarationError, KeystewardError, NotFound
 from keysteward.core.period import UNKNOWN, Approved, Period, rows
@@ -29,6 +29,7 @@ from keysteward.report.evidence import (
     verified_json,
     verified_lines,
 )
+from keysteward.report.plain import plain
 
 WRONG = 2
 """Exit code when something is wrong with the log."""
@@ -156,7 +157,7 @@ def anchor_head(
     if s3 is not None:
         places.append(anchor_in_s3(head, s3))
     for place in places:
-        typer.echo(f"segment {head.number}, head {head.head}: anchored in {place}")
+        typer.echo(plain(f"segment {head.number}, head {head.head}: anchored in {place}"))
 
 
 @app.command("export")
@@ -182,7 +183,7 @@ def export(
     found = rows((record.entry for record in verified.log.records), period, _approval(Path.cwd()))
     text = to_csv(found) if form is Format.CSV else to_markdown(found, verified, period)
     if output is None:
-        typer.echo(text, nl=False)
+        echo(text)
     else:
         write_output("--output", output, text.encode())
         say(f"{len(found)} rows written to {output}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from keysteward.core.audit_check import Defect, Examined, Witness, Wrong, examine_log
-from keysteward.core.audit_ledgers import compare, oldest_late
+from keysteward.core.audit_ledgers import compare
 from keysteward.core.errors import DeclarationError
+from keysteward.core.outbox import oldest_late
 from keysteward.core.stack import Stack
 from keysteward.providers.anchors import Anchored, read_anchors
 from keysteward.providers.audit_log import Around, AuditLog
@@ -45,15 +47,42 @@ class Trust:
 
 
 def trust_of(files: Iterable[Path], issuers: Iterable[str], claims: Iterable[str]) -> Trust:
-    """Read the options. Raises DeclarationError for an issuer without claims: it signs for everybody's jobs."""
+    """Read the options. Raises DeclarationError for claims that strangers' jobs, or those of any branch, have too."""
     pairs = dict(_pair(claim) for claim in claims)
     made = Trust(tuple(files), tuple(issuers), pairs)
     if bool(made.issuers) != bool(pairs):
         raise DeclarationError(
             "--issuer and --claim go together, since an issuer signs for everybody: say whose jobs may sign, "
-            "for example --issuer https://token.actions.githubusercontent.com --claim repository=acme/credentials"
+            "for example --issuer https://token.actions.githubusercontent.com --claim repository=acme/credentials "
+            "--claim ref=refs/heads/main"
         )
+    if pairs:
+        _refuse_wide(pairs)
     return made
+
+
+_WHOSE = frozenset({"repository", "repository_id", "project_path", "project_id"})
+_REVIEWED = frozenset({"ref", "environment", "ref_protected"})
+_BOTH = frozenset({"sub", "workflow_ref", "ci_config_ref_uri"})
+_ANY_BRANCH = re.compile(r"refs/pull/.*|.*@refs/pull/.*|repo:[^:]+(:pull_request)?")
+"""Values that a pull request's job has, or that name a repository and no more."""
+
+
+def _refuse_wide(claims: Mapping[str, str]) -> None:
+    """Raise DeclarationError where the job of any branch, or of anybody's repository, fits these claims."""
+    narrow = {name for name, value in claims.items() if not _ANY_BRANCH.fullmatch(value) and value != "false"}
+    if narrow & _BOTH or (narrow & _WHOSE and narrow & _REVIEWED):
+        return
+    if narrow & _REVIEWED:
+        raise DeclarationError(
+            "--claim: jobs of anybody's repository say this too; add whose it must be, for example --claim "
+            "repository=acme/credentials (at GitLab project_path=)"
+        )
+    raise DeclarationError(
+        "--claim: jobs of any branch say this too, and whoever may push a branch writes what its jobs run; add "
+        "--claim ref=refs/heads/main (at GitLab ref=main and ref_protected=true), --claim environment= with one that "
+        "only the reviewed branch may use, or --claim sub= with the whole subject"
+    )
 
 
 def _pair(claim: str) -> tuple[str, str]:

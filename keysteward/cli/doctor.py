@@ -19,8 +19,11 @@ from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import show, show_json
 from keysteward.core.errors import KeystewardError
+from keysteward.core.ledger import Ledger
+from keysteward.core.outbox import HOW_TO_MOVE, late_words, oldest_late
 from keysteward.core.ports import Check, LedgerStore, Store, Target
 from keysteward.core.schedule import show_duration
+from keysteward.core.servers import ServerLedger
 from keysteward.core.world import TOLERATED_SKEW
 from keysteward.providers import children
 from keysteward.providers.session import Access, Session
@@ -129,8 +132,8 @@ def _ports(opened: Opened) -> Iterator[Section]:
         paths = [place.path for spec in stack.specs.values() for place in spec.places if place.store == name]
         yield Section(f"Store {name}", _asked(name, (_store(store, paths, "reader"), _store(store, paths, "runner"))))
     name = stack.ledgers.name
-    answers = (_ledgers(stack.ledgers, "reader"), _ledgers(stack.ledgers, "runner"), _clock(session))
-    yield Section(f"Ledger store {name}", _asked(name, answers))
+    told = (_ledgers(stack.ledgers, "reader"), _ledgers(stack.ledgers, "runner"), _clock(session), _entries(session))
+    yield Section(f"Ledger store {name}", _asked(name, told))
 
 
 def _asked(subject: str, answers: Iterable[Iterator[Check]]) -> tuple[Check, ...]:
@@ -179,3 +182,15 @@ def _clock(session: Session) -> Iterator[Check]:
         yield Check(subject, ok=True, warning=True, detail=detail)
     else:
         yield Check(subject, ok=True, detail="agrees with this machine's")
+
+
+def _entries(session: Session) -> Iterator[Check]:
+    """Ask how many entries wait for the audit log, and whether for too long."""
+    ledgers: list[Ledger | ServerLedger] = [*session.snapshot.ledgers.values()]
+    ledgers += session.snapshot.server_ledgers.values()
+    waiting, since = sum(len(ledger.outbox) for ledger in ledgers), oldest_late(ledgers, session.snapshot.at)
+    if since is not None:
+        yield Check("audit log", ok=False, detail=f"{late_words(waiting, since)}; {HOW_TO_MOVE}")
+    else:
+        detail = f"{waiting} entries wait for it; the next run moves them" if waiting else "no entry waits for it"
+        yield Check("audit log", ok=True, detail=detail)

@@ -14,7 +14,7 @@ from keysteward.cli.looking import look
 from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.output_file import write_output
 from keysteward.cli.source_places import places_of
-from keysteward.cli.terminal import say, show
+from keysteward.cli.terminal import echo, say, show
 from keysteward.core.drift import Drift, drift
 from keysteward.core.findings import Severity
 from keysteward.report.drift import drift_json, drift_lines, drift_markdown, drift_text, summary
@@ -91,10 +91,10 @@ def command(
         write_output("--output", path, TEXTS[kind](found, places).encode())
     if written:
         say(f"{', '.join(str(path) for path, _ in written)}: {summary(found)}")
-    elif form in {None, Format.TERMINAL}:
+    elif form is None or form is Format.TERMINAL:
         show(drift_lines(found, places))
     else:
-        typer.echo(TEXTS[form or Format.TERMINAL](found, places), nl=False)
+        echo(TEXTS[form](found, places), as_json=form in {Format.JSON, Format.SARIF})
     for failure in found.failures:
         say(f"error: {failure}")
     if found.failures:

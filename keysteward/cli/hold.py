@@ -12,13 +12,13 @@ from keysteward.cli.loading import StackOption
 from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note, reason_of, written
 from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
-from keysteward.cli.terminal import show_json
+from keysteward.cli.terminal import show, show_json
 from keysteward.cli.time_options import day_of
 from keysteward.core import handles
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import Ledger
 from keysteward.core.schedule import parse_duration
-from keysteward.report.plain import plain
+from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT, when
 
 
@@ -70,7 +70,7 @@ def release(
 
 def _tell(ledger: Ledger, words: str, *, as_json: bool) -> None:
     if not as_json:
-        typer.echo(plain(words))
+        show([line(words)])
         return
     held = None if ledger.held is None else {"until": ledger.held.until.isoformat(), "reason": ledger.held.reason}
     show_json({"format": JSON_FORMAT, "identity": ledger.identity, "held": held})

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import typer
 from rich.text import Text
 
+from keysteward.cli.locking import LOCK, NO_HASH
 from keysteward.cli.new_repository import OWNERS_FILE, Choice, Forge, StoreKind, TargetKind, files
 from keysteward.cli.terminal import say, show
 from keysteward.core.errors import DeclarationError, Unavailable
@@ -132,7 +133,10 @@ def _told(folder: Path, made: Mapping[PurePosixPath, str], choice: Choice, *, dr
     yield line(f'Fill in what is marked "yours" in {yours}; then:')
     if place != Path.cwd():
         yield line(f"  cd {folder}")
-    yield line("  python -m venv .venv && .venv/bin/pip install -r requirements.txt")
+    if NO_HASH in made[PurePosixPath("requirements.txt")]:
+        yield line(f"  {LOCK}")
+        yield line("                                  # requirements.txt has no hash of keysteward yet: jobs refuse it")
+    yield line("  python -Pm venv .venv && .venv/bin/pip install -r requirements.txt")
     yield line("  .venv/bin/keysteward doctor     # says which credentials and rights are missing")
     yield line("  .venv/bin/keysteward preview    # what a first run would make")
     if choice.forges:

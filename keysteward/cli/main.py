@@ -16,6 +16,7 @@ import keysteward
 from keysteward.cli.commands import Commands
 from keysteward.cli.terminal import INTERRUPTED, say, say_error
 from keysteward.core.errors import KeystewardError
+from keysteward.core.plain import one_line
 from keysteward.report.plain import shortened
 
 DEBUG = "KEYSTEWARD_DEBUG"
@@ -92,7 +93,7 @@ def _told(error: Any) -> Any:  # noqa: ANN401 - a UsageError
 
 def _trace() -> None:
     if os.environ.get(DEBUG):
-        traceback.print_exc()
+        typer.echo(_lines(traceback.format_exc()), err=True)
 
 
 app = typer.Typer(
@@ -135,8 +136,21 @@ def settings(
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """Writes log lines to stderr."""
+    """Writes log lines to stderr: one for each message, whatever names from servers are in it."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
-        self.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+        self.setFormatter(_Formatter("%(levelname)s %(name)s %(message)s"))
+
+
+class _Formatter(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's name
+        return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - the base class's signature
+        return _lines(super().formatException(ei))
+
+
+def _lines(text: str) -> str:
+    """Return a traceback line by line, each safe to show."""
+    return "\n".join(one_line(line) for line in text.splitlines())

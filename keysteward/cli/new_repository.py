@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 import keysteward
+from keysteward.cli.locking import LOCK, NO_HASH, lock
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -65,6 +66,7 @@ _ALWAYS = (
     "README.md",
     "__main__.py",
     "owners.yaml",
+    "requirements.in",
     "requirements.txt",
     "stacks/__init__.py",
 )
@@ -99,6 +101,7 @@ def files(choice: Choice) -> dict[PurePosixPath, str]:
     """Return the text of each file by its path in the repository, sorted; CODEOWNERS without what a command writes."""
     environment = _templates()
     context = _context(choice)
+    context["install"] = environment.get_template(f"part/install{_SUFFIX}").render(context).rstrip()
     templates = {name: name for name in (*_ALWAYS, *(file for forge in choice.forges for file in _FORGES[forge]))}
     templates[f"stacks/{choice.module}.py"] = "stacks/stack.py"
     templates[f"stacks/{choice.module}/credentials.yaml"] = "stacks/credentials.yaml"
@@ -151,6 +154,9 @@ def _context(choice: Choice) -> dict[str, object]:
         "ledgers": {"local": "secrets.ledgers()"}.get(choice.store, 'secrets.ledgers("keysteward")'),
         "minute": 5 + seed % 50,
         "version": keysteward.__version__,
+        "lock": lock(["aws"] if target.aws or store.aws else []).text,
+        "lock_command": LOCK,
+        "no_hash": NO_HASH,
         "today": choice.today.isoformat(),
         "in_half_a_year": (choice.today + timedelta(days=170)).isoformat(),
         "in_a_year": (choice.today + timedelta(days=365)).isoformat(),

@@ -13,6 +13,7 @@ from keysteward.cli.opening import Opened, unknown_name
 from keysteward.cli.planning import plan_of
 from keysteward.cli.progress import Display
 from keysteward.cli.running import finish
+from keysteward.cli.scene import ledgers_needed, scene_of
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.core import handles
 from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
@@ -20,7 +21,8 @@ from keysteward.core.ledger import Ledger
 from keysteward.core.reconciler import Result
 from keysteward.core.world import Extent, World
 from keysteward.providers.json_text import escaped
-from keysteward.providers.session import Session, is_dead
+from keysteward.providers.runners import is_dead
+from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Preview, preview_lines
 from keysteward.report.results import result_lines, result_of, results_json
 
@@ -60,7 +62,8 @@ def written(text: str) -> str:
 def find(opened: Opened, session: Session, name: str) -> World:
     """Return the world of a credential that has a ledger. Raises DeclarationError for one that has none."""
     identity = opened.identity(name)
-    spec, ledgers = opened.stack.specs.get(identity), session.snapshot.ledgers
+    with ledgers_needed(scene_of(opened.stack, opened.records), identity):
+        spec, ledgers = opened.stack.specs.get(identity), session.snapshot.ledgers
     if spec is None and identity not in ledgers:
         raise unknown_name(identity, {*opened.stack.specs, *ledgers})
     world = session.snapshot.world(identity, spec)

@@ -86,8 +86,13 @@ def command(
 
 def _plan(stack: Stack, owners: Owners, owner: str, scene: Scene) -> Offboarding:
     """Find what names this owner: declarations, and the ledgers of what is not declared any more."""
-    ledgers = scene.session("reader", "").snapshot.ledgers
     mine = {i: spec for i, spec in stack.specs.items() if spec.owner == owner}
+    try:
+        ledgers = scene.session("reader", "").snapshot.ledgers
+    except KeystewardError as error:
+        told = [f"nothing was changed: the ledger store does not answer ({error}); as declared, {owner} answers for:"]
+        told += [f"{s.name}: keysteward revoke {s.name} --target {s.target} --reason TEXT" for s in mine.values()]
+        raise type(error)("\n".join(told if mine else [str(error)])) from None
     lost = {
         i
         for i, ledger in ledgers.items()

@@ -18,6 +18,7 @@ from keysteward.cli.rule_source import digests
 from keysteward.core.checking import check
 from keysteward.core.errors import KeystewardError
 from keysteward.core.review.form import dump_form, form_of
+from keysteward.providers.confinement import confine
 from keysteward.providers.offspring import end_with_parent
 from keysteward.providers.owners import owners_of
 
@@ -53,6 +54,7 @@ def main() -> None:
     """Answer one request."""
     end_with_parent()
     asked = json.loads(sys.stdin.read())
+    confine(Path.cwd(), Path.home())
     now = datetime.fromisoformat(asked["now"])
     told = {name: answer(name, now, named=name in asked["named"]) for name in asked["stacks"]}
     Path(sys.argv[1]).write_text(json.dumps({"format": 1, "stacks": told}), encoding="utf-8")

@@ -13,6 +13,7 @@ from keysteward.cli.noting import Request, ask_and_do, planned_alone, reason_of
 from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.planning import plan_of
 from keysteward.cli.preview import JsonOption
+from keysteward.cli.scene import ledgers_needed, scene_of
 from keysteward.cli.terminal import say
 from keysteward.cli.time_options import duration_of
 from keysteward.cli.up import YesOption
@@ -56,6 +57,8 @@ def _planned(opened: Opened, identity: str, reason: str, grace: timedelta) -> Pr
     """Plan the credential as if it had been asked for already. Raises DeclarationError where it cannot be."""
     spec = opened.stack.specs.get(identity)
     session = opened.session("reader")
+    with ledgers_needed(scene_of(opened.stack, opened.records), identity):
+        _ = session.snapshot.ledgers
     if spec is None:
         if identity in session.snapshot.ledgers:
             raise DeclarationError(f"{identity} is not declared any more, so nothing new is issued; declare it again")

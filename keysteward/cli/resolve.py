@@ -11,9 +11,9 @@ from keysteward.cli.noting import undisturbed
 from keysteward.cli.opening import open_stack, unknown_name
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.running import finish
-from keysteward.cli.terminal import show_json
+from keysteward.cli.terminal import show, show_json
 from keysteward.core import handles
-from keysteward.report.plain import plain
+from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT
 
 
@@ -53,4 +53,4 @@ def command(
         answer = {"identity": identity, "suspect": suspect, "ours": ours, "suspects_left": left}
         show_json({"format": JSON_FORMAT, **answer})
     else:
-        typer.echo(plain(f"{name}: secret {suspect} {what}"))
+        show([line(f"{name}: secret {suspect} {what}")])

@@ -13,7 +13,7 @@ from keysteward.cli.opening import open_stack
 from keysteward.cli.planning import preview
 from keysteward.cli.sides import read_sides
 from keysteward.cli.stopping import ended_in_order
-from keysteward.cli.terminal import show_json
+from keysteward.cli.terminal import echo, show_json
 from keysteward.core.review import Risk, review
 from keysteward.report.plan import Failure
 from keysteward.report.review import Comment, Live, review_json, review_markdown
@@ -72,7 +72,7 @@ def command(
     if as_json:
         show_json(review_json(comment))
     else:
-        typer.echo(review_markdown(comment), nl=False)
+        echo(review_markdown(comment))
     if fail_on != "none" and made.reaches(Risk(fail_on)):
         raise typer.Exit(FOUND)
 

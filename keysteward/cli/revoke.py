@@ -16,9 +16,10 @@ from keysteward.cli.opening import unknown_name
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.progress import Display
 from keysteward.cli.running import finish
-from keysteward.cli.scene import CardOption, Scene, open_scene
+from keysteward.cli.scene import CardOption, Scene, ledgers_needed, open_scene
 from keysteward.cli.terminal import confirm_or_stop, say, show, show_json
 from keysteward.cli.up import YesOption
+from keysteward.cli.what_is_left import what_is_left
 from keysteward.core import handles
 from keysteward.core.errors import DeclarationError, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.ledger import Ledger, load_ledger
@@ -78,7 +79,8 @@ def command(
     identity, numbers = scene.identity(name), tuple(generation or ()) or None
     if target is None:
         _ask(scene, identity, numbers, everything=everything, yes=yes)
-        made = revoke_now(scene, identity, reason, numbers)
+        with ledgers_needed(scene, identity):
+            made = revoke_now(scene, identity, reason, numbers)
     else:
         made = _by_mark(scene, identity, target, reason, yes=yes)
     if as_json:
@@ -96,7 +98,11 @@ def _ask(scene: Scene, identity: str, numbers: tuple[int, ...] | None, *, everyt
     if numbers is None and not everything:
         states = ", ".join(f"{g.number} ({g.state})" for g in ledger.generations) or "none"
         raise DeclarationError(f"which of it? --generation N for one of {states}, or --all; nothing was changed")
-    handles.revoke(ledger, scene.ledgers.now(), "asked", numbers)
+    if ledger.closed is not None:
+        raise what_is_left(scene, ledger)
+    with ledgers_needed(scene, identity):
+        at = scene.ledgers.now()
+    handles.revoke(ledger, at, "asked", numbers)
     confirm_or_stop(f"End {_what(numbers)} of {identity}, for good?", yes=yes)
 
 
@@ -113,7 +119,7 @@ def _by_mark(scene: Scene, identity: str, target: str, reason: str, *, yes: bool
         for item in disable_marked(port, identity, seen):
             marked.append(item)  # each at once, so that none is forgotten when the next one fails
         words = ""
-        made = revoke_now(scene, identity, reason, None)
+        made = revoke_now(scene, identity, reason, None, by_mark=True)
     except KeystewardError as error:
         if words and not marked:
             raise
@@ -171,11 +177,8 @@ def _what(numbers: tuple[int, ...] | None) -> str:
 
 def _ledger_of(scene: Scene, identity: str) -> Ledger:
     """Read one ledger, and nothing else. Raises DeclarationError for a name that has none."""
-    try:
+    with ledgers_needed(scene, identity):
         stored = scene.ledgers.read(ledger_key(identity))
-    except KeystewardError as error:
-        down = f"nothing was changed: the ledger store does not answer ({error})"
-        raise type(error)(f"{down}; {_without_ledgers(scene, identity)}", credential=identity) from None
     if stored.document is None:
         if identity in scene.specs:
             raise DeclarationError(f"{identity} was never issued; there is nothing to revoke")
@@ -183,23 +186,16 @@ def _ledger_of(scene: Scene, identity: str) -> Ledger:
     return load_ledger(stored.document, stored.version)
 
 
-def _without_ledgers(scene: Scene, identity: str) -> str:
-    """Say what can be done without the ledger store: a client has a mark, a key has none."""
-    spec = scene.specs.get(identity)
-    if spec is not None and spec.key:
-        return (
-            f"a key carries no mark: end it in the console of {spec.target}; --target {spec.target} names it where it "
-            "can, and keeps your word for the next run"
-        )
-    places = " or ".join(f"--target {known}" for known in sorted(scene.targets)) or "--target NAME"
-    return f"disable it by its mark, with {places}" + ("" if spec else " (which names its keys: they carry no mark)")
+def revoke_now(
+    scene: Scene, identity: str, reason: str, numbers: tuple[int, ...] | None, *, by_mark: bool = False
+) -> Revocation:
+    """Note the word, then end at once what it names. Raises KeystewardError when it could not be noted.
 
-
-def revoke_now(scene: Scene, identity: str, reason: str, numbers: tuple[int, ...] | None) -> Revocation:
-    """Note the word, then end at once what it names. Raises KeystewardError when it could not be noted."""
+    A closed ledger takes no word; what was done `by_mark` is noted in the audit log all the same.
+    """
     with Display(1) as display:
         session = scene.session("runner", identity, display.tell)
-        ledger = _note(session, identity, reason, numbers)
+        ledger = _note(session, identity, reason, numbers, by_mark=by_mark)
         made = Revocation(scene.stack, identity, reason, ledger, identity in scene.specs)
         code = 1
         try:
@@ -214,13 +210,13 @@ def revoke_now(scene: Scene, identity: str, reason: str, numbers: tuple[int, ...
     return replace(made, ledger=result.ledger or ledger, done=done, error=waits)
 
 
-def _note(session: Session, identity: str, reason: str, numbers: tuple[int, ...] | None) -> Ledger:
+def _note(session: Session, identity: str, reason: str, numbers: tuple[int, ...] | None, *, by_mark: bool) -> Ledger:
     lost: KeystewardError | None = None
     record = session.record(identity)
     for _ in range(TRIES):
         try:
             at = session.ledgers.now()
-            change = partial(_revoked, record=record, at=at, reason=reason, numbers=numbers)
+            change = partial(_revoked, record=record, at=at, reason=reason, numbers=numbers, by_mark=by_mark)
             ledger = session.credentials.edit(identity, change, command="revoke", words=reason)
         except (VersionConflict, OutcomeUnknown) as error:
             lost = error
@@ -232,9 +228,17 @@ def _note(session: Session, identity: str, reason: str, numbers: tuple[int, ...]
 
 
 def _revoked(
-    ledger: Ledger, *, record: Recorded | None, at: datetime, reason: str, numbers: tuple[int, ...] | None
+    ledger: Ledger,
+    *,
+    record: Recorded | None,
+    at: datetime,
+    reason: str,
+    numbers: tuple[int, ...] | None,
+    by_mark: bool,
 ) -> Ledger:
     """Return a ledger with the word in it; with all of it revoked, a record that waits has nothing more to say."""
+    if by_mark and ledger.closed is not None:
+        return ledger
     ledger = handles.revoke(ledger, at, reason, numbers)
     return ledger if record is None or numbers is not None else handles.note_record(ledger, record, at)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from keysteward.cli.opening import keep_card, read_records
 from keysteward.cli.terminal import say
 from keysteward.core.checking import check, check_form
 from keysteward.core.errors import DeclarationError, KeystewardError
+from keysteward.core.identity import name_of
 from keysteward.core.ports import LedgerStore, Store, Target
 from keysteward.core.recorded import Recorded
 from keysteward.core.spec import Spec
@@ -77,6 +79,32 @@ class Scene:
         return self.targets[name]
 
 
+@contextmanager
+def ledgers_needed(scene: Scene, identity: str) -> Iterator[None]:
+    """Say with an error of the ledger store how something is ended without it; what was typed wrong is told alone."""
+    try:
+        yield
+    except DeclarationError:
+        raise
+    except KeystewardError as error:
+        down = f"nothing was noted: the ledger store does not answer ({error})"
+        raise type(error)(f"{down}; {_without_ledgers(scene, identity)}", credential=identity) from None
+
+
+def _without_ledgers(scene: Scene, identity: str) -> str:
+    """Say what can be done without the ledger store: a client has a mark, a key has none."""
+    spec = scene.specs.get(identity)
+    if spec is not None and spec.key:
+        return (
+            f"a key carries no mark: end it in the console of {spec.target}; --target {spec.target} names it where it "
+            "can, and keeps your word for the next run"
+        )
+    places = [spec.target] if spec is not None else sorted(scene.targets)
+    targets = " or ".join(f"--target {known}" for known in places) or "--target NAME"
+    how = f"keysteward revoke {name_of(identity)} {targets} --reason TEXT"
+    return f"disable it by its mark, with {targets}: {how}" + ("" if spec else " (names its keys: they carry no mark)")
+
+
 def open_scene(stack: str | None, card: Path | None) -> Scene:
     """Open the stack, whatever rules it breaks; where it does not load, or a card is named, go on from the card.
 
@@ -100,12 +128,13 @@ def open_scene(stack: str | None, card: Path | None) -> Scene:
     return scene_of(loaded)
 
 
-def scene_of(stack: Stack) -> Scene:
+def scene_of(stack: Stack, records: Mapping[str, Recorded] | None = None) -> Scene:
     """Return the scene of a stack that loads. Declarations that do not fit each other are left out: its ports are not.
 
-    What is wrong with the records of its folder stops nothing.
+    `records` are those of its folder (None: they are read, and what is wrong with them stops nothing).
     """
-    records = read_records(stack.identity, strict=False)
+    if records is None:
+        records = read_records(stack.identity, strict=False)
     try:
         check_form(stack)
     except DeclarationError:

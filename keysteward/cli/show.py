@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from keysteward.cli.loading import StackOption
 from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.planning import findings_of, plan_credential
 from keysteward.cli.preview import JsonOption
+from keysteward.cli.scene import ledgers_needed, scene_of
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.errors import KeystewardError
 from keysteward.core.findings import Finding
@@ -17,6 +20,7 @@ from keysteward.core.policy import outranked
 from keysteward.core.spec import capabilities_of
 from keysteward.providers.session import Session
 from keysteward.report.catalogue import server_json, server_lines
+from keysteward.report.plain import line
 from keysteward.report.record import Record, record_json, record_lines
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a declaration, or of one whose ledger is left.")]
@@ -32,6 +36,12 @@ def command(name: Name, *, stack: StackOption = None, as_json: JsonOption = Fals
     opened = open_stack(stack, strict=False)
     session = opened.session("reader")
     identity = opened.identity(name)
+    try:
+        with ledgers_needed(scene_of(opened.stack, opened.records), identity):
+            _ = session.snapshot.ledgers
+    except KeystewardError:
+        show(_declared(opened, identity), stderr=as_json)
+        raise
     if identity in opened.stack.specs or identity in session.snapshot.ledgers:
         record = _record(opened, session, identity)
         if as_json:
@@ -44,6 +54,24 @@ def command(name: Name, *, stack: StackOption = None, as_json: JsonOption = Fals
         show_json(document)
     else:
         show(server_lines(document))
+
+
+def _declared(opened: Opened, identity: str) -> Iterator[Text]:
+    """Write what the declaration says of a credential, for a night on which its ledger cannot be read."""
+    spec = opened.stack.specs.get(identity)
+    if spec is None:
+        return
+    yield line((identity, "bold"), "  as it is declared; its ledger cannot be read")
+    about = (
+        ("owner", spec.owner),
+        ("purpose", spec.purpose),
+        ("consumer", spec.consumer or ""),
+        ("environment", spec.environment),
+        ("runbook", spec.runbook or ""),
+        ("at target", f"{spec.target}, {'of ' if spec.key else 'client '}{spec.client_id}"),
+        ("delivered to", ", ".join(place.key for place in spec.places)),
+    )
+    yield from (line(f"  {title}: ", value) for title, value in about if value)
 
 
 def _record(opened: Opened, session: Session, identity: str) -> Record:

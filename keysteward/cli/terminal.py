@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, TextIO, cast
 
 import typer
 from pydantic import SecretStr
@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from keysteward.core.errors import KeystewardError
-from keysteward.report.plain import plain
+from keysteward.core.plain import plain, tame
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
@@ -34,7 +34,21 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console for stdout or stderr as they are now."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else FILE_WIDTH
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    return Console(file=cast("IO[str]", _Tamed(stream)), width=width, markup=False, highlight=False, emoji=False)
+
+
+class _Tamed:
+    """A stream on which no line is a command to the CI system that reads it, however a table breaks its lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write lines, tamed."""
+        return self._stream.write(tame(text))
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else the stream can do
+        return getattr(self._stream, name)
 
 
 @contextmanager
@@ -57,18 +71,26 @@ def show(lines: Iterable[RenderableType], *, stderr: bool = False) -> None:
 
 def show_json(document: Mapping[str, Any]) -> None:
     """Print one JSON document."""
-    typer.echo(json.dumps(document, indent=2))
+    echo(json.dumps(document, indent=2) + "\n", as_json=True)
+
+
+def echo(text: str, *, as_json: bool = False) -> None:
+    """Print text that ends with its last line, without a command to the CI system that reads it.
+
+    In JSON such a one is written with an escape: it is the same document.
+    """
+    typer.echo(text.replace("##", "#\\u0023") if as_json else tame(text), nl=False)
 
 
 def say(text: str) -> None:
     """Tell a person something, on stderr."""
-    typer.echo(plain(text), err=True)
+    typer.echo(tame(plain(text)), err=True)
 
 
 def say_error(error: KeystewardError) -> None:
     """Print an error's sentences on stderr, one a line."""
     for sentence in str(error).splitlines():
-        typer.secho(f"error: {plain(sentence)}", err=True, fg=typer.colors.RED)
+        typer.secho(tame(f"error: {plain(sentence)}"), err=True, fg=typer.colors.RED)
 
 
 def interactive() -> bool:

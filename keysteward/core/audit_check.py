@@ -38,7 +38,6 @@ class Wrong(StrEnum):
     CONTRADICTION = "contradiction"
     UNREADABLE = "unreadable"
     LEDGER = "ledger differs"
-    WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
 from keysteward.core.attesting import facts_of
@@ -12,9 +11,6 @@ from keysteward.core.audit_check import Defect, Wrong
 from keysteward.core.evidence import Entry
 from keysteward.core.ledger import Ledger, Origin
 from keysteward.core.servers import ServerLedger
-
-WAITS: Final = timedelta(hours=1)
-"""How long entries may wait in a ledger: longer than a run takes. What a killed run left, the next one moves."""
 
 _TOLD: Final = ("remote_id", "client_id", "nonce", "current_since", "superseded_at", "ends_at", "ended_at", "issued_at")
 """Facts that a sentence may show, the most telling ones first."""
@@ -98,9 +94,3 @@ def _difference(facts: Mapping[str, str], said: Mapping[str, str]) -> str:
     name = differing[0]
     words = name.replace("_", " ")
     return f"whose {words} is {facts.get(name, 'missing')}, and was {said.get(name, 'missing')} in its last entry"
-
-
-def oldest_late(ledgers: Iterable[Ledger | ServerLedger], now: datetime) -> datetime | None:
-    """Return of when the oldest entry is that waits longer than it may; None when none does."""
-    waiting = [entry.at for ledger in ledgers for entry in ledger.outbox if now - entry.at > WAITS]
-    return min(waiting, default=None)

@@ -13,7 +13,7 @@ from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.mending import settings
 from keysteward.core.observed import ObservedObject
 from keysteward.core.ports import Strategy
-from keysteward.core.schedule import due_at, may_begin, next_opening, show_duration
+from keysteward.core.schedule import due_at, due_before, may_begin, next_opening, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step
 from keysteward.core.world import MOST_BEGUN, Extent, World
@@ -179,10 +179,10 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
     ends = _ends_at_target(w, spec, ledger, current)
     if ends is not None and w.now + spec.overlap >= ends:
         return f"its target ends the present key on {ends:%Y-%m-%d}"
+    if not due_before(w.now, current.current_since or current.asked_at, spec.every, spec.windows):
+        return None
     due = rotation_at(spec, current)
-    if may_begin(w.now, due, spec.every, spec.windows):
-        return f"due {due:%Y-%m-%d}"
-    return None
+    return f"due {due:%Y-%m-%d}" if may_begin(w.now, due, spec.every, spec.windows) else None
 
 
 def _lost_to_consumers(w: World, spec: Spec, current: Generation) -> bool:
@@ -198,7 +198,9 @@ def _lost_to_consumers(w: World, spec: Spec, current: Generation) -> bool:
 def _ends_at_target(w: World, spec: Spec, ledger: Ledger, current: Generation) -> datetime | None:
     """Return when the target will end a key by itself, earlier than declared; None when it will not."""
     record = ledger.object_of(current)
-    found = w.object(record) if record.holder else None
+    if not record.holder:
+        return None
+    found = w.object(record)
     secret = making.shown(found, current) if found is not None else None
     ends = secret.expires_at if secret is not None else None
     return ends if ends is not None and (spec.expires is None or ends < spec.expires) else None

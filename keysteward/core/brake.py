@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from keysteward.core.errors import Damaged
 from keysteward.core.holders import is_off, ours
 from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger
@@ -126,6 +127,23 @@ class Ending:
     recorded: bool = False
 
 
+def _recent(document: Mapping[str, Any] | None, ending: Ending) -> list[dict[str, Any]]:
+    """Return what was ended within a day. Raises Damaged when the document does not say it: then nothing may end."""
+    try:
+        known = [
+            {"identity": str(e["identity"]), "at": e["at"], "open": int(e["open"]), "needed": bool(e.get("needed"))}
+            for e in (document or {}).get("endings", ())
+        ]
+        return [e for e in known if ending.at - datetime.fromisoformat(e["at"]) < DAY]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        pass
+    raise Damaged(
+        "the count of endings in the ledger store (endings/ and the stack) cannot be read, so nothing is ended: "
+        "restore that document from a backup, or delete it, and the last day's endings count as none",
+        credential=ending.identity,
+    )
+
+
 def note_ending(
     document: Mapping[str, Any] | None, ending: Ending, limit: Limit, allowed: int
 ) -> tuple[dict[str, Any], str | None]:
@@ -134,15 +152,14 @@ def note_ending(
     An ending noted already (by a run that died) counts once. `allowed` is how many endings a person has allowed:
     it lifts the limit, and the permission that single endings need, for so many credentials within a day.
     """
-    known = list((document or {}).get("endings", ()))
-    recent = [dict(e) for e in known if ending.at - datetime.fromisoformat(e["at"]) < DAY]
+    recent = _recent(document, ending)
     noted = next((e for e in recent if e["identity"] == ending.identity), None)
     if noted is None:
         noted = {"identity": ending.identity, "at": ending.at.isoformat(), "open": ending.open_ledgers}
         recent.append(noted)
     noted["needed"] = bool(noted.get("needed")) or ending.why is not None
     needed = sum(1 for e in recent if e.get("needed"))
-    of = max(int(e.get("open", 0)) for e in recent)
+    of = max(e["open"] for e in recent)
     refused = None
     if ending.why is not None and needed > allowed:
         say = how_to_revoke if ending.recorded else how_to_allow

@@ -28,12 +28,14 @@ from keysteward.core.making import (
     shown,
 )
 from keysteward.core.observed import OVERWRITTEN, ObservedObject, ObservedSecret
+from keysteward.core.outbox import HOW_TO_MOVE, late_words, oldest_late
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.at_sight import judge_kept
 from keysteward.core.policy.waiving import subject_of
 from keysteward.core.ports import Strategy
 from keysteward.core.retiring import came_back
 from keysteward.core.schedule import parse_duration, show_duration
+from keysteward.core.servers import ServerLedger
 from keysteward.core.sight import Seen, Thing, coverage
 from keysteward.core.spec import NO_KEYS, capabilities_of
 from keysteward.core.stack import IDENTITY
@@ -82,6 +84,7 @@ def drift(seen: Seen) -> Drift:
         *_strays(seen),
         *_shared(seen, everything),
         *_silent(seen),
+        *_unlogged(seen),
         *_allowances(seen),
     ]
     unique = {(f.kind, f.subject, f.message): f for f in found}
@@ -554,6 +557,16 @@ def _silent(seen: Seen) -> Iterator[Finding]:
             when = f"the heartbeat is of {at:%Y-%m-%d %H:%M} UTC, which is yet to come"
         message = f"{when}; one is expected every {show_duration(longest)}"
         yield Finding(Kind.NO_RUN, Severity.WARNING, seen.stack.identity, message, mend)
+
+
+def _unlogged(seen: Seen) -> Iterator[Finding]:
+    """Report entries that wait for the audit log longer than a run takes."""
+    ledgers: list[Ledger | ServerLedger] = list(seen.servers.values())
+    ledgers += (item.ledger for item in seen.credentials.values() if item.ledger is not None)
+    since = oldest_late(ledgers, seen.at)
+    if since is not None:
+        waiting = sum(len(ledger.outbox) for ledger in ledgers)
+        yield Finding(Kind.UNLOGGED, Severity.WARNING, seen.stack.identity, late_words(waiting, since), HOW_TO_MOVE)
 
 
 def _allowances(seen: Seen) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from keysteward.core.observed import ObservedObject
 from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind, copied_names, copies, unrecorded
 from keysteward.core.retiring import clock_off, retirement_at, silence
-from keysteward.core.schedule import LATE_SHARE, due_at, show_duration
+from keysteward.core.schedule import LATE_SHARE, due_at, due_before, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.world import World
 
@@ -178,8 +178,7 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
         found = w.object(record)
         if found is None or record.deleted:
             continue
-        used = [g for g in ledger.generations if g.object == record.key and (g.live or g.state in UNFINISHED)]
-        if not record.suspended and any(is_off(record, found, g) for g in used):
+        if _switched_off(ledger, record, found):
             yield _find(
                 w,
                 Kind.DISABLED_ELSEWHERE,
@@ -201,6 +200,14 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
         if current.origin is Origin.ADOPTED:
             message, severity = f"{message}, which was adopted: whoever uses it has it from elsewhere", Severity.NOTE
         yield _find(w, Kind.UNDELIVERED, severity, message, mend)
+
+
+def _switched_off(ledger: Ledger, record: ObjectRecord, found: ObservedObject) -> bool:
+    """Say whether something of ours that works, or is about to, was disabled and not by us."""
+    if record.suspended or (found.enabled and not record.holder):
+        return False
+    used = (g for g in ledger.generations if g.object == record.key and (g.live or g.state in UNFINISHED))
+    return any(is_off(record, found, g) for g in used)
 
 
 def _full(w: World, ledger: Ledger | None, record: ObjectRecord, found: ObservedObject) -> Iterable[Finding]:
@@ -235,7 +242,7 @@ def _full_holder(w: World, spec: Spec, ledger: Ledger | None) -> Iterable[Findin
 
 def _unnotified(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
     current = ledger.current
-    for place in spec.places if current is not None else ():
+    for place in spec.places if current is not None and w.me.told else ():
         if current is not None and (current.number, place.key) in w.me.told and place.key not in current.notified:
             yield _find(
                 w,
@@ -264,7 +271,10 @@ def _late(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
         return
     if ledger.migrated is not None or spec.lapsed(w.now):
         return
-    due = due_at(spec.identity, current.current_since or current.asked_at, spec.every, spec.windows)
+    since = current.current_since or current.asked_at
+    if not due_before(w.now, since, spec.every, spec.windows):
+        return
+    due = due_at(spec.identity, since, spec.every, spec.windows)
     if would_cut_off(w, spec, ledger):
         yield from _cut_off(w, current, due)
         return

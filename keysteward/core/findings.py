@@ -57,6 +57,7 @@ class Kind(StrEnum):
     UNDECLARED = "undeclared"
     UNDECLARED_SCOPE = "undeclared scope"
     UNDELIVERED = "undelivered"
+    UNLOGGED = "unlogged"
     UNMANAGED = "unmanaged"
     UNNOTIFIED = "unnotified"
     UNRECORDED = "unrecorded"

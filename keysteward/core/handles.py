@@ -109,7 +109,7 @@ def revoke(ledger: Ledger, at: datetime, reason: str, generations: Iterable[int]
     It breaks another run's lease: that run's next record fails, and what it left open is resolved by the next run.
     Repeatable; a wider revocation replaces a narrower one.
     """
-    _must_be_open(ledger, "nothing of it works any more")
+    _must_be_open(ledger, "nothing of it can be revoked in its ledger")
     numbers = None if generations is None else tuple(sorted(generations))
     known = {g.number for g in ledger.generations}
     for number in numbers or ():

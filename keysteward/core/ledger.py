@@ -46,6 +46,9 @@ LIVE = frozenset({State.CURRENT, State.PREVIOUS, State.RETIRING, State.VERIFIED,
 """States in which the secret authenticates, or may."""
 
 
+_CURRENT = State.CURRENT
+"""Asked for a score of times for each credential; Python 3.11 is slow to find a member through its class."""
+
 RELEASED = "released, not ended"
 """Evidence of a generation that was left to others with its client or holder: it is not ours any more."""
 
@@ -291,7 +294,7 @@ class Ledger:
     def current(self) -> Generation | None:
         """Return the generation that consumers are meant to use."""
         for generation in reversed(self.generations):
-            if generation.state is State.CURRENT:
+            if generation.state is _CURRENT:
                 return generation
         return None
 

@@ -130,6 +130,8 @@ def needs_preparation(w: World, spec: Spec, ledger: Ledger | None, record: Objec
 
 def button_pressed(w: World, ledger: Ledger, current: Generation) -> bool:
     """Say whether somebody regenerated the secret by hand, so that ours sits in the rotated slot."""
+    if current.method == "private_key_jwt":
+        return False
     found = w.object(ledger.object_of(current))
     rotated = found.slot("rotated") if found else None
     primary = found.slot("primary") if found else None
@@ -296,6 +298,8 @@ def redeliver(w: World, ledger: Ledger, spec: Spec, current: Generation) -> Step
     """Mend places that do not hold the current generation, as far as its value is held anywhere."""
     record = ledger.object_of(current)
     digest = spec.document_digest(record.client_id, current.method)
+    if all(_as_delivered(w.at(key), current, digest) for key in current.delivery):
+        return None
     wrong = [key for key in current.delivery if not w.at(key).unknown and not _is_current(w, key, current)]
     stale = [
         key
@@ -327,6 +331,14 @@ def redeliver(w: World, ledger: Ledger, spec: Spec, current: Generation) -> Step
     return None
 
 
+def _as_delivered(held: Delivered, current: Generation, digest: str) -> bool:
+    """Say whether a place holds what was delivered, and nothing beside it; most do."""
+    entry, previous = held.current, held.previous
+    if held.unknown or held.staged or entry is None or entry.generation != current.number or entry.about != digest:
+        return False
+    return entry.fingerprint != OVERWRITTEN and (previous is None or previous.about != OVERWRITTEN)
+
+
 def comes_back_to(spec: Spec, generation: Generation) -> tuple[str, ...]:
     """Return where a generation is delivered by a rollback: where it was, and where consumers read by now."""
     return tuple(sorted({*generation.delivery, *spec.delivery}))
@@ -336,7 +348,9 @@ def held_anywhere(w: World, generation: Generation) -> bool:
     """Say whether any of its places still holds this generation's value."""
     for key in generation.delivery:
         held = w.at(key)
-        entries = (held.current, held.previous, held.stage(generation.number))
+        if held.current is not None and held.current.fingerprint == generation.fingerprint:
+            return True
+        entries = (held.previous, held.stage(generation.number))
         if any(e is not None and e.fingerprint == generation.fingerprint for e in entries):
             return True
     return False

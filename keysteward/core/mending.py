@@ -74,9 +74,11 @@ def rollback(w: World) -> Decision:
     ledger, spec = w.ledger, w.spec
     if ledger is None or spec is None or ledger.closed or ledger.unfinished is not None:
         return None
+    if ledger.current is not None and ledger.rollback is None:
+        return None
     previous = [g for g in ledger.in_state(State.PREVIOUS) if making.held_anywhere(w, g)]
     back = next((g for g in previous if g.number == ledger.rollback), previous[-1] if previous else None)
-    if back is None or (ledger.current is not None and ledger.rollback is None):
+    if back is None:
         return None
     number, current = back.number, ledger.current
     if current is None:
@@ -199,8 +201,10 @@ def notify(w: World) -> Decision:
     if spec is None or current is None:
         return None
     for place in spec.places:
+        if place.webhook is None:
+            continue
         told = place.key in current.notified or (current.number, place.key) in w.me.told
-        if place.webhook is None or told or place.key not in current.delivery:
+        if told or place.key not in current.delivery:
             continue
         words = f"tell the consumer of {place.key} about generation {current.number}"
         return Step(Do.NOTIFY, words, "so that it reloads", current.number, place=place.key, headline=True)
@@ -222,16 +226,18 @@ def tidy(w: World) -> Decision:
     ledger = w.ledger
     if w.spec is None or ledger is None or ledger.closed:
         return None
-    over = {g.number for g in ledger.generations if g.state is State.RETIRED}
-    known = {g.number for g in ledger.generations}
     for place in ledger.places:
-        held = w.at(place.key)
-        left = ledger.current is not None and place.key not in ledger.current.delivery
-        entries = (held.previous, *held.staged, held.current if left else None)
-        for entry in entries if held.identity in {w.identity, *w.names} else ():
-            if entry is not None and (entry.generation in over or entry.generation not in known):
-                words = f"destroy what is left of generation {entry.generation} at {place.key}"
-                return Step(Do.DISCARD, words, "it is over", entry.generation, place=place.key)
+        key = place.key
+        held = w.at(key)
+        left = held.current if ledger.current is not None and key not in ledger.current.delivery else None
+        if held.previous is None and left is None and not held.staged:
+            continue
+        states = {g.number: g.state for g in ledger.generations}
+        entries = (held.previous, *held.staged, left) if held.identity in {w.identity, *w.names} else ()
+        for entry in entries:
+            if entry is not None and states.get(entry.generation, State.RETIRED) is State.RETIRED:
+                words = f"destroy what is left of generation {entry.generation} at {key}"
+                return Step(Do.DISCARD, words, "it is over", entry.generation, place=key)
     return None
 
 

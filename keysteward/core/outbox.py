@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from keysteward.core.errors import OutcomeUnknown, VersionConflict
 from keysteward.core.evidence import Entry
@@ -12,6 +13,9 @@ from keysteward.core.ledger import Ledger, Logged, dump_ledger
 from keysteward.core.ports import LedgerStore
 from keysteward.core.servers import ServerLedger, dump_server_ledger
 from keysteward.core.snapshot import ledger_key
+
+WAITS: Final = timedelta(hours=1)
+"""How long entries may wait in a ledger: longer than a run takes. What a killed run left, the next one moves."""
 
 Record = Callable[[Sequence[Entry]], Logged]
 """Appends entries to the audit log and says where they went."""
@@ -69,3 +73,19 @@ def flush(
 def _leased(ledger: Ledger | ServerLedger, runner: str, store: LedgerStore) -> bool:
     lease = ledger.lease if isinstance(ledger, Ledger) else None
     return lease is not None and lease.runner != runner and lease.until > store.now()
+
+
+def oldest_late(ledgers: Iterable[Ledger | ServerLedger], now: datetime) -> datetime | None:
+    """Return of when the oldest entry is that waits longer than it may; None when none does."""
+    return min((entry.at for ledger in ledgers for entry in ledger.outbox if now - entry.at > WAITS), default=None)
+
+
+def late_words(waiting: int, since: datetime) -> str:
+    """Say that entries wait too long."""
+    what = "1 entry waits" if waiting == 1 else f"{waiting} entries wait"
+    return f"{what} for the audit log, the oldest since {since:%Y-%m-%d %H:%M} UTC: it lacks them"
+
+
+HOW_TO_MOVE: Final = (
+    "run keysteward rotate --due or up, which moves them into the log and says why where the log does not take them"
+)

@@ -94,9 +94,12 @@ def next_due(world: World) -> datetime | None:
     ledger, spec = world.ledger, world.spec
     if ledger is None or spec is None or ledger.closed:
         return None
-    times = [next_retirement(spec, ledger, g) for g in ledger.in_state(State.PREVIOUS)]
-    times.append(next_rotation(spec, ledger, world.now))
-    return min((t for t in times if t is not None), default=None)
+    due = next_rotation(spec, ledger, world.now)
+    for generation in ledger.in_state(State.PREVIOUS):
+        ends = next_retirement(spec, ledger, generation)
+        if ends is not None and (due is None or ends < due):
+            due = ends
+    return due
 
 
 ALL_RULES: tuple[Rule, ...] = (

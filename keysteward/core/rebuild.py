@@ -14,7 +14,7 @@ from keysteward.core.holders import KeyName, read_name
 from keysteward.core.homes import holder_record
 from keysteward.core.ledger import UNFINISHED, Blocked, Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import shown
-from keysteward.core.observed import DeliveredEntry, ObservedSecret
+from keysteward.core.observed import DeliveredEntry, Mark, ObservedSecret
 from keysteward.core.ports import Strategy
 from keysteward.core.spec import Spec
 from keysteward.core.stack import second_client_id
@@ -47,8 +47,11 @@ def copies(w: World) -> tuple[Found, ...]:
 def _named_once(w: World) -> dict[str, Found]:
     """Return the likeliest of the unknown objects for each attempt's nonce, among those that have a name of ours."""
     best: dict[str, Found] = {}
+    strange = _strange(w)
+    if not strange:
+        return best
     known = {r.nonce for r in _known(w)}
-    for found in sorted(_strange(w), key=lambda item: _likeliness(w, item)):
+    for found in sorted(strange, key=lambda item: _likeliness(w, item)):
         mark = found.object.mark
         if mark is not None and mark.nonce not in known and (_delivered_as(w, found) or _has_name(w, found)):
             best.setdefault(mark.nonce, found)
@@ -57,17 +60,26 @@ def _named_once(w: World) -> dict[str, Found]:
 
 def _strange(w: World) -> list[Found]:
     """Return what carries this credential's mark and is not an object that its ledger knows."""
-    known = _known(w)
-    ids = {(r.target, r.remote_id) for r in known}
-    promised = {(r.target, r.client_id, r.nonce) for r in known if r.remote_id is None}
-    return [
-        found
-        for found in w.found
-        if (mark := found.object.mark) is not None
-        and mark.identity in {w.identity, *w.names}
-        and (found.target, found.object.remote_id) not in ids
-        and (found.target, found.object.client_id, mark.nonce) not in promised
-    ]
+    known, strange = _known(w), []
+    for found in w.found:
+        mark = found.object.mark
+        if mark is None or not (mark.identity == w.identity or mark.identity in w.names):
+            continue
+        for record in known:
+            if _is(record, found, mark):
+                break
+        else:
+            strange.append(found)
+    return strange
+
+
+def _is(record: ObjectRecord, found: Found, mark: Mark) -> bool:
+    """Say whether a record is of this object: by its id, or while it has none by what it was to be made as."""
+    if record.target != found.target:
+        return False
+    if record.remote_id is not None:
+        return record.remote_id == found.object.remote_id
+    return (record.client_id, record.nonce) == (found.object.client_id, mark.nonce)
 
 
 def _known(w: World) -> list[ObjectRecord]:
@@ -157,7 +169,7 @@ def _named_keys(w: World) -> Iterator[tuple[str, str, ObservedSecret, int]]:
     A name alone gives no right, for anybody can write one: it counts together with the nonce of an attempt that a
     delivered document or the ledger knows, and where a document names a key of that attempt by its id, only that key.
     """
-    if not any(found.object.holder for found in w.found):
+    if not _holders(w):
         return
     ids = {e.nonce: e.remote_id for _, e, _ in _entries(w)}
     if w.ledger is not None:
@@ -165,6 +177,10 @@ def _named_keys(w: World) -> Iterator[tuple[str, str, ObservedSecret, int]]:
     for target, holder, secret, name in _keys_named_so(w):
         if name.nonce in ids and ids[name.nonce] in {None, secret.id}:
             yield target, holder, secret, name.number
+
+
+def _holders(w: World) -> bool:
+    return any(found.object.holder for found in w.found)
 
 
 def _keys_named_so(w: World) -> Iterator[tuple[str, str, ObservedSecret, KeyName]]:
@@ -178,7 +194,7 @@ def _keys_named_so(w: World) -> Iterator[tuple[str, str, ObservedSecret, KeyName
 
 def copied_names(w: World) -> Iterator[tuple[str, str, ObservedSecret]]:
     """Yield the keys that are named as this credential's and that nothing else knows, with target and holder."""
-    if not any(found.object.holder for found in w.found):
+    if not _holders(w):
         return
     known: set[tuple[str, str | None]] = {(target, secret.id) for target, _, secret, _ in _named_keys(w)}
     if w.ledger is not None:

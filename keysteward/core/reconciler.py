@@ -530,19 +530,20 @@ class _Run:
 
     def _compare_and_set(self, ledger: Ledger) -> int:
         """Write; when the answer is lost, read back whether it was ours that arrived."""
-        key, document = ledger_key(ledger.identity), dump_ledger(ledger)
+        key, document, why = ledger_key(ledger.identity), dump_ledger(ledger), ""
         for _ in range(WRITE_TRIES):
             try:
                 return self.tools.ledgers.write(key, document, ledger.version)
             except VersionConflict:
                 raise self._lost_race(ledger.identity) from None
-            except OutcomeUnknown:
+            except OutcomeUnknown as error:
+                why = error.message
                 stored = self.tools.ledgers.read(key)
                 if stored.document == document:
                     return stored.version
                 if stored.version != ledger.version:
                     raise self._lost_race(ledger.identity) from None
-        raise OutcomeUnknown("its ledger could not be written; run again", credential=ledger.identity)
+        raise OutcomeUnknown(f"its ledger could not be written: {why}", credential=ledger.identity)
 
     def _lost_race(self, identity: str) -> VersionConflict:
         """Return the error of a write that came too late: another run's, or a revocation, which breaks every lease."""

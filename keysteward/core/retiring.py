@@ -17,6 +17,8 @@ from keysteward.core.world import TOLERATED_SKEW, World
 
 _Stop = TypeVar("_Stop")
 
+_IN_USE = LIVE | UNFINISHED
+
 
 def retirement_at(spec: Spec, generation: Generation) -> datetime | None:
     """Return when a previous generation may end; None when only evidence or a person's word can end it."""
@@ -159,7 +161,7 @@ def suspend_idle(w: World, ledger: Ledger) -> Step | None:
         return None
     for record in ledger.objects:
         used = [g for g in ledger.generations if g.object == record.key]
-        if not used or any(g.state in LIVE | UNFINISHED or lives_on(w, g) for g in used):
+        if not used or used[-1].state in _IN_USE or any(g.state in _IN_USE or lives_on(w, g) for g in used):
             continue
         step = _suspend(w, record, "none of its secrets is in use")
         if step is not None:

@@ -153,8 +153,15 @@ def due_at(identity: str, since: datetime, every: timedelta, windows: tuple[str,
     Not to one before the present secret began: where no window opens in between, it is due when its interval says.
     """
     due = since + every - spread(identity, every)
+    if not windows:
+        return due
     starts = (parse_window(text).latest_start(due) for text in windows)
     return max((start for start in starts if start > since), default=due)
+
+
+def due_before(at: datetime, since: datetime, every: timedelta, windows: tuple[str, ...]) -> bool:
+    """Say whether `due_at` can be at or before a moment: most are asked about long before their day."""
+    return bool(windows) or at >= since + every - MAX_SPREAD
 
 
 def may_begin(at: datetime, due: datetime, every: timedelta, windows: tuple[str, ...]) -> bool:

@@ -113,7 +113,7 @@ class Spec:
     @property
     def delivery(self) -> tuple[str, ...]:
         """Return the keys of all places, sorted."""
-        return tuple(sorted(place.key for place in self.places))
+        return (self.places[0].key,) if len(self.places) == 1 else tuple(sorted(place.key for place in self.places))
 
     @property
     def about(self) -> About:

@@ -194,9 +194,11 @@ def disabled(w: World) -> Decision:
     if w.spec is None or ledger is None or ledger.closed:
         return None
     for generation in (ledger.unfinished, ledger.current):
-        record = ledger.object_of(generation) if generation is not None else None
-        found = w.object(record) if record is not None else None
-        if generation is None or record is None or found is None or record.suspended:
+        if generation is None:
+            continue
+        record = ledger.object_of(generation)
+        found = w.object(record)
+        if found is None or record.suspended:
             continue
         if is_off(record, found, generation):
             return tidy(w) or NOTHING

@@ -97,7 +97,9 @@ class Revocation:
     def working(self) -> list[Generation]:
         """Return the generations that still work, and are meant to."""
         revoked = {g.number for g in self.revoked}
-        return [g for g in self.ledger.generations if g.live and g.number not in revoked] if self.ledger else []
+        if self.ledger is None or self.ledger.closed is not None:
+            return []
+        return [g for g in self.ledger.generations if g.live and g.number not in revoked]
 
 
 def where(ledger: Ledger) -> str:
@@ -201,6 +203,8 @@ def _without_the_run(made: Revocation) -> Iterable[RenderableType]:
 def _afterwards(made: Revocation) -> str:
     """Say what consumers have now, and how they get something that works."""
     ledger = made.ledger
+    if ledger is not None and ledger.closed is not None:
+        return f"its ledger is closed since {ledger.closed:%Y-%m-%d}: the word stands in the audit log alone"
     if ledger is not None and ledger.current is not None and ledger.current in made.working:
         places = ", ".join(ledger.current.delivery) or "nowhere"
         return f"generation {ledger.current.number} works; its consumers read it from {places}"

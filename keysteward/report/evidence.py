@@ -22,8 +22,9 @@ from rich.table import Table
 from rich.text import Text
 
 from keysteward.core.audit import Head, dump_entry
-from keysteward.core.audit_check import Examined, Recorded, Wrong
+from keysteward.core.audit_check import Examined, Recorded
 from keysteward.core.evidence import Entry
+from keysteward.core.outbox import HOW_TO_MOVE, late_words
 from keysteward.core.period import Period, Row
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT
@@ -86,21 +87,13 @@ def verified_lines(verified: Verified) -> Iterable[RenderableType]:
     for defect in log.defects:
         yield line("  ", ("✗", "bold red"), f" {defect.what.value}: {defect.message}")
     if verified.late is not None:
-        yield line("  ", ("✗", "bold red"), f" {Wrong.WAITING}: {late_words(verified.waiting, verified.late)}")
+        yield line("  ", ("✗", "bold red"), f" waiting: {late_words(verified.waiting, verified.late)}; {HOW_TO_MOVE}")
     if log.sound:
         yield line("  ", ("✓", "green"), f" {_checked(verified)}")
         if verified.trusted is None and not verified.anchors and log.segments:
             yield line(
                 ("    → ", "dim"), "against a rewrite of log and ledgers together, compare with --anchor or --trusted"
             )
-
-
-def late_words(waiting: int, since: datetime) -> str:
-    """Say that entries wait too long, and what to do."""
-    return (
-        f"{waiting} entries wait in the ledgers, the oldest since {since:%Y-%m-%d %H:%M} UTC, and are in no segment: "
-        "run keysteward up or rotate, and see why the log does not take them"
-    )
 
 
 def _checked(verified: Verified) -> str:

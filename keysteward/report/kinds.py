@@ -56,6 +56,7 @@ WORDS: Mapping[Kind, Words] = {
     Kind.UNDECLARED: Words("Not declared any more", "Its ledger is open, and no declaration names it."),
     Kind.UNDECLARED_SCOPE: Words("A scope that nobody declared", "The target's catalogue has it, the stack has not."),
     Kind.UNDELIVERED: Words("Not delivered", "No store holds the value that is current."),
+    Kind.UNLOGGED: Words("Not in the audit log yet", "What was done waits in the ledgers; the log does not have it."),
     Kind.UNMANAGED: Words("Not declared", "It exists at the target, and nobody answers for it here."),
     Kind.UNNOTIFIED: Words("A consumer was not told", "Its webhook did not take the news of a delivery."),
     Kind.UNRECORDED: Words("Not in the ledgers", "It looks like ours, and the ledger store does not know it."),

@@ -1,21 +1,12 @@
-"""Text from elsewhere made safe to show: client names, descriptions and reasons come from servers and files."""
+"""Lines for a terminal of text from elsewhere, made safe to show."""
 
 from __future__ import annotations
 
-import unicodedata
-
 from rich.text import Text
 
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories that move the cursor, reverse the line or show nothing: control, format, surrogate, separators."""
+from keysteward.core.plain import plain
 
-
-def plain(value: object) -> str:
-    """Return one line of text without control characters; what stood for white space becomes a space."""
-    text = str(value)
-    if text.isprintable():  # most are, and nothing printable is hidden
-        return text
-    return "".join(" " if c in "\t\r\n" else c for c in text if c in "\t\r\n" or unicodedata.category(c) not in _HIDDEN)
+__all__ = ["line", "plain", "shortened"]
 
 
 def line(*parts: tuple[object, str] | str) -> Text:

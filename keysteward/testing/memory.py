@@ -5,9 +5,9 @@ They implement the contract and nothing of any vendor. A test sets what the targ
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -575,7 +575,7 @@ class MemoryStore:
 
 
 class MemoryLedgers:
-    """A ledger store in memory; documents are copied through JSON, as a real one would."""
+    """A ledger store in memory, for many threads; documents are copied through JSON, as a real one would."""
 
     def __init__(self, name: str, clock: Clock) -> None:
         self.name = name
@@ -584,6 +584,7 @@ class MemoryLedgers:
         self.writes = 0
         self.before: Fault = lambda _operation: None
         self.after: Fault = lambda _operation: None
+        self._comparing = threading.Lock()
 
     @property
     def descriptor(self) -> Descriptor:
@@ -607,11 +608,13 @@ class MemoryLedgers:
     def write(self, key: str, document: Mapping[str, object], expected: int) -> int:
         """See the port."""
         self.before("write")
-        version = self.documents.get(key, ("", 0))[1]
-        if version != expected:
-            raise VersionConflict(f"{key} has version {version}, not {expected}")
-        self.documents[key] = (json.dumps(copy.deepcopy(dict(document))), version + 1)
-        self.writes += 1
+        text = json.dumps(dict(document))
+        with self._comparing:
+            version = self.documents.get(key, ("", 0))[1]
+            if version != expected:
+                raise VersionConflict(f"{key} has version {version}, not {expected}")
+            self.documents[key] = (text, version + 1)
+            self.writes += 1
         self.after("write")
         return version + 1
 

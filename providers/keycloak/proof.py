@@ -12,7 +12,7 @@ from keysteward.core.errors import Damaged
 from keysteward.core.ports import Claim, Material, Proof, Verification
 from keysteward.providers.http import Reply
 from keysteward.providers.keycloak.client import KeycloakClient
-from keysteward.providers.token_proof import TokenRefusal, TokenReply, judge
+from keysteward.providers.token_proof import TokenRefusal, TokenReply, judge, unreadable
 
 if TYPE_CHECKING:
     import jwt
@@ -100,6 +100,6 @@ def _private_key(material: Material) -> jwt.PyJWK:
 
     try:
         return jwt.PyJWK(json.loads(material.value.get_secret_value()))
-    except (AttributeError, ValueError, TypeError, jwt.PyJWTError):
+    except unreadable():
         pass
     raise Damaged("a stored private key is not a JWK: deliver a new one with `keysteward reissue`")

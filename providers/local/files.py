@@ -86,13 +86,17 @@ def remove_file(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it that only its owner may enter; one that is there stays as it is."""
+    """Make a folder and those above it that only its owner may enter; one that is there stays as it is.
+
+    The name of each that is made lasts through a power cut: else a file in it, synced itself, would be out of reach.
+    """
     missing = []
     while not folder.exists():
         missing.append(folder)
         folder = folder.parent
     for item in reversed(missing):
         item.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        sync_folder(item.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -152,7 +152,8 @@ class LocalLedgers:
         if latest - now > CLOCK_TOLERANCE:
             raise ClockRefused(
                 f"this machine's clock says {now:%Y-%m-%d %H:%M:%S} UTC, but {self._path} was last written at "
-                f"{latest:%Y-%m-%d %H:%M:%S} UTC: set the clock right before any secret is ended by mistake"
+                f"{latest:%Y-%m-%d %H:%M:%S} UTC: set the clock right before any secret is ended by mistake; if it is "
+                "right, a clock that was ahead wrote the file: put back its last backup, as docs/emergency.md says"
             )
         return latest
 
@@ -167,7 +168,7 @@ class LocalLedgers:
     def _stored(self, key: str, version: int, text: str) -> Stored:
         try:
             return Stored(json.loads(text), version)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Damaged(f"{key} in {self._path} is not JSON: restore the file from a backup") from None
 
 

@@ -52,7 +52,7 @@ class Sealed:
                 return Seen(NOBODYS, fits=not note, noted=bool(note))
             fits = note.get("sha256") == hashlib.sha256(blob).hexdigest()
             return Seen(read_description(note), fits=fits, noted=True)
-        except (ValueError, AttributeError, Damaged):
+        except (ValueError, AttributeError, RecursionError, Damaged):
             return Seen(NOBODYS, fits=False, noted=True)
 
     def open(self, key: AgeKey) -> dict[str, Any] | None:
@@ -63,7 +63,7 @@ class Sealed:
         plain = key.decrypt(blob, where=self.where)
         try:
             document = json.loads(plain)
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
             raise Damaged(f"{self.where} is encrypted, but holds no JSON object: move {self.document} away")

@@ -55,7 +55,7 @@ def unpack(custom: Mapping[str, str]) -> Marks | None:
     try:
         entries = {name: _entry(text) for name, text in joined.items() if name not in {_IDENTITY, _VERSION}}
         version = int(joined.get(_VERSION, -1))
-    except (ValueError, Damaged):
+    except (ValueError, RecursionError, Damaged):
         return Marks(Description(identity), -1)
     staged = sorted(
         (entry for name, entry in entries.items() if name.startswith(_STAGED)), key=lambda entry: entry.generation

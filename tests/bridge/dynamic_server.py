@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import Any, ClassVar, Self
 
 import grpc
 from google.protobuf import json_format, struct_pb2
+from plugin_forks import forked
 from pulumi.runtime import mocks
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from pulumi.runtime.stack import run_pulumi_func
@@ -34,7 +36,7 @@ from keysteward.sandbox.keycloak.models import Client
 from keysteward.testing.aging import age_ledgers
 
 CALL_SECONDS = 60
-STOP_SECONDS = 3
+STOP_SECONDS = 30
 PARALLEL = 4
 IDENTITY = "acme/test"
 RUNNER_ROLES = {"manage-clients", "view-clients", "query-clients"}
@@ -111,33 +113,45 @@ class Plugin:
 
     def __enter__(self) -> Self:
         self._stderr = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "pulumi.dynamic"],
-            cwd=self._folder,
-            env={**os.environ, "PULUMI_PROJECT": "acme", **self._environment},
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-        )
-        assert self._process.stdout is not None
-        port = self._process.stdout.readline().decode().strip()
+        reading, writing = os.pipe()
+        self._pid = self._start(writing)
+        os.close(writing)
+        self._printed = os.fdopen(reading, "rb")
+        port = self._printed.readline().decode().strip()
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)])
         grpc.channel_ready_future(self._channel).result(CALL_SECONDS)
         self._stub = provider_pb2_grpc.ResourceProviderStub(self._channel)  # type: ignore[no-untyped-call]
         self._call("Configure", provider_pb2.ConfigureRequest(args=struct_pb2.Struct()))
         return self
 
+    def _start(self, output: int) -> int:
+        """Start the process: forked, or as the engine does where its environment changes Python itself."""
+        environment = {**os.environ, "PULUMI_PROJECT": "acme", **self._environment}
+        self._process = None
+        if "PYTHONPATH" not in self._environment:
+            return forked(self._folder, environment, output, self._stderr.fileno())
+        self._process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "pulumi.dynamic"],
+            cwd=self._folder,
+            env=environment,
+            stdout=output,
+            stderr=self._stderr,
+        )
+        return self._process.pid
+
     def __exit__(self, *_error: object) -> None:
         self._channel.close()
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        self._process.send_signal(signal.SIGTERM if ignored else signal.SIGINT)
-        try:
-            printed, _ = self._process.communicate(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            printed, _ = self._process.communicate()
-        with self._stderr as stderr:
+        os.kill(self._pid, signal.SIGTERM if ignored else signal.SIGINT)
+        end = threading.Timer(STOP_SECONDS, os.kill, (self._pid, signal.SIGKILL))
+        end.start()
+        with self._printed as printed, self._stderr as stderr:
+            told = printed.read()
+            end.cancel()
+            if self._process is not None:
+                self._process.wait()
             stderr.seek(0)
-            self.output = printed + stderr.read()
+            self.output = told + stderr.read()
 
     def check(self, olds: Props, news: Props) -> tuple[Props, list[str]]:
         request = provider_pb2.CheckRequest(olds=_struct(olds), news=_struct(news))

@@ -60,6 +60,12 @@ stack = Stack("acme/test", owners=Owners(teams={{"team-billing": {{"contact": "b
 """
 
 
+def plain_environment() -> dict[str, str]:
+    """Return this process's environment without what makes each start of a plugin slow: measuring, compiling anew."""
+    slow = ("COV", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(slow)}
+
+
 @dataclass(frozen=True)
 class Run:
     """What one call of the CLI answered."""
@@ -114,8 +120,7 @@ class Project:
             "PULUMI_HOME": str(self.folder / "home"),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         }
-        together = {**os.environ, **settings, **self.environment, **environment}
-        together.pop("PYTHONDONTWRITEBYTECODE", None)  # with it each start of the plugin would compile everything anew
+        together = {**plain_environment(), **settings, **self.environment, **environment}
         printed = self.folder / "printed.txt"
         printed.write_text("", encoding="utf-8")
         needs_program = arguments[0] in NEED_THE_PROGRAM

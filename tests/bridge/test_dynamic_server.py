@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,54 @@ def test_another_format_is_refused_before_anything_is_done(acme: Acme) -> None:
                     call({**news, "plan": "#1 create"})
                 assert sentence(error) == f"the state of acme/test/{name} {says}"
     assert acme.clients() == set()
+
+
+DAMAGED = {
+    "without ports": {"ports": None},
+    "without ledgers": {"ports": "{}"},
+    "ports that are no JSON": {"ports": "[[[["},
+    "ports of another shape": {"ports": "5"},
+    "targets of another shape": {"ports": '{"ledgers": 5, "targets": []}'},
+    "without declaration": {"declaration": None},
+    "an empty declaration": {"declaration": "{}"},
+    "a declaration of another shape": {"declaration": "null"},
+    "a declaration that is too deep": {"declaration": "[" * 5000},
+    "without stack": {"stack": None},
+    "without identity": {"identity": None},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_damaged_state_is_told_with_what_to_do(acme: Acme, damage: str) -> None:
+    program = registered(lambda: deploy(acme.stack(acme.client())))
+    with acme.engine.plugin() as plugin:
+        for name in ("exporter", "billing-api"):
+            whole: dict[str, object] = {**program[name].inputs, "plan": "#1 create"}
+            props = {key: value for key, value in (whole | DAMAGED[damage]).items() if value is not None}
+            calls: list[Callable[[dict[str, object]], object]] = [
+                lambda p: plugin.check({}, p),
+                plugin.create,
+                lambda p: plugin.read("id", p),
+            ]
+            if "declaration" not in DAMAGED[damage]:
+                calls.append(lambda p: plugin.delete("id", p))
+            for call in calls:
+                with pytest.raises(PluginError) as error:
+                    call(props)
+                told = sentence(error)
+                assert "is damaged" in told or "cannot be imported" in told, told
+                assert "pulumi up" in told
+    assert acme.clients() == set()
+
+
+def test_an_import_says_that_there_is_none_and_what_to_do(acme: Acme) -> None:
+    with acme.engine.plugin() as plugin:
+        for kind in ("M2MClient", "ResourceServer"):
+            with pytest.raises(PluginError) as error:
+                plugin.read("theirs", {"__provider": PROVIDERS[pickle.DEFAULT_PROTOCOL][kind]})
+            told = sentence(error)
+            assert told.startswith("theirs cannot be imported into Pulumi's state: import is not supported.")
+            assert 'adopt="<its client id>"' in told
 
 
 # ---- a life

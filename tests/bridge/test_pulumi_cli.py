@@ -1,4 +1,7 @@
-"""The bridge under the real engine: programs served to the one that `make servers` builds, or run by a full CLI."""
+"""The bridge under the real engine: programs served to the one that `make servers` builds, or run by a full CLI.
+
+Marked as proofs: stories that `test_dynamic_server.py` tells in every run without an engine.
+"""
 
 from __future__ import annotations
 
@@ -110,6 +113,7 @@ def test_drift_shows_in_a_plain_preview_and_in_the_refresh_gate_and_is_mended(
     assert project.gates() == (0, 0)
 
 
+@pytest.mark.proof
 def test_a_rename_keeps_the_client_and_issues_nothing(project: Project, keycloak: KeycloakStandIn) -> None:
     assert project.up().code == 0
     renamed = "client('letters', previously=['mailer'], deliver_to=secrets.path('apps/mailer'))"
@@ -123,6 +127,7 @@ def test_a_rename_keeps_the_client_and_issues_nothing(project: Project, keycloak
     assert project.gates() == (0, 0)
 
 
+@pytest.mark.proof
 def test_a_changed_target_is_an_update_with_overlap(project: Project, keycloak: KeycloakStandIn) -> None:
     assert project.up().code == 0
     project.declare("client('exporter')", "client('mailer', target=other, access={})")
@@ -140,6 +145,7 @@ def test_a_changed_target_is_an_update_with_overlap(project: Project, keycloak: 
     assert project.gates() == (0, 0)
 
 
+@pytest.mark.proof
 def test_a_forced_replacement_ends_nothing(project: Project, keycloak: KeycloakStandIn) -> None:
     assert project.up().code == 0
     before = clients(keycloak)["exporter"].id  # type: ignore[attr-defined]
@@ -186,6 +192,7 @@ def test_ending_more_than_the_limit_stops(project: Project, keycloak: KeycloakSt
     assert clients(keycloak) == {}
 
 
+@pytest.mark.proof
 def test_production_is_not_deleted_without_a_word(project: Project, keycloak: KeycloakStandIn) -> None:
     project.declare("client('exporter', environment='prod')")
     assert project.up().code == 0
@@ -198,6 +205,7 @@ def test_production_is_not_deleted_without_a_word(project: Project, keycloak: Ke
     assert set(clients(keycloak)) == {"mailer"}
 
 
+@pytest.mark.proof
 def test_a_preview_says_what_is_revoked_and_the_gates_stay_clean(project: Project) -> None:
     assert project.up().code == 0
     ledger = ledger_key("acme/test/exporter")

@@ -12,6 +12,8 @@ from dynamic_server import IDENTITY, Acme
 from keysteward import Stack
 from keysteward.sandbox.keycloak import KeycloakStandIn
 
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
 
 @pytest.fixture
 def worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Acme]]:

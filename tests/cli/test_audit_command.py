@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from issuer import issuing
 
+from keysteward.cli.auditing import trust_of
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.ledger import Lease, Ledger, Logged, dump_ledger
 from keysteward.providers.audit_log import AuditLog
@@ -175,7 +176,7 @@ def test_jobs_of_a_repository_are_trusted_by_their_identity(project: Project) ->
         proven = project.run(*words, "repository=acme/credentials", "--claim", "ref=refs/heads/main")
         assert proven.code == 0
         assert f"(trusted): iss {issuer.url}, repository acme/credentials" in proven.out
-        stranger = project.run(*words, "repository=evil/credentials")
+        stranger = project.run(*words, "repository=evil/credentials", "--claim", "ref=refs/heads/main")
         assert stranger.code == 2
         assert stranger.out.count("a key that is not trusted") == 2
         document = json.loads(project.run("audit", "verify", "--json").out)
@@ -183,6 +184,40 @@ def test_jobs_of_a_repository_are_trusted_by_their_identity(project: Project) ->
     for answer in (said, proven, stranger):
         assert "eyJ" not in answer.out + answer.err
     assert "eyJ" not in json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("claims", "missing"),
+    [
+        (["repository=acme/credentials"], "whoever may push a branch writes what its jobs run"),
+        (["repository=acme/credentials", "workflow=apply", "event_name=push"], "whoever may push a branch"),
+        (["repository=acme/credentials", "ref=refs/pull/7/merge"], "whoever may push a branch"),
+        (["sub=repo:acme/credentials:pull_request"], "whoever may push a branch"),
+        (["sub=repo:acme/credentials"], "whoever may push a branch"),
+        (["project_path=acme/credentials", "ref_protected=false"], "whoever may push a branch"),
+        (["ref=refs/heads/main"], "jobs of anybody's repository say this too"),
+        (["environment=prod", "actor=billing-lead"], "jobs of anybody's repository say this too"),
+    ],
+)
+def test_claims_that_any_branch_or_anybody_has_are_refused(project: Project, claims: list[str], missing: str) -> None:
+    words = [word for claim in claims for word in ("--claim", claim)]
+    answer = project.run("audit", "verify", "--issuer", "https://ci.example", *words)
+    assert answer.code == 1
+    assert missing in answer.err
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        ["repository=acme/credentials", "ref=refs/heads/main"],
+        ["repository_id=7", "environment=prod"],
+        ["project_path=acme/credentials", "ref=main", "ref_protected=true"],
+        ["sub=repo:acme/credentials:environment:prod"],
+        ["workflow_ref=acme/credentials/.github/workflows/keysteward-rotate.yml@refs/heads/main"],
+    ],
+)
+def test_claims_that_only_reviewed_jobs_have_are_taken(claims: list[str]) -> None:
+    assert trust_of((), ["https://ci.example"], claims).claims == dict(claim.split("=", 1) for claim in claims)
 
 
 def test_anchors_are_lines_and_an_altered_one_is_found(project: Project, log: AuditLog) -> None:
@@ -394,7 +429,7 @@ def test_wrong_words_are_errors(project: Project, tmp_path: Path) -> None:
         ("--claim", "repository"): "write it as NAME=VALUE",
         ("--trusted", "no-key"): "no-key holds no public Ed25519 key",
         ("--trusted", "missing"): "missing cannot be used",
-        ("--issuer", "http://ci.example", "--claim", "a=b"): "the issuer must begin with https://",
+        ("--issuer", "http://ci.example", "--claim", "sub=a:b"): "the issuer must begin with https://",
     }.items():
         answer = project.run("audit", "verify", *words)
         assert (answer.code, told in answer.err) == (1, True), answer.err
@@ -419,3 +454,23 @@ def test_entries_of_a_credential_that_another_run_works_on_are_left_to_that_run(
     project.run("reissue", "mailer", "--reason", "again", "--yes")
     assert project.ledger().outbox == ()
     assert ("verify", "verify generation 1") in project.entries()
+
+
+def test_entries_that_wait_too_long_are_told_by_verify_drift_and_doctor(project: Project, log: AuditLog) -> None:
+    remember(project, log)
+    for words in (("audit", "verify"), ("doctor",), ("drift", "--fail-on", "warning")):
+        assert "for the audit log, the oldest" not in project.run(*words).out.replace("\n", " ")
+    project.pass_time(minutes=61)
+    verify = project.run("audit", "verify")
+    assert verify.code == 2
+    assert "✗ waiting: 1 entry waits for the audit log, the oldest since 2026-01-05 09:00 UTC" in verify.out
+    assert json.loads(project.run("audit", "verify", "--json").out)["waiting_since"] == "2026-01-05T09:00:00+00:00"
+    doctor = project.run("doctor")
+    assert (doctor.code, "1 entry waits for the audit log" in doctor.out.replace("\n", " ")) == (1, True)
+    drift = json.loads(project.run("drift", "--json").out)
+    [finding] = [finding for finding in drift["findings"] if finding["kind"] == "unlogged"]
+    assert (finding["severity"], finding["subject"]) == ("warning", STACK)
+    assert project.run("audit", "anchor", "--file", "anchors").code == 0, "what is in the log is worth an anchor"
+    project.declare(project.api)
+    project.run("up", "--yes")
+    assert project.run("audit", "verify").code == 0

@@ -126,7 +126,7 @@ def test_all_targets_list_at_once_while_the_stores_are_read(settled: Project) ->
     settled.declare(*settled.stack.declarations, settled.client("second", target=other))
     assert settled.run("up", "--yes").code == 0
     met = threading.Event()
-    three = threading.Barrier(3, met.set, timeout=30)
+    three = threading.Barrier(3, met.set, timeout=120)
 
     def meet(operation: str) -> None:
         if operation in {"observe", "delivered"} and not met.is_set():

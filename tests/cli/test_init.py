@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -17,8 +18,10 @@ import yaml
 from cli_project import Project
 from issuer import issuing
 
+import keysteward
 from keysteward.cli.init import FORGES, _write
 from keysteward.cli.loading import load_stack
+from keysteward.cli.locking import lock
 from keysteward.cli.new_repository import STORES, TARGETS, Choice, StoreKind, TargetKind, files
 from keysteward.core.checking import check
 from keysteward.core.findings import Severity
@@ -53,15 +56,18 @@ def test_what_is_written_and_what_to_do_next(project: Project) -> None:
     assert sorted(written) == sorted(
         [
             ".github/CODEOWNERS", ".github/dependabot.yml", ".gitignore", "Pulumi.yaml", "README.md", "__main__.py",
-            "ci/login.py", "owners.yaml", "requirements.txt", "stacks/__init__.py", "stacks/prod_eu.py",
-            "stacks/prod_eu/credentials.yaml", *(f".github/workflows/{name}.yml" for name in WORKFLOWS),
+            "ci/login.py", "owners.yaml", "requirements.in", "requirements.txt", "stacks/__init__.py",
+            "stacks/prod_eu.py", "stacks/prod_eu/credentials.yaml",
+            *(f".github/workflows/{name}.yml" for name in WORKFLOWS),
         ]
     )  # fmt: skip
     assert [line.strip() for line in answer.out.splitlines() if line.startswith("  ")][: len(written)] == written
-    assert answer.out.splitlines()[-7:] == [
+    assert answer.out.splitlines()[-9:] == [
         'Fill in what is marked "yours" in owners.yaml, stacks/prod_eu/credentials.yaml, stacks/prod_eu.py; then:',
         "  cd new",
-        "  python -m venv .venv && .venv/bin/pip install -r requirements.txt",
+        "  pip-compile --generate-hashes --allow-unsafe --strip-extras requirements.in",
+        "                                  # requirements.txt has no hash of keysteward yet: jobs refuse it",
+        "  python -Pm venv .venv && .venv/bin/pip install -r requirements.txt",
         "  .venv/bin/keysteward doctor     # says which credentials and rights are missing",
         "  .venv/bin/keysteward preview    # what a first run would make",
         "  .venv/bin/keysteward codeowners # once the owners are yours",
@@ -312,3 +318,59 @@ def test_where_ledgers_lie_on_one_machine_the_jobs_run_there(all_of_them: Path) 
         for job_name, job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].items():
             mine = job["runs-on"] == ["self-hosted", "keysteward"]
             assert mine is (job_name in {"plan", "apply", "rotate", "look"}), job_name
+
+
+def pinned(text: str) -> dict[str, int]:
+    """Return how many hashes each package of a lock has."""
+    blocks = re.split(r"(?m)^(?=[A-Za-z])", re.sub(r"(?m)^#.*\n", "", text))
+    return {block.partition("==")[0]: block.count("--hash=sha256:") for block in blocks if "==" in block}
+
+
+def test_what_jobs_install_is_locked_by_hash(all_of_them: Path) -> None:
+    own = (Path(__file__).parents[2] / "requirements.txt").read_text(encoding="utf-8")
+    for folder in all_of_them.iterdir():
+        held = pinned((folder / "requirements.txt").read_text(encoding="utf-8"))
+        aws = "[aws]" in (folder / "requirements.in").read_text(encoding="utf-8")
+        assert ("boto3" in held, "s3transfer" in held) == (aws, aws)
+        assert {"hvac", "pydantic-core", "urllib3", "pulumi", "cffi", "grpcio"} <= set(held)
+        assert not {"pytest", "ruff", "moto", "werkzeug"} & set(held), "what only tests need"
+        assert [name for name, hashes in held.items() if not hashes] == ["keysteward"], "whose sources these are"
+        assert all(hashes == pinned(own)[name] for name, hashes in held.items() if name != "keysteward")
+
+
+def test_every_job_installs_the_lock_alone(all_of_them: Path) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in all_of_them.glob("*/.github/workflows/*.yml")]
+    texts += [path.read_text(encoding="utf-8") for path in all_of_them.glob("*/.gitlab-ci.yml")]
+    for text in texts:
+        for line in (line for line in text.splitlines() if "pip install" in line):
+            assert line.strip().endswith("install --quiet --require-hashes --only-binary :all: -r requirements.txt")
+
+
+def test_a_job_says_which_command_completes_the_lock(all_of_them: Path) -> None:
+    document = yaml.safe_load((all_of_them / "keycloak-vault/.github/workflows/keysteward-review.yml").read_text())
+    [install] = [step["run"] for step in document["jobs"]["review"]["steps"] if step.get("name") == "Install"]
+    done = subprocess.run(
+        ["bash", "-e", "-c", install], cwd=all_of_them / "keycloak-vault", capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "requirements.txt has no hash of keysteward: run pip-compile --generate-hashes --allow-unsafe --strip-extras "
+        "requirements.in (pip-tools), and commit it\n"
+    )
+
+
+def test_a_hash_that_pip_noted_completes_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Installed:
+        requires = ("hvac>=2",)
+        noted: str | None = json.dumps({"archive_info": {"hashes": {"sha256": "ab" * 32}}})
+
+        def read_text(self, name: str) -> str | None:
+            return self.noted if name == "direct_url.json" else None
+
+    monkeypatch.setattr("importlib.metadata.distribution", lambda _: Installed())
+    made = lock()
+    assert made.whole
+    assert made.text.startswith(f"keysteward=={keysteward.__version__} \\\n    --hash=sha256:{'ab' * 32}\n")
+    for damaged in (None, "{", "[]", '{"archive_info": {"hashes": {"sha256": "x\\n--index-url y"}}}'):
+        Installed.noted = damaged
+        assert not lock().whole

@@ -44,7 +44,7 @@ def test_hold_and_release_are_noted_and_shown(project: Project) -> None:
 
 def test_hold_wants_a_day_to_come_and_a_reason(project: Project) -> None:
     project.run("up", "--yes")
-    assert "neither a day nor a duration" in project.run("hold", NAME, "--until", "soon", "--reason", "x").err
+    assert "is not a duration" in project.run("hold", NAME, "--until", "soon", "--reason", "x").err
     assert "2026-01-01 00:00 UTC is over" in project.run("hold", NAME, "--until", "2026-01-01", "--reason", "x").err
     assert "say why" in project.run("hold", NAME, "--until", "3d", "--reason", " ").err
     assert "did you mean billing-exporter?" in project.run("hold", "biling-exporter", "--until", "3d", "-r", "x").err

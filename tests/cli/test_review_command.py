@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import platform
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -347,14 +349,14 @@ def test_what_a_stack_prints_does_not_reach_the_comment(repository: Repository) 
 
 ESCAPES = """
 import os, subprocess, sys, time
-again = "import os, sys, time; open(sys.argv[1], 'a').write(str(os.getpid()) + chr(10)); time.sleep(300)"
+again = "import os, sys, time; open(sys.argv[1], 'a').write(f'{{os.getpid():>9}}' + chr(10)); time.sleep(300)"
 for _ in range(2):
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
             os.execv(sys.executable, [sys.executable, "-c", again, {pids!r}])
         os._exit(0)
-while not os.path.exists({pids!r}) or len(open({pids!r}).read().split()) < 2:
+while not os.path.exists({pids!r}) or os.stat({pids!r}).st_size < {size}:
     time.sleep(0.02)
 """
 
@@ -374,7 +376,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives 
 @on_linux
 def test_what_leaves_its_process_group_is_ended_too(repository: Repository, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    repository.write("stacks/demo.py", ESCAPES.format(pids=str(pids)) + STACK)
+    repository.write("stacks/demo.py", ESCAPES.format(pids=str(pids), size=20) + STACK)
     shown = repository.run("review", "--base", "main")
     assert shown.code == 0
     assert len(pids.read_text().split()) == 2
@@ -387,30 +389,59 @@ def test_what_leaves_its_process_group_is_ended_when_it_takes_too_long(
 ) -> None:
     monkeypatch.setattr(sides, "PATIENCE_SECONDS", 3.0)
     pids = tmp_path / "pids"
-    repository.write("stacks/demo.py", ESCAPES.format(pids=str(pids)) + "while True:\n    time.sleep(1)\n")
+    repository.write("stacks/demo.py", ESCAPES.format(pids=str(pids), size=20) + "while True:\n    time.sleep(1)\n")
     assert "the head: it does not load within 3 seconds" in repository.run("review", "--base", "main").err
     assert gone(pids)
     assert left_over(repository) == []
 
 
-@on_linux
-def test_neither_side_reads_the_environment_of_who_started_it(
-    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    look = f"""import os
-try:
-    told = open(f"/proc/{{os.getppid()}}/environ").read()
-except OSError as error:
-    told = type(error).__name__
-open({str(tmp_path / "seen")!r}, "w").write(told)
+def can_confine() -> bool:
+    """Say whether the kernel can confine a process, asked in one of its own."""
+    ask = "import pathlib; from keysteward.providers.confinement import confine; here = pathlib.Path.cwd(); "
+    return subprocess.run([sys.executable, "-c", f"{ask}exit(not confine(here, here))"], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not can_confine(), reason="only Linux with Landlock can confine a process")
+def test_neither_side_reads_what_is_not_the_projects(repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(SECRET, encoding="utf-8")
+    (repository.root / "out").symlink_to(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        look = f"""import json, os, pathlib, signal, socket
+def tried(what):
+    try:
+        return str(what())
+    except OSError as error:
+        return type(error).__name__
+def read(path):
+    return tried(lambda: len(open(path).read()))
+seen = {{
+    "a token in a home": read({str(tmp_path / "token")!r}),
+    "the same through a link": read("out/token"),
+    "the token of a checkout": read(".git/config"),
+    "the environment of who started it": read(f"/proc/{{os.getppid()}}/environ"),
+    "another folder": tried(lambda: os.listdir({str(tmp_path)!r})),
+    "the network": tried(lambda: socket.create_connection(("127.0.0.1", {port}))),
+}}
+fine = [read("owners.yaml"), read(pathlib.__file__), tried(lambda: os.listdir("."))]
+open({str(tmp_path / "seen")!r}, "w").write(json.dumps([seen, fine]))
 """
-    repository.write("stacks/demo.py", look + STACK)
+        repository.write("stacks/demo.py", look + STACK)
+        assert repository.run("review", "--base", "main").code == 0
+    seen, fine = json.loads((tmp_path / "seen").read_text(encoding="utf-8"))
+    network = seen.pop("the network")
+    assert set(seen.values()) == {"PermissionError"}, seen
+    assert network == "PermissionError" or platform.release() < "6.7"
+    assert "PermissionError" not in fine
+
+
+@on_linux
+def test_who_started_a_side_shows_it_neither_memory_nor_environment(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(offspring, "_prctl", noted := Noted(offspring._prctl))
     assert repository.run("review", "--base", "main").code == 0
-    if os.geteuid() != 0:
-        assert (tmp_path / "seen").read_text() == "PermissionError"
-    shut = [value for what, value in noted.calls if what == offspring._SET_DUMPABLE]
-    assert shut == [0, 1, 0, 1]
+    assert [value for what, value in noted.calls if what == offspring._SET_DUMPABLE] == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -482,14 +513,14 @@ def test_a_committed_revocation_is_shown_and_needs_security(repository: Reposito
 
 
 def test_a_head_that_forges_its_answer_does_not_hide_that_it_is_another_program(repository: Repository) -> None:
-    forged = """
+    forged = f"""
 import json, os, subprocess, sys
-base = subprocess.run(["git", "show", "main:stacks/demo.py"], capture_output=True, text=True).stdout
-open("before.py", "w").write(base)
-os.rename("stacks/demo.py", "evil.py"); os.rename("before.py", "stacks/demo.py")
-subprocess.run([sys.executable, "-P", "-m", "keysteward.cli.reading", sys.argv[1]], input=json.dumps(
-    {"now": "2026-12-01T00:00:00+00:00", "stacks": ["demo"], "named": []}).encode())
-os.rename("evil.py", "stacks/demo.py")
+os.rename("stacks/demo.py", "stacks/evil.txt")
+open("stacks/demo.py", "w").write({STACK!r})
+asked = {{"now": "2026-12-01T00:00:00+00:00", "stacks": ["demo"], "named": []}}
+answer = [sys.executable, "-P", "-m", "keysteward.cli.reading", sys.argv[1]]
+subprocess.run(answer, input=json.dumps(asked).encode())
+os.rename("stacks/evil.txt", "stacks/demo.py")
 os._exit(0)
 """
     repository.write("stacks/demo.py", forged)
@@ -668,6 +699,8 @@ def test_one_stack_is_read_as_the_process_reads_it(
     file = tmp_path / "answer.json"
     request = {"now": "2026-12-01T00:00:00+00:00", "stacks": ["demo", "other"], "named": []}
     monkeypatch.setattr(sys, "argv", ["reading", str(file)])
+    for name in ("confine", "end_with_parent"):  # this process has other tests to run
+        monkeypatch.setattr(reading, name, lambda *_: None)
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(request)))
     for name in [n for n in sys.modules if n.split(".")[0] == "stacks"]:
         monkeypatch.delitem(sys.modules, name)

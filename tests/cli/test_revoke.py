@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,15 @@ def test_what_is_wrong_with_the_owners_file_a_rule_or_another_declaration_stops_
         assert project.states()[-1] == f"{number} retired"
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "5", "null", '{"format": 1', "\udcff", '{"format": 1, "stack": []}'])
+def test_a_card_that_is_none_is_told_in_one_sentence(project: Project, text: str) -> None:
+    Path("card.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    answer = project.run("revoke", NAME, "--all", "-r", "x", "--card", "card.json")
+    assert answer.code == 1
+    assert "internal error" not in answer.err
+    assert "card.json" in answer.err
+
+
 def test_without_a_card_it_is_said_how_to_go_on(project: Project) -> None:
     break_stack(project)
     for words in (("--all",), ("--target", "corp")):
@@ -310,7 +320,7 @@ def test_from_the_card_keys_are_told_by_their_names_and_never_by_guess(project: 
     break_stack(project)
     project.ledgers.before = down
     asked = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
-    assert "with --target corp (which names its keys: they carry no mark)" in asked.err
+    assert "--target corp --reason TEXT (names its keys: they carry no mark)" in asked.err
     done = project.run("revoke", NAME, "--target", "corp", "--reason", "leak", "--yes")
     assert ("end key key_1 of org-1 in the console of target corp" in done.out) is can.tags_secrets
     assert ("keys of target corp carry neither mark nor name" in done.out) is not can.tags_secrets
@@ -565,6 +575,97 @@ def test_a_reason_in_bytes_that_are_no_utf8_is_kept_readable(project: Project, m
     ]
     assert {entry["author"]["actor"] for entry in told} == {"github:ren\\udce9"}
     assert project.run("audit", "verify").code == 0
+
+
+def test_nobody_is_told_that_nothing_works_before_its_target_was_asked(project: Project) -> None:
+    project.declare(project.api, project.client(), project.client("mailer"))
+    project.run("up", "--yes")
+    [client] = [o for o in project.target.objects.values() if o.client_id == "mailer"]
+    stored = project.ledgers.read("ledgers/acme/demo/mailer")
+    assert stored.document is not None
+    closed = {**stored.document, "closed": project.clock.now.isoformat()}
+    project.ledgers.write("ledgers/acme/demo/mailer", closed, stored.version)
+    project.declare(project.api, project.client())
+
+    refused = project.run("revoke", "mailer", "--all", "--reason", "leak", "--yes")
+    assert refused.code == 1
+    assert "and yet client mailer at target corp carries its mark and works" in refused.err
+    assert "keysteward revoke mailer --target corp --reason TEXT disables it" in refused.err
+    done = project.run("revoke", "mailer", "--target", "corp", "--reason", "leak", "--yes")
+    assert done.code == 0, done.out
+    assert "client mailer at target corp: disabled" in done.out
+    assert "the word stands in the audit log alone" in done.out
+    assert not client.enabled
+    assert ("revoke", "leak") in project.entries("mailer")
+
+    nothing = project.run("revoke", "mailer", "--all", "--reason", "leak", "--yes")
+    assert "its targets show nothing of it that works" in nothing.err
+    project.target.before = down
+    unseen = project.run("revoke", "mailer", "--all", "--reason", "leak", "--yes")
+    assert "whether anything of it works cannot be told: target corp (no answer)" in unseen.err
+
+
+def test_what_was_renamed_is_told_by_its_present_name(project: Project) -> None:
+    project.run("up", "--yes")
+    place = project.store.path(f"apps/{NAME}")
+    project.declare(project.api, project.client("exporter", previously=(NAME,), deliver_to=place))
+    assert project.run("up", "--yes").code == 0
+    refused = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert "it goes on as exporter; to end that run: keysteward revoke exporter --all --reason TEXT" in refused.err
+
+
+def test_with_the_ledger_store_down_what_is_declared_is_shown_with_the_next_step(project: Project) -> None:
+    project.run("up", "--yes")
+    project.ledgers.before = down
+    how = f"keysteward revoke {NAME} --target corp --reason TEXT"
+    for words in (
+        ("show", NAME),
+        ("suspend", NAME, "--reason", "leak", "--yes"),
+        ("reissue", NAME, "--reason", "leak", "--yes"),
+        ("revoke", NAME, "--all", "--reason", "leak", "--yes"),
+        ("offboard", "team-billing", "--revoke", "--yes"),
+    ):
+        refused = project.run(*words)
+        assert refused.code == 1
+        assert "the ledger store does not answer (no answer)" in refused.err, words
+        assert how in refused.err, words
+    shown = project.run("show", NAME).out
+    for known in ("owner: team-billing", "purpose: Nightly invoice export", "corp, client billing-exporter"):
+        assert known in shown
+
+
+def test_a_clock_that_was_ahead_at_one_write_is_told_with_its_cure_and_with_target(project: Project) -> None:
+    hours = [0]
+    ledgers = LocalLedgers(
+        "ledgers", path="ledgers.sqlite3", clock=lambda: project.clock.now + timedelta(hours=hours[0])
+    )
+    project.ledgers = ledgers  # type: ignore[assignment]
+    project.declare(project.api, project.client())
+    project.run("up", "--yes")
+    hours[0] = 365 * 24
+    project.run("hold", NAME, "--until", "800d", "--reason", "x")
+    hours[0] = 0
+    refused = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert refused.code == 1
+    assert "a clock that was ahead wrote the file: put back its last backup, as docs/emergency.md says" in refused.err
+    assert f"keysteward revoke {NAME} --target corp --reason TEXT" in refused.err
+    done = project.run("revoke", NAME, "--target", "corp", "--reason", "leak", "--yes")
+    assert "client billing-exporter at target corp: disabled" in done.out
+    assert working(project) == []
+
+
+def test_a_write_that_fails_is_told_with_what_can_be_done(project: Project) -> None:
+    project.run("up", "--yes")
+
+    def full(operation: str) -> None:
+        if operation == "write":
+            raise Unavailable("the disk is full")
+
+    project.ledgers.before = full
+    refused = project.run("revoke", NAME, "--all", "--reason", "leak", "--yes")
+    assert refused.code == 1
+    assert "the disk is full" in refused.err
+    assert f"keysteward revoke {NAME} --target corp --reason TEXT" in refused.err
 
 
 def test_lift_asks_and_needs_a_declared_and_revoked_credential(project: Project) -> None:

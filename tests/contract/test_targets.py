@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from bench_world import ASSIGNING, MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS
-from keycloak_realms import MASTER, administrator
+from keycloak_realms import MASTER, administrator, rotate_any_client
 
 from keysteward.core.errors import OutcomeUnknown
 from keysteward.core.ports import Capabilities, Claim, Fingerprint, Material
@@ -24,9 +24,14 @@ from keysteward.testing.target_contract import TargetContract, TargetProfile
 KEYCLOAKS = (
     pytest.param("stand-in", id="keycloak-stand-in"),
     pytest.param("stand-in-rotation", id="keycloak-stand-in-rotation"),
-    pytest.param("real", id="keycloak-26.7.5", marks=pytest.mark.real("keycloak")),
-    pytest.param("real-rotation", id="keycloak-26.7.5-rotation", marks=pytest.mark.real("keycloak-rotation")),
+    pytest.param("real_keycloak", id="keycloak", marks=pytest.mark.real("keycloak")),
+    pytest.param("real_keycloak_rotation", id="keycloak-rotation", marks=pytest.mark.real("keycloak-rotation")),
+    pytest.param("any-client", id="keycloak-that-rotates-any-client", marks=pytest.mark.real("keycloak-rotation")),
+    pytest.param("real_keycloak_older", id="keycloak-older", marks=pytest.mark.real("keycloak-older")),
 )
+"""Stand-ins, and the fixtures of real servers. `any-client`: a realm whose policy rotates any client, not only marked
+ones; 26.8 is said to make that the default.
+"""
 
 
 class KeycloakProfile(TargetProfile):
@@ -62,18 +67,28 @@ def _lost(stand_in: KeycloakStandIn) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", params=KEYCLOAKS)
-def keycloak(request: pytest.FixtureRequest) -> Iterator[KeycloakStandIn | KeycloakServer]:
-    kind = request.param
+def kind(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def keycloak(kind: str, request: pytest.FixtureRequest) -> Iterator[KeycloakStandIn | KeycloakServer]:
     if kind.startswith("stand-in"):
         with KeycloakStandIn(secret_rotation=kind.endswith("rotation")) as stand_in:
             yield stand_in
     else:
-        yield request.getfixturevalue("real_keycloak_rotation" if kind.endswith("rotation") else "real_keycloak")
+        yield request.getfixturevalue("real_keycloak_rotation" if kind == "any-client" else kind)
 
 
 @pytest.fixture(scope="module")
-def realm(keycloak: KeycloakStandIn | KeycloakServer, fresh_realm: Callable[..., str]) -> str:
-    return "demo" if isinstance(keycloak, KeycloakStandIn) else fresh_realm(keycloak.url)
+def realm(kind: str, keycloak: KeycloakStandIn | KeycloakServer, fresh_realm: Callable[..., str]) -> str:
+    if isinstance(keycloak, KeycloakStandIn):
+        return "demo"
+    name = fresh_realm(keycloak.url)
+    if kind == "any-client":
+        rotate_any_client(keycloak.url, name)
+    return name
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from bench_world import MINTING, NATIVE, STOCK, Company
 
-from keysteward.core.errors import Conflict, LeaseHeld
+from keysteward.core.errors import Conflict, LeaseHeld, OutcomeUnknown
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.handles import reissue
 from keysteward.core.ledger import Held, Ledger, Revoked
@@ -668,3 +668,17 @@ def test_a_gap_does_not_end_an_adopted_secret_that_its_consumer_has_from_elsewhe
     made.pass_time(days=90)
     made.up()
     assert made.consumer_works(), "what we delivered is replaced as the declaration says"
+
+
+def test_a_ledger_store_that_takes_no_write_says_why() -> None:
+    """On a full disk the next step is not "run again"."""
+    made = running()
+
+    def full(operation: str) -> None:
+        if operation == "write":
+            raise OutcomeUnknown("a write could not be finished; free or mend the disk, then run again")
+
+    made.declare(made.client(auth_method="private_key_jwt", token_lifetime="5m"))
+    made.ledgers.before = full
+    with pytest.raises(OutcomeUnknown, match=r"its ledger could not be written: .*free or mend the disk"):
+        made.up()

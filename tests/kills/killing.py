@@ -15,6 +15,9 @@ from strikes import MOMENTS, Moment
 MOST_RUNS = 2
 """Further runs within which everything must have settled."""
 
+SAMPLE = 3
+"""A sample kills at every third point."""
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -67,12 +70,13 @@ class Killing:
         self._settle(most=1)
         self._see_nothing_stopped()
         assert self.problems == [], self.problems
+        assert scene.everything()["wrong with the log"] == [], "the undisturbed world is no measure"
         self.start = Start(world, records, delivered, scene.everything(), len(scene.seen.secrets))
 
-    def strike_everywhere(self, kind: str, strike: Callable[[int, Moment], Mapping[str, Any]]) -> None:
-        """Kill one run at each point until runs come to their end before it."""
-        for moment in MOMENTS:
-            for at in itertools.count(1):
+    def strike_everywhere(self, kind: str, strike: Callable[[int, Moment], Mapping[str, Any]], every: int = 1) -> None:
+        """Kill one run at each point, or at every so many, until runs come to their end before it."""
+        for start, moment in enumerate(MOMENTS):
+            for at in itertools.count(1 + start % every, every):
                 self.where = f"{self.name}, killed {moment} {kind} {at}"
                 self.scene.restore(self.start.world)
                 ended = self.scene.run(*self.phase.words, **strike(at, moment))

@@ -25,6 +25,7 @@ from keysteward.cli.demo.place import Place, _vault_token
 from keysteward.core.audit import Position
 from keysteward.core.audit_check import Witness, examine_log
 from keysteward.providers.local import LocalStore
+from keysteward.providers.vault.ledgers import _unpacked
 from keysteward.providers.vault.policy import policy
 from keysteward.sandbox import Sandbox
 from keysteward.sandbox.keycloak.models import Client
@@ -60,6 +61,8 @@ stack = Stack("acme/kills", owners=Owners(teams={{"team-billing": {{"contact": "
 """
 PATH = "apps/exporter"
 MARK = "keysteward.identity"
+HANG_SECONDS = 300
+"""After which something hangs, however busy the machine is."""
 
 
 @dataclass
@@ -108,7 +111,7 @@ class Watch:
         return self._kill(request) if strikes else answer
 
     def _kill(self, request: Request) -> None:
-        assert self._started.wait(30)
+        assert self._started.wait(HANG_SECONDS)
         process = self.caller(request) if self.caller is not None else self._process
         assert process not in {0, os.getpid()}
         self.killed = True
@@ -122,7 +125,7 @@ class Watch:
     def quiet(self) -> None:
         """Wait until no call is being answered: what a dead process had sent may still be at work."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self._flying == 0, 30)
+            assert self._changed.wait_for(lambda: self._flying == 0, HANG_SECONDS)
 
 
 @dataclass
@@ -354,7 +357,7 @@ class Scene:
         else:
             entries = self.sandbox.vault.mounts["secret"].entries
             newest = {path.removeprefix("keysteward/"): e.versions.get(e.current) for path, e in entries.items()}
-            found = {key: (version.data or {}) if version is not None else {} for key, version in newest.items()}
+            found = {key: _unpacked(version.data) or {} if version else {} for key, version in newest.items()}
         return {key.removeprefix(prefix): data for key, data in found.items() if key.startswith(prefix) and data}
 
     def audit(self) -> list[str]:

@@ -15,7 +15,7 @@ import pytest
 import tally
 from command_line import CommandLine, Ended
 from samples import sampled
-from scene import Scene, Watch, generations, open_scene
+from scene import HANG_SECONDS, Scene, Watch, generations, open_scene
 from test_vault_kills import PHASES, STRATEGIES
 from werkzeug.wrappers import Request
 
@@ -36,7 +36,7 @@ class Gate:
     def hold(self, number: int, _request: Request) -> None:
         if number == self.at:
             self.reached.set()
-            assert self.open.wait(60)
+            assert self.open.wait(HANG_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def interleaved(
             pid = scene.line.start("up", "--yes", environment=scene.environment)
             waiting = pool.submit(scene.line.wait)
             waiting.add_done_callback(lambda _ended, gate=gate: gate.reached.set())
-            assert gate.reached.wait(60)
+            assert gate.reached.wait(HANG_SECONDS)
             if waiting.done():
                 return
             ledger = scene.ledger()

@@ -18,6 +18,7 @@ from keysteward.core.errors import Conflict, Damaged, Unavailable
 from keysteward.core.observed import Delivered
 from keysteward.providers.local import LocalLedgers, LocalStore, files
 from keysteward.providers.local import sealed as sealed_module
+from keysteward.providers.local.files import create_file, replace_file
 from keysteward.providers.local.key import HEADER, default_key_path
 from keysteward.testing.store_world import IDENTITY, PATH, about, at, deliver, entry, secret, text_of
 
@@ -292,3 +293,25 @@ def test_nothing_of_a_value_is_logged(store: LocalStore, caplog: pytest.LogCaptu
     with pytest.raises(Conflict):
         store.promote(PATH, entry(1, "other"), about(), {})
     assert "very-secret" not in caplog.text
+
+
+def test_the_name_of_every_folder_that_a_write_makes_is_synced_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    sync = os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    for number, write in enumerate((replace_file, create_file)):
+        synced.clear()
+        top = tmp_path / f"store-{number}"
+        write(top / "apps" / "eu" / "billing.age", b"x")
+        folders = [name for name in synced if Path(name).is_dir()]
+        assert folders == [str(tmp_path), str(top), str(top / "apps"), str(top / "apps" / "eu")]
+        synced.clear()
+        write(top / "apps" / "eu" / "mailer.age", b"x")
+        assert [name for name in synced if Path(name).is_dir()] == [str(top / "apps" / "eu")]

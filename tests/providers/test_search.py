@@ -6,6 +6,7 @@ import base64
 import json
 import random
 import string
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from keysteward.providers import candidates as found_in
 from keysteward.providers.material import fingerprinter, new_material, thumbprint
 from keysteward.providers.search import CHUNK, NOWHERE, OVERLAP, Answer, Form, Hit, Piece, Searcher
 
@@ -260,3 +262,53 @@ def test_a_file_named_after_the_secret_is_told_without_its_name(tmp_path: Path) 
 def test_a_file_that_went_away_is_a_problem_in_words(tmp_path: Path) -> None:
     path = tmp_path / "gone"
     assert Searcher(KEY, []).answer(Piece("gone", path, size=1)) == Answer("gone", problem="No such file or directory")
+
+
+# Texts that were made to take long
+
+
+HOSTILE = {
+    "keys that begin in each other's text": b"{" + b'"kty":"EC",' * 1_400 + b"}",
+    "objects that begin in each other": b'{"kty":"EC"' * 1_400 + b"}",
+    "keys behind backslashes": b"{" + b'\\"kty\\":\\"EC\\",' * 1_000 + b"}",
+    "PEM in PEM": b"-----BEGIN PRIVATE KEY-----\n" * 500 + b"-----END PRIVATE KEY-----",
+    "one letter between signs": b" ".join(b"-".join([bytes([97 + i % 26])] * 50) for i in range(200)),
+    "signs of both kinds": b" ".join(b"/".join([b"-".join([bytes([65 + i % 26])] * 50)] * 20) for i in range(20)),
+    "letters and dots": b".".join(b"-".join([bytes([65 + i % 26])] * 30) for i in range(200)),
+    "backslashes": b"\\" * 20_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_work_grows_with_the_text_and_no_faster(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted are the bytes read for keys, and those of the candidates that are hashed."""
+    work = 0
+
+    def counted(read: Callable[..., object]) -> Callable[..., object]:
+        def reading(text: bytes, **named: bool) -> object:
+            nonlocal work
+            work += len(text)
+            return read(text, **named)
+
+        return reading
+
+    for part in ("_jwk", "_pem"):
+        monkeypatch.setattr(found_in, part, counted(getattr(found_in, part)))
+    for word in found_in.words(HOSTILE[name]):
+        work += sum(map(len, found_in.candidates(word)))
+    plain = list(found_in.keys(HOSTILE[name]))
+    search(HOSTILE[name], "A" * 43)
+    assert plain == []
+    assert work < 200 * len(HOSTILE[name])
+
+
+def test_a_key_is_found_among_what_only_looks_like_one() -> None:
+    material = new_material("private_key_jwt")
+    text = b'{"kty":"EC",' * 50 + material.value.get_secret_value().encode() + b'{"kty":"EC"}' * 50
+    mark = material.canonical.get_secret_value()
+    assert [hit.form for hit in search(text, pairs=(mark,))] == [Form.PRIVATE]
+    pem = ec.generate_private_key(ec.SECP256R1())
+    block = pem.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    jwk = ECAlgorithm(ECAlgorithm.SHA256).to_jwk(pem, as_dict=True)
+    text = b"-----BEGIN PRIVATE KEY-----\n" * 50 + block + b"-----BEGIN PRIVATE KEY-----\n" * 50
+    assert [hit.form for hit in search(text, pairs=(thumbprint(jwk),))] == [Form.PRIVATE]

@@ -2,80 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 
 from keysteward import Limit, M2MClient, Owners, RotationSchedule, Stack
-from keysteward.core.errors import DeclarationError, LimitExceeded
+from keysteward.core.errors import Damaged, DeclarationError, LimitExceeded
 from keysteward.core.ledger import dump_ledger
 from keysteward.core.ports import Capabilities
 from keysteward.core.snapshot import ledger_key
-from keysteward.providers import session as sessions
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
-from keysteward.providers.session import Session, describe, is_dead, new_runner, revive
+from keysteward.providers.session import Session, describe, revive
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryTarget
 
 IDENTITY = "acme/prod"
-
-# ---- runners
-
-
-@pytest.fixture
-def ended() -> tuple[int, int]:
-    """Return id and start of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    started = sessions._started(process.pid)
-    process.communicate()
-    return process.pid, started
-
-
-def runner(pid: int, started: int, *, host: str = "", boot: str = "") -> str:
-    return f"{host or socket.gethostname()}/{boot or sessions._boot_id()}/{pid}/{started}/0123abcd"
-
-
-def test_a_living_process_is_not_dead() -> None:
-    assert not is_dead(new_runner())
-    assert not is_dead(runner(os.getpid(), sessions._started(os.getpid())))
-
-
-def test_a_process_of_this_host_that_is_gone_is_dead(ended: tuple[int, int]) -> None:
-    assert is_dead(runner(*ended))
-
-
-def test_another_process_under_the_same_id_is_another() -> None:
-    assert is_dead(runner(os.getpid(), sessions._started(os.getpid()) - 1))
-
-
-def test_a_process_before_the_last_boot_is_dead() -> None:
-    assert is_dead(runner(os.getpid(), sessions._started(os.getpid()), boot="00000000"))
-
-
-def test_setting_the_clock_kills_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    alive = new_runner()
-    monkeypatch.setattr(psutil.Process, "create_time", lambda _self: 0.0)
-    monkeypatch.setattr(psutil, "boot_time", lambda: 0.0)
-    assert not is_dead(alive)
-
-
-@pytest.mark.parametrize("text", ["", "somebody", "a/b/c/d/e", "a/b/c/d/e/f"])
-def test_nothing_is_said_about_other_hosts_and_strange_ids(text: str, ended: tuple[int, int]) -> None:
-    assert not is_dead(text)
-    assert not is_dead(runner(*ended, host="elsewhere"))
-    assert not is_dead(f"{socket.gethostname()}/{sessions._boot_id()}/x/y/z")
-
-
-def test_every_runner_is_named_once() -> None:
-    assert len({new_runner() for _ in range(50)}) == 50
-
 
 # ---- descriptors
 
@@ -267,6 +210,18 @@ def test_what_is_closed_or_only_adopted_ends_nothing_and_is_not_counted(company:
     company.ledgers.write(key, dump_ledger(ledger), stored.version)
     company.session().allow_ending(f"{IDENTITY}/kept")
     assert company.noted() == [JOBS[0]]
+
+
+@pytest.mark.parametrize(
+    "endings",
+    [5, "x", [5], [{}], [{"identity": "a", "at": "soon", "open": 1}], [{"identity": "a", "at": "2026-01-01"}]],
+)
+def test_while_the_count_of_endings_cannot_be_read_nothing_is_ended(company: Company, endings: object) -> None:
+    company.up(JOBS[0], environment="test")
+    company.ledgers.write(f"endings/{IDENTITY}", {"format": 1, "endings": endings}, 0)
+    with pytest.raises(Damaged, match=r"endings/ and the stack.*restore that document from a backup, or delete it"):
+        company.end(JOBS[0])
+    assert len(company.target.objects) == 1
 
 
 @pytest.mark.parametrize("text", ["yes", "-1", "1.5", "²", " "])

@@ -108,18 +108,45 @@ def audience_mapper(audience: str) -> JsonDict:
 
 
 STOCK = ["stand-in", pytest.param("real stock", marks=pytest.mark.real("keycloak"))]
-ROTATION = ["stand-in with rotation", pytest.param("real with rotation", marks=pytest.mark.real("keycloak-rotation"))]
+ROTATION = [
+    "stand-in with rotation",
+    pytest.param("real with rotation", marks=pytest.mark.real("keycloak-rotation")),
+    pytest.param("older with rotation", marks=[pytest.mark.real("keycloak-older"), pytest.mark.proof]),
+]
+REAL = {
+    "real stock": "real_keycloak",
+    "real with rotation": "real_keycloak_rotation",
+    "older with rotation": "real_keycloak_older",
+}
+"""The fixtures of the real servers."""
+
+OLDER_DIFFERS = {
+    "test_create_answers_with_an_address_and_fills_in_what_was_left_out": "a secret it makes has 32 characters",
+    "test_a_public_client_has_no_secret_and_gets_a_new_one_on_return": "a secret it makes has 32 characters",
+    "test_nobody_changes_realm_management": "it says of realm-management that it may be changed",
+    "test_attributes_cannot_be_searched_unless_the_server_allows_them": "they can be",
+    "test_a_manager_of_clients": "what such a one sees of the realm has no word about organizations",
+    "test_rights_are_looked_up_live": "a token keeps the rights it was made with",
+    "test_features_are_shown": "federated client authentication is a preview",
+}
+"""What the older server does otherwise than the present one, which the stand-in follows."""
 
 
 @pytest.fixture(scope="module", params=[*STOCK, *ROTATION])
 def admin(request: pytest.FixtureRequest, fresh_realm: Callable[..., str]) -> Iterator[Admin]:
-    if request.param.startswith("real"):
-        name = "real_keycloak_rotation" if "rotation" in request.param else "real_keycloak"
-        server = request.getfixturevalue(name)
+    if request.param in REAL:
+        server = request.getfixturevalue(REAL[request.param])
         yield Admin(server.url, fresh_realm(server.url))
         return
     with KeycloakStandIn(secret_rotation="rotation" in request.param) as stand_in:
         yield Admin(stand_in.url, "demo")
+
+
+@pytest.fixture(autouse=True)
+def _expected_of_the_older(request: pytest.FixtureRequest) -> None:
+    differs = OLDER_DIFFERS.get(request.node.originalname)
+    if differs is not None and request.node.callspec.params["admin"] == "older with rotation":
+        request.applymarker(pytest.mark.xfail(reason=differs, strict=True))
 
 
 @pytest.fixture

@@ -220,6 +220,7 @@ def kept_documents(world: World) -> list[tuple[str, bytes]]:
     return found
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_the_embedded_door_shows_no_secret(world: World, tmp_path: Path) -> None:
     evidence, known, keycloak = world.evidence, world.known, world.keycloak
     assert world.up(world.stack()) == 0

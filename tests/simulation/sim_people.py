@@ -82,11 +82,11 @@ class Strangers:
             item.client_id = f"{item.client_id.partition('~')[0]}~{next(self.numbers)}"
 
     def _forge(self, item: MemoryObject) -> None:
-        """Put another key under the `kid` of the newest of a client that has key pairs."""
+        """Put another key under the `kid` of the newest: no honest secret, so that it may end at any hand."""
         if item.settings.method == "private_key_jwt" and item.secrets:
             self.world.count("stranger forges a key")
             key = item.secrets[-1]
-            key.value = key.canonical = f"stranger-{next(self.numbers)}"
+            key.value = key.canonical = f"forged-{next(self.numbers)}"
 
     def _switch_keys(self, target: SimTarget, item: MemoryObject, credential: Credential, *, on: bool) -> None:
         """Disable or enable the keys of one credential with a holder, where the target can."""
@@ -125,10 +125,15 @@ class Strangers:
             item.secrets.append(primary)
 
     def leave(self, credential: Credential) -> None:
-        """Take back what strangers did to a credential's clients: their secrets go, disabled clients come back."""
+        """Take back what strangers did to a credential's clients: their secrets go, disabled clients come back.
+
+        A client that lost both its mark and its client_id is proven by neither, and gets its client_id back by hand.
+        """
         ledger = self.world.watch.ledger_of(credential)
         for target, item in self._clients(credential):
             item.secrets = [s for s in item.secrets if not s.value.startswith("stranger") or s.slot != "key"]
+            if item.mark is None:
+                item.client_id = item.client_id.partition("~")[0]
             record = (
                 next(o for o in ledger.objects if (o.target, o.remote_id) == (target.name, item.remote_id))
                 if ledger

@@ -198,6 +198,7 @@ def test_an_expired_certificate(office: Office, tmp_path: Path) -> None:
         fails(office, office.stack(office.client(target=corp, access={})), Unavailable, "certificate", "expired")
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_a_target_that_is_down(office: Office) -> None:
     with KeycloakStandIn() as server:
         url = server.url

@@ -15,6 +15,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from keycloak_realms import MASTER_ID, MASTER_SECRET, administrator, as_master
+from samples import sampled
 from typer.testing import CliRunner
 
 from keysteward.cli.main import app
@@ -269,13 +270,14 @@ def test_an_import_of_800_clients_costs_their_pages_and_few_calls(
 
 @pytest.mark.real("keycloak")
 @pytest.mark.timeout(2400)
-def test_a_real_keycloak_with_300_clients_keeps_them_as_they_are(
-    project: Callable[[Realm], Path], fresh_realm: Callable[..., str], request: pytest.FixtureRequest
+@pytest.mark.parametrize("count", sampled((40, 300), [40]))
+def test_a_real_keycloak_with_many_clients_keeps_them_as_they_are(
+    count: int, project: Callable[[Realm], Path], fresh_realm: Callable[..., str], request: pytest.FixtureRequest
 ) -> None:
     url = request.getfixturevalue("real_keycloak").url
     realm = Realm(url, fresh_realm(url))
     project(realm)
     realm.add_scopes()
     as_master(url, "POST", f"{realm.name}/clients", {"clientId": "wiki-saml", "protocol": "saml"})
-    realm.fill(300)
-    adopt(realm, 300, others=1)
+    realm.fill(count)
+    adopt(realm, count, others=1)

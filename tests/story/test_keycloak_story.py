@@ -390,6 +390,7 @@ def test_a_change_of_method_moves_to_a_second_client_or_switches_in_place(realm:
     assert realm.words(switched) == ""
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_a_secret_ended_in_the_console_is_reported_and_reissued_on_request(realm: Realm) -> None:
     stack = realm.stack(realm.client(auth_method="private_key_jwt"))
     realm.up(stack)
