@@ -267,11 +267,14 @@ def workos_stand_in(_workos_recorder: workos_description.Recorder | None) -> Ite
     assert _workos_recorder is None or _workos_recorder.take_wrong() == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def workos_emulator(
     real_parts: RealParts, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[emulator.WorkOSEmulator]:
-    """Start the vendor's own emulator of WorkOS; `workos_emulator.py` says which of our calls it covers."""
+    """Start the vendor's own emulator of WorkOS; `workos_emulator.py` says which of our calls it covers.
+
+    It cannot list the secrets of an application, nor delete one: where one was made no list is whole any more.
+    """
     missing = emulator.missing_for_emulator()
     if missing:
         real_parts.skip(WORKOS_EMULATOR, "; ".join(missing))

@@ -165,7 +165,8 @@ def _hand_over(
     asks = "" if keep_secrets else " and ask for new secrets"
     confirm_or_stop(f"Make {to} the owner in {len(found)} of {len(declared)} declarations{asks}?", yes=yes)
     change_owners(found, to)
-    left = {h.name: "not declared any more; end it with `keysteward up --prune`" for h in plan.holdings if not h.spec}
+    words = f"not declared any more; end it with `keysteward up --prune`, which may need {ALLOW_ENDING}"
+    left = {h.name: words for h in plan.holdings if not h.spec}
     done = replace(
         plan,
         changed=tuple(_edit(place) for place in found),

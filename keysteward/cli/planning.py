@@ -10,7 +10,7 @@ from typing import TypeVar
 from keysteward.cli.containment import contained
 from keysteward.cli.opening import Opened
 from keysteward.cli.terminal import meanwhile
-from keysteward.core.brake import ends, word_for
+from keysteward.core.brake import ending_needs, ends, word_for
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.governed import GovernedSet, judge_set
@@ -183,7 +183,7 @@ def _marked(found: ObservedObject, identity: str, target: str, *, closed: bool) 
     """Say that an object carries the mark of a credential that nobody knows, or that was ended."""
     if found.mark is not None and found.mark.identity == identity:
         where = "its ledger is closed" if closed else "is in no ledger"
-        message = f"client {found.client_id!r} at target {target} carries its mark, and {where}"
+        message = f"{found.named} at target {target} carries its mark, and {where}"
         mend = _mend_unknown(identity) + ("; or end it at the target" if closed else "")
         yield Finding(Kind.UNRECORDED, Severity.WARNING, identity, message, mend)
 
@@ -197,7 +197,7 @@ def _named(
         named = read_name(secret)
         if named is None or named.identity != identity or secret.id in ours or expired(secret, at):
             continue
-        message = f"key {secret.id} of {found.client_id} at target {target} is named as {identity}"
+        message = f"key {secret.id} of {found.named} at target {target} is named as {identity}"
         message += ", whose ledger is closed" if closed else ", which is neither declared nor in a ledger"
         by_hand = f"{mend}; or, since anybody can write a name, end it in the console of {target}"
         yield Finding(Kind.UNRECORDED, Severity.WARNING, identity, message, by_hand)
@@ -250,4 +250,6 @@ def undeclared(item: CredentialPlan | ServerItem) -> Finding:
         mend += f" (which is stopped now: {item.plan.problem.message})"
     elif words:
         mend += f" ({words})"
+    if isinstance(item, CredentialPlan):
+        mend += ending_needs(item.word)
     return Finding(Kind.UNDECLARED, Severity.WARNING, item.identity, "has an open ledger and no declaration", mend)

@@ -11,6 +11,7 @@ from keysteward.core.holders import narrowed
 from keysteward.core.homes import at_home, home_of, new_home
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.mending import settings
+from keysteward.core.observed import ObservedObject
 from keysteward.core.ports import Strategy
 from keysteward.core.schedule import due_at, due_before, may_begin, next_opening, show_duration
 from keysteward.core.spec import Spec
@@ -44,15 +45,42 @@ def begin(w: World) -> Decision:
     found = w.object(record) if record.remote_id else None
     if found is not None and making.cap_filled(w, ledger, record, found):
         return None
-    source = _foreign_keys(w, spec, record)
-    if source is not None and (ledger is None or not ledger.reissue):
-        return Problem(
-            f"client {record.client_id!r} takes its keys from {source}, beside which it can have none of ours; have "
-            f"them put into the client itself, or end them: keysteward reissue {w.name} --reason TEXT"
-        )
+    problem = _moved_away(w, ledger, record) if found is None else _takes_keys_elsewhere(w, spec, ledger, record)
+    if problem is not None:
+        return problem
     if making.needs_preparation(w, spec, ledger, record):
         return Step(Do.PREPARE, f"prepare native overlap on client {record.client_id}", why, object=record.key)
     return _begin(w, spec, ledger, record, why)
+
+
+def _takes_keys_elsewhere(w: World, spec: Spec, ledger: Ledger | None, record: ObjectRecord) -> Problem | None:
+    """Refuse to add a key of ours where none counts; only a person's word ends what is in the way."""
+    source = _foreign_keys(w, spec, record)
+    if source is None or (ledger is not None and ledger.reissue):
+        return None
+    return Problem(
+        f"client {record.client_id!r} takes its keys from {source}, beside which it can have none of ours; have "
+        f"them put into the client itself, or end them: keysteward reissue {w.name} --reason TEXT"
+    )
+
+
+def _moved_away(w: World, ledger: Ledger | None, record: ObjectRecord) -> Problem | None:
+    """Say where the key is of a holder that is gone, which takes no other: most often it was renamed."""
+    known = ledger.generations if ledger is not None else ()
+    for generation in known:
+        there = w.moved_to(generation) if generation.object == record.key and generation.live else None
+        if there is None:
+            continue
+        gone = f"holder: {record.client_id!r} is not at target {record.target} any more"
+        return Problem(f"{gone}, and its key {generation.id} is at {there.named} now; {home_again(record, there)}")
+    return None
+
+
+def home_again(record: ObjectRecord, there: ObservedObject) -> str:
+    """Say what to do about a key whose holder is gone."""
+    if there.loose:
+        return "make another holder there and declare that, or remove the declaration"
+    return f'have it called {record.client_id!r} again, or write holder="{there.client_id}"'
 
 
 def _begin(w: World, spec: Spec, ledger: Ledger | None, record: ObjectRecord, why: str) -> Step:

@@ -37,7 +37,7 @@ def works(world: World) -> bool:
         return False
     for generation in ledger.generations:
         record = ledger.object_of(generation)
-        found = world.object(record)
+        found = world.moved_to(generation) or world.object(record)
         if generation.live and found is not None and not is_off(record, found, generation):
             return True
     return False
@@ -76,7 +76,15 @@ def _last_use(w: World, ledger: Ledger) -> datetime | None:
         if found is not None:
             secrets = ours(ledger, record, found) if record.holder else found.secrets
             times += [None if record.holder else found.last_used, *(s.last_used for s in secrets)]
+    for generation in ledger.generations:
+        there = w.moved_to(generation) if generation.live else None
+        times += [s.last_used for s in there.secrets if s.id == generation.id] if there is not None else []
     return max((t for t in times if t is not None), default=None)
+
+
+def ending_needs(why: str | None) -> str:
+    """Return what to add to an advice that would end something: the variable, where a person's word is needed."""
+    return "" if why is None else f", which needs {ALLOW_ENDING}=1, since {why}"
 
 
 def how_to_allow(name: str, why: str, allowed: int) -> str:

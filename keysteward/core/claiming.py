@@ -25,12 +25,12 @@ def adopt(w: World) -> Decision:
         return Problem(f"adopt: target {spec.target} has no client {spec.adopt!r}; correct the name or remove adopt")
     if found.mark is not None and found.mark.identity not in {spec.identity, *w.names}:
         return Problem(
-            f"adopt: client {found.client_id!r} at target {spec.target} belongs to {found.mark.identity}; "
+            f"adopt: {found.named} at target {spec.target} belongs to {found.mark.identity}; "
             "it must be released there first"
         )
     if found.settings.method != spec.method:
         return Problem(
-            f"auth_method: client {found.client_id!r} authenticates by {found.settings.method}; "
+            f"auth_method: {found.named} authenticates by {found.settings.method}; "
             "adopt it with that method first, adoption changes nothing but the mark"
         )
     record = ObjectRecord(
@@ -74,7 +74,7 @@ def ours(w: World) -> Decision:
         if why is None:
             continue
         message = (
-            f"client {found.client_id!r} at target {record.target} carries no mark of {w.identity}, whose ledger names "
+            f"{found.named} at target {record.target} carries no mark of {w.identity}, whose ledger names "
             f"it ({found.remote_id}), and {why}"
         )
         if w.ledger is not None and w.ledger.outbox:
@@ -110,7 +110,7 @@ def mark(w: World) -> Decision:
             continue
         if found.mark is not None and found.mark.identity not in {w.identity, *w.names}:
             return Problem(
-                f"client {found.client_id!r} at target {record.target} now carries the mark of "
+                f"{found.named} at target {record.target} now carries the mark of "
                 f"{found.mark.identity}; decide whose it is and remove the other declaration"
             )
         return Step(Do.MARK, f"mark client {found.client_id}", "its mark is missing", object=record.key, headline=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keysteward.core.adoption import wanted
-from keysteward.core.beginning import next_rotation
+from keysteward.core.beginning import home_again, next_rotation
+from keysteward.core.brake import ending_needs, must_be_allowed
 from keysteward.core.diff import METHOD, Difference, differences
 from keysteward.core.examine import late, standing
 from keysteward.core.findings import Finding, Kind, Severity
@@ -36,7 +37,7 @@ from keysteward.core.retiring import came_back
 from keysteward.core.schedule import parse_duration, show_duration
 from keysteward.core.servers import ServerLedger
 from keysteward.core.sight import Seen, Thing, coverage
-from keysteward.core.spec import capabilities_of
+from keysteward.core.spec import NO_KEYS, capabilities_of
 from keysteward.core.stack import IDENTITY
 from keysteward.core.steps import Do, Plan
 from keysteward.core.world import TOLERATED_SKEW, World
@@ -99,7 +100,7 @@ def findings_now(w: World, planned: Plan) -> tuple[Finding, ...]:
     """
     if w.ledger is not None and w.ledger.closed is not None and w.spec is None:
         return ()
-    gone = list(_gone(w))
+    gone = [*_gone(w), *_moved(w)]
     told = dict.fromkeys((*standing(w), *planned.findings, *late(w)))
     found = [*gone, *(f for f in told if not (gone and f.kind is Kind.ENDED_ELSEWHERE))]
     found += [*_renamed(w), *_forged(w), *_overwritten(w), *_there_again(w), *_misdeclared(w)]
@@ -164,14 +165,52 @@ def _gone(w: World) -> Iterator[Finding]:
         if record.deleted or record.remote_id is None or not living or view is None or w.object(record) is not None:
             continue
         lag = view.capabilities.list_lag + SETTLED
-        if any(w.now - (g.issued_at or g.asked_at) < lag for g in living):
+        if any(w.moved_to(g) for g in living) or any(w.now - (g.issued_at or g.asked_at) < lag for g in living):
             continue
         what = "holder" if record.holder else "client"
         message = (
             f"{what} {record.client_id!r} is not at target {record.target} any more; a step of ours did not end it"
         )
-        mend = f"find out why; then run: keysteward reissue {w.name} --reason TEXT, or remove the declaration"
+        again = f"run: keysteward reissue {w.name} --reason TEXT"
+        remove = f"or remove the declaration{ending_needs(must_be_allowed(w, w.now))}"
+        mend = f"find out why; then {again}, {remove}"
+        if record.holder:
+            bounds = (view.key_capabilities or NO_KEYS).shown_holders
+            message += f"; nor is its key, as far as is looked ({bounds})" if bounds else ""
+            mend = f"find out why; write another holder, or {again} once it is there again, {remove}"
         yield Finding(Kind.MISSING, Severity.ERROR, w.identity, message, mend)
+
+
+def _moved(w: World) -> Iterator[Finding]:
+    """Report a living key that its holder does not have any more and that exists still: it has not ended."""
+    ledger = w.ledger
+    for generation in ledger.generations if ledger is not None and ledger.closed is None else ():
+        there = w.moved_to(generation) if generation.live else None
+        if ledger is None or there is None:
+            continue
+        record = ledger.object_of(generation)
+        own = w.object(record)
+        holder = own.named if own is not None else f"{there.holder} {record.client_id!r}"
+        message = f"{holder} is not at target {record.target} any more"
+        if own is not None:
+            message = f"key {generation.id} of {holder} at target {record.target} was taken out of it"
+        key = "it" if own is not None else f"its key {generation.id}"
+        off = any(secret.id == generation.id and not secret.enabled for secret in there.secrets)
+        message += f"; {key} is at {there.named} now{', disabled' if off else ''}, and has not ended"
+        if there.loose:
+            message += ", but its callers are refused"
+        severity = Severity.ERROR if generation is ledger.current else Severity.WARNING
+        yield Finding(Kind.MISSING, severity, w.identity, message, _home_again(w, record, own, there))
+
+
+def _home_again(w: World, record: ObjectRecord, own: ObservedObject | None, there: ObservedObject) -> str:
+    another = f"keysteward reissue {w.name} --reason TEXT, which gives its consumers another key and ends this one"
+    if own is None:
+        issues = "keysteward up then issues the next key, and ends this one after its overlap"
+        return f"find out why; {home_again(record, there)}: {issues}"
+    if there.loose:
+        return f"find out why; add it to {own.named} again at the target, or run: {another}"
+    return f'find out who moved it; put it back there, write holder="{there.client_id}", or run: {another}'
 
 
 def _overwritten(w: World) -> Iterator[Finding]:
@@ -293,14 +332,14 @@ def _changed(w: World, planned: Plan) -> Iterator[Finding]:
         here = record.target == w.spec.target
         differing = differences(wanted(w, w.spec, record), found.settings) if here else ()
         if differing:
-            message = f"client {found.client_id!r} at target {record.target} differs from its declaration: "
+            message = f"{found.named} at target {record.target} differs from its declaration: "
             mend = "find out who changed it; keysteward up writes what is declared"
             if any(d.field == METHOD for d in differing):
                 mend = f"the method is set again with the next generation: keysteward reissue {w.name} --reason TEXT"
             words = "; ".join(_field(d) for d in differing)
             yield Finding(Kind.CHANGED, Severity.WARNING, w.identity, message + words, mend)
         if any(step.do is Do.MARK and step.object == record.key for step in planned.steps) and found.mark is None:
-            message = f"client {found.client_id!r} at target {record.target} has lost its mark"
+            message = f"{found.named} at target {record.target} has lost its mark"
             yield Finding(Kind.CHANGED, Severity.WARNING, w.identity, message, "keysteward up writes it again")
 
 
@@ -340,12 +379,12 @@ def _described(thing: Thing) -> str:
     item, key = thing.object, thing.key
     if key is not None:
         name = f" {key.name!r}" if key.name else ""
-        whose = f"key {key.id}{name} of {item.holder} {item.label or item.client_id}"
+        whose = f"key {key.id}{name} of {item.named}"
         return whose if key.enabled else f"{whose} (disabled)"
-    what = "login client" if item.interactive else "client"
+    what = f"login {item.named}" if item.interactive else item.named
     if item.built_in:
-        what = "built-in client, which was given a service account,"
-    return f"{what} {item.client_id!r}{'' if item.enabled else ' (disabled)'}"
+        what = f"built-in client, which was given a service account, {item.client_id!r}"
+    return what if item.enabled else f"{what} (disabled)"
 
 
 def _extra_secrets(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
@@ -358,7 +397,7 @@ def _extra_secrets(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]
         record = next((o for o in ledger.objects if o.remote_id == thing.object.remote_id), None)
         if record is None or record.deleted or not ledger.generations:
             continue
-        where = f"client {thing.object.client_id!r} at target {thing.target}"
+        where = f"{thing.object.named} at target {thing.target}"
         for secret in _unaccounted(ledger, record, thing.object, seen.at):
             forged = next((g for g in ledger.generations if secret.slot == "key" and g.id == secret.id), None)
             if forged is None:
@@ -482,7 +521,7 @@ def _shared(seen: Seen, everything: Iterable[Thing]) -> Iterator[Finding]:
     where: dict[str, dict[str, str]] = {}
     for thing in everything:
         secrets = (thing.key,) if thing.key is not None else thing.object.secrets
-        words = f"key {thing.id}" if thing.key is not None else f"client {thing.object.client_id!r}"
+        words = f"key {thing.id} of {thing.object.named}" if thing.key is not None else thing.object.named
         for secret in secrets:
             if secret.fingerprint is not None:
                 owner = thing.identity or f"{thing.target}: {thing.id}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from keysteward.core.brake import ending_needs, must_be_allowed
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.holders import is_off
 from keysteward.core.homes import new_home
@@ -42,7 +43,8 @@ def examine(w: World) -> tuple[Finding, ...]:
     findings = [*_unrecorded(w), *copied(w), *_states(w, ledger), *_observed(w, ledger)]
     if w.spec is None:
         message = f"{w.identity} has an open ledger and no declaration"
-        findings.append(_find(w, Kind.UNDECLARED, Severity.WARNING, message, "declare it again, or run with --prune"))
+        mend = f"declare it again, or run with --prune{ending_needs(must_be_allowed(w, w.now))}"
+        findings.append(_find(w, Kind.UNDECLARED, Severity.WARNING, message, mend))
     else:
         findings += [
             *_expiring(w, w.spec),
@@ -142,7 +144,7 @@ def _unrecorded(w: World) -> Iterable[Finding]:
         yield _find(w, Kind.UNRECORDED, Severity.ERROR, f"{why}; nothing is done before that is mended", mend)
         return
     for found in unrecorded(w) if w.ledger is not None and w.ledger.closed is None else ():
-        message = f"client {found.object.client_id!r} at target {found.target} carries its mark and is in no ledger"
+        message = f"{found.object.named} at target {found.target} carries its mark and is in no ledger"
         yield _find(w, Kind.UNRECORDED, Severity.WARNING, message, mend)
 
 
@@ -151,7 +153,7 @@ def copied(w: World) -> Iterable[Finding]:
     for found in copies(w):
         item = found.object
         message = (
-            f"client {item.client_id!r} ({item.remote_id}) at target {found.target} carries a copy of its mark: "
+            f"{item.named} at target {found.target}, id {item.remote_id}, carries a copy of its mark: "
             "neither ledger, declaration nor delivered document names it; no run touches it"
         )
         mend = (

@@ -24,9 +24,8 @@ class GovernedKey:
     secret: ObservedSecret
 
     def __str__(self) -> str:
-        whose = self.holder.label or self.holder.client_id
         name = f" {self.secret.name!r}" if self.secret.name else ""
-        return f"{self.secret.id}{name} of {self.holder.holder} {whose}"
+        return f"{self.secret.id}{name} of {self.holder.named}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,8 @@ def dead_current(w: World) -> Decision:
     current = ledger.current if ledger and not ledger.closed else None
     if ledger is None or current is None or current.fingerprint is None or current.number in w.me.alive:
         return None
+    if w.moved_to(current) is not None:
+        return None
     record = ledger.object_of(current)
     view, found = w.views.get(record.target), w.object(record)
     if view is None or record.remote_id is None:

@@ -82,7 +82,8 @@ class ObservedObject:
 
     `holder` is what it is in the vendor's word ("organization", "IAM user", "usage plan"), "" for a client: an account
     that holds keys of several credentials and of others; `within` is the holder it belongs to, `label` its name.
-    `built_in` says that the target made it for itself. `tags` are what people noted on it, by their own names.
+    `loose` says that it is no such account and stands for the keys that none has. `built_in` says that the target made
+    it for itself. `tags` are what people noted on it, by their own names.
     """
 
     remote_id: str
@@ -97,7 +98,17 @@ class ObservedObject:
     within: str | None = None
     label: str = ""
     built_in: bool = False
+    loose: bool = False
     tags: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def named(self) -> str:
+        """Return what to call it in a sentence: "client 'id' (label)"; whoever makes it chooses both."""
+        if self.loose:
+            return self.client_id
+        label = repr(self.label)[1:-1]
+        known_as = f" ({label})" if self.label not in {"", self.client_id} else ""
+        return f"{self.holder or 'client'} {self.client_id!r}{known_as}"
 
     @property
     def interactive(self) -> bool:

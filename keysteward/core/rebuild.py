@@ -147,7 +147,7 @@ def behind(w: World) -> str | None:
             return f"key {secret.id} of {holder} at target {target} is generation {number}, of which no ledger knows"
     if w.spec is not None and (ledger is None or ledger.closed is not None):
         for found in unrecorded(w):
-            return f"client {found.object.client_id!r} at target {found.target} carries its mark and is in no ledger"
+            return f"{found.object.named} at target {found.target} carries its mark and is in no ledger"
     return None
 
 
@@ -189,7 +189,7 @@ def _keys_named_so(w: World) -> Iterator[tuple[str, str, ObservedSecret, KeyName
             for secret in found.object.keys_of.get(identity, ()):
                 name = read_name(secret)
                 if name is not None:
-                    yield found.target, found.object.client_id, secret, name
+                    yield found.target, found.object.named, secret, name
 
 
 def copied_names(w: World) -> Iterator[tuple[str, str, ObservedSecret]]:

@@ -166,6 +166,7 @@ class TargetView:
         self.by_client_id: dict[str, str] = {o.client_id: o.remote_id for o in observation.objects}
         self.by_mark: dict[str, set[str]] = {}
         self.by_key: dict[str, set[str]] = {}
+        self._holders: dict[str, str] | None = None
         for item in observation.objects:
             self._index(item)
         self.scopes: dict[str, ObservedScope] = dict(observation.scope_by_name)
@@ -194,6 +195,17 @@ class TargetView:
             self.by_mark.setdefault(item.mark.identity, set()).add(item.remote_id)
         for identity in item.keys_of:
             self.by_key.setdefault(identity, set()).add(item.remote_id)
+        if item.holder and self._holders is not None:
+            self._holders.update((secret.id, item.remote_id) for secret in item.secrets)
+
+    def holding(self, key_id: str) -> ObservedObject | None:
+        """Return the holder that shows a key, or what stands for the keys that none has; None when nothing does."""
+        with self._lock:
+            if self._holders is None:
+                holders = (item for item in self.by_id.values() if item.holder)
+                self._holders = {secret.id: item.remote_id for item in holders for secret in item.secrets}
+            found = self.by_id.get(self._holders.get(key_id, ""))
+            return found if found is not None and any(secret.id == key_id for secret in found.secrets) else None
 
     def remove(self, remote_id: str) -> None:
         """Forget one object."""
@@ -393,6 +405,7 @@ class Snapshot:
             claimed_by=self._claimed_by(identity, spec) if spec is not None and spec.key and spec.adopt else None,
             catalogue=self._catalogue(spec.target) if spec is not None and spec.adopt else frozenset(),
             recorded=self.recorded(identity, ledger) if self.records else None,
+            shown_at=_shown_at(ledger, views) if ledger is not None else {},
         )
         return self.attest(seen)
 
@@ -504,6 +517,23 @@ class Snapshot:
             return found.object
         old = next((f.object for f in before.found if f.object.remote_id == found.object.remote_id), None)
         return merged(seen, old.secrets if old is not None else (), found.object)
+
+
+def _shown_at(ledger: Ledger, views: Mapping[str, TargetView]) -> dict[int, ObservedObject]:
+    """Find what shows the keys of living generations that their own holders do not show, by generation."""
+    found: dict[int, ObservedObject] = {}
+    for generation in ledger.generations:
+        record = ledger.object_of(generation)
+        view = views.get(record.target) if record.holder and generation.live else None
+        if view is None or generation.id is None:
+            continue
+        own = view.by_id.get(record.remote_id or "")
+        if own is not None and any(secret.id == generation.id for secret in own.secrets):
+            continue
+        other = view.holding(generation.id)
+        if other is not None:
+            found[generation.number] = other
+    return found
 
 
 def read_delivered(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keysteward.core.identity import name_of
-from keysteward.core.ledger import Ledger, ObjectRecord, Revoked
+from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Revoked
 from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
 from keysteward.core.ports import Capabilities
 from keysteward.core.recorded import Recorded
@@ -102,7 +102,8 @@ class World:
     takes over from this key, as far as its target shows; `claimed_by` whose the key is already that a declaration
     adopts. `catalogue` are the scopes at its target that the stack's resource servers have, for a declaration that
     adopts. `recorded` is what was revoked without the ledger store and waits to be noted. `attested` is
-    what the audit log says, None while it was not asked: it is where a client lacks its mark.
+    what the audit log says, None while it was not asked: it is where a client lacks its mark. `shown_at` are, by the
+    number of a living generation, the objects that show its key though its own holder did not.
     """
 
     identity: str
@@ -121,6 +122,7 @@ class World:
     catalogue: frozenset[str] = frozenset()
     recorded: Recorded | None = None
     attested: Attested | None = None
+    shown_at: Mapping[int, ObservedObject] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -138,6 +140,15 @@ class World:
             elif found.object.mark == Mark(self.identity, record.nonce):
                 return found.object
         return None
+
+    def moved_to(self, generation: Generation) -> ObservedObject | None:
+        """Return where a key is by now: another holder shows it, or the target says that none has it.
+
+        None while its own holder has it, and where nothing shows it. It has not ended, whatever its own holder says.
+        """
+        own = self.object(self.ledger.object_of(generation)) if self.ledger is not None else None
+        there = own is not None and any(secret.id == generation.id for secret in own.secrets)
+        return None if there else self.shown_at.get(generation.number)
 
     def can(self, record: ObjectRecord) -> Capabilities | None:
         """Return what a target can do with what an object carries: keys of a holder, or secrets of a client."""

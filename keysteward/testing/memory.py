@@ -119,6 +119,7 @@ class MemoryObject:
     holder: str = ""
     label: str = ""
     built_in: bool = False
+    loose: bool = False
 
 
 Fault = Callable[[str], None]
@@ -202,6 +203,7 @@ class MemoryTarget:
             holder=item.holder,
             label=item.label,
             built_in=item.built_in,
+            loose=item.loose,
         )
 
     def hold(self, name: str) -> MemoryObject:
@@ -343,10 +345,11 @@ class MemoryTarget:
 
     def _holding(self, remote_id: str, secret: ObservedSecret) -> MemoryObject | None:
         """Return the object, or the holder that has the key by now: a key ends by its id alone, and may be gone."""
-        if remote_id in self.objects or secret.slot != "key":
+        own = self.objects.get(remote_id)
+        if secret.slot != "key" or (own is not None and not own.holder):
             return self._get(remote_id)
         held = (o for o in list(self.objects.values()) if o.holder and any(s.id == secret.id for s in o.secrets))
-        return next(held, None)
+        return next(held, own)
 
     def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:
         """See the port."""

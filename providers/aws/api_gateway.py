@@ -236,6 +236,7 @@ class ApiGateway(KeysOnly):
             secrets=secrets,
             holder="usage plan",
             label=str(plan.get("name", "")),
+            loose=plan_id == NO_PLAN,
         )
 
     def _made_before(self, value: str, name: str | None) -> str:

@@ -75,6 +75,8 @@ TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}")
 
 LONGEST_TAG: Final = 120
 
+UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 IDENTITY: Final = "keysteward.identity"
 NONCE: Final = "keysteward.nonce"
 ROTATION: Final = "keysteward.rotation"
@@ -171,6 +173,7 @@ class Client(_Marked):
 
     id: str
     client_id: str = Field(alias="clientId")
+    name: str | None = None
     enabled: bool = True
     protocol: str | None = None
     description: str | None = None
@@ -210,9 +213,15 @@ class Client(_Marked):
             settings=self.settings(),
             secrets=self._secrets(fingerprint),
             mark=self.mark,
+            label=self._label,
             built_in=self.client_id in BUILT_IN_CLIENTS,
             tags=self._tags(),
         )
+
+    @property
+    def _label(self) -> str:
+        """Return the name of a client that Keycloak named by a UUID, as it does where clients register themselves."""
+        return self.name or "" if UUID.fullmatch(self.client_id) else ""
 
     def _tags(self) -> dict[str, str]:
         """Return the attributes that people gave the client, short texts under plain names."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from keysteward.core.errors import KeystewardError, Unavailable
 from keysteward.core.observed import Observation, ObservedObject
 from keysteward.providers.pool import in_pool
 from keysteward.providers.workos import models
@@ -34,12 +35,15 @@ def is_person(remote_id: str) -> bool:
 
 
 def observe(api: Api, target: WorkOS) -> Observation:
-    """List everything, whoever made it. What is deleted while it is listed is left out."""
+    """List everything, whoever made it. What is deleted while it is listed is left out.
+
+    Raises Unavailable where something is there and what it holds cannot be listed: it is never shown as empty.
+    """
     organizations = api.organizations()
     applications = api.applications()
     permissions = api.permissions()
-    keys = in_pool(lambda organization: api.keys(organization.id), organizations.found)
-    secrets = in_pool(lambda application: api.secrets(application.id), applications)
+    keys = in_pool(lambda organization: _keys(api, organization.id), organizations.found)
+    secrets = in_pool(lambda application: _secrets(api, application.id), applications)
     objects = [
         *(o.observed(held) for o, held in zip(organizations.found, keys, strict=True) if held is not None),
         *(a.observed(held) for a, held in zip(applications, secrets, strict=True) if held is not None),
@@ -57,14 +61,43 @@ def observe(api: Api, target: WorkOS) -> Observation:
 def look(api: Api, name: str) -> ObservedObject | None:
     """Read one object: an organization or a user by id, an application by id or client id."""
     if is_holder(name):
-        keys = api.keys(name)
+        keys = _keys(api, name)
         return None if keys is None else models.holder(name, models.ORGANIZATION, keys)
     if is_person(name):
         user = models.User(id=name.partition(AT)[0])
         return next((found for found in _keys_of(api, user) if found.remote_id == name), None)
     application = api.application(name)
-    secrets = None if application is None else api.secrets(application.id)
+    secrets = None if application is None else _secrets(api, application.id)
     return None if application is None or secrets is None else application.observed(secrets)
+
+
+def _keys(api: Api, organization_id: str) -> tuple[models.ApiKey, ...] | None:
+    """Return the keys of an organization; None when there is no such organization."""
+    keys = api.keys(organization_id)
+    if keys is None and api.organization(organization_id) is not None:
+        raise _not_listed(api, "list API keys", f"organization {organization_id}")
+    return keys
+
+
+def _secrets(api: Api, application_id: str) -> tuple[models.ClientSecret, ...] | None:
+    """Return the secrets of an application; None when there is no such application."""
+    secrets = api.secrets(application_id)
+    if secrets is None and api.application(application_id) is not None:
+        raise _not_listed(api, "list client secrets", f"application {application_id}")
+    return secrets
+
+
+def _keys_of_user(api: Api, user_id: str) -> tuple[models.ApiKey, ...]:
+    """Return the keys of a user; none when there is no such user."""
+    keys = api.keys_of_user(user_id)
+    if keys is None and any(user.id == user_id for user in api.users()):
+        raise _not_listed(api, "list API keys", f"user {user_id}")
+    return keys or ()
+
+
+def _not_listed(api: Api, operation: str, of: str) -> KeystewardError:
+    text = f"{operation}: WorkOS has {of}, and answers 404 for what it holds; see that `url` is WorkOS, then run again"
+    return api.error(Unavailable, operation, text)
 
 
 def _people(api: Api) -> Iterator[ObservedObject]:
@@ -74,7 +107,7 @@ def _people(api: Api) -> Iterator[ObservedObject]:
 
 def _keys_of(api: Api, user: models.User) -> Iterator[ObservedObject]:
     """Yield a user once for each organization in which there are keys of theirs."""
-    keys = api.keys_of_user(user.id) or ()
+    keys = _keys_of_user(api, user.id)
     for organization in sorted({key.owner.organization_id or "" for key in keys}):
         held = [key for key in keys if (key.owner.organization_id or "") == organization]
         id_ = f"{user.id}{AT}{organization}"

@@ -57,6 +57,12 @@ def test_a_client_made_at_the_console_is_found(settled: Project) -> None:
     assert settled.run("drift", "--fail-on", "none").code == 0
 
 
+def test_a_client_that_is_called_by_an_id_is_told_with_its_name(settled: Project) -> None:
+    stranger(settled, "client_01H")
+    settled.target.objects["id-client_01H"].label = "Quick test"
+    assert "unmanaged: client 'client_01H' (Quick test) is not declared" in settled.run("drift").out
+
+
 def test_a_mark_of_a_stack_that_nobody_named_hides_no_client(settled: Project) -> None:
     for name in ("theirs", "forged"):
         stranger(settled, name)

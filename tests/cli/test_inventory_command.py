@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from aws_account import Account
 from aws_server import REGION
 from cli_project import Answer, Project
 from keycloak_realms import administrator, as_master
+from workos_emulator import WorkOSEmulator
 
 from keysteward.cli.target_options import KINDS, settings_of, target_from
 from keysteward.core.errors import DeclarationError, Unavailable
@@ -277,6 +279,22 @@ def test_workos_environment(nowhere: Project, workos_stand_in: WorkOSStandIn, mo
     assert [(e["kind"], e["label"], e["key_ids"]) for e in found.values()] == [("API key", "Northwind", [made.id])]
     [entry] = found.values()
     assert [f["rule"] for f in entry["findings"]] == ["KS010"]
+
+
+@pytest.mark.real("workos")
+def test_a_server_that_lacks_calls_is_an_error_and_no_empty_list(
+    nowhere: Project, workos_emulator: WorkOSEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vendor's own emulator, which has no list of an application's secrets."""
+    monkeypatch.setenv("WORKOS_READER", workos_emulator.api_key)
+    url, caller = workos_emulator.url, {"Authorization": f"Bearer {workos_emulator.api_key}"}
+    body = {"name": "exporter", "application_type": "m2m"}
+    requests.post(f"{url}/connect/applications", json=body, headers=caller, timeout=10).raise_for_status()
+    settings = ["--authkit-domain", url, "--client-id", "client_any", "--url", url, "--reader", "env:WORKOS_READER"]
+    shown = nowhere.run("inventory", "--target", "workos", *settings)
+    assert shown.code == 1
+    assert "answers 404 for what it holds" in shown.out + shown.err
+    assert "0 credentials" not in shown.out
 
 
 def test_iam_users(nowhere: Project, aws_account: Account) -> None:

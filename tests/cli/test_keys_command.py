@@ -240,7 +240,10 @@ def test_a_key_of_a_lost_ledger_and_no_declaration_is_reported_by_its_name(keys:
     keys.ledgers.documents.clear()
     keys.declare(keys.api)
     shown = keys.run("preview")
-    assert f"key {mine} of org-1 at target corp is named as acme/demo/partner, which is neither declared" in shown.out
+    assert (
+        f"key {mine} of account 'org-1' at target corp is named as acme/demo/partner, which is neither declared"
+        in shown.out
+    )
     assert "keysteward rebuild partner" in shown.out
     assert "carries its mark" not in shown.out
     keys.run("up", "--yes", "--prune")
@@ -297,7 +300,7 @@ def test_a_governed_set_is_counted_and_judged_in_the_preview(keys: Project) -> N
     )
     shown = keys.run("preview")
     assert "customers  3 keys of 1 holder at corp" in shown.out
-    assert "customers: 3 keys older than 365d: k0 'shop' of account org-1" in shown.out
+    assert "customers: 3 keys older than 365d: k0 'shop' of account 'org-1'" in shown.out
     assert json.loads(keys.run("preview", "--json").out)["governed"] == [
         {"name": "customers", "target": "corp", "owner": "team-billing", "keys": 3, "holders": 1}
     ]

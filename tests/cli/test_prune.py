@@ -108,6 +108,9 @@ def test_what_may_be_in_use_needs_a_word_before_the_first_write(
     project.run("up", "--yes")
     project.declare(project.api, project.client("mailer"))
 
+    needs = "which needs KEYSTEWARD_ALLOW_ENDING=1, since it is a production credential"
+    assert needs in project.run("preview").out, "the advice says so, and not only the refusal"
+    assert needs in project.run("drift").out
     refused = project.run("up", "--yes", "--prune")
     assert refused.code == 1
     assert "its target cannot show whether it is still used" in refused.err
@@ -126,6 +129,7 @@ def test_what_is_known_to_be_no_production_needs_no_word(project: Project, envir
     project.declare(project.api, project.client(environment=environment))
     project.run("up", "--yes")
     project.declare(project.api, project.client("mailer"))
+    assert "KEYSTEWARD_ALLOW_ENDING" not in project.run("preview").out
     assert project.run("up", "--yes", "--prune").code == 0
 
 

@@ -110,7 +110,10 @@ def test_a_copy_that_a_stranger_made_of_our_client_is_reported_and_outlives_a_pr
     assert shown.code == 0, shown.err
     assert "enter client billing-exporter at target corp" in shown.out
     assert "enter client aaa-theirs" not in shown.out
-    assert "client 'aaa-theirs' (id-of-theirs) at target corp carries a copy of its mark" in shown.out
+    assert (
+        "client 'aaa-theirs' (billing-exporter) at target corp, id id-of-theirs, carries a copy of its mark"
+        in shown.out
+    )
     assert "no run touches it" in project.run("preview").out
 
     project.declare(project.api, project.client("mailer"))

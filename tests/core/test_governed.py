@@ -46,7 +46,7 @@ def test_it_counts_what_others_made_and_not_what_is_declared_by_itself(made: Com
     key(made, "org-1", "shop")
     key(made, "org-2", "till")
     found = judged(made)
-    assert [str(k) for k in found.keys] == ["id-shop 'shop' of account org-1", "id-till 'till' of account org-2"]
+    assert [str(k) for k in found.keys] == ["id-shop 'shop' of account 'org-1'", "id-till 'till' of account 'org-2'"]
     assert (found.holders, found.findings) == (2, ())
 
 
@@ -66,8 +66,8 @@ def test_beyond_ceiling_age_and_number_it_is_a_finding_each_and_nothing_changes(
     before = made.target.observe(None).objects
     found = judged(made, ceiling={api: ["read"]}, max_age="365d", max_count=1)
     assert [(f.message, f.subject) for f in found.findings] == [
-        ("1 key may admin, beyond the ceiling: id-wide 'wide' of account org-1", "acme/test/customers"),
-        ("1 key older than 365d: id-old 'old' of account org-2", "acme/test/customers"),
+        ("1 key may admin, beyond the ceiling: id-wide 'wide' of account 'org-1'", "acme/test/customers"),
+        ("1 key older than 365d: id-old 'old' of account 'org-2'", "acme/test/customers"),
         ("has 2 keys, and 1 were agreed", "acme/test/customers"),
     ]
     assert made.target.observe(None).objects == before

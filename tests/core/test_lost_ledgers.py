@@ -344,7 +344,7 @@ def test_a_strangers_copy_of_our_client_is_a_finding_and_never_entered_or_ended(
     assert ledger.current is not None
     found = [f.message for f in made.preview()[NAME].findings if f.kind is Kind.COPIED_MARK]
     assert len(found) == 2
-    assert any("'aaa-copied' (copy-aaa-copied) at target idp carries a copy of its mark" in words for words in found)
+    assert any("at target idp, id copy-aaa-copied, carries a copy of its mark" in words for words in found)
     assert not [f for f in made.preview()[NAME].findings if f.kind is Kind.UNRECORDED]
     made.up()
     made.specs = {}
@@ -476,7 +476,7 @@ def test_a_strangers_key_that_is_named_like_ours_blocks_nothing_and_is_never_ent
     made.up()
     assert made.states() == ["1 current"]
     finding = next(f for f in made.preview()[NAME].findings if f.kind is Kind.COPIED_MARK)
-    assert "key theirs of org-1 at target idp is named as one of its own" in finding.message
+    assert "key theirs of account 'org-1' at target idp is named as one of its own" in finding.message
     lose_the_ledgers(made)
     ledger = rebuilt(made)
     assert [g.id for g in ledger.generations] == [held[1].id]

@@ -204,6 +204,13 @@ def _later(seconds: float, work: Callable[[], None]) -> Iterator[None]:
 # Observation
 
 
+def test_a_client_that_keycloak_named_by_a_uuid_is_known_by_its_own_name() -> None:
+    """As where clients register themselves; elsewhere the client_id is what people say."""
+    for client_id, label in ((str(uuid.uuid4()), "Partner portal"), ("portal", "")):
+        told = Client.model_validate({"id": "1", "clientId": client_id, "name": "Partner portal"})
+        assert told.observed(None).label == label
+
+
 def test_a_browser_client_shows_its_grants_and_public_clients_have_no_secret(keycloak: World) -> None:
     made, _ = keycloak.create()
     keycloak.put(

@@ -336,10 +336,26 @@ def test_a_list_goes_over_pages_and_leaves_out_what_is_deleted_meanwhile(workos:
     ids = [workos.stand_in.add_organization(f"Customer {number}") for number in range(104)]
     for number in range(120):
         workos.stand_in.add_api_key(f"key {number}", organization=ids[0])
-    workos.refuse(f"/organizations/{ids[1]}/api_keys", 404)
+    workos.refuse(f"/organizations/{ids[1]}", 404)
     observed = workos.target.observe(None)
     assert {o.remote_id for o in observed.objects} == {*ids, workos.organization} - {ids[1]}
     assert len({s.id for s in observed.by_id[ids[0]].secrets}) == 120
+
+
+def test_what_is_there_and_cannot_be_listed_is_an_error_and_never_empty(workos: Environment) -> None:
+    """As with an address that answers as WorkOS does and lacks calls."""
+    made = workos.application()
+    person = workos.stand_in.add_user("person@example.com")
+    target = workos.declared(user_keys=True)
+    for path, of in (
+        (f"/organizations/{workos.organization}/api_keys", f"organization {workos.organization}"),
+        (f"/connect/applications/{made.remote_id}/client_secrets", f"application {made.remote_id}"),
+        (f"/user_management/users/{person}/api_keys", f"user {person}"),
+    ):
+        workos.stand_in.faults.clear()
+        workos.refuse(path, 404)
+        with pytest.raises(Unavailable, match=f"WorkOS has {of}, and answers 404 for what it holds; see that `url`"):
+            target.observe(None)
 
 
 # The catalogue

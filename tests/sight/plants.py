@@ -141,6 +141,25 @@ def a_user_deleted_with_its_key(mess: Mess) -> Expected:
     return Expected(Kind.MISSING, _about(name))
 
 
+def a_user_renamed_in_the_console(mess: Mess) -> Expected:
+    """Its name is its id, and its key goes with it."""
+    name = mess.pick("cloud key")
+    item = mess.held(name)
+    del mess.cloud.objects[item.remote_id]
+    item.remote_id = item.client_id = f"{item.client_id}-renamed"
+    mess.cloud.objects[item.remote_id] = item
+    return Expected(Kind.MISSING, _about(name))
+
+
+def a_key_taken_out_of_its_holder(mess: Mess) -> Expected:
+    name = mess.pick("cloud key")
+    secret = mess.secret(name)
+    mess.held(name).secrets.remove(secret)
+    loose = mess.cloud.hold("no account")
+    loose.loose, loose.secrets = True, [secret]
+    return Expected(Kind.MISSING, _about(name))
+
+
 def a_declaration_that_no_run_carried_out(mess: Mess) -> Expected:
     name = mess.name("new")
     pattern = mess.declared[mess.pick("corp")]
@@ -490,6 +509,8 @@ PLANTS: tuple[Plant, ...] = (
     a_client_deleted_in_the_console,
     a_key_deleted_in_the_console,
     a_user_deleted_with_its_key,
+    a_user_renamed_in_the_console,
+    a_key_taken_out_of_its_holder,
     a_declaration_that_no_run_carried_out,
     a_login_client_that_nobody_declared,
     a_key_named_as_one_of_ours,

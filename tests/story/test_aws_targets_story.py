@@ -19,8 +19,11 @@ from company import OWNERS
 from keysteward import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack, Transitional
 from keysteward.core import handles
 from keysteward.core.checking import check
+from keysteward.core.drift import findings_now
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown
+from keysteward.core.findings import Finding, Severity
 from keysteward.core.ledger import Ledger
+from keysteward.core.planner import plan
 from keysteward.core.reconciler import Result
 from keysteward.providers.aws import SecretsManager
 from keysteward.providers.local import LocalStore
@@ -111,6 +114,13 @@ class Company:
         for name, server in self.stack.server_specs.items():
             session.servers.run(name, server)
         return {name: session.credentials.run(name, spec) for name, spec in self.stack.specs.items()}
+
+    def told(self, name: str) -> list[Finding]:
+        """Return what a look tells of one credential, notes apart."""
+        world = self.session("reader").credentials.snapshot.world(
+            f"acme/test/{name}", self.stack.specs[f"acme/test/{name}"]
+        )
+        return [f for f in findings_now(world, plan(world)) if f.severity is not Severity.NOTE]
 
     def note(self, name: str, change: Callable[[Ledger, datetime], Ledger]) -> None:
         """Write a person's word into a ledger, as commands do."""
@@ -246,6 +256,48 @@ def test_a_minted_key_whose_reply_was_lost_is_replaced_and_ended_by_nobody(compa
     assert orphan in " ".join(finding.message for finding in result.findings), "and it stands in the way of a rotation"
     assert held() == {orphan, current["key_id"]}
     assert company.caller(company.document("legacy-upload"))
+
+
+def test_a_renamed_user_is_told_and_its_new_name_brings_another_key_and_ends_the_old_one(company: Company) -> None:
+    company.up()
+    old = company.document("legacy-upload")
+    company.account.rename("svc-upload", "svc-invoices")
+    (finding,) = company.told("legacy-upload")
+    assert f"its key {old['key_id']} is at IAM user 'svc-invoices' now, and has not ended" in finding.message
+    assert not company.due()["acme/test/legacy-upload"]
+    company.user = "svc-invoices"
+    company.stack = company._stack()
+    company.up()
+    new = company.document("legacy-upload")
+    assert company.caller(new) == company.caller(old), "both are the user's, by its new name"
+    age_ledgers(company.stack.ledgers, company.stack.identity, timedelta(days=8))
+    company.up()
+    assert company.told("legacy-upload") == []
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        company.caller(old)
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["added again", "issued anew"])
+def test_a_key_taken_out_of_its_plan_is_told_and_either_advice_mends_it(company: Company, *, again: bool) -> None:
+    company.up()
+    old = company.document("partner")["key_id"]
+    gateway = company.account.client("apigateway")
+    gateway.delete_usage_plan_key(usagePlanId=company.plan, keyId=old)
+    (finding,) = company.told("partner")
+    assert finding.message == (
+        f"key {old} of usage plan '{company.plan}' (partners) at target {company.gateway.name} was taken out of it; it "
+        "is at no usage plan now, and has not ended, but its callers are refused"
+    )
+    assert not company.due()["acme/test/partner"]
+    if again:
+        gateway.create_usage_plan_key(usagePlanId=company.plan, keyId=old, keyType="API_KEY")
+    else:
+        company.note("partner", lambda ledger, now: handles.reissue(ledger, "lost", at=now))
+        company.up()
+        age_ledgers(company.stack.ledgers, company.stack.identity, timedelta(days=8))
+        company.up()
+        assert list(company.gateway_keys()) == [company.document("partner")["key_id"]] != [old]
+    assert company.told("partner") == []
 
 
 def test_a_revocation_ends_all_three_at_once_and_for_good(company: Company) -> None:
