@@ -22,7 +22,7 @@ def test_every_run_that_may_write_leaves_a_heartbeat(project: Project) -> None:
     assert (first["format"], first["door"], first["command"], first["outcome"]) == (1, "keysteward", "up", "done")
     assert first["counts"] == {"done": 2}
     assert first["at"] == project.clock.now.isoformat()
-    assert len(first["runner"].split("/")) == 5
+    assert len(first["runner"].split("/")) == 6
 
     project.pass_time(days=1)
     assert project.run("rotate", "--due").code == 0, "nothing is due, and that is worth knowing"
