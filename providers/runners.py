@@ -18,6 +18,7 @@ from typing import Final
 _PROC: Final = Path("/proc")
 _PARTS: Final = 6
 _UNKNOWN: Final = "-"
+_ENDED: Final = {"Z", "X"}
 
 
 def new_runner() -> str:
@@ -77,22 +78,29 @@ def _namespaces() -> str:
 def _started(pid: int) -> int:
     """Return what tells a process from others that had its id: on Linux ticks since boot, whatever the clock is set to.
 
-    Raises ProcessLookupError when it is gone, PermissionError when it is not shown. (proc_pid_stat(5), field 22.)
+    Raises ProcessLookupError when it is gone, PermissionError when it is not shown. One that has ended with all its
+    threads, and that its parent has not asked about, is gone too. (proc_pid_stat(5), fields 3, 20 and 22.)
     """
     if sys.platform != "linux":
         return _started_elsewhere(pid)
     try:
-        return int((_PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+        fields = (_PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except FileNotFoundError:
         os.kill(pid, 0)  # hidden (hidepid=2) is not gone: only a signal, of which nothing is sent, can tell
         raise PermissionError(pid) from None
+    if fields[0] in _ENDED and int(fields[17]) <= 1:
+        raise ProcessLookupError(pid)
+    return int(fields[19])
 
 
 def _started_elsewhere(pid: int) -> int:
     import psutil  # noqa: PLC0415 - Linux tells it without
 
     try:
-        return int(psutil.Process(pid).create_time() * 100)
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            raise ProcessLookupError(pid)
+        return int(process.create_time() * 100)
     except psutil.NoSuchProcess:
         raise ProcessLookupError(pid) from None
     except psutil.Error:

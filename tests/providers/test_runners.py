@@ -42,6 +42,15 @@ def test_a_process_of_this_host_that_is_gone_is_dead(ended: tuple[int, int]) -> 
     assert is_dead(runner(*ended))
 
 
+def test_a_killed_process_that_nobody_has_waited_for_is_dead() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        alive = runner(process.pid, runners._started(process.pid))
+        assert not is_dead(alive)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert is_dead(alive)
+
+
 def test_another_process_under_the_same_id_is_another() -> None:
     assert is_dead(runner(os.getpid(), runners._started(os.getpid()) - 1))
 
