@@ -253,7 +253,8 @@ def _create(w: World, step: Step, out: Outcome) -> World:
     client_id = out.client_id or record.client_id
     ledger = _ledger(w).with_object(record.key, remote_id=out.remote_id, client_id=client_id)
     if action_for(generation) is not Action.MINT:
-        secrets = (_secret_of(w, generation, out),)
+        known = replace(out, fingerprint=generation.fingerprint or out.fingerprint)  # on paper it would be made up
+        secrets = (_secret_of(w, generation, known),)
         ledger = ledger.with_generation(
             generation.number, state=State.ISSUED, issued_at=out.at, id=out.secret_id or generation.id
         )

@@ -586,6 +586,14 @@ class MemoryLedgers:
         self.after: Fault = lambda _operation: None
         self._comparing = threading.Lock()
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the lock out: a copy has one of its own."""
+        return {name: held for name, held in self.__dict__.items() if name != "_comparing"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take over what was kept, with a new lock."""
+        self.__dict__.update(state, _comparing=threading.Lock())
+
     @property
     def descriptor(self) -> Descriptor:
         """See the port."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bench_world import Company
+from bench_world import MINTING, STOCK, Company
 from test_stories import NAME, company, running, stranger
 
 from keysteward import ClientSecret, RotationSchedule
 from keysteward.core.drift import findings_now
-from keysteward.core.errors import Conflict
+from keysteward.core.errors import Conflict, OutcomeUnknown
 from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.ports import Capabilities
 from keysteward.core.steps import Do
 from keysteward.testing.memory import MemoryObject, MemorySecret
 
@@ -198,3 +199,27 @@ def test_what_stands_under_the_kid_of_a_key_that_ends_goes_with_it() -> None:
 def test_a_first_preview_of_a_new_credential_knows_nothing_of_all_this() -> None:
     made = company()
     assert {f.kind for f in told(made)} == {Kind.MISSING}
+
+
+@pytest.mark.parametrize(
+    ("can", "method"),
+    [(STOCK, "private_key_jwt"), (replace(MINTING, chooses="caller"), "client_secret")],
+    ids=["key pairs", "added secrets"],
+)
+def test_a_client_whose_creation_got_no_answer_is_made_and_nothing_on_it_put_back(
+    can: Capabilities, method: str
+) -> None:
+    made = company(can, auth_method=method)
+
+    def lose(operation: str) -> None:
+        if operation == "create":
+            raise OutcomeUnknown("no answer")
+
+    made.target.after = lose
+    with pytest.raises(OutcomeUnknown):
+        made.up()
+    made.target.after = lambda _operation: None
+    made.pass_time(minutes=10)
+    assert "back under its kid" not in made.words()
+    made.up()
+    assert made.states() == ["1 current"]
