@@ -147,7 +147,8 @@ class Once:
                     raise
                 except Exception as error:
                     # whatever an adapter raises is met once, and not by every credential anew
-                    self._errors[key] = KeystewardError(f"{key}: internal error ({type(error).__name__}); report it")
+                    told = f"internal error ({type(error).__name__}); run again with KEYSTEWARD_DEBUG=1 and report it"
+                    self._errors[key] = KeystewardError(f"{key.replace(':', ' ')}: {told}")
                     raise self._errors[key] from error
             return self._values[key]  # type: ignore[return-value]  # built by this very call's `build`
 

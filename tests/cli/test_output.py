@@ -92,7 +92,8 @@ def test_a_defect_is_one_sentence_unless_somebody_debugs(project: Project, monke
     monkeypatch.setattr(project.ledgers, "list", defect)
     shown = project.run("preview")
     assert shown.code == 1
-    assert shown.err == ("error: internal error (ZeroDivisionError); run again with KEYSTEWARD_DEBUG=1 and report it\n")
+    told = "internal error (ZeroDivisionError); run again with KEYSTEWARD_DEBUG=1 and report it"
+    assert shown.err == f"error: ledgers: {told}\n"
     monkeypatch.setenv("KEYSTEWARD_DEBUG", "1")
     assert "Traceback" in project.run("preview").err
 
