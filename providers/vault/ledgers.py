@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from keysteward.core.errors import AccessDenied, Unavailable
 from keysteward.core.ports import Check, Descriptor, Stored
+from keysteward.providers.json_text import json_text
 from keysteward.providers.pool import in_pool
 from keysteward.providers.vault.client import Auth, Connection, VaultClient
 from keysteward.providers.vault.diagnosis import diagnose_ledgers
@@ -125,7 +126,7 @@ def _may_hold(folder: str, prefix: str) -> bool:
 
 
 def _packed(document: Mapping[str, Any]) -> dict[str, list[str]]:
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    text = json_text(document)
     return {PARTS: [text[at : at + PART_CHARACTERS] for at in range(0, len(text), PART_CHARACTERS)]}
 
 
