@@ -11,8 +11,11 @@ from measurement import Measurement, Results
 
 CREDENTIALS = 100_000
 SECONDS = 5
-LOOPS = 100
-"""What planning may take in terms of a fixed loop of plain Python, measured beside it: it holds on any machine."""
+LOOPS = 70
+"""What planning may take in terms of a fixed loop of plain Python, measured beside it: it holds on any machine.
+
+So much it took when the core was new.
+"""
 
 MEGABYTES = 500
 
