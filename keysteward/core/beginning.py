@@ -179,10 +179,8 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
     ends = _ends_at_target(w, spec, ledger, current)
     if ends is not None and w.now + spec.overlap >= ends:
         return f"its target ends the present key on {ends:%Y-%m-%d}"
-    if not due_before(w.now, current.current_since or current.asked_at, spec.every, spec.windows):
-        return None
-    due = rotation_at(spec, current)
-    return f"due {due:%Y-%m-%d}" if may_begin(w.now, due, spec.every, spec.windows) else None
+    due = rotation_near(spec, current, w.now)
+    return f"due {due:%Y-%m-%d}" if due is not None and may_begin(w.now, due, spec.every, spec.windows) else None
 
 
 def _lost_to_consumers(w: World, spec: Spec, current: Generation) -> bool:
@@ -241,4 +239,9 @@ def next_rotation(spec: Spec | None, ledger: Ledger | None, now: datetime) -> da
 
 def rotation_at(spec: Spec, current: Generation) -> datetime:
     """Return when the current generation is due for replacement by its schedule."""
-    return due_at(spec.identity, current.current_since or current.asked_at, spec.every, spec.windows)
+    return due_at(spec.identity, current.in_use_since, spec.every, spec.windows)
+
+
+def rotation_near(spec: Spec, current: Generation, now: datetime) -> datetime | None:
+    """Return the same; None long before that day, when most are asked about."""
+    return rotation_at(spec, current) if due_before(now, current.in_use_since, spec.every, spec.windows) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from keysteward.core.beginning import rotation_at, rotation_near
 from keysteward.core.brake import ending_needs, must_be_allowed
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.holders import is_off
@@ -15,7 +16,7 @@ from keysteward.core.observed import ObservedObject
 from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind, copied_names, copies, unrecorded
 from keysteward.core.retiring import clock_off, retirement_at, silence
-from keysteward.core.schedule import LATE_SHARE, due_at, due_before, show_duration
+from keysteward.core.schedule import LATE_SHARE, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.world import World
 
@@ -271,10 +272,9 @@ def _late(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
         return
     if ledger.migrated is not None or spec.lapsed(w.now):
         return
-    since = current.current_since or current.asked_at
-    if not due_before(w.now, since, spec.every, spec.windows):
+    due = rotation_near(spec, current, w.now)
+    if due is None:
         return
-    due = due_at(spec.identity, since, spec.every, spec.windows)
     if would_cut_off(w, spec, ledger):
         yield from _cut_off(w, current, due)
         return
@@ -346,7 +346,7 @@ def _new_value(w: World, spec: Spec, ledger: Ledger | None) -> Iterable[Finding]
     if ledger.reissue is not None:
         yield _find(w, Kind.NEW_VALUE_DUE, Severity.WARNING, f"a new value was asked for: {ledger.reissue}", mend)
         return
-    due = due_at(spec.identity, current.current_since or current.asked_at, spec.every, spec.windows)
+    due = rotation_at(spec, current)
     if w.now >= due - HANDOVER_NOTICE:
         late = w.now >= due
         verb = "was" if late else "is"

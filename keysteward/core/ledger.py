@@ -156,6 +156,11 @@ class Generation:
     confirmed: str | None = None
 
     @property
+    def in_use_since(self) -> datetime:
+        """Return from when its interval counts: since it is current, and before that since it was asked for."""
+        return self.current_since or self.asked_at
+
+    @property
     def endable(self) -> bool:
         """Say whether it may be recorded as ended: what a person issued by hand only once its end is known."""
         return self.strategy is not Strategy.BY_HAND or self.confirmed is not None
