@@ -216,12 +216,14 @@ def _home_again(w: World, record: ObjectRecord, own: ObservedObject | None, ther
 def _overwritten(w: World) -> Iterator[Finding]:
     """Report delivered documents that somebody else wrote to; only a run may read what stands there now."""
     current = w.ledger.current if w.ledger is not None and w.ledger.closed is None else None
-    for key in current.delivery if current is not None else ():
+    if current is None:
+        return
+    for key in current.delivery:
         held = w.at(key)
-        if current is not None and held.unknown and held.exists:
+        if held.unknown and held.exists:
             severity, message = Severity.WARNING, f"somebody else wrote to {key}, and what it holds now is not known"
             mend = "find out who; keysteward up, or rotate --due, reads it and writes again what is its own"
-        elif current is not None and key in overwritten(w, current):
+        elif key in overwritten(w, current):
             severity, message = Severity.ERROR, f"{key} holds another value than generation {current.number}"
             mend = "find out who wrote it; keysteward up delivers again, or issues another where nothing holds it"
             if w.spec is not None and w.spec.strategy is Strategy.GAP and not held_anywhere(w, current):
@@ -267,8 +269,9 @@ def _forged(w: World) -> Iterator[Finding]:
     found = w.object(record)
     if found is None:
         return
-    what = "another key stands there" if intruder(found, current) is not None else "its kid was taken from it"
-    if intruder(found, current) is not None or nameless(shown(found, current), current):
+    forged = intruder(found, current) is not None
+    what = "another key stands there" if forged else "its kid was taken from it"
+    if forged or nameless(shown(found, current), current):
         message = (
             f"the key of generation {current.number} was changed at {record.noun} at target {record.target}: {what}, "
             "and consumers are refused"
