@@ -15,8 +15,8 @@ from counting import Counted
 
 from keysteward import Limit, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
 from keysteward.core.checking import check
+from keysteward.core.contract.ports import LedgerStore, Store
 from keysteward.core.errors import KeystewardError
-from keysteward.core.ports import LedgerStore, Store
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Plan
 from keysteward.providers.keycloak import Keycloak

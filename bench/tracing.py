@@ -17,8 +17,8 @@ from pathlib import Path
 
 from measurement import Measurement, Results
 
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State, dump_ledger
-from keysteward.core.ports import Strategy
 from keysteward.providers.local import LocalLedgers
 from keysteward.providers.material import fingerprinter, new_material
 

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
+from keysteward.core.contract.ports import Store, Target
 from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import DeclarationError
 from keysteward.core.models import (
@@ -31,7 +32,6 @@ from keysteward.core.models import (
     Transitional,
     Waiver,
 )
-from keysteward.core.ports import Store, Target
 from keysteward.modules.catalog_form import FORMS, KINDS, NAME_IN_PATH, NAME_RULE, DefaultsForm
 from keysteward.providers.strict_yaml import Document, read_file
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keysteward.core.contract.observed import Delivered, DeliveredEntry
 from keysteward.core.errors import Damaged
-from keysteward.core.observed import Delivered, DeliveredEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from pulumi.dynamic import (
 
 from keysteward.core.adoption import wanted
 from keysteward.core.checking import check
+from keysteward.core.contract.ports import Target
 from keysteward.core.diff import differences
 from keysteward.core.errors import Damaged, DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.findings import Kind, Severity
@@ -44,7 +45,6 @@ from keysteward.core.ledger import Ledger, Revoked
 from keysteward.core.models import ResourceServer
 from keysteward.core.plain import plain, tame
 from keysteward.core.planner import plan
-from keysteward.core.ports import Target
 from keysteward.core.spec import (
     ServerSpec,
     Spec,

@@ -26,7 +26,7 @@ from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, stop_after_attempt
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
-from keysteward.core.address import is_here
+from keysteward.core.contract.address import is_here
 from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Rejected, Unavailable, error_for_status
 from keysteward.providers.foreign_json import Misshapen, Shape, read_json
 from keysteward.providers.transport import LARGEST_ANSWER_BYTES, TooLarge, Transport, causes, server_date

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, NoReturn
 
+from keysteward.core.contract.observed import Mark, Settings
+from keysteward.core.contract.ports import Capabilities, Created, Material, ScopeWant
 from keysteward.core.errors import Rejected
-from keysteward.core.observed import Mark, Settings
-from keysteward.core.ports import Capabilities, Created, Material, ScopeWant
 
 NO_CLIENTS: Final = Capabilities(methods=(), lacks=frozenset({"catalogue"}))
 

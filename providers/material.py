@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from keysteward.core.contract.ports import Fingerprint, Material
 from keysteward.core.errors import Damaged
-from keysteward.core.ports import Fingerprint, Material
 
 SECRET_CHARACTERS = 43
 """Length of a client secret: 43 letters and digits hold 256 bits, and every vendor takes each of them."""

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from keysteward.core.contract.observed import Delivered, Observation
+from keysteward.core.contract.ports import Store, Target
 from keysteward.core.errors import Conflict, Damaged, DeclarationError
 from keysteward.core.holders import read_name
 from keysteward.core.ledger import Ledger
-from keysteward.core.observed import Delivered, Observation
-from keysteward.core.ports import Store, Target
 from keysteward.core.recorded import Recorded
 from keysteward.core.snapshot import read_delivered
 from keysteward.core.spec import Spec

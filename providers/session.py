@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending, works
+from keysteward.core.contract.ports import Descriptor, Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.heartbeat import Heartbeat, heartbeat_key, note_run
 from keysteward.core.ledger import Ledger, Logged
 from keysteward.core.outbox import flush
 from keysteward.core.planner import plan
-from keysteward.core.ports import Descriptor, Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.recorded import Recorded
 from keysteward.core.server_reconciler import ServerReconciler

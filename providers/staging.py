@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from keysteward.core.contract.observed import DeliveredEntry
+from keysteward.core.contract.ports import Material, StageEntry
 from keysteward.core.errors import Conflict, Damaged
-from keysteward.core.observed import DeliveredEntry
-from keysteward.core.ports import Material, StageEntry
 from keysteward.providers.description import Description, read_entry, write_entry
 from keysteward.providers.material import material_of
 

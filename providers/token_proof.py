@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from keysteward.core.ports import Claim, Proof, Verification
+from keysteward.core.contract.ports import Claim, Proof, Verification
 
 if TYPE_CHECKING:
     import jwt

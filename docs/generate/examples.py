@@ -22,7 +22,7 @@ from keysteward import (
     Waiver,
 )
 from keysteward.core.checking import check
-from keysteward.core.ports import Capabilities
+from keysteward.core.contract.ports import Capabilities
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.manual import Manual, Probe

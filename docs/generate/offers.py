@@ -14,8 +14,8 @@ from words import NOTICE
 from keysteward import (
     KeystewardError,
 )
+from keysteward.core.contract.ports import MANY, Capabilities, Strategy, Target
 from keysteward.core.models import Secret
-from keysteward.core.ports import MANY, Capabilities, Strategy, Target
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import strategy_of
 from keysteward.providers.aws import ApiGateway, Cognito, Iam

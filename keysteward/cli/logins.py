@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from keysteward.core.ports import Target
+from keysteward.core.contract.ports import Target
 
 
 def logins_at(targets: Mapping[str, Target]) -> dict[str, frozenset[str]]:

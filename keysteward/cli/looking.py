@@ -11,6 +11,7 @@ from keysteward.cli.logins import logins_at
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import findings_of, judge_governed, plan_of, plan_server, undeclared, unrecorded
 from keysteward.cli.terminal import meanwhile
+from keysteward.core.contract.observed import Delivered
 from keysteward.core.drift import failed, findings_now
 from keysteward.core.errors import AccessDenied, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
@@ -18,7 +19,6 @@ from keysteward.core.governed import GovernedSet
 from keysteward.core.heartbeat import heartbeat_key
 from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger
-from keysteward.core.observed import Delivered
 from keysteward.core.policy import Life
 from keysteward.core.servers import ServerLedger
 from keysteward.core.sight import Examined, Seen, TargetSight

@@ -11,6 +11,7 @@ from keysteward.cli.containment import contained
 from keysteward.cli.opening import Opened
 from keysteward.cli.terminal import meanwhile
 from keysteward.core.brake import ending_needs, ends, word_for
+from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.governed import GovernedSet, judge_set
@@ -18,7 +19,6 @@ from keysteward.core.holders import expired, read_name
 from keysteward.core.identity import in_stack, name_of
 from keysteward.core.ledger import RELEASED, Ledger
 from keysteward.core.models import Governed
-from keysteward.core.observed import ObservedObject
 from keysteward.core.planner import plan, plan_from, play
 from keysteward.core.policy import outranked
 from keysteward.core.spec import ServerSpec, Spec

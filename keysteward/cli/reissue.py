@@ -18,9 +18,9 @@ from keysteward.cli.terminal import say
 from keysteward.cli.time_options import duration_of
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import Ledger
-from keysteward.core.ports import Strategy
 from keysteward.core.steps import Do
 from keysteward.report.plan import Preview
 

@@ -21,9 +21,9 @@ from keysteward.cli.terminal import confirm_or_stop, say, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.cli.what_is_left import what_is_left
 from keysteward.core import handles
+from keysteward.core.contract.observed import Observation
 from keysteward.core.errors import DeclarationError, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.ledger import Ledger, load_ledger
-from keysteward.core.observed import Observation
 from keysteward.core.reconciler import Result
 from keysteward.core.recorded import Recorded
 from keysteward.core.snapshot import ledger_key

@@ -22,7 +22,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from keysteward.core.ports import Descriptor
+from keysteward.core.contract.ports import Descriptor
 
 UNREADABLE = ""
 """Stands for the digest of a rule that cannot be read."""

@@ -15,9 +15,9 @@ from keysteward.cli.loading import load_stack, module_name
 from keysteward.cli.opening import keep_card, read_records
 from keysteward.cli.terminal import say
 from keysteward.core.checking import check, check_form
+from keysteward.core.contract.ports import LedgerStore, Store, Target
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.identity import name_of
-from keysteward.core.ports import LedgerStore, Store, Target
 from keysteward.core.recorded import Recorded
 from keysteward.core.spec import Spec
 from keysteward.core.stack import IDENTITY, Limit, Stack

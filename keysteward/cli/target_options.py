@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
+from keysteward.core.contract.ports import Target
 from keysteward.core.errors import DeclarationError
-from keysteward.core.ports import Target
 
 KINDS: Final[Mapping[str, str]] = {
     "keycloak": "keysteward.providers.keycloak:Keycloak",

@@ -15,11 +15,11 @@ from keysteward.cli.loading import StackOption, load_stack, stack_names
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.searching import Sources, search
 from keysteward.cli.terminal import say, show, show_json
+from keysteward.core.contract.ports import LedgerStore, Stored
 from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardError, Unavailable
 from keysteward.core.identity import in_stack
 from keysteward.core.ledger import Ledger, load_ledger
 from keysteward.core.owners import Owners
-from keysteward.core.ports import LedgerStore, Stored
 from keysteward.core.snapshot import LEDGERS, SERVER_KIND
 from keysteward.core.stack import Stack
 from keysteward.core.tracing import Trace, other_keys, traces

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from keysteward.core.contract.observed import ObservedSecret, Settings
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.ledger import Generation, ObjectRecord, Origin, State
-from keysteward.core.observed import ObservedSecret, Settings
-from keysteward.core.ports import Strategy
 from keysteward.core.spec import Spec
 from keysteward.core.world import World
 

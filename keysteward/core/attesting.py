@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.evidence import Entry
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord
-from keysteward.core.observed import ObservedObject
 from keysteward.core.steps import Do
 from keysteward.core.world import Attested, World
 

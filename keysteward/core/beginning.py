@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from keysteward.core import making, retiring
+from keysteward.core.contract.observed import ObservedObject
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.handover import new_value
 from keysteward.core.holders import narrowed
 from keysteward.core.homes import at_home, home_of, new_home
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.mending import settings
-from keysteward.core.observed import ObservedObject
-from keysteward.core.ports import Strategy
 from keysteward.core.schedule import due_at, due_before, may_begin, next_opening, show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
 from keysteward.core.models import (
@@ -21,7 +22,6 @@ from keysteward.core.models import (
 )
 from keysteward.core.owners import Owners
 from keysteward.core.policy import Life, judge, judge_sets, mistakes, stopping
-from keysteward.core.ports import Strategy
 from keysteward.core.spec import Spec, capabilities_of, spec_of
 from keysteward.core.stack import Stack, second_client_id, targets_of
 

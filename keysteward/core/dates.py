@@ -12,10 +12,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from keysteward.core.beginning import next_rotation
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.ledger import Ledger, State
 from keysteward.core.models import Allowed
 from keysteward.core.owners import UNASSIGNED, Owners
-from keysteward.core.ports import Strategy
 from keysteward.core.retiring import next_retirement
 from keysteward.core.rules import rules_for
 from keysteward.core.spec import Spec, midnight

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keysteward.core.observed import Settings
+from keysteward.core.contract.observed import Settings
 
 METHOD = "authentication method"
 """Shown as drift, and never mended by an update: it would end the present secret. A new generation sets it again."""

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from keysteward.core.adoption import wanted
 from keysteward.core.beginning import home_again, next_rotation
 from keysteward.core.brake import ending_needs, must_be_allowed
+from keysteward.core.contract.observed import OVERWRITTEN, ObservedObject, ObservedSecret
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.diff import METHOD, Difference, differences
 from keysteward.core.examine import late, standing
 from keysteward.core.findings import Finding, Kind, Severity
@@ -27,12 +29,10 @@ from keysteward.core.making import (
     overwritten,
     shown,
 )
-from keysteward.core.observed import OVERWRITTEN, ObservedObject, ObservedSecret
 from keysteward.core.outbox import HOW_TO_MOVE, late_words, oldest_late
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.at_sight import judge_kept
 from keysteward.core.policy.waiving import subject_of
-from keysteward.core.ports import Strategy
 from keysteward.core.retiring import came_back
 from keysteward.core.schedule import parse_duration, show_duration
 from keysteward.core.servers import ServerLedger

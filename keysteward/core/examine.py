@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from keysteward.core.beginning import rotation_at, rotation_near
 from keysteward.core.brake import ending_needs, must_be_allowed
+from keysteward.core.contract.observed import ObservedObject
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.holders import is_off
 from keysteward.core.homes import new_home
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.making import cap_filled, held_anywhere, would_cut_off
-from keysteward.core.observed import ObservedObject
-from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind, copied_names, copies, unrecorded
 from keysteward.core.retiring import clock_off, retirement_at, silence
 from keysteward.core.schedule import LATE_SHARE, show_duration

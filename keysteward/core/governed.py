@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from keysteward.core.contract.observed import ObservedObject, ObservedSecret
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.models import Governed
-from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.schedule import parse_duration, show_duration
 
 MOST_NAMED = 5

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, State
-from keysteward.core.ports import Strategy
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import Spec
 from keysteward.core.world import World

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from keysteward.core.contract.observed import ObservedObject, ObservedSecret
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import shown
-from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.spec import Spec
 from keysteward.core.world import World
 

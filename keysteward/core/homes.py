@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from keysteward.core.contract.observed import ObservedObject
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.ledger import Ledger, ObjectRecord
-from keysteward.core.observed import ObservedObject
-from keysteward.core.ports import Strategy
 from keysteward.core.spec import NO_KEYS, Spec
 from keysteward.core.stack import second_client_id
 from keysteward.core.steps import Problem

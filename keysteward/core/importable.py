@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from keysteward.core.ports import Target
+from keysteward.core.contract.ports import Target
 from keysteward.core.sight import Seen, Thing
 from keysteward.core.spec import NO_KEYS
 

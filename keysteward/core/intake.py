@@ -14,12 +14,12 @@ from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from keysteward.core.contract.observed import ObservedObject, ObservedScope, ObservedSecret
+from keysteward.core.contract.ports import Capabilities, Strategy, Target
 from keysteward.core.importable import ONE_KEY, left_out
 from keysteward.core.inventory import Standing
 from keysteward.core.naming import Names, clean, readable
-from keysteward.core.observed import ObservedObject, ObservedScope, ObservedSecret
 from keysteward.core.owners import UNASSIGNED
-from keysteward.core.ports import Capabilities, Strategy, Target
 from keysteward.core.rules import CLIENT_RULES, KEY_RULES
 from keysteward.core.schedule import show_duration
 from keysteward.core.sight import MACHINE_GRANT, Seen, Thing

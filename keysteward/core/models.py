@@ -15,9 +15,9 @@ from typing import Annotated, TypeVar, dataclass_transform
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SkipValidation, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
+from keysteward.core.contract.ports import Method, Target
 from keysteward.core.delivery import Delivery
 from keysteward.core.errors import DeclarationError
-from keysteward.core.ports import Method, Target
 from keysteward.core.schedule import Day, DeclaredDuration, parse_duration, parse_window, show_duration
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")

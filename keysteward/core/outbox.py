@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from keysteward.core.contract.ports import LedgerStore
 from keysteward.core.errors import OutcomeUnknown, VersionConflict
 from keysteward.core.evidence import Entry
 from keysteward.core.ledger import Ledger, Logged, dump_ledger
-from keysteward.core.ports import LedgerStore
 from keysteward.core.servers import ServerLedger, dump_server_ledger
 from keysteward.core.snapshot import ledger_key
 

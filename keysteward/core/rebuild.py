@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from keysteward.core.adoption import age_of, entered, marked_as_adopted
+from keysteward.core.contract.observed import DeliveredEntry, Mark, ObservedSecret
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.holders import KeyName, read_name
 from keysteward.core.homes import holder_record
 from keysteward.core.ledger import UNFINISHED, Blocked, Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import shown
-from keysteward.core.observed import DeliveredEntry, Mark, ObservedSecret
-from keysteward.core.ports import Strategy
 from keysteward.core.spec import Spec
 from keysteward.core.stack import second_client_id
 from keysteward.core.world import Found, World

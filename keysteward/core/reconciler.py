@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from keysteward.core.attesting import changed_facts
+from keysteward.core.contract.ports import Descriptor, Material
 from keysteward.core.effects import Outcome, about_to_disable, apply
 from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, Rejected, VersionConflict
 from keysteward.core.evidence import Entry
@@ -21,7 +22,6 @@ from keysteward.core.findings import Finding, Kind
 from keysteward.core.ledger import LEASE, Executed, Failed, Lease, Ledger, State, dump_ledger, load_ledger
 from keysteward.core.outbox import numbered
 from keysteward.core.planner import decide, plan
-from keysteward.core.ports import Descriptor, Material
 from keysteward.core.snapshot import Snapshot, ledger_key, read_delivered
 from keysteward.core.spec import Spec
 from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.holders import suspendable
 from keysteward.core.ledger import LIVE, RELEASED, UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.making import ONE_SLOT, answer_lost, proves_presence, resolve_lost, shown
-from keysteward.core.ports import Strategy
 from keysteward.core.schedule import may_begin, next_opening
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step, Wait

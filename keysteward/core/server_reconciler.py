@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from keysteward.core.contract.observed import ObservedScope
 from keysteward.core.errors import Conflict, VersionConflict
 from keysteward.core.evidence import Entry
 from keysteward.core.ledger import Executed
-from keysteward.core.observed import ObservedScope
 from keysteward.core.outbox import numbered
 from keysteward.core.servers import (
     DoScope,

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
+from keysteward.core.contract.observed import Delivered, ObservedObject, ObservedScope, ObservedSecret
 from keysteward.core.findings import Finding
 from keysteward.core.governed import GovernedSet
 from keysteward.core.holders import credentials_of, read_name
@@ -19,7 +20,6 @@ from keysteward.core.identity import in_stack
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.ledger import RELEASED, Ledger, ObjectRecord
 from keysteward.core.models import Allowed
-from keysteward.core.observed import Delivered, ObservedObject, ObservedScope, ObservedSecret
 from keysteward.core.owners import Owners
 from keysteward.core.policy import Life
 from keysteward.core.servers import ServerLedger

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from keysteward.core.attesting import attested, unproven
+from keysteward.core.contract.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
+from keysteward.core.contract.ports import Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.errors import Damaged, KeystewardError
 from keysteward.core.evidence import Entry
 from keysteward.core.holders import merged
 from keysteward.core.identity import in_stack
 from keysteward.core.ledger import Ledger, Place, Revoked, State, load_ledger
-from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
-from keysteward.core.ports import Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.recorded import Recorded
 from keysteward.core.servers import ServerLedger, load_server_ledger
 from keysteward.core.spec import ServerSpec, Spec

@@ -12,6 +12,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from keysteward.core.contract.observed import Settings
+from keysteward.core.contract.ports import Capabilities, Strategy, Target, document_digest
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import About, Place
 from keysteward.core.models import (
@@ -26,8 +28,6 @@ from keysteward.core.models import (
     Secret,
     Transitional,
 )
-from keysteward.core.observed import Settings
-from keysteward.core.ports import Capabilities, Strategy, Target, document_digest
 from keysteward.core.schedule import Duration, parse_duration
 
 KEY_KINDS = frozenset({"ApiKey", "ManualKey"})

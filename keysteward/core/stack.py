@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Literal
 
+from keysteward.core.contract.ports import LedgerStore, Store, Target
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
 from keysteward.core.models import (
@@ -20,7 +21,6 @@ from keysteward.core.models import (
     Secret,
 )
 from keysteward.core.owners import Owners
-from keysteward.core.ports import LedgerStore, Store, Target
 from keysteward.core.spec import ServerSpec, Spec, server_spec_of, spec_of
 
 IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)*")

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.ledger import Generation, Ledger, State
-from keysteward.core.ports import Strategy
 
 
 class Works(StrEnum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from keysteward.core.observed import ObservedObject
+from keysteward.core.contract.observed import ObservedObject
 
 USAGE_FORMAT = 1
 SHARDS = tuple("0123456789abcdef")

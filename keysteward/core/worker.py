@@ -11,14 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from keysteward.core.adoption import wanted
-from keysteward.core.effects import Outcome, action_for
-from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rejected, Unavailable
-from keysteward.core.evidence import Author, Entry
-from keysteward.core.holders import KeyName, expired, is_off, switched_off
-from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
-from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, intruder, keys_elsewhere, shown
-from keysteward.core.observed import OVERWRITTEN, Mark, ObservedObject, ObservedSecret
-from keysteward.core.ports import (
+from keysteward.core.contract.observed import OVERWRITTEN, Mark, ObservedObject, ObservedSecret
+from keysteward.core.contract.ports import (
     About,
     Action,
     Capabilities,
@@ -37,6 +31,12 @@ from keysteward.core.ports import (
     Target,
     Verification,
 )
+from keysteward.core.effects import Outcome, action_for
+from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rejected, Unavailable
+from keysteward.core.evidence import Author, Entry
+from keysteward.core.holders import KeyName, expired, is_off, switched_off
+from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
+from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, intruder, keys_elsewhere, shown
 from keysteward.core.retiring import replaces
 from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Step

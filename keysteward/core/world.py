@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from keysteward.core.contract.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.identity import name_of
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Revoked
-from keysteward.core.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
-from keysteward.core.ports import Capabilities
 from keysteward.core.recorded import Recorded
 from keysteward.core.spec import NO_KEYS, Spec
 

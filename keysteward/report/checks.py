@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.text import Text
 
-from keysteward.core.ports import Check
+from keysteward.core.contract.ports import Check
 from keysteward.report.counting import many
 from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import TypedDict
 
 from keysteward.core.beginning import next_rotation
+from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.drift import drift
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
 from keysteward.core.inventory import Entry, Inventory, Standing
-from keysteward.core.observed import ObservedObject
 from keysteward.core.policy.at_sight import judge_thing
 from keysteward.core.sight import Examined, Seen, Thing
 from keysteward.core.spec import Spec, capabilities_of

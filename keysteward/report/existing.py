@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from keysteward.core.contract.observed import ObservedObject, ObservedSecret
 from keysteward.core.inventory import Entry, Standing
-from keysteward.core.observed import ObservedObject, ObservedSecret
 from keysteward.core.sight import Thing
 
 

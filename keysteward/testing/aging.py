@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from keysteward.core.contract.ports import LedgerStore
 from keysteward.core.ledger import age, dump_ledger, load_ledger
-from keysteward.core.ports import LedgerStore
 from keysteward.core.snapshot import LEDGERS, SERVER_KIND
 
 

@@ -18,9 +18,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keysteward.core.errors import AccessDenied, KeystewardError, OutcomeUnknown
-from keysteward.core.observed import ObservedObject, ObservedSecret
-from keysteward.core.ports import (
+from keysteward.core.contract.observed import ObservedObject, ObservedSecret
+from keysteward.core.contract.ports import (
     Action,
     Capabilities,
     Claim,
@@ -32,6 +31,7 @@ from keysteward.core.ports import (
     Target,
     Verification,
 )
+from keysteward.core.errors import AccessDenied, KeystewardError, OutcomeUnknown
 from keysteward.testing.profile import Profile
 
 __all__ = ["KeyContract", "KeyProfile"]

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import pytest
 
+from keysteward.core.contract.ports import LedgerStore, Stored
 from keysteward.core.errors import AccessDenied, VersionConflict
-from keysteward.core.ports import LedgerStore, Stored
 
 KEY = "ledgers/acme/prod/billing"
 DOCUMENT: dict[str, Any] = {

@@ -14,9 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
 
-from keysteward.core.delivery import Delivery, Webhook
-from keysteward.core.errors import Conflict, NotFound, Rejected, VersionConflict
-from keysteward.core.observed import (
+from keysteward.core.contract.observed import (
     OVERWRITTEN,
     Delivered,
     DeliveredEntry,
@@ -27,7 +25,7 @@ from keysteward.core.observed import (
     ObservedSecret,
     Settings,
 )
-from keysteward.core.ports import (
+from keysteward.core.contract.ports import (
     About,
     Action,
     Capabilities,
@@ -46,6 +44,8 @@ from keysteward.core.ports import (
     Stored,
     Verification,
 )
+from keysteward.core.delivery import Delivery, Webhook
+from keysteward.core.errors import Conflict, NotFound, Rejected, VersionConflict
 
 DEFAULT_LIFETIME_SECONDS = 300
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)

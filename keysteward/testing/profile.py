@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from contextlib import AbstractContextManager
 
-from keysteward.core.ports import Fingerprint, Target
+from keysteward.core.contract.ports import Fingerprint, Target
 
 
 class Profile(ABC):

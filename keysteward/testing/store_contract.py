@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from keysteward.core.contract.observed import OVERWRITTEN, Delivered
 from keysteward.core.errors import AccessDenied, Conflict, KeystewardError, NotFound
-from keysteward.core.observed import OVERWRITTEN, Delivered
 from keysteward.testing.store_world import (
     IDENTITY,
     PATH,

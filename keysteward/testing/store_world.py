@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from keysteward.core.contract.observed import Delivered
+from keysteward.core.contract.ports import About, Material, StageEntry, Store
 from keysteward.core.errors import KeystewardError
-from keysteward.core.observed import Delivered
-from keysteward.core.ports import About, Material, StageEntry, Store
 
 IDENTITY = "acme/prod/billing"
 STRANGER = "acme/prod/shipping"

@@ -8,8 +8,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keysteward.core.observed import Mark, ObservedObject, Settings
-from keysteward.core.ports import (
+from keysteward.core.contract.observed import Mark, ObservedObject, Settings
+from keysteward.core.contract.ports import (
     Action,
     Claim,
     Material,

@@ -15,8 +15,8 @@ from datetime import UTC, timedelta
 
 import pytest
 
+from keysteward.core.contract.ports import Action, Claim, Material, ObjectRef, Order, Proof, Renaming, ScopeWant, Target
 from keysteward.core.errors import AccessDenied, Conflict, KeystewardError, OutcomeUnknown
-from keysteward.core.ports import Action, Claim, Material, ObjectRef, Order, Proof, Renaming, ScopeWant, Target
 from keysteward.testing.target_bench import Made, TargetProfile, Workbench
 
 __all__ = ["TargetContract", "TargetProfile", "Workbench"]

@@ -19,9 +19,8 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from keysteward.core.errors import Conflict, NotFound, Rejected
-from keysteward.core.observed import Observation, ObservedObject, ObservedSecret
-from keysteward.core.ports import (
+from keysteward.core.contract.observed import Observation, ObservedObject, ObservedSecret
+from keysteward.core.contract.ports import (
     Action,
     Capabilities,
     Check,
@@ -34,6 +33,7 @@ from keysteward.core.ports import (
     Proof,
     Verification,
 )
+from keysteward.core.errors import Conflict, NotFound, Rejected
 from keysteward.providers.aws import rights
 from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
 from keysteward.providers.aws.listing import Listing, listed

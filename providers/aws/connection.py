@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from keysteward.core.address import check_address, is_here
+from keysteward.core.contract.address import check_address, is_here
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.providers.aws.failures import denied, foreign, translated, was_throttled
 from keysteward.providers.foreign_json import in_reach

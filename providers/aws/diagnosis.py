@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from keysteward.core.contract.ports import Check
 from keysteward.core.errors import AccessDenied, Conflict, KeystewardError, NotFound, Rejected
-from keysteward.core.ports import Check
 from keysteward.providers.aws import table as tables
 from keysteward.providers.aws.connection import AwsClient
 from keysteward.providers.aws.versions import SERVICE, Metadata, Versions

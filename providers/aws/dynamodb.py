@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, Self
 
+from keysteward.core.contract.ports import Check, Descriptor, Stored
 from keysteward.core.errors import (
     AccessDenied,
     Damaged,
@@ -24,7 +25,6 @@ from keysteward.core.errors import (
     Unavailable,
     VersionConflict,
 )
-from keysteward.core.ports import Check, Descriptor, Stored
 from keysteward.providers.aws.connection import AwsClient, Connection
 from keysteward.providers.aws.diagnosis import diagnose_ledgers
 from keysteward.providers.aws.table import DOCUMENT, PARTITION, SERVICE, SORT, VERSION, create_table

@@ -20,9 +20,8 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from keysteward.core.errors import DeclarationError, KeystewardError, NotFound, Rejected, Unavailable
-from keysteward.core.observed import Observation, ObservedObject, ObservedSecret
-from keysteward.core.ports import (
+from keysteward.core.contract.observed import Observation, ObservedObject, ObservedSecret
+from keysteward.core.contract.ports import (
     Action,
     Capabilities,
     Check,
@@ -36,6 +35,7 @@ from keysteward.core.ports import (
     Proof,
     Verification,
 )
+from keysteward.core.errors import DeclarationError, KeystewardError, NotFound, Rejected, Unavailable
 from keysteward.providers.aws import rights, whose
 from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
 from keysteward.providers.aws.failures import BAD_CREDENTIALS

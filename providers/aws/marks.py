@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote
 
+from keysteward.core.contract.observed import DeliveredEntry
 from keysteward.core.errors import Damaged
-from keysteward.core.observed import DeliveredEntry
 from keysteward.providers.description import Description, read_entry
 
 PREFIX: Final = "keysteward:"

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from keysteward.core.contract.ports import Check
 from keysteward.core.errors import AccessDenied, Conflict, KeystewardError, NotFound, Rejected
-from keysteward.core.ports import Check
 from keysteward.providers.aws.connection import AwsClient
 
 NOBODY: Final = "keysteward-doctor"

@@ -21,10 +21,10 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
 
+from keysteward.core.contract.observed import Delivered
+from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError
-from keysteward.core.observed import Delivered
-from keysteward.core.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.providers import document as documents
 from keysteward.providers import staging as stagings
 from keysteward.providers.aws.connection import AwsClient, Connection

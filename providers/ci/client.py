@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr
 
-from keysteward.core.address import check_address
+from keysteward.core.contract.address import check_address
 from keysteward.core.errors import DeclarationError
 from keysteward.providers.http import Reply, Session
 from keysteward.providers.token_proof import VISIBLE, Discovery, KeySet

@@ -9,10 +9,9 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
 
-from keysteward.core.address import check_address
-from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
-from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
-from keysteward.core.ports import (
+from keysteward.core.contract.address import check_address
+from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
+from keysteward.core.contract.ports import (
     Action,
     Capabilities,
     Check,
@@ -27,6 +26,7 @@ from keysteward.core.ports import (
     ScopeWant,
     Verification,
 )
+from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
 from keysteward.providers.http import CALL_TIMEOUT
 from keysteward.providers.keycloak import doctor, models, proof, rotation
 from keysteward.providers.keycloak.admin import PAGE_SIZE, AdminApi

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from keysteward.core.address import IN_CLEAR, leaves_in_clear
+from keysteward.core.contract.address import IN_CLEAR, leaves_in_clear
+from keysteward.core.contract.ports import Check
 from keysteward.core.errors import AccessDenied, KeystewardError
-from keysteward.core.ports import Check
 from keysteward.providers.keycloak.admin import AdminApi
 from keysteward.providers.keycloak.client import KeycloakClient
 

@@ -8,8 +8,8 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from keysteward.core.contract.ports import Claim, Material, Proof, Verification
 from keysteward.core.errors import Damaged
-from keysteward.core.ports import Claim, Material, Proof, Verification
 from keysteward.providers.http import Reply
 from keysteward.providers.keycloak.client import KeycloakClient
 from keysteward.providers.token_proof import TokenRefusal, TokenReply, judge, unreadable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from keysteward.core.contract.ports import ScopeWant
 from keysteward.core.errors import Conflict
-from keysteward.core.ports import ScopeWant
 from keysteward.providers.keycloak import models
 from keysteward.providers.keycloak.admin import AdminApi
 

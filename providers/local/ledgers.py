@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from keysteward.core.contract.ports import Check, Descriptor, Stored
 from keysteward.core.errors import (
     AccessDenied,
     ClockRefused,
@@ -24,7 +25,6 @@ from keysteward.core.errors import (
     Unavailable,
     VersionConflict,
 )
-from keysteward.core.ports import Check, Descriptor, Stored
 from keysteward.providers.json_text import json_text
 from keysteward.providers.local.files import create_file, file_errors
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from keysteward.core.contract.observed import Delivered
+from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import AccessDenied, Damaged
-from keysteward.core.observed import Delivered
-from keysteward.core.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.providers import document as documents
 from keysteward.providers import staging as stagings
 from keysteward.providers.description import NOBODYS, Description, delivered

@@ -7,9 +7,8 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
-from keysteward.core.errors import DeclarationError
-from keysteward.core.observed import Observation, ObservedObject, ObservedSecret
-from keysteward.core.ports import (
+from keysteward.core.contract.observed import Observation, ObservedObject, ObservedSecret
+from keysteward.core.contract.ports import (
     MANY,
     Capabilities,
     Check,
@@ -21,6 +20,7 @@ from keysteward.core.ports import (
     Order,
     Verification,
 )
+from keysteward.core.errors import DeclarationError
 from keysteward.providers.http import CALL_TIMEOUT
 from keysteward.providers.keys_only import HOLDER, KeysOnly
 from keysteward.providers.manual.client import Probe, Prober

@@ -13,9 +13,9 @@ from urllib.parse import quote_plus, urlsplit
 
 from pydantic import SecretStr
 
-from keysteward.core.address import check_address
+from keysteward.core.contract.address import check_address
+from keysteward.core.contract.ports import Proof, Verification
 from keysteward.core.errors import DeclarationError, Rejected
-from keysteward.core.ports import Proof, Verification
 from keysteward.providers.http import Reply, Session
 from keysteward.providers.once import once
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from keysteward.core.contract.observed import Delivered
+from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.core.delivery import Delivery, Webhook
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError, VersionConflict
-from keysteward.core.observed import Delivered
-from keysteward.core.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.providers import document as documents
 from keysteward.providers import staging as stagings
 from keysteward.providers.description import NOBODYS, Description, delivered

@@ -21,7 +21,7 @@ from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 from urllib3.util import Retry
 
-from keysteward.core.address import check_address, is_here, leaves_in_clear
+from keysteward.core.contract.address import check_address, is_here, leaves_in_clear
 from keysteward.core.errors import (
     AccessDenied,
     DeclarationError,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from keysteward.core.address import IN_CLEAR, leaves_in_clear
+from keysteward.core.contract.address import IN_CLEAR, leaves_in_clear
+from keysteward.core.contract.ports import Check
 from keysteward.core.errors import KeystewardError
-from keysteward.core.ports import Check
 from keysteward.providers.vault.kv import Kv
 from keysteward.providers.vault.models import Held, ReadMount
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, Self
 
+from keysteward.core.contract.ports import Check, Descriptor, Stored
 from keysteward.core.errors import AccessDenied, Unavailable
-from keysteward.core.ports import Check, Descriptor, Stored
 from keysteward.providers.json_text import json_text
 from keysteward.providers.pool import in_pool
 from keysteward.providers.vault.client import Auth, Connection, VaultClient

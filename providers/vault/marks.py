@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from keysteward.core.contract.observed import DeliveredEntry
 from keysteward.core.errors import Damaged
-from keysteward.core.observed import DeliveredEntry
 from keysteward.providers.description import Description, read_entry, write_entry
 
 PREFIX = "keysteward-"

@@ -10,10 +10,9 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, timedelta
 from typing import Any, Final
 
-from keysteward.core.address import check_address
-from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
-from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
-from keysteward.core.ports import (
+from keysteward.core.contract.address import check_address
+from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
+from keysteward.core.contract.ports import (
     MANY,
     Action,
     Capabilities,
@@ -29,6 +28,7 @@ from keysteward.core.ports import (
     ScopeWant,
     Verification,
 )
+from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
 from keysteward.providers.http import CALL_TIMEOUT
 from keysteward.providers.material import material_of
 from keysteward.providers.once import once

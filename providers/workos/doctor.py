@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from keysteward.core.contract.ports import Check
 from keysteward.core.errors import AccessDenied, KeystewardError
-from keysteward.core.ports import Check
 from keysteward.providers.workos.api import Api
 
 if TYPE_CHECKING:

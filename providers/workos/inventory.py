@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from keysteward.core.contract.observed import Observation, ObservedObject
 from keysteward.core.errors import KeystewardError, Unavailable
-from keysteward.core.observed import Observation, ObservedObject
 from keysteward.providers.pool import in_pool
 from keysteward.providers.workos import models
 from keysteward.providers.workos.api import Api

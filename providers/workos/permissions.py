@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from keysteward.core.contract.ports import ScopeWant
 from keysteward.core.errors import Conflict, NotFound, Rejected
-from keysteward.core.ports import ScopeWant
 from keysteward.providers.workos import models
 from keysteward.providers.workos.api import Api
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engines import Engine
 
-from keysteward.core.ports import LedgerStore
+from keysteward.core.contract.ports import LedgerStore
 from keysteward.providers.local import LocalStore
 from keysteward.testing.aging import age_ledgers
 

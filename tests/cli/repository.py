@@ -18,7 +18,7 @@ STACK = '''"""The stack of a small company."""
 from datetime import date
 
 from keysteward import ApiKey, Bootstrap, M2MClient, ResourceServer, RotationSchedule, Stack
-from keysteward.core.ports import Capabilities
+from keysteward.core.contract.ports import Capabilities
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget
 
 clock = Clock()

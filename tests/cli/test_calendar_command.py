@@ -12,9 +12,9 @@ import pytest
 from cli_project import OWNERS, Project
 
 from keysteward import ApiKey, PermanentException, RotationSchedule, Transitional
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.errors import Unavailable
 from keysteward.core.models import Allowed, Waiver
-from keysteward.core.ports import Capabilities
 from keysteward.testing.memory import MemoryTarget
 
 ACCESS = ["invoices:read"]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from cli_project import Project
 
+from keysteward.core.contract.ports import Check
 from keysteward.core.errors import Unavailable
-from keysteward.core.ports import Check
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ import pytest
 from cli_project import OWNERS, STOCK, Project
 
 from keysteward import Allowed, Owners
+from keysteward.core.contract.observed import Mark, Settings
 from keysteward.core.errors import AccessDenied, DeclarationError, Unavailable
-from keysteward.core.observed import Mark, Settings
 from keysteward.testing.memory import MemoryObject, MemorySecret, MemoryTarget
 
 NAME = "billing-exporter"

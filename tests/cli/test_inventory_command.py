@@ -21,9 +21,9 @@ from keycloak_realms import administrator, as_master
 from workos_emulator import WorkOSEmulator
 
 from keysteward.cli.target_options import KINDS, settings_of, target_from
+from keysteward.core.contract.observed import Settings
+from keysteward.core.contract.ports import Action, Order
 from keysteward.core.errors import DeclarationError, Unavailable
-from keysteward.core.observed import Settings
-from keysteward.core.ports import Action, Order
 from keysteward.providers.keycloak.admin import PAGE_SIZE
 from keysteward.sandbox import WorkOSStandIn
 from keysteward.sandbox.keycloak import KeycloakStandIn

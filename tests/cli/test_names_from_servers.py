@@ -8,8 +8,8 @@ import re
 import pytest
 from cli_project import Project
 
+from keysteward.core.contract.observed import Mark
 from keysteward.core.errors import Unavailable
-from keysteward.core.observed import Mark
 from keysteward.core.plain import one_line, tame
 from keysteward.testing.memory import MemoryObject
 

@@ -12,8 +12,8 @@ from cli_project import Project
 from saas import serving_saas
 
 from keysteward import ApiKey, RotationSchedule, Transitional
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.ledger import Blocked, Revoked, dump_ledger
-from keysteward.core.ports import Capabilities
 from keysteward.testing.memory import MemoryTarget
 
 NAME = "billing-exporter"

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from keysteward.cli import terminal
 from keysteward.cli.progress import Display
+from keysteward.core.contract.observed import Settings
 from keysteward.core.errors import Rejected
-from keysteward.core.observed import Settings
 from keysteward.testing.memory import MemoryObject
 
 COMMANDS = ("preview", "up", "show", "revoke", "lift", "offboard", "reissue", "resolve", "doctor", "sandbox", "init")

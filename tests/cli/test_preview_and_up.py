@@ -9,10 +9,10 @@ from datetime import timedelta
 
 from cli_project import Project
 
+from keysteward.core.contract.ports import Claim
 from keysteward.core.errors import Unavailable
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.ledger import Lease, dump_ledger
-from keysteward.core.ports import Claim
 
 
 def test_a_preview_shows_what_would_be_made_and_makes_nothing(project: Project) -> None:

@@ -13,9 +13,9 @@ from bench_world import NAMED_KEYS, TWO_KEYS
 from cli_project import OWNERS, Project
 
 from keysteward import RotationSchedule
+from keysteward.core.contract.ports import Capabilities, Descriptor
 from keysteward.core.errors import OutcomeUnknown, Unavailable
 from keysteward.core.findings import Finding
-from keysteward.core.ports import Capabilities, Descriptor
 from keysteward.providers.local import LocalLedgers
 from keysteward.providers.revocations import Marked, keep
 from keysteward.testing.memory import MemoryLedgers, MemorySecret, MemoryStore, MemoryTarget

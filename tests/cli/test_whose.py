@@ -15,9 +15,9 @@ from cli_project import Answer, Project
 
 from keysteward import Owners
 from keysteward.cli import searching
+from keysteward.core.contract.ports import Stored
 from keysteward.core.errors import AccessDenied, Unavailable
 from keysteward.core.ledger import dump_ledger
-from keysteward.core.ports import Stored
 from keysteward.providers.material import new_material
 from keysteward.testing.memory import MemoryLedgers
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 from aws_account import Account
 
-from keysteward.core.ports import Fingerprint, Material
+from keysteward.core.contract.ports import Fingerprint, Material
 from keysteward.providers.aws import ApiGateway, Cognito, Iam
 from keysteward.providers.material import fingerprinter, new_material
 from keysteward.testing.key_contract import KeyContract, KeyProfile

@@ -12,7 +12,7 @@ import pytest
 import requests
 from aws_server import REGION, AwsServer
 
-from keysteward.core.ports import LedgerStore
+from keysteward.core.contract.ports import LedgerStore
 from keysteward.providers.aws import DynamoLedgers
 from keysteward.providers.local import LocalLedgers
 from keysteward.providers.vault import VaultLedgers, policy

@@ -13,7 +13,7 @@ import pytest
 import requests
 from aws_server import REGION, AwsServer
 
-from keysteward.core.ports import Store
+from keysteward.core.contract.ports import Store
 from keysteward.providers.aws import SecretsManager
 from keysteward.providers.local import LocalStore
 from keysteward.providers.vault import Vault, policy

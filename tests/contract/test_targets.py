@@ -10,8 +10,8 @@ import pytest
 from bench_world import ASSIGNING, MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS
 from keycloak_realms import MASTER, administrator, rotate_any_client
 
+from keysteward.core.contract.ports import Capabilities, Claim, Fingerprint, Material
 from keysteward.core.errors import OutcomeUnknown
-from keysteward.core.ports import Capabilities, Claim, Fingerprint, Material
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.material import fingerprinter, new_material
 from keysteward.sandbox.faults import Fault

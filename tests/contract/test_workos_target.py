@@ -12,9 +12,9 @@ import pytest
 import requests
 from workos_emulator import WorkOSEmulator
 
+from keysteward.core.contract.observed import Mark, ObservedSecret
+from keysteward.core.contract.ports import Action, Fingerprint, Material, ObjectRef, Order, ScopeWant
 from keysteward.core.errors import AccessDenied, NotFound
-from keysteward.core.observed import Mark, ObservedSecret
-from keysteward.core.ports import Action, Fingerprint, Material, ObjectRef, Order, ScopeWant
 from keysteward.providers.material import fingerprinter, material_of, new_material
 from keysteward.providers.workos import WorkOS
 from keysteward.sandbox import WorkOSStandIn

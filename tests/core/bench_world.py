@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.ledger import Ledger, Place, load_ledger
 from keysteward.core.models import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Secret
-from keysteward.core.ports import Capabilities
 from keysteward.core.reconciler import Reconciler, Result
 from keysteward.core.snapshot import Snapshot, Sources, ledger_key
 from keysteward.core.spec import Spec, spec_of

@@ -21,10 +21,10 @@ from keysteward import (
     Waiver,
 )
 from keysteward.core.checking import check
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.findings import Finding
 from keysteward.core.models import Declaration
 from keysteward.core.policy import Life, judge
-from keysteward.core.ports import Capabilities
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from keysteward.core.checking import check
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.models import (
     Allowed,
     ApiKey,
@@ -23,7 +24,6 @@ from keysteward.core.models import (
     Waiver,
 )
 from keysteward.core.owners import Owners
-from keysteward.core.ports import Capabilities
 from keysteward.core.review import Change, Review, review
 from keysteward.core.review.form import Form, dump_form, form_of, load_form
 from keysteward.core.stack import Stack

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keysteward.core.address import check_address, is_here, leaves_in_clear
+from keysteward.core.contract.address import check_address, is_here, leaves_in_clear
 from keysteward.core.errors import DeclarationError
 
 HERE = [

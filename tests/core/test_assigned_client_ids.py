@@ -9,11 +9,11 @@ import pytest
 from bench_world import ASSIGNING, STOCK, Company
 
 from keysteward.core.checking import check
+from keysteward.core.contract.observed import Mark
 from keysteward.core.errors import DeclarationError, OutcomeUnknown
 from keysteward.core.handles import reissue
 from keysteward.core.ledger import ObjectRecord
 from keysteward.core.models import M2MClient, ResourceServer
-from keysteward.core.observed import Mark
 from keysteward.core.owners import Owner, Owners
 from keysteward.core.stack import Stack
 from keysteward.testing.memory import MemoryObject, MemoryTarget

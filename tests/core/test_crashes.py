@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from bench_world import ASSIGNING, MINTING, NAMED, NATIVE, STOCK, Company
 
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.errors import KeystewardError, OutcomeUnknown
 from keysteward.core.findings import Kind
 from keysteward.core.handles import resolve
 from keysteward.core.ledger import dump_ledger
 from keysteward.core.models import RotationSchedule
-from keysteward.core.ports import Capabilities
 
 STRATEGIES: dict[str, tuple[Capabilities, dict[str, object]]] = {
     "key pairs": (STOCK, {"auth_method": "private_key_jwt"}),

@@ -9,13 +9,13 @@ import pytest
 from bench_world import MINTING, STOCK, Company
 
 from keysteward.core.checking import check
+from keysteward.core.contract.observed import Observation, ObservedObject
+from keysteward.core.contract.ports import Capabilities, Fingerprint, ObjectRef
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.handles import reissue
 from keysteward.core.models import M2MClient, RotationSchedule
-from keysteward.core.observed import Observation, ObservedObject
 from keysteward.core.owners import Owner, Owners
-from keysteward.core.ports import Capabilities, Fingerprint, ObjectRef
 from keysteward.core.stack import Stack
 from keysteward.testing.memory import MemoryLedgers
 

@@ -12,12 +12,12 @@ from bench_world import ASSIGNING, MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS,
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Rejected
 from keysteward.core.events import What
 from keysteward.core.forecast import Outlook, Runs, forecast
 from keysteward.core.ledger import Held, Origin, Revoked, State, Suspended, dump_ledger
 from keysteward.core.models import RotationSchedule
-from keysteward.core.ports import Capabilities
 from keysteward.core.stack import Limit
 from keysteward.core.steps import Do, Step
 from keysteward.core.whatif import stops

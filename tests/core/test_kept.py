@@ -12,9 +12,9 @@ from test_stories import NAME, stranger
 
 from keysteward import ResourceServer
 from keysteward.core.adoption import SAFER
+from keysteward.core.contract.observed import ObservedScope, Settings
 from keysteward.core.drift import findings_now
 from keysteward.core.findings import Finding, Kind
-from keysteward.core.observed import ObservedScope, Settings
 from keysteward.core.steps import Do
 from keysteward.core.world import Extent
 from keysteward.testing.memory import MemoryObject

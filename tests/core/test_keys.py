@@ -9,12 +9,12 @@ import pytest
 from bench_world import MINTING, NAMED_KEYS, OWN_KEYS, TWO_KEYS, Company, fingerprint
 
 from keysteward.core.checking import check
+from keysteward.core.contract.ports import Capabilities, Proof, Verification
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown, Rejected
 from keysteward.core.findings import Kind
 from keysteward.core.handles import resume, revoke, suspend
 from keysteward.core.models import ApiKey, Bootstrap, M2MClient, ResourceServer, RotationSchedule, Transitional
 from keysteward.core.owners import Owner, Owners
-from keysteward.core.ports import Capabilities, Proof, Verification
 from keysteward.core.stack import Stack
 from keysteward.testing.memory import MemoryLedgers, MemorySecret, MemoryTarget
 

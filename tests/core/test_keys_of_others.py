@@ -8,11 +8,11 @@ from datetime import date, timedelta
 import pytest
 from bench_world import MINTING, NAMED_KEYS, STOCK, TWO_KEYS, Company
 
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.errors import Conflict, Rejected
 from keysteward.core.findings import Kind
 from keysteward.core.handles import resume, revoke, suspend
 from keysteward.core.models import M2MClient, ResourceServer, RotationSchedule, Transitional
-from keysteward.core.ports import Capabilities
 from keysteward.testing.memory import MemorySecret
 
 NAME = "acme/test/billing"

@@ -9,10 +9,10 @@ from bench_world import MINTING, NAMED_KEYS, OWN_KEYS, TWO_KEYS, Company
 from test_changed_by_hand import told
 
 from keysteward.core.brake import must_be_allowed, works
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.handles import reissue, revoke
-from keysteward.core.ports import Capabilities
 from keysteward.testing.memory import MemoryObject
 
 NAME = "acme/test/billing"

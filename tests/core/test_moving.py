@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keysteward.core.changing import replace
+from keysteward.core.contract.observed import ObservedObject, Settings
+from keysteward.core.contract.ports import Descriptor
 from keysteward.core.moving import Turns, moving
-from keysteward.core.observed import ObservedObject, Settings
-from keysteward.core.ports import Descriptor
 from keysteward.core.schedule import parse_window
 from keysteward.core.steps import Do, Step
 

@@ -8,7 +8,7 @@ import pytest
 from test_changed_by_hand import client, told
 from test_stories import running
 
-from keysteward.core.observed import ObservedObject, Settings
+from keysteward.core.contract.observed import ObservedObject, Settings
 
 ITEM = ObservedObject("id-1", "client_01H", enabled=True, settings=Settings("client_secret"))
 

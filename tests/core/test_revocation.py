@@ -9,9 +9,9 @@ from bench_world import NAMED, NATIVE, Company
 from test_crashes import PHASES, STRATEGIES, disarm
 
 from keysteward.core import handles
+from keysteward.core.contract.observed import Mark
 from keysteward.core.errors import KeystewardError
 from keysteward.core.ledger import Ledger
-from keysteward.core.observed import Mark
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.snapshot import Snapshot
 from keysteward.core.spec import spec_of

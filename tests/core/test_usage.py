@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keysteward.core.observed import ObservedObject, ObservedSecret, Settings
+from keysteward.core.contract.observed import ObservedObject, ObservedSecret, Settings
 from keysteward.core.usage import Usage, later, note_usage, read_usage, seen_days, shard_of
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

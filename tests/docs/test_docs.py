@@ -18,9 +18,9 @@ from typer.core import TyperGroup
 
 from keysteward.cli.main import app
 from keysteward.core import errors
+from keysteward.core.contract.ports import Capabilities, Strategy
 from keysteward.core.findings import Kind
 from keysteward.core.ledger import State
-from keysteward.core.ports import Capabilities, Strategy
 from keysteward.core.status import OUTPUT_NAMES
 from keysteward.providers.manual import Probe
 

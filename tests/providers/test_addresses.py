@@ -16,7 +16,7 @@ from keycloak_realms import MASTER
 from vault_server import ROOT, Server
 
 from keysteward import Webhook
-from keysteward.core.address import IN_CLEAR
+from keysteward.core.contract.address import IN_CLEAR
 from keysteward.core.errors import DeclarationError, KeystewardError, Unavailable
 from keysteward.providers import aws, keycloak, local, manual, vault, workos
 from keysteward.providers.aws import ApiGateway, Cognito, DynamoLedgers, Iam, SecretsManager

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from aws_account import Account
 
+from keysteward.core.contract.observed import ObservedSecret
+from keysteward.core.contract.ports import Action, Claim, Material, ObjectRef, Order, Proof
 from keysteward.core.errors import AccessDenied, Conflict, NotFound
-from keysteward.core.observed import ObservedSecret
-from keysteward.core.ports import Action, Claim, Material, ObjectRef, Order, Proof
 from keysteward.providers.aws.api_gateway import NO_PLAN
 from keysteward.providers.material import new_material
 

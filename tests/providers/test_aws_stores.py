@@ -13,6 +13,7 @@ import pytest
 from aws_server import ACCOUNT, REGION, AwsServer, Fault
 from samples import sampled
 
+from keysteward.core.contract.observed import Delivered, DeliveredEntry
 from keysteward.core.errors import (
     AccessDenied,
     Conflict,
@@ -22,7 +23,6 @@ from keysteward.core.errors import (
     NotFound,
     Rejected,
 )
-from keysteward.core.observed import Delivered, DeliveredEntry
 from keysteward.providers.aws import DynamoLedgers, SecretsManager, marks, policy
 from keysteward.providers.aws.connection import AwsClient
 from keysteward.providers.aws.versions import Versions

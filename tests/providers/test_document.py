@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from keysteward.core.contract.observed import OVERWRITTEN, DeliveredEntry
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, NotFound
-from keysteward.core.observed import OVERWRITTEN, DeliveredEntry
 from keysteward.providers import document as documents
 from keysteward.providers import staging as stagings
 from keysteward.providers.description import read_description, write_description

@@ -8,9 +8,9 @@ import pytest
 from aws_account import ADMIN, RUNNER, SECRET_KEY, Account
 from aws_server import REGION
 
+from keysteward.core.contract.observed import ObservedSecret
+from keysteward.core.contract.ports import Action, Claim, Issued, ObjectRef, Order, Proof
 from keysteward.core.errors import AccessDenied, DeclarationError, NotFound, Rejected, Unavailable
-from keysteward.core.observed import ObservedSecret
-from keysteward.core.ports import Action, Claim, Issued, ObjectRef, Order, Proof
 from keysteward.providers.aws import Iam
 from keysteward.providers.aws.connection import LONGEST_PAUSE_SECONDS
 from keysteward.providers.material import new_material

@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 from keycloak_realms import MASTER, administrator, as_master
 
+from keysteward.core.contract.observed import Mark, ObservedObject, ObservedSecret, Settings
+from keysteward.core.contract.ports import Action, Claim, Created, Material, ObjectRef, Order, Proof, ScopeWant
 from keysteward.core.errors import (
     AccessDenied,
     Conflict,
@@ -30,8 +32,6 @@ from keysteward.core.errors import (
     Rejected,
     Unavailable,
 )
-from keysteward.core.observed import Mark, ObservedObject, ObservedSecret, Settings
-from keysteward.core.ports import Action, Claim, Created, Material, ObjectRef, Order, Proof, ScopeWant
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.keycloak.admin import PAGE_SIZE
 from keysteward.providers.keycloak.jwks import read_keys, with_key, without_key

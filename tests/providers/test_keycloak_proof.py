@@ -12,9 +12,9 @@ import pytest
 from keycloak_realms import MASTER
 from pydantic import SecretStr
 
+from keysteward.core.contract.observed import Mark, Settings
+from keysteward.core.contract.ports import Claim, Proof
 from keysteward.core.errors import Damaged
-from keysteward.core.observed import Mark, Settings
-from keysteward.core.ports import Claim, Proof
 from keysteward.providers.http import Reply
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.keycloak.client import KeycloakClient

@@ -14,8 +14,8 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from keysteward.core.contract.observed import Delivered
 from keysteward.core.errors import Conflict, Damaged, Unavailable
-from keysteward.core.observed import Delivered
 from keysteward.providers.local import LocalLedgers, LocalStore, files
 from keysteward.providers.local import sealed as sealed_module
 from keysteward.providers.local.files import create_file, replace_file

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from saas import Saas, serving_saas
 
+from keysteward.core.contract.observed import Mark, Settings
+from keysteward.core.contract.ports import Action, Claim, ObjectRef, Order, Proof, ScopeWant, Target, Verification
 from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardError, NotFound, Rejected, Unavailable
-from keysteward.core.observed import Mark, Settings
-from keysteward.core.ports import Action, Claim, ObjectRef, Order, Proof, ScopeWant, Target, Verification
 from keysteward.providers.http import Session
 from keysteward.providers.manual import Manual, Probe
 from keysteward.providers.manual import client as manual_client

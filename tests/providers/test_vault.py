@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from vault_server import ROOT, Server
 
+from keysteward.core.contract.observed import Delivered, DeliveredEntry
+from keysteward.core.contract.ports import StageEntry
 from keysteward.core.errors import (
     DeclarationError,
     VersionConflict,
 )
-from keysteward.core.observed import Delivered, DeliveredEntry
-from keysteward.core.ports import StageEntry
 from keysteward.providers.description import Description
 from keysteward.providers.vault import Vault, VaultLedgers, marks, policy
 from keysteward.providers.vault.kv import Kv

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from vault_server import ROOT, Server
 
+from keysteward.core.contract.observed import Delivered
 from keysteward.core.errors import (
     AccessDenied,
     Conflict,
@@ -26,7 +27,6 @@ from keysteward.core.errors import (
     Rejected,
     Unavailable,
 )
-from keysteward.core.observed import Delivered
 from keysteward.providers.vault import Vault, policy
 from keysteward.sandbox import Fault, VaultStandIn
 from keysteward.testing.store_world import PATH, about, at, deliver, entry, secret, text_of

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from keysteward.core.contract.observed import Mark, ObservedObject, ObservedSecret, Settings
+from keysteward.core.contract.ports import Action, Claim, Created, Issued, ObjectRef, Order, Proof, ScopeWant
 from keysteward.core.errors import AccessDenied, Conflict, DeclarationError, NotFound, Rejected, Unavailable
-from keysteward.core.observed import Mark, ObservedObject, ObservedSecret, Settings
-from keysteward.core.ports import Action, Claim, Created, Issued, ObjectRef, Order, Proof, ScopeWant
 from keysteward.providers.material import material_of
 from keysteward.providers.workos import WorkOS
 from keysteward.providers.workos.models import mark_in, with_mark, without_mark

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedScope, ObservedSecret, Settings
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.inventory import Entry, Standing
-from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedScope, ObservedSecret, Settings
 from keysteward.core.policy import RULES
-from keysteward.core.ports import Capabilities
 from keysteward.report.first_look import first_look
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)

@@ -27,9 +27,9 @@ from jwt.algorithms import ECAlgorithm
 from pydantic import SecretStr
 from requests.structures import CaseInsensitiveDict
 
+from keysteward.core.contract.ports import Claim, Material
 from keysteward.core.errors import KeystewardError
 from keysteward.core.ledger import Place
-from keysteward.core.ports import Claim, Material
 from keysteward.core.worker import News
 from keysteward.providers.aws.cognito import proof as cognito_proof
 from keysteward.providers.aws.cognito.client import TokenClient

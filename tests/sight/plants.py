@@ -10,14 +10,14 @@ from datetime import timedelta
 
 from mess import DAY, STACK, Expected, Mess
 
+from keysteward.core.contract.observed import OVERWRITTEN, ObservedScope
+from keysteward.core.contract.ports import StageEntry
 from keysteward.core.findings import Kind
 from keysteward.core.handles import revoke, suspend
 from keysteward.core.heartbeat import heartbeat_key
 from keysteward.core.ledger import Blocked, age
 from keysteward.core.models import M2MClient, PermanentException
-from keysteward.core.observed import OVERWRITTEN, ObservedScope
 from keysteward.core.owners import UNASSIGNED, Consumer, Owner
-from keysteward.core.ports import StageEntry
 from keysteward.testing.memory import MemoryObject, MemorySecret, material
 
 Plant = Callable[[Mess], Expected]

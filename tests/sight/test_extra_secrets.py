@@ -10,11 +10,11 @@ from bench_world import MINTING, STOCK, Company, fingerprint
 from test_crashes import PHASES, STRATEGIES, Killed, Trap, disarm, settle, strikes
 
 from keysteward import Owners, RotationSchedule, Stack
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.drift import drift
 from keysteward.core.errors import KeystewardError, OutcomeUnknown
 from keysteward.core.findings import Kind
 from keysteward.core.ledger import State
-from keysteward.core.ports import Capabilities
 from keysteward.core.sight import Examined, Seen, TargetSight
 from keysteward.testing.memory import MemoryObject, MemorySecret
 

@@ -17,9 +17,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Protocol
 
-from keysteward.core.errors import Rejected, VersionConflict
-from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
-from keysteward.core.ports import (
+from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
+from keysteward.core.contract.ports import (
     About,
     Capabilities,
     Created,
@@ -30,6 +29,7 @@ from keysteward.core.ports import (
     StageEntry,
     Stored,
 )
+from keysteward.core.errors import Rejected, VersionConflict
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryObject, MemorySecret, MemoryStore, MemoryTarget
 
 

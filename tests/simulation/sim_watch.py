@@ -15,10 +15,10 @@ from sim_scenario import Action
 
 from keysteward.core import handles
 from keysteward.core.audit_ledgers import compare
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.ledger import Generation, Ledger, Origin, State
-from keysteward.core.ports import Strategy
 from keysteward.core.rebuild import behind, rebuild, unrecorded
 from keysteward.core.world import World
 from keysteward.testing.memory import MemorySecret

@@ -11,7 +11,7 @@ from aws_server import REGION, AwsServer
 from company import Office, open_office
 
 from keysteward import M2MClient
-from keysteward.core.ports import LedgerStore
+from keysteward.core.contract.ports import LedgerStore
 from keysteward.providers.aws import SecretsManager
 from keysteward.testing.aging import age_ledgers
 

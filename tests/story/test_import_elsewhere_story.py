@@ -15,7 +15,7 @@ from aws_account import Account
 from typer.testing import CliRunner
 
 from keysteward.cli.main import app
-from keysteward.core.ports import Target
+from keysteward.core.contract.ports import Target
 from keysteward.providers.local import LocalStore
 from keysteward.providers.workos import WorkOS
 from keysteward.sandbox import Sandbox

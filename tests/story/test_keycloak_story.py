@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from keysteward import ClientSecret, M2MClient, ResourceServer, RotationSchedule, Stack
 from keysteward.cli.demo.application import Credential, get_token
 from keysteward.cli.demo.place import Place
+from keysteward.core.contract.ports import Claim, Material
 from keysteward.core.drift import findings_now
 from keysteward.core.errors import AccessDenied, Conflict
 from keysteward.core.findings import Finding, Kind, Severity
@@ -28,7 +29,6 @@ from keysteward.core.handles import reissue, resume, rollback, suspend
 from keysteward.core.ledger import Ledger
 from keysteward.core.models import Declaration
 from keysteward.core.planner import plan
-from keysteward.core.ports import Claim, Material
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.material import new_material

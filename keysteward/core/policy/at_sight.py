@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from keysteward.core.contract.observed import ObservedScope, ObservedSecret
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.holders import expired
 from keysteward.core.inventory import Standing
-from keysteward.core.observed import ObservedScope, ObservedSecret
 from keysteward.core.policy import RULES
 from keysteward.core.policy.lifetime import CLIENT_SILENCE, KEY_SILENCE, LONGEST_TOKEN
 from keysteward.core.policy.sweeping import sweeping
-from keysteward.core.ports import Capabilities
 from keysteward.core.rules import CLIENT_RULES, KEY_RULES, KindRules
 from keysteward.core.schedule import show_duration
 from keysteward.core.sight import MACHINE_GRANT, Thing

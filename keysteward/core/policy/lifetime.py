@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from keysteward.core.contract.ports import Strategy
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.policy.rule import Case, Rule, rule
-from keysteward.core.ports import Strategy
 from keysteward.core.rules import CLIENT_RULES, KEY_RULES
 from keysteward.core.schedule import show_duration
 from keysteward.core.spec import midnight

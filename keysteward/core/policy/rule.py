@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from keysteward.core.contract.ports import Capabilities
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.models import Secret
 from keysteward.core.owners import Owners
 from keysteward.core.policy.environments import PRODUCTION, environment_of, is_production, words_of
-from keysteward.core.ports import Capabilities
 from keysteward.core.rules import KindRules, rules_for
 from keysteward.core.spec import Spec, capabilities_of
 from keysteward.core.stack import Stack

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from keysteward.core.contract.ports import Descriptor
 from keysteward.core.findings import Finding
 from keysteward.core.models import ApiKey, Bootstrap, Governed, ManualKey, PermanentException, Secret
 from keysteward.core.owners import Owners
-from keysteward.core.ports import Descriptor
 from keysteward.core.schedule import Duration, parse_duration
 from keysteward.core.spec import ServerSpec, Spec, capabilities_of
 from keysteward.core.stack import Stack

@@ -16,10 +16,9 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from keysteward.core.address import check_address
-from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
-from keysteward.core.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
-from keysteward.core.ports import (
+from keysteward.core.contract.address import check_address
+from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
+from keysteward.core.contract.ports import (
     Action,
     Capabilities,
     Check,
@@ -34,6 +33,7 @@ from keysteward.core.ports import (
     ScopeWant,
     Verification,
 )
+from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
 from keysteward.providers.aws import rights
 from keysteward.providers.aws.cognito import models, proof
 from keysteward.providers.aws.cognito.api import CLIENTS_PER_PAGE, SECRETS_PER_CLIENT, SERVICE, PoolApi

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+from keysteward.core.contract.observed import CUSTOM, SRP, Mark, ObservedObject, ObservedScope, ObservedSecret, Settings
 from keysteward.core.errors import Rejected
-from keysteward.core.observed import CUSTOM, SRP, Mark, ObservedObject, ObservedScope, ObservedSecret, Settings
 from keysteward.providers.aws.cognito.names import ClientName, read_scope_description
 
 CLIENT_CREDENTIALS: Final = "client_credentials"

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
+from keysteward.core.contract.observed import Mark
 from keysteward.core.errors import Rejected
-from keysteward.core.observed import Mark
 
 CLIENT_NAME_CHARACTERS: Final = 128
 DESCRIPTION_CHARACTERS: Final = 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from keysteward.core.ports import Claim, Material, Proof, Verification
+from keysteward.core.contract.ports import Claim, Material, Proof, Verification
 from keysteward.providers.aws.cognito.client import TokenClient
 from keysteward.providers.token_proof import TokenRefusal, TokenReply, judge
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from keysteward.core.contract.ports import ScopeWant
 from keysteward.core.errors import Conflict, Rejected
-from keysteward.core.ports import ScopeWant
 from keysteward.providers.aws.cognito.api import PoolApi
 from keysteward.providers.aws.cognito.names import MADE, read_scope_description, scope_description, server_name
 

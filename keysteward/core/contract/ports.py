@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import SecretStr
 
-from keysteward.core.observed import Delivered, Mark, Observation, ObservedObject, ObservedSecret, Settings
+from keysteward.core.contract.observed import Delivered, Mark, Observation, ObservedObject, ObservedSecret, Settings
 
 Method = Literal["client_secret", "private_key_jwt", "api_key"]
 Fingerprint = Callable[[str], str]
