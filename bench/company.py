@@ -16,8 +16,8 @@ from counting import Counted
 from keysteward import Limit, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
 from keysteward.core.checking import check
 from keysteward.core.contract.ports import LedgerStore, Store
+from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import KeystewardError
-from keysteward.core.spec import Spec
 from keysteward.core.steps import Plan
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore

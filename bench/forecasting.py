@@ -15,9 +15,9 @@ from datetime import timedelta
 from planning import EVERY, NOW, worlds
 
 from keysteward.cli.ahead import forecasts
+from keysteward.core.declare.stack import Limit
 from keysteward.core.events import What
 from keysteward.core.forecast import Outlook, Runs
-from keysteward.core.stack import Limit
 from keysteward.core.whatif import stops
 from keysteward.core.world import World
 from keysteward.report.forecast import Forecast, forecast_json, forecast_lines

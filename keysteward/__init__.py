@@ -11,9 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keysteward.core.delivery import Delivery, Webhook
-    from keysteward.core.errors import KeystewardError
-    from keysteward.core.models import (
+    from keysteward.core.declare.credentials import (
         Allowed,
         ApiKey,
         Bootstrap,
@@ -27,8 +25,10 @@ if TYPE_CHECKING:
         Transitional,
         Waiver,
     )
-    from keysteward.core.owners import Consumer, Owner, Owners
-    from keysteward.core.stack import Limit, Stack
+    from keysteward.core.declare.delivery import Delivery, Webhook
+    from keysteward.core.declare.owners import Consumer, Owner, Owners
+    from keysteward.core.declare.stack import Limit, Stack
+    from keysteward.core.errors import KeystewardError
     from keysteward.providers.dynamic import deploy
 
 __version__ = "0.1.0"

@@ -18,9 +18,7 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from keysteward.core.contract.ports import Store, Target
-from keysteward.core.delivery import Delivery, Webhook
-from keysteward.core.errors import DeclarationError
-from keysteward.core.models import (
+from keysteward.core.declare.credentials import (
     NAME,
     Allowed,
     Bootstrap,
@@ -32,6 +30,8 @@ from keysteward.core.models import (
     Transitional,
     Waiver,
 )
+from keysteward.core.declare.delivery import Delivery, Webhook
+from keysteward.core.errors import DeclarationError
 from keysteward.modules.catalog_form import FORMS, KINDS, NAME_IN_PATH, NAME_RULE, DefaultsForm
 from keysteward.providers.strict_yaml import Document, read_file
 

@@ -26,8 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from keysteward.core.delivery import DOCUMENT_FIELDS
-from keysteward.core.models import (
+from keysteward.core.declare.credentials import (
     NAME,
     Allowed,
     ApiKey,
@@ -42,7 +41,8 @@ from keysteward.core.models import (
     Transitional,
     Waiver,
 )
-from keysteward.core.schedule import parse_duration
+from keysteward.core.declare.delivery import DOCUMENT_FIELDS
+from keysteward.core.declare.schedule import parse_duration
 
 NAME_RULE: Final = "use letters, digits and _.- (at most 120, beginning with a letter or digit)"
 NAME_PATTERN: Final = f"^{NAME.pattern}$"

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import create_model
 
-from keysteward.core.owners import Owners
+from keysteward.core.declare.owners import Owners
 from keysteward.modules.catalog_form import DAY_PATTERN, FORMS, DefaultsForm, Form, Named
 
 Kind = Literal["catalog", "owners"]

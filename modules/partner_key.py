@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from keysteward.core.contract.ports import Method, Target
-from keysteward.core.delivery import Delivery
-from keysteward.core.models import ApiKey, M2MClient, ResourceServer, RotationSchedule, Transitional
+from keysteward.core.declare.credentials import ApiKey, M2MClient, ResourceServer, RotationSchedule, Transitional
+from keysteward.core.declare.delivery import Delivery
 
 DEFAULT_ROTATION = RotationSchedule(every="60d", overlap="7d")
 CLIENT_SUFFIX = "-client"

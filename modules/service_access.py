@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keysteward.core.delivery import Delivery
-from keysteward.core.models import M2MClient, ResourceServer, RotationSchedule
+from keysteward.core.declare.credentials import M2MClient, ResourceServer, RotationSchedule
+from keysteward.core.declare.delivery import Delivery
 
 DEFAULT_ROTATION = RotationSchedule(every="90d", overlap="7d")
 

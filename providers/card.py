@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keysteward.core.declare.stack import IDENTITY, Stack
 from keysteward.core.errors import DeclarationError
-from keysteward.core.stack import IDENTITY, Stack
 from keysteward.providers.foreign_json import Misshapen, read_json
 from keysteward.providers.git import CARDS
 from keysteward.providers.local.files import replace_file

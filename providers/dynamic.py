@@ -38,14 +38,8 @@ from pulumi.dynamic import (
 from keysteward.core.adoption import wanted
 from keysteward.core.checking import check
 from keysteward.core.contract.ports import Target
-from keysteward.core.diff import differences
-from keysteward.core.errors import Damaged, DeclarationError, KeystewardError, LeaseHeld
-from keysteward.core.findings import Kind, Severity
-from keysteward.core.ledger import Ledger, Revoked
-from keysteward.core.models import ResourceServer
-from keysteward.core.plain import plain, tame
-from keysteward.core.planner import plan
-from keysteward.core.spec import (
+from keysteward.core.declare.credentials import ResourceServer
+from keysteward.core.declare.spec import (
     ServerSpec,
     Spec,
     capabilities_of,
@@ -54,7 +48,13 @@ from keysteward.core.spec import (
     load_server,
     load_spec,
 )
-from keysteward.core.stack import Limit, Stack
+from keysteward.core.declare.stack import Limit, Stack
+from keysteward.core.diff import differences
+from keysteward.core.errors import Damaged, DeclarationError, KeystewardError, LeaseHeld
+from keysteward.core.findings import Kind, Severity
+from keysteward.core.ledger import Ledger, Revoked
+from keysteward.core.plain import plain, tame
+from keysteward.core.planner import plan
 from keysteward.core.status import OUTPUT_NAMES, outputs
 from keysteward.core.steps import Do
 from keysteward.core.world import World

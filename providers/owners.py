@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from keysteward.core.declare.owners import INCONSISTENT, Owners
+from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
-from keysteward.core.owners import INCONSISTENT, Owners
-from keysteward.core.stack import Stack
 from keysteward.providers.strict_yaml import read_file
 
 WORDS = {"missing": "is required", "extra_forbidden": "is not a field here; remove or correct it"}

@@ -21,13 +21,13 @@ from pathlib import Path
 
 from keysteward.core.contract.observed import Delivered, Observation
 from keysteward.core.contract.ports import Store, Target
+from keysteward.core.declare.spec import Spec
+from keysteward.core.declare.stack import IDENTITY
 from keysteward.core.errors import Conflict, Damaged, DeclarationError
 from keysteward.core.holders import read_name
 from keysteward.core.ledger import Ledger
 from keysteward.core.recorded import Recorded
 from keysteward.core.snapshot import read_delivered
-from keysteward.core.spec import Spec
-from keysteward.core.stack import IDENTITY
 from keysteward.providers import git
 from keysteward.providers.author import author_of
 from keysteward.providers.card import FOLDER

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending, works
 from keysteward.core.contract.ports import Descriptor, Fingerprint, LedgerStore, Store, Stored, Target
+from keysteward.core.declare.spec import Spec
+from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
 from keysteward.core.evidence import Author, Entry
 from keysteward.core.heartbeat import Heartbeat, heartbeat_key, note_run
@@ -31,8 +33,6 @@ from keysteward.core.recorded import Recorded
 from keysteward.core.server_reconciler import ServerReconciler
 from keysteward.core.servers import ServerLedger
 from keysteward.core.snapshot import Snapshot, Sources, old_identities
-from keysteward.core.spec import Spec
-from keysteward.core.stack import Limit
 from keysteward.core.usage import Usage, later, note_usage, read_usage, seen_days, usage_prefix
 from keysteward.core.worker import Tools
 from keysteward.core.world import Extent, World

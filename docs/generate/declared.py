@@ -48,8 +48,8 @@ from keysteward import (
     Waiver,
     Webhook,
 )
-from keysteward.core.rules import CLIENT_RULES, KEY_RULES
-from keysteward.core.schedule import show_duration
+from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES
+from keysteward.core.declare.schedule import show_duration
 from keysteward.report.rules import rules_rows
 
 DECLARATION: Final = """\

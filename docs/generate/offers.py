@@ -15,9 +15,9 @@ from keysteward import (
     KeystewardError,
 )
 from keysteward.core.contract.ports import MANY, Capabilities, Strategy, Target
-from keysteward.core.models import Secret
-from keysteward.core.schedule import show_duration
-from keysteward.core.spec import strategy_of
+from keysteward.core.declare.credentials import Secret
+from keysteward.core.declare.schedule import show_duration
+from keysteward.core.declare.spec import strategy_of
 from keysteward.providers.aws import ApiGateway, Cognito, Iam
 from keysteward.providers.workos import WorkOS
 

@@ -33,8 +33,8 @@ from keysteward import (
     Transitional,
     Webhook,
 )
+from keysteward.core.declare.schedule import show_duration
 from keysteward.core.policy.waiving import LONGEST_ALLOWANCE
-from keysteward.core.schedule import show_duration
 
 NOTICE: Final = "<!-- Written by docs/generate; change the code or that folder, then run `make docs`. -->"
 

@@ -17,9 +17,9 @@ from keysteward.cli.opening import unknown_name
 from keysteward.cli.places import Edit, Place, relative, written
 from keysteward.cli.terminal import show
 from keysteward.cli.time_options import day_of
+from keysteward.core.declare.spec import Spec
+from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
-from keysteward.core.spec import Spec
-from keysteward.core.stack import Stack
 from keysteward.report.plain import line
 
 REVIEWED = "reviewed"

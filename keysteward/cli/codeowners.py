@@ -29,9 +29,9 @@ from keysteward.core.codeowners import (
     overruled,
     overruling,
 )
+from keysteward.core.declare.owners import Owners
+from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, Unavailable
-from keysteward.core.owners import Owners
-from keysteward.core.stack import Stack
 from keysteward.providers import git
 from keysteward.providers.owners import owners_of
 from keysteward.report.plain import line

@@ -18,11 +18,11 @@ from keysteward.cli.terminal import confirm_or_stop, read_secret, say, show, sho
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
 from keysteward.core.contract.ports import Material, Target
+from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.handover import holder_of, may_be_ended, why_not
 from keysteward.core.ledger import Generation, Ledger, State
 from keysteward.core.reconciler import Result
-from keysteward.core.spec import Spec
 from keysteward.core.steps import Do
 from keysteward.core.worker import TRY
 from keysteward.core.world import World

@@ -15,9 +15,9 @@ from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import show, show_json
 from keysteward.cli.time_options import day_of
 from keysteward.core import handles
+from keysteward.core.declare.schedule import parse_duration
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import Ledger
-from keysteward.core.schedule import parse_duration
 from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT, when
 

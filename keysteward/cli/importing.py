@@ -26,10 +26,10 @@ from keysteward.cli.terminal import meanwhile, show, show_json
 from keysteward.core.checking import check
 from keysteward.core.codeowners import PLACES as CODEOWNERS
 from keysteward.core.contract.ports import Store, Target
-from keysteward.core.delivery import Delivery
+from keysteward.core.declare.delivery import Delivery
+from keysteward.core.declare.owners import UNASSIGNED
 from keysteward.core.errors import DeclarationError
 from keysteward.core.intake import ATTRIBUTE, GROUPS, Choices, Draft, Intake, fits, importable, intake
-from keysteward.core.owners import UNASSIGNED
 from keysteward.core.sight import Examined, Seen, TargetSight
 from keysteward.modules.catalog import SUFFIXES, Entry, catalog, catalog_files, read_entries
 from keysteward.modules.catalog_form import NAME_IN_PATH

@@ -12,6 +12,7 @@ from keysteward.cli.opening import Opened
 from keysteward.cli.planning import findings_of, judge_governed, plan_of, plan_server, undeclared, unrecorded
 from keysteward.cli.terminal import meanwhile
 from keysteward.core.contract.observed import Delivered
+from keysteward.core.declare.spec import Spec
 from keysteward.core.drift import failed, findings_now
 from keysteward.core.errors import AccessDenied, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
@@ -22,7 +23,6 @@ from keysteward.core.ledger import Ledger
 from keysteward.core.policy import Life
 from keysteward.core.servers import ServerLedger
 from keysteward.core.sight import Examined, Seen, TargetSight
-from keysteward.core.spec import Spec
 from keysteward.core.usage import Usage
 from keysteward.core.world import World
 from keysteward.providers.session import Session

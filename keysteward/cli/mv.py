@@ -15,8 +15,8 @@ from keysteward.cli.progress import Display
 from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.cli.up import YesOption
+from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError
-from keysteward.core.spec import Spec
 from keysteward.core.world import Extent
 from keysteward.providers.session import Access, Session
 from keysteward.report.plan import Preview, preview_lines

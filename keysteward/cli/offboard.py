@@ -20,9 +20,9 @@ from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.core import handles
 from keysteward.core.brake import ALLOW_ENDING, must_be_allowed
+from keysteward.core.declare.owners import Owners
+from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError, LimitExceeded
-from keysteward.core.owners import Owners
-from keysteward.core.stack import Stack
 from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Session, allowance
 from keysteward.report.offboarding import (

@@ -13,13 +13,13 @@ from keysteward.cli.loading import load_stack, module_name
 from keysteward.cli.meant import meant
 from keysteward.cli.terminal import say
 from keysteward.core.checking import check, check_form, judged
+from keysteward.core.declare.owners import Owners
+from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
-from keysteward.core.owners import Owners
 from keysteward.core.policy import Life
 from keysteward.core.recorded import Recorded
-from keysteward.core.stack import Stack
 from keysteward.core.world import Extent
 from keysteward.providers.card import card_path, write_card
 from keysteward.providers.owners import owners_of

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from keysteward.core.declare.owners import Owners
 from keysteward.core.errors import DeclarationError
-from keysteward.core.owners import Owners
 from keysteward.providers.strict_yaml import read_file, read_text
 
 FIELD = "unassigned_until"

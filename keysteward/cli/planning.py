@@ -12,16 +12,16 @@ from keysteward.cli.opening import Opened
 from keysteward.cli.terminal import meanwhile
 from keysteward.core.brake import ending_needs, ends, word_for
 from keysteward.core.contract.observed import ObservedObject
+from keysteward.core.declare.credentials import Governed
+from keysteward.core.declare.spec import ServerSpec, Spec
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.governed import GovernedSet, judge_set
 from keysteward.core.holders import expired, read_name
 from keysteward.core.identity import in_stack, name_of
 from keysteward.core.ledger import RELEASED, Ledger
-from keysteward.core.models import Governed
 from keysteward.core.planner import plan, plan_from, play
 from keysteward.core.policy import outranked
-from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.world import Extent, View, World
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Failure, Preview, ServerItem

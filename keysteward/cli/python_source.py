@@ -10,7 +10,7 @@ from typing import get_args
 
 from keysteward.cli.loading import FOLDER
 from keysteward.cli.places import Field, Insertion, Place, Value, Written
-from keysteward.core.models import Allowed, Declaration
+from keysteward.core.declare.credentials import Allowed, Declaration
 
 CLASSES = frozenset(cls.__name__ for cls in (*get_args(Declaration), Allowed))
 _QUOTES = (b'"', b"'")

@@ -15,12 +15,12 @@ from keysteward.cli.preview import JsonOption
 from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, say, say_error, show, show_json
 from keysteward.cli.up import YesOption
+from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.examine import copied
 from keysteward.core.findings import Finding
 from keysteward.core.ledger import Ledger
 from keysteward.core.rebuild import behind, rebuild, unrecorded, words_of
-from keysteward.core.spec import Spec
 from keysteward.core.world import World
 from keysteward.providers.session import Session
 from keysteward.report.findings import finding_lines

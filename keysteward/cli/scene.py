@@ -16,11 +16,11 @@ from keysteward.cli.opening import keep_card, read_records
 from keysteward.cli.terminal import say
 from keysteward.core.checking import check, check_form
 from keysteward.core.contract.ports import LedgerStore, Store, Target
+from keysteward.core.declare.spec import Spec
+from keysteward.core.declare.stack import IDENTITY, Limit, Stack
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.identity import name_of
 from keysteward.core.recorded import Recorded
-from keysteward.core.spec import Spec
-from keysteward.core.stack import IDENTITY, Limit, Stack
 from keysteward.core.world import Extent
 from keysteward.providers.card import FOLDER, card_path, read_card
 from keysteward.providers.owners import owners_of

@@ -14,10 +14,10 @@ from keysteward.cli.planning import findings_of, plan_credential
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.scene import ledgers_needed, scene_of
 from keysteward.cli.terminal import say, show, show_json
+from keysteward.core.declare.spec import capabilities_of
 from keysteward.core.errors import KeystewardError
 from keysteward.core.findings import Finding
 from keysteward.core.policy import outranked
-from keysteward.core.spec import capabilities_of
 from keysteward.providers.session import Session
 from keysteward.report.catalogue import server_json, server_lines
 from keysteward.report.plain import line

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+from keysteward.core.declare.schedule import check_day, parse_duration
 from keysteward.core.errors import DeclarationError
-from keysteward.core.schedule import check_day, parse_duration
 
 
 def duration_of(option: str, text: str) -> timedelta:

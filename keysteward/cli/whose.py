@@ -16,12 +16,12 @@ from keysteward.cli.preview import JsonOption
 from keysteward.cli.searching import Sources, search
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.contract.ports import LedgerStore, Stored
+from keysteward.core.declare.owners import Owners
+from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardError, Unavailable
 from keysteward.core.identity import in_stack
 from keysteward.core.ledger import Ledger, load_ledger
-from keysteward.core.owners import Owners
 from keysteward.core.snapshot import LEDGERS, SERVER_KIND
-from keysteward.core.stack import Stack
 from keysteward.core.tracing import Trace, other_keys, traces
 from keysteward.providers.owners import owners_of
 from keysteward.providers.search import NOWHERE, Answer, Form, Searcher

@@ -8,13 +8,13 @@ from keysteward.core import making, retiring
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.decision import NOTHING, Decision
+from keysteward.core.declare.schedule import due_at, due_before, may_begin, next_opening, show_duration
+from keysteward.core.declare.spec import Spec
 from keysteward.core.handover import new_value
 from keysteward.core.holders import narrowed
 from keysteward.core.homes import at_home, home_of, new_home
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.mending import settings
-from keysteward.core.schedule import due_at, due_before, may_begin, next_opening, show_duration
-from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step
 from keysteward.core.world import MOST_BEGUN, Extent, World
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from keysteward.core.declare.environments import is_production
+from keysteward.core.declare.spec import DECOMMISSION_GRACE
+from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import Damaged
 from keysteward.core.holders import is_off, ours
 from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger
-from keysteward.core.policy.environments import is_production
-from keysteward.core.spec import DECOMMISSION_GRACE
-from keysteward.core.stack import Limit
 from keysteward.core.steps import Do, Step
 from keysteward.core.world import World
 

@@ -8,9 +8,7 @@ from datetime import date, datetime
 from fnmatch import fnmatchcase
 
 from keysteward.core.contract.ports import Strategy
-from keysteward.core.errors import DeclarationError
-from keysteward.core.findings import Finding
-from keysteward.core.models import (
+from keysteward.core.declare.credentials import (
     ApiKey,
     Declaration,
     Governed,
@@ -20,10 +18,12 @@ from keysteward.core.models import (
     Secret,
     Transitional,
 )
-from keysteward.core.owners import Owners
+from keysteward.core.declare.owners import Owners
+from keysteward.core.declare.spec import Spec, capabilities_of, spec_of
+from keysteward.core.declare.stack import Stack, second_client_id, targets_of
+from keysteward.core.errors import DeclarationError
+from keysteward.core.findings import Finding
 from keysteward.core.policy import Life, judge, judge_sets, mistakes, stopping
-from keysteward.core.spec import Spec, capabilities_of, spec_of
-from keysteward.core.stack import Stack, second_client_id, targets_of
 
 
 def check(stack: Stack, owners: Owners, now: datetime, *, strict: bool = True) -> tuple[Finding, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from keysteward.core.attesting import contradicts, unproven
 from keysteward.core.contract.observed import Mark, ObservedObject
 from keysteward.core.decision import NOTHING, Decision
+from keysteward.core.declare.spec import Spec
 from keysteward.core.holders import read_name
 from keysteward.core.homes import holder_record
 from keysteward.core.ledger import ObjectRecord
-from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Problem, Step
 from keysteward.core.world import World
 

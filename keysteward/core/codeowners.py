@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from keysteward.core.declare.limits import rules_for
+from keysteward.core.declare.owners import MAIL, UNASSIGNED, Owners
+from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import DeclarationError
-from keysteward.core.owners import MAIL, UNASSIGNED, Owners
-from keysteward.core.rules import rules_for
-from keysteward.core.spec import Spec
 
 Forge = Literal["github", "gitlab"]
 

@@ -13,12 +13,12 @@ from enum import StrEnum
 
 from keysteward.core.beginning import next_rotation
 from keysteward.core.contract.ports import Strategy
+from keysteward.core.declare.credentials import Allowed
+from keysteward.core.declare.limits import rules_for
+from keysteward.core.declare.owners import UNASSIGNED, Owners
+from keysteward.core.declare.spec import Spec, midnight
 from keysteward.core.ledger import Ledger, State
-from keysteward.core.models import Allowed
-from keysteward.core.owners import UNASSIGNED, Owners
 from keysteward.core.retiring import next_retirement
-from keysteward.core.rules import rules_for
-from keysteward.core.spec import Spec, midnight
 
 
 class Occasion(StrEnum):

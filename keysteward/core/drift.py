@@ -11,6 +11,9 @@ from keysteward.core.beginning import home_again, next_rotation
 from keysteward.core.brake import ending_needs, must_be_allowed
 from keysteward.core.contract.observed import OVERWRITTEN, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import Strategy
+from keysteward.core.declare.schedule import parse_duration, show_duration
+from keysteward.core.declare.spec import NO_KEYS, capabilities_of
+from keysteward.core.declare.stack import IDENTITY
 from keysteward.core.diff import METHOD, Difference, differences
 from keysteward.core.examine import late, standing
 from keysteward.core.findings import Finding, Kind, Severity
@@ -34,11 +37,8 @@ from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.at_sight import judge_kept
 from keysteward.core.policy.waiving import subject_of
 from keysteward.core.retiring import came_back
-from keysteward.core.schedule import parse_duration, show_duration
 from keysteward.core.servers import ServerLedger
 from keysteward.core.sight import Seen, Thing, coverage
-from keysteward.core.spec import NO_KEYS, capabilities_of
-from keysteward.core.stack import IDENTITY
 from keysteward.core.steps import Do, Plan
 from keysteward.core.world import TOLERATED_SKEW, World
 

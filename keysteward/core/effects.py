@@ -14,6 +14,7 @@ from keysteward.core.adoption import adopted_nonce, age_of, entered, kept_now, w
 from keysteward.core.changing import replace
 from keysteward.core.contract.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import Action, Strategy
+from keysteward.core.declare.spec import Spec
 from keysteward.core.holders import enabled_keys, narrowed, switched, switched_off
 from keysteward.core.ledger import (
     RELEASED,
@@ -26,7 +27,6 @@ from keysteward.core.ledger import (
 )
 from keysteward.core.making import comes_back_to, held_anywhere, intruder, keys_elsewhere, shown, strategy_for
 from keysteward.core.moving import still
-from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Step
 from keysteward.core.world import MOST_BEGUN, Found, World
 

@@ -9,6 +9,8 @@ from keysteward.core.beginning import rotation_at, rotation_near
 from keysteward.core.brake import ending_needs, must_be_allowed
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.contract.ports import Strategy
+from keysteward.core.declare.schedule import LATE_SHARE, show_duration
+from keysteward.core.declare.spec import Spec
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.holders import is_off
 from keysteward.core.homes import new_home
@@ -16,8 +18,6 @@ from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord,
 from keysteward.core.making import cap_filled, held_anywhere, would_cut_off
 from keysteward.core.rebuild import behind, copied_names, copies, unrecorded
 from keysteward.core.retiring import clock_off, retirement_at, silence
-from keysteward.core.schedule import LATE_SHARE, show_duration
-from keysteward.core.spec import Spec
 from keysteward.core.world import World
 
 HANDOVER_NOTICE = timedelta(days=14)

@@ -8,9 +8,9 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret
+from keysteward.core.declare.credentials import Governed
+from keysteward.core.declare.schedule import parse_duration, show_duration
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.models import Governed
-from keysteward.core.schedule import parse_duration, show_duration
 
 MOST_NAMED = 5
 """So many keys are named in one finding; the rest is counted."""

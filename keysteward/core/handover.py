@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from keysteward.core.contract.ports import Strategy
+from keysteward.core.declare.schedule import show_duration
+from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import DeclarationError
 from keysteward.core.ledger import UNFINISHED, Generation, Ledger, State
-from keysteward.core.schedule import show_duration
-from keysteward.core.spec import Spec
 from keysteward.core.world import World
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret
+from keysteward.core.declare.spec import Spec
 from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import shown
-from keysteward.core.spec import Spec
 from keysteward.core.world import World
 
 

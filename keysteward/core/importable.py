@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from keysteward.core.contract.ports import Target
+from keysteward.core.declare.spec import NO_KEYS
 from keysteward.core.sight import Seen, Thing
-from keysteward.core.spec import NO_KEYS
 
 DECLARABLE: Final = frozenset({"client_secret", "private_key_jwt"})
 SECRETLESS: Final = "has no secret (public, bearer-only or SAML)"

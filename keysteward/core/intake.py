@@ -16,15 +16,15 @@ from typing import Any, Final
 
 from keysteward.core.contract.observed import ObservedObject, ObservedScope, ObservedSecret
 from keysteward.core.contract.ports import Capabilities, Strategy, Target
+from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES
+from keysteward.core.declare.owners import UNASSIGNED
+from keysteward.core.declare.schedule import show_duration
+from keysteward.core.declare.spec import NO_KEYS
+from keysteward.core.declare.stack import second_client_id
 from keysteward.core.importable import ONE_KEY, left_out
 from keysteward.core.inventory import Standing
 from keysteward.core.naming import Names, clean, readable
-from keysteward.core.owners import UNASSIGNED
-from keysteward.core.rules import CLIENT_RULES, KEY_RULES
-from keysteward.core.schedule import show_duration
 from keysteward.core.sight import MACHINE_GRANT, Seen, Thing
-from keysteward.core.spec import NO_KEYS
-from keysteward.core.stack import second_client_id
 
 ATTRIBUTE: Final = "attribute:"
 """What a grouping by something that people noted at the target begins with: "attribute:team"."""

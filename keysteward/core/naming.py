@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-from keysteward.core.models import NAME
+from keysteward.core.declare.credentials import NAME
 
 LONGEST_NAME: Final = 100
 

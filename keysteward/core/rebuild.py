@@ -12,12 +12,12 @@ from dataclasses import replace
 from keysteward.core.adoption import age_of, entered, marked_as_adopted
 from keysteward.core.contract.observed import DeliveredEntry, Mark, ObservedSecret
 from keysteward.core.contract.ports import Strategy
+from keysteward.core.declare.spec import Spec
+from keysteward.core.declare.stack import second_client_id
 from keysteward.core.holders import KeyName, read_name
 from keysteward.core.homes import holder_record
 from keysteward.core.ledger import UNFINISHED, Blocked, Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import shown
-from keysteward.core.spec import Spec
-from keysteward.core.stack import second_client_id
 from keysteward.core.world import Found, World
 
 PERHAPS_REVOKED = "its clients were disabled when its ledger was lost, so it may have been revoked"

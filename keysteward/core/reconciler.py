@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from keysteward.core.attesting import changed_facts
 from keysteward.core.contract.ports import Descriptor, Material
+from keysteward.core.declare.spec import Spec
 from keysteward.core.effects import Outcome, about_to_disable, apply
 from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, Rejected, VersionConflict
 from keysteward.core.evidence import Entry
@@ -23,7 +24,6 @@ from keysteward.core.ledger import LEASE, Executed, Failed, Lease, Ledger, State
 from keysteward.core.outbox import numbered
 from keysteward.core.planner import decide, plan
 from keysteward.core.snapshot import Snapshot, ledger_key, read_delivered
-from keysteward.core.spec import Spec
 from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
 from keysteward.core.worker import Tools, Worker
 from keysteward.core.world import Extent, World

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from keysteward.core.contract.observed import ObservedScope
+from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.errors import Conflict, VersionConflict
 from keysteward.core.evidence import Entry
 from keysteward.core.ledger import Executed
@@ -22,7 +23,6 @@ from keysteward.core.servers import (
     plan_server,
 )
 from keysteward.core.snapshot import Snapshot, ledger_key, old_identities
-from keysteward.core.spec import ServerSpec
 from keysteward.core.steps import unapproved
 from keysteward.core.worker import Tools
 

@@ -13,18 +13,18 @@ from functools import cached_property
 from typing import Any
 
 from keysteward.core.contract.observed import Delivered, ObservedObject, ObservedScope, ObservedSecret
+from keysteward.core.declare.credentials import Allowed
+from keysteward.core.declare.owners import Owners
+from keysteward.core.declare.spec import Spec
+from keysteward.core.declare.stack import Stack
 from keysteward.core.findings import Finding
 from keysteward.core.governed import GovernedSet
 from keysteward.core.holders import credentials_of, read_name
 from keysteward.core.identity import in_stack
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.ledger import RELEASED, Ledger, ObjectRecord
-from keysteward.core.models import Allowed
-from keysteward.core.owners import Owners
 from keysteward.core.policy import Life
 from keysteward.core.servers import ServerLedger
-from keysteward.core.spec import Spec
-from keysteward.core.stack import Stack
 from keysteward.core.usage import Usage
 
 MACHINE_GRANT = "client_credentials"

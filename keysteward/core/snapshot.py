@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from keysteward.core.attesting import attested, unproven
 from keysteward.core.contract.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.contract.ports import Fingerprint, LedgerStore, Store, Stored, Target
+from keysteward.core.declare.spec import ServerSpec, Spec
+from keysteward.core.declare.stack import second_client_id
 from keysteward.core.errors import Damaged, KeystewardError
 from keysteward.core.evidence import Entry
 from keysteward.core.holders import merged
@@ -21,8 +23,6 @@ from keysteward.core.identity import in_stack
 from keysteward.core.ledger import Ledger, Place, Revoked, State, load_ledger
 from keysteward.core.recorded import Recorded
 from keysteward.core.servers import ServerLedger, load_server_ledger
-from keysteward.core.spec import ServerSpec, Spec
-from keysteward.core.stack import second_client_id
 from keysteward.core.world import TOLERATED_SKEW, Extent, Found, Self, View, World
 
 LEDGERS = "ledgers"

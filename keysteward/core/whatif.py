@@ -10,14 +10,14 @@ from pydantic import ValidationError
 
 from keysteward.core.brake import DAY
 from keysteward.core.checking import sentence_of
+from keysteward.core.declare.owners import Owner, Owners
+from keysteward.core.declare.stack import Limit, Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding
 from keysteward.core.forecast import Outlook
 from keysteward.core.identity import name_of
 from keysteward.core.moving import Turns, moving
-from keysteward.core.owners import Owner, Owners
 from keysteward.core.policy import cases, judge_one, judge_sets, may_stop, stopping
-from keysteward.core.stack import Limit, Stack
 
 
 def as_if_gone(owners: Owners, name: str) -> Owners:

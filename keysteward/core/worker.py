@@ -31,6 +31,7 @@ from keysteward.core.contract.ports import (
     Target,
     Verification,
 )
+from keysteward.core.declare.spec import Spec
 from keysteward.core.effects import Outcome, action_for
 from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rejected, Unavailable
 from keysteward.core.evidence import Author, Entry
@@ -38,7 +39,6 @@ from keysteward.core.holders import KeyName, expired, is_off, switched_off
 from keysteward.core.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
 from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, intruder, keys_elsewhere, shown
 from keysteward.core.retiring import replaces
-from keysteward.core.spec import Spec
 from keysteward.core.steps import Do, Step
 from keysteward.core.world import Found, World
 

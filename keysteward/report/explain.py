@@ -14,10 +14,10 @@ from typing import Any
 
 from rich.text import Text
 
+from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES
 from keysteward.core.findings import Severity
 from keysteward.core.policy import RULES, Rule
 from keysteward.core.policy.frameworks import OWASP, answered
-from keysteward.core.rules import CLIENT_RULES, KEY_RULES
 from keysteward.report.findings import SEVERITIES
 from keysteward.report.plain import line
 

@@ -26,11 +26,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keysteward.core.declare.schedule import show_duration
+from keysteward.core.declare.stack import Limit
 from keysteward.core.events import Event, What
 from keysteward.core.forecast import Outlook, Runs
 from keysteward.core.identity import name_of
-from keysteward.core.schedule import show_duration
-from keysteward.core.stack import Limit
 from keysteward.core.whatif import Gone, Halt, Stop
 from keysteward.report.counting import many
 from keysteward.report.plain import line, plain

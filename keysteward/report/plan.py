@@ -29,12 +29,12 @@ from typing import Any
 
 from rich.text import Text
 
+from keysteward.core.declare.spec import ServerSpec, Spec
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.governed import GovernedSet
 from keysteward.core.identity import name_of
 from keysteward.core.ledger import Ledger
 from keysteward.core.servers import DoScope, ServerLedger, ServerPlan
-from keysteward.core.spec import ServerSpec, Spec
 from keysteward.core.status import status_of
 from keysteward.core.steps import Do, Plan
 from keysteward.report.counting import many

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from keysteward.core.brake import ALLOW_ENDING
+from keysteward.core.declare.schedule import show_duration
+from keysteward.core.declare.spec import Spec
 from keysteward.core.ledger import Ledger, ObjectRecord, Origin, State
-from keysteward.core.schedule import show_duration
-from keysteward.core.spec import Spec
 
 
 def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None, *, suspends: bool = True) -> list[str]:

@@ -14,12 +14,12 @@ from typing import Any
 
 from rich.text import Text
 
+from keysteward.core.declare.credentials import Waiver
+from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES, KindRules
+from keysteward.core.declare.schedule import show_duration
+from keysteward.core.declare.stack import Stack
 from keysteward.core.findings import Severity
-from keysteward.core.models import Waiver
 from keysteward.core.policy import RULES, Rule, level_of
-from keysteward.core.rules import CLIENT_RULES, KEY_RULES, KindRules
-from keysteward.core.schedule import show_duration
-from keysteward.core.stack import Stack
 from keysteward.report.plain import line
 
 JSON_FORMAT = 1

@@ -9,9 +9,9 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
+from keysteward.core.declare.owners import UNASSIGNED
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.inventory import Entry, Inventory, Standing
-from keysteward.core.owners import UNASSIGNED
 from keysteward.core.policy import RULES
 
 NOBODY = "nobody"

@@ -44,7 +44,7 @@ from keysteward.core.contract.ports import (
     Stored,
     Verification,
 )
-from keysteward.core.delivery import Delivery, Webhook
+from keysteward.core.declare.delivery import Delivery, Webhook
 from keysteward.core.errors import Conflict, NotFound, Rejected, VersionConflict
 
 DEFAULT_LIFETIME_SECONDS = 300

@@ -23,7 +23,7 @@ from typing import Any, Final, Self
 
 from keysteward.core.contract.observed import Delivered
 from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
-from keysteward.core.delivery import Delivery, Webhook
+from keysteward.core.declare.delivery import Delivery, Webhook
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError
 from keysteward.providers import document as documents
 from keysteward.providers import staging as stagings

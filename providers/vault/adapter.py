@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from keysteward.core.contract.observed import Delivered
 from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
-from keysteward.core.delivery import Delivery, Webhook
+from keysteward.core.declare.delivery import Delivery, Webhook
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError, VersionConflict
 from keysteward.providers import document as documents
 from keysteward.providers import staging as stagings

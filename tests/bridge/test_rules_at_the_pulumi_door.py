@@ -16,8 +16,8 @@ import requests
 from dynamic_server import Acme, Registered, registered
 
 from keysteward import Stack, Waiver, deploy
+from keysteward.core.declare.stack import Level
 from keysteward.core.policy import RULES
-from keysteward.core.stack import Level
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from keysteward import M2MClient, ManualKey, Owners, ResourceServer, RotationSchedule, Stack
 from keysteward.cli.main import app
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.declare.credentials import Declaration
 from keysteward.core.ledger import Ledger, load_ledger
-from keysteward.core.models import Declaration
 from keysteward.providers.manual import Manual, Probe
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget
 

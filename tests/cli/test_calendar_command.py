@@ -13,8 +13,8 @@ from cli_project import OWNERS, Project
 
 from keysteward import ApiKey, PermanentException, RotationSchedule, Transitional
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.declare.credentials import Allowed, Waiver
 from keysteward.core.errors import Unavailable
-from keysteward.core.models import Allowed, Waiver
 from keysteward.testing.memory import MemoryTarget
 
 ACCESS = ["invoices:read"]

@@ -17,9 +17,9 @@ from keysteward import RotationSchedule, Waiver
 from keysteward.cli.main import app
 from keysteward.core.contract.observed import Observation
 from keysteward.core.contract.ports import Fingerprint
+from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import DeclarationError
 from keysteward.core.snapshot import Snapshot
-from keysteward.core.spec import Spec
 from keysteward.core.world import World
 
 Command = Parameter = Any

@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from keysteward import Allowed, Governed, Owners
 from keysteward.core.contract.observed import Mark, ObservedScope, Settings
 from keysteward.core.contract.ports import Capabilities
-from keysteward.core.models import NAME, Declaration
+from keysteward.core.declare.credentials import NAME, Declaration
 from keysteward.core.naming import readable
 from keysteward.modules.catalog_schema import shipped
 from keysteward.modules.catalog_writer import catalog_text

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from cli_project import Project
 
-from keysteward.core.models import M2MClient
+from keysteward.core.declare.credentials import M2MClient
 
 OLD, NEW = "billing-exporter", "exporter"
 

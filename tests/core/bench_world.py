@@ -9,11 +9,18 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.declare.credentials import (
+    ApiKey,
+    M2MClient,
+    PermanentException,
+    ResourceServer,
+    RotationSchedule,
+    Secret,
+)
+from keysteward.core.declare.spec import Spec, spec_of
 from keysteward.core.ledger import Ledger, Place, load_ledger
-from keysteward.core.models import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Secret
 from keysteward.core.reconciler import Reconciler, Result
 from keysteward.core.snapshot import Snapshot, Sources, ledger_key
-from keysteward.core.spec import Spec, spec_of
 from keysteward.core.steps import Plan
 from keysteward.core.worker import News, Tools
 from keysteward.core.world import Extent

@@ -22,8 +22,8 @@ from keysteward import (
 )
 from keysteward.core.checking import check
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.declare.credentials import Declaration
 from keysteward.core.findings import Finding
-from keysteward.core.models import Declaration
 from keysteward.core.policy import Life, judge
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget
 

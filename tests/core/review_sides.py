@@ -9,7 +9,7 @@ from typing import Any
 
 from keysteward.core.checking import check
 from keysteward.core.contract.ports import Capabilities
-from keysteward.core.models import (
+from keysteward.core.declare.credentials import (
     Allowed,
     ApiKey,
     Bootstrap,
@@ -23,10 +23,10 @@ from keysteward.core.models import (
     Transitional,
     Waiver,
 )
-from keysteward.core.owners import Owners
+from keysteward.core.declare.owners import Owners
+from keysteward.core.declare.stack import Stack
 from keysteward.core.review import Change, Review, review
 from keysteward.core.review.form import Form, dump_form, form_of, load_form
-from keysteward.core.stack import Stack
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)

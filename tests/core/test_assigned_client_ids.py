@@ -10,12 +10,12 @@ from bench_world import ASSIGNING, STOCK, Company
 
 from keysteward.core.checking import check
 from keysteward.core.contract.observed import Mark
+from keysteward.core.declare.credentials import M2MClient, ResourceServer
+from keysteward.core.declare.owners import Owner, Owners
+from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, OutcomeUnknown
 from keysteward.core.handles import reissue
 from keysteward.core.ledger import ObjectRecord
-from keysteward.core.models import M2MClient, ResourceServer
-from keysteward.core.owners import Owner, Owners
-from keysteward.core.stack import Stack
 from keysteward.testing.memory import MemoryObject, MemoryTarget
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)

@@ -9,11 +9,11 @@ import pytest
 from bench_world import ASSIGNING, MINTING, NAMED, NATIVE, STOCK, Company
 
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.errors import KeystewardError, OutcomeUnknown
 from keysteward.core.findings import Kind
 from keysteward.core.handles import resolve
 from keysteward.core.ledger import dump_ledger
-from keysteward.core.models import RotationSchedule
 
 STRATEGIES: dict[str, tuple[Capabilities, dict[str, object]]] = {
     "key pairs": (STOCK, {"auth_method": "private_key_jwt"}),

@@ -11,12 +11,12 @@ from bench_world import MINTING, STOCK, Company
 from keysteward.core.checking import check
 from keysteward.core.contract.observed import Observation, ObservedObject
 from keysteward.core.contract.ports import Capabilities, Fingerprint, ObjectRef
+from keysteward.core.declare.credentials import M2MClient, RotationSchedule
+from keysteward.core.declare.owners import Owner, Owners
+from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.handles import reissue
-from keysteward.core.models import M2MClient, RotationSchedule
-from keysteward.core.owners import Owner, Owners
-from keysteward.core.stack import Stack
 from keysteward.testing.memory import MemoryLedgers
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)

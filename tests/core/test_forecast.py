@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.declare.credentials import RotationSchedule
+from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Rejected
 from keysteward.core.events import What
 from keysteward.core.forecast import Outlook, Runs, forecast
 from keysteward.core.ledger import Held, Origin, Revoked, State, Suspended, dump_ledger
-from keysteward.core.models import RotationSchedule
-from keysteward.core.stack import Limit
 from keysteward.core.steps import Do, Step
 from keysteward.core.whatif import stops
 

@@ -8,11 +8,11 @@ import pytest
 from bench_world import MINTING, NAMED_KEYS, Company
 
 from keysteward.core.checking import check
+from keysteward.core.declare.credentials import Governed, ResourceServer
+from keysteward.core.declare.owners import Owner, Owners
+from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.core.governed import GovernedSet, judge_set
-from keysteward.core.models import Governed, ResourceServer
-from keysteward.core.owners import Owner, Owners
-from keysteward.core.stack import Stack
 from keysteward.testing.memory import MemoryLedgers, MemorySecret
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)

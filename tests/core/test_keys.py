@@ -10,12 +10,19 @@ from bench_world import MINTING, NAMED_KEYS, OWN_KEYS, TWO_KEYS, Company, finger
 
 from keysteward.core.checking import check
 from keysteward.core.contract.ports import Capabilities, Proof, Verification
+from keysteward.core.declare.credentials import (
+    ApiKey,
+    Bootstrap,
+    M2MClient,
+    ResourceServer,
+    RotationSchedule,
+    Transitional,
+)
+from keysteward.core.declare.owners import Owner, Owners
+from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown, Rejected
 from keysteward.core.findings import Kind
 from keysteward.core.handles import resume, revoke, suspend
-from keysteward.core.models import ApiKey, Bootstrap, M2MClient, ResourceServer, RotationSchedule, Transitional
-from keysteward.core.owners import Owner, Owners
-from keysteward.core.stack import Stack
 from keysteward.testing.memory import MemoryLedgers, MemorySecret, MemoryTarget
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)

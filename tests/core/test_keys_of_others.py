@@ -9,10 +9,10 @@ import pytest
 from bench_world import MINTING, NAMED_KEYS, STOCK, TWO_KEYS, Company
 
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.declare.credentials import M2MClient, ResourceServer, RotationSchedule, Transitional
 from keysteward.core.errors import Conflict, Rejected
 from keysteward.core.findings import Kind
 from keysteward.core.handles import resume, revoke, suspend
-from keysteward.core.models import M2MClient, ResourceServer, RotationSchedule, Transitional
 from keysteward.testing.memory import MemorySecret
 
 NAME = "acme/test/billing"

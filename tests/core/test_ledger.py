@@ -11,10 +11,10 @@ from bench_world import STOCK, Company
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keysteward.core.declare.spec import dump_spec, load_spec
 from keysteward.core.errors import Damaged, DeclarationError
 from keysteward.core.handles import reissue, resolve
 from keysteward.core.ledger import Ledger, age, dump_ledger, load_ledger
-from keysteward.core.spec import dump_spec, load_spec
 
 
 def lived() -> Ledger:

@@ -11,11 +11,11 @@ import pytest
 from bench_world import MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS, Company
 
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.declare.credentials import ClientSecret, RotationSchedule
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
 from keysteward.core.handles import reissue, revoke
 from keysteward.core.ledger import Ledger, Origin, State
-from keysteward.core.models import ClientSecret, RotationSchedule
 from keysteward.core.rebuild import behind, rebuild, unrecorded, words_of
 from keysteward.core.steps import Problem
 from keysteward.core.world import Extent

@@ -9,9 +9,9 @@ from bench_world import NATIVE, STOCK, Company
 
 from keysteward.core.contract.observed import OVERWRITTEN, Delivered
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.drift import findings_now
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.models import RotationSchedule
 from keysteward.core.planner import plan
 from keysteward.core.world import Extent, World
 from keysteward.testing.store_world import secret

@@ -26,11 +26,11 @@ from review_sides import (
     waiver,
 )
 
-from keysteward.core.models import Bootstrap, ResourceServer
+from keysteward.core.declare.credentials import Bootstrap, ResourceServer
+from keysteward.core.declare.stack import Limit
 from keysteward.core.policy import RULES
 from keysteward.core.review import OPPOSITES, WEIGHTS, Change, ChangedFile, Risk, Sort, review
 from keysteward.core.review.form import Form
-from keysteward.core.stack import Limit
 
 Make = Callable[[Side], Form]
 

@@ -19,8 +19,7 @@ from review_sides import CLIENTS, KEYS, OWNERS, Side, compared, exception, owner
 
 import keysteward
 import keysteward.providers
-from keysteward.core.delivery import Delivery, Webhook
-from keysteward.core.models import (
+from keysteward.core.declare.credentials import (
     Allowed,
     ApiKey,
     Bootstrap,
@@ -34,9 +33,10 @@ from keysteward.core.models import (
     Transitional,
     Waiver,
 )
-from keysteward.core.owners import Consumer, Owner, Owners
+from keysteward.core.declare.delivery import Delivery, Webhook
+from keysteward.core.declare.owners import Consumer, Owner, Owners
+from keysteward.core.declare.stack import Limit, Stack
 from keysteward.core.review.form import Form, port_form
-from keysteward.core.stack import Limit, Stack
 from keysteward.providers.aws import ApiGateway, Cognito, DynamoLedgers, Iam, SecretsManager
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalLedgers, LocalStore

@@ -10,11 +10,11 @@ from test_crashes import PHASES, STRATEGIES, disarm
 
 from keysteward.core import handles
 from keysteward.core.contract.observed import Mark
+from keysteward.core.declare.spec import spec_of
 from keysteward.core.errors import KeystewardError
 from keysteward.core.ledger import Ledger
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.snapshot import Snapshot
-from keysteward.core.spec import spec_of
 from keysteward.core.world import Extent
 from keysteward.testing.memory import MemoryObject
 

@@ -6,9 +6,9 @@ import pytest
 from bench_world import STOCK, Company
 from test_stories import NAME, edit, kinds, stranger
 
+from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.findings import Kind
 from keysteward.core.handles import reissue
-from keysteward.core.models import RotationSchedule
 
 ROLE = "realm_access.roles: reports"
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 from bench_world import Company
 
+from keysteward.core.declare.credentials import ResourceServer
+from keysteward.core.declare.spec import server_spec_of
 from keysteward.core.errors import Conflict
-from keysteward.core.models import ResourceServer
 from keysteward.core.server_reconciler import ServerReconciler
 from keysteward.core.servers import ServerLedger, load_server_ledger
 from keysteward.core.snapshot import ledger_key
-from keysteward.core.spec import server_spec_of
 from keysteward.core.world import Extent
 
 KEYS = {"auth_method": "private_key_jwt"}

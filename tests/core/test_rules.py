@@ -33,10 +33,10 @@ from policy_stack import (
 )
 
 from keysteward import Allowed, Bootstrap, Governed, Owner, Owners
+from keysteward.core.declare.credentials import Declaration
+from keysteward.core.declare.owners import UNASSIGNED
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.models import Declaration
-from keysteward.core.owners import UNASSIGNED
 from keysteward.core.policy import RULES
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE

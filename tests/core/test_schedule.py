@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keysteward.core.schedule import (
+from keysteward.core.declare.schedule import (
     MAX_SPREAD,
     due_at,
     may_begin,

@@ -10,11 +10,11 @@ import pytest
 from bench_world import MINTING, NATIVE, STOCK, Company
 
 from keysteward.core.contract.observed import Mark, Settings
+from keysteward.core.declare.credentials import ClientSecret, RotationSchedule
 from keysteward.core.errors import Conflict, LeaseHeld, OutcomeUnknown
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.handles import reissue
 from keysteward.core.ledger import Held, Ledger, Revoked
-from keysteward.core.models import ClientSecret, RotationSchedule
 from keysteward.core.servers import ServerLedger, dump_server_ledger
 from keysteward.core.snapshot import ledger_key
 from keysteward.core.steps import unapproved

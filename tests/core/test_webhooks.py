@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bench_world import STOCK, Company
 
-from keysteward.core.delivery import Webhook
+from keysteward.core.declare.delivery import Webhook
+from keysteward.core.declare.spec import dump_spec, load_spec
 from keysteward.core.errors import Unavailable
 from keysteward.core.findings import Kind
 from keysteward.core.handles import rollback
 from keysteward.core.ledger import Place
-from keysteward.core.spec import dump_spec, load_spec
 from keysteward.core.worker import News
 
 NAME = "acme/test/billing"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keysteward.core.policy.environments import WORDS, differs, environment_of, is_production, said, words_of
+from keysteward.core.declare.environments import WORDS, differs, environment_of, is_production, said, words_of
 from keysteward.core.policy.sweeping import TABLE, sweeping
 
 SWEEPING = {

@@ -21,9 +21,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 from rich.console import Console
 
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret, Settings
+from keysteward.core.declare.owners import UNASSIGNED
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.inventory import Coverage, Entry, Inventory, Standing
-from keysteward.core.owners import UNASSIGNED
 from keysteward.core.sight import Thing
 from keysteward.report.entries import KINDS as DECLARED_KINDS
 from keysteward.report.existing import kind_of

@@ -23,12 +23,12 @@ from keysteward.core.brake import ALLOW_ENDING
 from keysteward.core.checking import check
 from keysteward.core.contract.observed import Mark, Settings
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.declare.credentials import Declaration, PermanentException, Transitional
+from keysteward.core.declare.owners import Consumer, Owner, Owners
 from keysteward.core.drift import Drift, drift
 from keysteward.core.findings import Kind
 from keysteward.core.handles import reissue
 from keysteward.core.ledger import Ledger, State, dump_ledger, load_ledger
-from keysteward.core.models import Declaration, PermanentException, Transitional
-from keysteward.core.owners import Consumer, Owner, Owners
 from keysteward.core.snapshot import ledger_key
 from keysteward.report.results import BAD
 from keysteward.testing.memory import START, Clock, MemoryLedgers, MemoryObject, MemorySecret, MemoryStore, MemoryTarget

@@ -12,12 +12,12 @@ from mess import DAY, STACK, Expected, Mess
 
 from keysteward.core.contract.observed import OVERWRITTEN, ObservedScope
 from keysteward.core.contract.ports import StageEntry
+from keysteward.core.declare.credentials import M2MClient, PermanentException
+from keysteward.core.declare.owners import UNASSIGNED, Consumer, Owner
 from keysteward.core.findings import Kind
 from keysteward.core.handles import revoke, suspend
 from keysteward.core.heartbeat import heartbeat_key
 from keysteward.core.ledger import Blocked, age
-from keysteward.core.models import M2MClient, PermanentException
-from keysteward.core.owners import UNASSIGNED, Consumer, Owner
 from keysteward.testing.memory import MemoryObject, MemorySecret, material
 
 Plant = Callable[[Mess], Expected]

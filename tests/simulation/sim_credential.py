@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sim_scenario import Profile
 
-from keysteward.core.models import ApiKey, Bootstrap, M2MClient, RotationSchedule
-from keysteward.core.spec import Spec, spec_of
+from keysteward.core.declare.credentials import ApiKey, Bootstrap, M2MClient, RotationSchedule
+from keysteward.core.declare.spec import Spec, spec_of
 
 if TYPE_CHECKING:
     from sim_world import Simulation

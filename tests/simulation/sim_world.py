@@ -23,6 +23,7 @@ from sim_ports import SimLedgers, SimStore, SimTarget
 from sim_scenario import KEY_PROFILES, PAUSED, PROFILES, Action, Fault, Scenario
 from sim_watch import Broken, Watch
 
+from keysteward.core.declare.spec import Spec
 from keysteward.core.drift import findings_now
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Unavailable
 from keysteward.core.evidence import Author, Entry
@@ -32,7 +33,6 @@ from keysteward.core.outbox import flush
 from keysteward.core.planner import plan
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.snapshot import Snapshot, Sources, ledger_key
-from keysteward.core.spec import Spec
 from keysteward.core.steps import Plan
 from keysteward.core.worker import Tools
 from keysteward.core.world import Extent

@@ -11,7 +11,7 @@ import pytest
 
 from keysteward import M2MClient, Owners, ResourceServer, RotationSchedule, Stack
 from keysteward.core.checking import check
-from keysteward.core.models import Declaration
+from keysteward.core.declare.credentials import Declaration
 from keysteward.core.reconciler import Result
 from keysteward.core.steps import Plan
 from keysteward.providers.keycloak import Keycloak

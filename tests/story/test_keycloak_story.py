@@ -22,12 +22,12 @@ from keysteward import ClientSecret, M2MClient, ResourceServer, RotationSchedule
 from keysteward.cli.demo.application import Credential, get_token
 from keysteward.cli.demo.place import Place
 from keysteward.core.contract.ports import Claim, Material
+from keysteward.core.declare.credentials import Declaration
 from keysteward.core.drift import findings_now
 from keysteward.core.errors import AccessDenied, Conflict
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.handles import reissue, resume, rollback, suspend
 from keysteward.core.ledger import Ledger
-from keysteward.core.models import Declaration
 from keysteward.core.planner import plan
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore

@@ -14,12 +14,12 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import get_args
 
+from keysteward.core.declare.credentials import Allowed, Waiver
+from keysteward.core.declare.owners import Owners
+from keysteward.core.declare.stack import Level, Stack
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.models import Allowed, Waiver
-from keysteward.core.owners import Owners
 from keysteward.core.policy import answering, lifetime, reach, waiving
 from keysteward.core.policy.rule import Around, Case, Life, Rule
-from keysteward.core.stack import Level, Stack
 
 __all__ = [
     "RULES",

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 
+from keysteward.core.declare.owners import UNASSIGNED, Owners
 from keysteward.core.findings import Kind, Severity
-from keysteward.core.owners import UNASSIGNED, Owners
 from keysteward.core.policy.rule import Case, Check, Rule, rule
 
 LEAVING_NOTICE = timedelta(days=30)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from keysteward.core.contract.ports import Strategy
+from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES
+from keysteward.core.declare.schedule import show_duration
+from keysteward.core.declare.spec import midnight
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.policy.rule import Case, Rule, rule
-from keysteward.core.rules import CLIENT_RULES, KEY_RULES
-from keysteward.core.schedule import show_duration
-from keysteward.core.spec import midnight
 
 LONGEST_TOKEN = timedelta(hours=1)
 """An access token that lives longer is a secret of its own, which nobody rotates or revokes."""

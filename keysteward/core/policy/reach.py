@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from keysteward.core.declare.credentials import ApiKey, M2MClient, ResourceServer
+from keysteward.core.declare.environments import PRODUCTION, differs, environment_of, is_production, said
 from keysteward.core.findings import Severity
 from keysteward.core.ledger import Place
-from keysteward.core.models import ApiKey, M2MClient, ResourceServer
-from keysteward.core.policy.environments import PRODUCTION, differs, environment_of, is_production, said
 from keysteward.core.policy.rule import Case, Rule, rule, shared
 from keysteward.core.policy.sweeping import sweeping
 

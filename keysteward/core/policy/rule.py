@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.declare.credentials import Secret
+from keysteward.core.declare.environments import PRODUCTION, environment_of, is_production, words_of
+from keysteward.core.declare.limits import KindRules, rules_for
+from keysteward.core.declare.owners import Owners
+from keysteward.core.declare.spec import Spec, capabilities_of
+from keysteward.core.declare.stack import Stack
 from keysteward.core.findings import Kind, Severity
-from keysteward.core.models import Secret
-from keysteward.core.owners import Owners
-from keysteward.core.policy.environments import PRODUCTION, environment_of, is_production, words_of
-from keysteward.core.rules import KindRules, rules_for
-from keysteward.core.spec import Spec, capabilities_of
-from keysteward.core.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)

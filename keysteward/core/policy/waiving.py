@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
+from keysteward.core.declare.credentials import Allowed, Waiver
+from keysteward.core.declare.limits import KEY_RULES
+from keysteward.core.declare.schedule import show_duration
+from keysteward.core.declare.spec import midnight
 from keysteward.core.findings import Finding, Severity
-from keysteward.core.models import Allowed, Waiver
 from keysteward.core.policy.rule import Case, Rule, rule
-from keysteward.core.rules import KEY_RULES
-from keysteward.core.schedule import show_duration
-from keysteward.core.spec import midnight
 
 LONGEST_ALLOWANCE = KEY_RULES.review_every
 """What is left alone is looked at as often as an API key is reviewed: it may be one."""

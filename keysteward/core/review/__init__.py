@@ -9,17 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from keysteward.core.declare.limits import rules_for
+from keysteward.core.declare.owners import UNASSIGNED, Owners
+from keysteward.core.declare.spec import Spec
+from keysteward.core.declare.stack import HEARTBEAT, Limit
 from keysteward.core.findings import Finding
-from keysteward.core.owners import UNASSIGNED, Owners
 from keysteward.core.review import credentials, people, surroundings
 from keysteward.core.review.files import ChangedFile, files
 from keysteward.core.review.form import Form
 from keysteward.core.review.found import Found, listed, shown
 from keysteward.core.review.pairs import Pair, paired, twice
 from keysteward.core.review.sorts import OPPOSITES, WEIGHTS, Risk, Sort
-from keysteward.core.rules import rules_for
-from keysteward.core.spec import Spec
-from keysteward.core.stack import HEARTBEAT, Limit
 
 __all__ = ["OPPOSITES", "SECURITY", "WEIGHTS", "Change", "ChangedFile", "Form", "Review", "Risk", "Sort", "review"]
 

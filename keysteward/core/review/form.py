@@ -13,12 +13,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from keysteward.core.contract.ports import Descriptor
+from keysteward.core.declare.credentials import ApiKey, Bootstrap, Governed, ManualKey, PermanentException, Secret
+from keysteward.core.declare.owners import Owners
+from keysteward.core.declare.schedule import Duration, parse_duration
+from keysteward.core.declare.spec import ServerSpec, Spec, capabilities_of
+from keysteward.core.declare.stack import Stack
 from keysteward.core.findings import Finding
-from keysteward.core.models import ApiKey, Bootstrap, Governed, ManualKey, PermanentException, Secret
-from keysteward.core.owners import Owners
-from keysteward.core.schedule import Duration, parse_duration
-from keysteward.core.spec import ServerSpec, Spec, capabilities_of
-from keysteward.core.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
+from keysteward.core.declare.schedule import show_duration
 from keysteward.core.review.sorts import OPPOSITES, Sort
-from keysteward.core.schedule import show_duration
 
 Size = TypeVar("Size", int, float, date, datetime, timedelta)
 

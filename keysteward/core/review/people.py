@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from keysteward.core.owners import Consumer, Owner, Owners
+from keysteward.core.declare.owners import Consumer, Owner, Owners
 from keysteward.core.review.found import Found, changed
 from keysteward.core.review.sorts import Sort
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.policy import RULES
 from keysteward.core.review.credentials import former_names
 from keysteward.core.review.form import AllowedForm, Form, PortForm, SetForm
 from keysteward.core.review.found import Found, changed, listed, longer_or_shorter, more_or_less
 from keysteward.core.review.sorts import OPPOSITES, Sort
-from keysteward.core.spec import ServerSpec
 
 LEVELS = ("off", "note", "warning", "error")
 

@@ -14,9 +14,7 @@ from pydantic import TypeAdapter
 
 from keysteward.core.contract.observed import Settings
 from keysteward.core.contract.ports import Capabilities, Strategy, Target, document_digest
-from keysteward.core.errors import DeclarationError
-from keysteward.core.ledger import About, Place
-from keysteward.core.models import (
+from keysteward.core.declare.credentials import (
     ApiKey,
     Bootstrap,
     Classification,
@@ -28,7 +26,9 @@ from keysteward.core.models import (
     Secret,
     Transitional,
 )
-from keysteward.core.schedule import Duration, parse_duration
+from keysteward.core.declare.schedule import Duration, parse_duration
+from keysteward.core.errors import DeclarationError
+from keysteward.core.ledger import About, Place
 
 KEY_KINDS = frozenset({"ApiKey", "ManualKey"})
 """Kinds whose secrets are keys of a holder, and not of a client of their own."""

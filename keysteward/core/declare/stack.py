@@ -10,9 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from keysteward.core.contract.ports import LedgerStore, Store, Target
-from keysteward.core.errors import DeclarationError
-from keysteward.core.findings import Finding
-from keysteward.core.models import (
+from keysteward.core.declare.credentials import (
     Allowed,
     ApiKey,
     Declaration,
@@ -20,8 +18,10 @@ from keysteward.core.models import (
     ResourceServer,
     Secret,
 )
-from keysteward.core.owners import Owners
-from keysteward.core.spec import ServerSpec, Spec, server_spec_of, spec_of
+from keysteward.core.declare.owners import Owners
+from keysteward.core.declare.spec import ServerSpec, Spec, server_spec_of, spec_of
+from keysteward.core.errors import DeclarationError
+from keysteward.core.findings import Finding
 
 IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keysteward.core.spec import Spec
+from keysteward.core.declare.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)

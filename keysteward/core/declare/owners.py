@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from keysteward.core.schedule import Day
+from keysteward.core.declare.schedule import Day
 
 UNASSIGNED = "UNASSIGNED"
 """The owner of what was imported and has none yet: a finding until `unassigned_until`, then an error."""

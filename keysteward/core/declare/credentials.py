@@ -16,9 +16,9 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SkipVal
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from keysteward.core.contract.ports import Method, Target
-from keysteward.core.delivery import Delivery
+from keysteward.core.declare.delivery import Delivery
+from keysteward.core.declare.schedule import Day, DeclaredDuration, parse_duration, parse_window, show_duration
 from keysteward.core.errors import DeclarationError
-from keysteward.core.schedule import Day, DeclaredDuration, parse_duration, parse_window, show_duration
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,119}")
 """Names of declarations: they become part of marks, paths and client_ids."""
