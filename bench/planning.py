@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from keysteward.core.contract.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import Capabilities, Strategy
 from keysteward.core.declare.spec import Spec
-from keysteward.core.ledger import About, Generation, Ledger, ObjectRecord, Place, State
 from keysteward.core.planner import plan
+from keysteward.core.record.ledger import About, Generation, Ledger, ObjectRecord, Place, State
 from keysteward.core.steps import Plan
 from keysteward.core.world import Found, Self, View, World
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from measurement import Measurement, Results
 
 from keysteward.core.contract.ports import Strategy
-from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State, dump_ledger
+from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State, dump_ledger
 from keysteward.providers.local import LocalLedgers
 from keysteward.providers.material import fingerprinter, new_material
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from keysteward.core.evidence import Author
+from keysteward.core.record.evidence import Author
 from keysteward.providers.git import revision, user_email
 from keysteward.providers.json_text import escaped
 

@@ -25,8 +25,8 @@ from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import IDENTITY
 from keysteward.core.errors import Conflict, Damaged, DeclarationError
 from keysteward.core.holders import read_name
-from keysteward.core.ledger import Ledger
-from keysteward.core.recorded import Recorded
+from keysteward.core.record.ledger import Ledger
+from keysteward.core.record.revocation import Recorded
 from keysteward.core.snapshot import read_delivered
 from keysteward.providers import git
 from keysteward.providers.author import author_of

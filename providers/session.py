@@ -23,17 +23,17 @@ from keysteward.core.contract.ports import Descriptor, Fingerprint, LedgerStore,
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
-from keysteward.core.evidence import Author, Entry
-from keysteward.core.heartbeat import Heartbeat, heartbeat_key, note_run
-from keysteward.core.ledger import Ledger, Logged
 from keysteward.core.outbox import flush
 from keysteward.core.planner import plan
 from keysteward.core.reconciler import Reconciler
-from keysteward.core.recorded import Recorded
+from keysteward.core.record.evidence import Author, Entry
+from keysteward.core.record.heartbeat import Heartbeat, heartbeat_key, note_run
+from keysteward.core.record.last_use import Usage, later, note_usage, read_usage, seen_days, usage_prefix
+from keysteward.core.record.ledger import Ledger, Logged
+from keysteward.core.record.revocation import Recorded
 from keysteward.core.server_reconciler import ServerReconciler
 from keysteward.core.servers import ServerLedger
 from keysteward.core.snapshot import Snapshot, Sources, old_identities
-from keysteward.core.usage import Usage, later, note_usage, read_usage, seen_days, usage_prefix
 from keysteward.core.worker import Tools
 from keysteward.core.world import Extent, World
 from keysteward.providers.author import author_of

@@ -16,13 +16,13 @@ from keysteward.cli.progress import Display
 from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, read_secret, say, show, show_json
 from keysteward.cli.up import YesOption
-from keysteward.core import handles
 from keysteward.core.contract.ports import Material, Target
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.handover import holder_of, may_be_ended, why_not
-from keysteward.core.ledger import Generation, Ledger, State
 from keysteward.core.reconciler import Result
+from keysteward.core.record import requests
+from keysteward.core.record.ledger import Generation, Ledger, State
 from keysteward.core.steps import Do
 from keysteward.core.worker import TRY
 from keysteward.core.world import World
@@ -250,7 +250,7 @@ def _run(
 
 def _note(session: Session, identity: str, number: int, word: str) -> None:
     at = session.snapshot.at
-    change = undisturbed(lambda ledger, _runner, _at: handles.confirm_ended(ledger, number, word))
+    change = undisturbed(lambda ledger, _runner, _at: requests.confirm_ended(ledger, number, word))
     session.credentials.edit(
         identity,
         lambda ledger: change(ledger, session.runner, at),

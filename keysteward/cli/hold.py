@@ -14,10 +14,10 @@ from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import show, show_json
 from keysteward.cli.time_options import day_of
-from keysteward.core import handles
 from keysteward.core.declare.schedule import parse_duration
 from keysteward.core.errors import DeclarationError
-from keysteward.core.ledger import Ledger
+from keysteward.core.record import requests
+from keysteward.core.record.ledger import Ledger
 from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT, when
 
@@ -44,7 +44,7 @@ def hold(
         moment = end(now)
         if moment <= now:
             raise DeclarationError(f"--until: {when(moment)} is over; name a moment to come")
-        return handles.hold(ledger, moment, why)
+        return requests.hold(ledger, moment, why)
 
     ledger = note(open_stack(stack), name, Request("hold", why, change))
     if ledger.held is not None:
@@ -63,7 +63,7 @@ def release(
 
     Exit code 0: noted; 1: an error.
     """
-    request = Request("release", written(reason), lambda ledger, _runner, _now: handles.release(ledger))
+    request = Request("release", written(reason), lambda ledger, _runner, _now: requests.release(ledger))
     ledger = note(open_stack(stack), name, request)
     _tell(ledger, f"{name}: no longer held; the next run does what is due", as_json=as_json)
 

@@ -14,9 +14,9 @@ from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.planning import plan_of
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.up import YesOption
-from keysteward.core import handles
 from keysteward.core.errors import DeclarationError
-from keysteward.core.ledger import Ledger
+from keysteward.core.record import requests
+from keysteward.core.record.ledger import Ledger
 from keysteward.core.world import World
 
 
@@ -38,7 +38,7 @@ def command(
     record = world.recorded
 
     def change(ledger: Ledger, _runner: str, at: datetime) -> Ledger:
-        return handles.lift(ledger if record is None else handles.note_record(ledger, record, at), at)
+        return requests.lift(ledger if record is None else requests.note_record(ledger, record, at), at)
 
     ledger = world.ledger
     if world.barred is None and ledger is not None:

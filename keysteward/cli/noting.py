@@ -15,10 +15,10 @@ from keysteward.cli.progress import Display
 from keysteward.cli.running import finish
 from keysteward.cli.scene import ledgers_needed, scene_of
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
-from keysteward.core import handles
 from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
-from keysteward.core.ledger import Ledger
 from keysteward.core.reconciler import Result
+from keysteward.core.record import requests
+from keysteward.core.record.ledger import Ledger
 from keysteward.core.world import Extent, World
 from keysteward.providers.json_text import escaped
 from keysteward.providers.runners import is_dead
@@ -90,7 +90,7 @@ def undisturbed(change: Change) -> Change:
 
     def patient(ledger: Ledger, runner: str, at: datetime) -> Ledger:
         if ledger.lease is not None and not is_dead(ledger.lease.runner):
-            handles.must_be_free(ledger, runner, at)
+            requests.must_be_free(ledger, runner, at)
         return change(ledger, runner, at)
 
     return patient

@@ -18,11 +18,11 @@ from keysteward.cli.running import finish
 from keysteward.cli.scene import Scene, scene_of
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.cli.up import YesOption
-from keysteward.core import handles
 from keysteward.core.brake import ALLOW_ENDING, must_be_allowed
 from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError, LimitExceeded
+from keysteward.core.record import requests
 from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Session, allowance
 from keysteward.report.offboarding import (
@@ -196,7 +196,7 @@ def _ask_for_new(done: Offboarding, stack: Stack, declared: list[Holding]) -> Of
         try:
             session.credentials.edit(
                 holding.identity,
-                lambda ledger: handles.reissue(ledger, reason, at=at, grace=None),
+                lambda ledger: requests.reissue(ledger, reason, at=at, grace=None),
                 command="reissue",
                 words=reason,
             )

@@ -19,8 +19,8 @@ from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.examine import copied
 from keysteward.core.findings import Finding
-from keysteward.core.ledger import Ledger
 from keysteward.core.rebuild import behind, rebuild, unrecorded, words_of
+from keysteward.core.record.ledger import Ledger
 from keysteward.core.world import World
 from keysteward.providers.session import Session
 from keysteward.report.findings import finding_lines

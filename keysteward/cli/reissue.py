@@ -17,10 +17,10 @@ from keysteward.cli.scene import ledgers_needed, scene_of
 from keysteward.cli.terminal import say
 from keysteward.cli.time_options import duration_of
 from keysteward.cli.up import YesOption
-from keysteward.core import handles
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.errors import DeclarationError
-from keysteward.core.ledger import Ledger
+from keysteward.core.record import requests
+from keysteward.core.record.ledger import Ledger
 from keysteward.core.steps import Do
 from keysteward.report.plan import Preview
 
@@ -46,7 +46,7 @@ def command(
     planned = _planned(opened, opened.identity(name), why, period)
 
     def change(ledger: Ledger, _runner: str, at: datetime) -> Ledger:
-        return handles.reissue(ledger, why, at=at, grace=period)
+        return requests.reissue(ledger, why, at=at, grace=period)
 
     result = ask_and_do(opened, Request("reissue", why, change, "Issue it?"), planned, yes=yes, as_json=as_json)
     if not any(step.do is Do.BEGIN for step in result.done):
@@ -69,5 +69,5 @@ def _planned(opened: Opened, identity: str, reason: str, grace: timedelta) -> Pr
     world = session.snapshot.world(identity, spec)
     if world.ledger is None:
         raise DeclarationError(f"{spec.name!r} was never issued; `keysteward up` issues its first secret")
-    item = plan_of(replace(world, ledger=handles.reissue(world.ledger, reason, at=world.now, grace=grace)))
+    item = plan_of(replace(world, ledger=requests.reissue(world.ledger, reason, at=world.now, grace=grace)))
     return planned_alone(opened, item, world.now)

@@ -12,7 +12,7 @@ from keysteward.cli.opening import open_stack, unknown_name
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.running import finish
 from keysteward.cli.terminal import show, show_json
-from keysteward.core import handles
+from keysteward.core.record import requests
 from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT
 
@@ -40,7 +40,7 @@ def command(
     if identity not in ledgers:
         raise unknown_name(identity, {*opened.stack.specs, *ledgers})
     what = "is ours; the next run ends it" if ours else "is not ours; it is left alone"
-    change = undisturbed(lambda known, _runner, _at: handles.resolve(known, suspect, ours=ours))
+    change = undisturbed(lambda known, _runner, _at: requests.resolve(known, suspect, ours=ours))
     ledger = session.credentials.edit(
         identity,
         lambda known: change(known, session.runner, session.snapshot.at),

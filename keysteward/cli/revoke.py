@@ -20,12 +20,12 @@ from keysteward.cli.scene import CardOption, Scene, ledgers_needed, open_scene
 from keysteward.cli.terminal import confirm_or_stop, say, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.cli.what_is_left import what_is_left
-from keysteward.core import handles
 from keysteward.core.contract.observed import Observation
 from keysteward.core.errors import DeclarationError, KeystewardError, OutcomeUnknown, VersionConflict
-from keysteward.core.ledger import Ledger, load_ledger
 from keysteward.core.reconciler import Result
-from keysteward.core.recorded import Recorded
+from keysteward.core.record import requests
+from keysteward.core.record.ledger import Ledger, load_ledger
+from keysteward.core.record.revocation import Recorded
 from keysteward.core.snapshot import ledger_key
 from keysteward.providers.revocations import Marked, delivered_keys, disable_marked, keep, named_keys
 from keysteward.providers.session import Session
@@ -102,7 +102,7 @@ def _ask(scene: Scene, identity: str, numbers: tuple[int, ...] | None, *, everyt
         raise what_is_left(scene, ledger)
     with ledgers_needed(scene, identity):
         at = scene.ledgers.now()
-    handles.revoke(ledger, at, "asked", numbers)
+    requests.revoke(ledger, at, "asked", numbers)
     confirm_or_stop(f"End {_what(numbers)} of {identity}, for good?", yes=yes)
 
 
@@ -239,8 +239,8 @@ def _revoked(
     """Return a ledger with the word in it; with all of it revoked, a record that waits has nothing more to say."""
     if by_mark and ledger.closed is not None:
         return ledger
-    ledger = handles.revoke(ledger, at, reason, numbers)
-    return ledger if record is None or numbers is not None else handles.note_record(ledger, record, at)
+    ledger = requests.revoke(ledger, at, reason, numbers)
+    return ledger if record is None or numbers is not None else requests.note_record(ledger, record, at)
 
 
 def _run(session: Session, identity: str, scene: Scene) -> Result:

@@ -12,8 +12,8 @@ from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say
 from keysteward.cli.up import YesOption
-from keysteward.core import handles
 from keysteward.core.errors import DeclarationError
+from keysteward.core.record import requests
 from keysteward.core.world import World
 
 
@@ -32,7 +32,7 @@ def command(
 
     Exit code 0: rolled back; 1: an error, declined, or the previous secret does not work any more.
     """
-    request = Request("rollback", written(reason), handles.rollback, "Roll back?")
+    request = Request("rollback", written(reason), requests.rollback, "Roll back?")
     ledger = note_and_do(open_stack(stack), name, request, _declared, yes=yes, as_json=as_json)
     newer = [g for g in ledger.generations if ledger.current is not None and g.number > ledger.current.number]
     if not newer and ledger.rollback is None:

@@ -12,9 +12,9 @@ from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say
 from keysteward.cli.up import YesOption
-from keysteward.core import handles
 from keysteward.core.errors import DeclarationError
-from keysteward.core.ledger import Ledger
+from keysteward.core.record import requests
+from keysteward.core.record.ledger import Ledger
 from keysteward.core.world import World
 
 
@@ -34,7 +34,7 @@ def suspend(
     Exit code 0: disabled; 1: an error, or declined.
     """
     why = reason_of(reason)
-    request = Request("suspend", why, lambda ledger, _runner, now: handles.suspend(ledger, now, why), "Disable it?")
+    request = Request("suspend", why, lambda ledger, _runner, now: requests.suspend(ledger, now, why), "Disable it?")
     note_and_do(open_stack(stack), name, request, _can_be_suspended, yes=yes, as_json=as_json)
 
 
@@ -50,7 +50,7 @@ def resume(
 
     Exit code 0: enabled, or noted; 1: an error, or declined.
     """
-    request = Request("resume", written(reason), lambda ledger, _runner, _now: handles.resume(ledger), "Enable it?")
+    request = Request("resume", written(reason), lambda ledger, _runner, _now: requests.resume(ledger), "Enable it?")
     ledger = note_and_do(open_stack(stack), name, request, _declared, yes=yes, as_json=as_json)
     if any(record.suspended for record in ledger.objects if not record.deleted and _in_use(ledger, record.key)):
         say("it is no longer suspended by hand, and stays disabled: its declaration has expired or is decommissioned")

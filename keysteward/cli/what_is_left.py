@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from keysteward.cli.scene import Scene
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.errors import DeclarationError, KeystewardError
-from keysteward.core.ledger import RELEASED, Ledger
+from keysteward.core.record.ledger import RELEASED, Ledger
 
 
 def what_is_left(scene: Scene, ledger: Ledger) -> DeclarationError:

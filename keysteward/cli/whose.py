@@ -20,7 +20,7 @@ from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardError, Unavailable
 from keysteward.core.identity import in_stack
-from keysteward.core.ledger import Ledger, load_ledger
+from keysteward.core.record.ledger import Ledger, load_ledger
 from keysteward.core.snapshot import LEDGERS, SERVER_KIND
 from keysteward.core.tracing import Trace, other_keys, traces
 from keysteward.providers.owners import owners_of

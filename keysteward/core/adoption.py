@@ -10,7 +10,7 @@ from typing import Any
 from keysteward.core.contract.observed import ObservedSecret, Settings
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.spec import Spec
-from keysteward.core.ledger import Generation, ObjectRecord, Origin, State
+from keysteward.core.record.ledger import Generation, ObjectRecord, Origin, State
 from keysteward.core.world import World
 
 ADOPTED_MARK = "adopted-"

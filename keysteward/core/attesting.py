@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from keysteward.core.contract.observed import ObservedObject
-from keysteward.core.evidence import Entry
-from keysteward.core.ledger import Generation, Ledger, ObjectRecord
+from keysteward.core.record.evidence import Entry
+from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord
 from keysteward.core.steps import Do
 from keysteward.core.world import Attested, World
 

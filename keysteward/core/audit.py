@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import TypeAdapter, ValidationError
 
 from keysteward.core.errors import Damaged
-from keysteward.core.evidence import Entry
+from keysteward.core.record.evidence import Entry
 
 AUDIT_FORMAT: Final = 1
 

@@ -18,7 +18,7 @@ from keysteward.core.audit import (
     load_segment,
 )
 from keysteward.core.errors import Damaged
-from keysteward.core.evidence import Entry
+from keysteward.core.record.evidence import Entry
 
 NAMES_SHOWN = 3
 """A sentence about many witnesses names this many."""

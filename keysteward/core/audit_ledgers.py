@@ -8,8 +8,8 @@ from typing import Final
 
 from keysteward.core.attesting import facts_of
 from keysteward.core.audit_check import Defect, Wrong
-from keysteward.core.evidence import Entry
-from keysteward.core.ledger import Ledger, Origin
+from keysteward.core.record.evidence import Entry
+from keysteward.core.record.ledger import Ledger, Origin
 from keysteward.core.servers import ServerLedger
 
 _TOLD: Final = ("remote_id", "client_id", "nonce", "current_since", "superseded_at", "ends_at", "ended_at", "issued_at")

@@ -13,8 +13,8 @@ from keysteward.core.declare.spec import Spec
 from keysteward.core.handover import new_value
 from keysteward.core.holders import narrowed
 from keysteward.core.homes import at_home, home_of, new_home
-from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.mending import settings
+from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.steps import Do, Problem, Step
 from keysteward.core.world import MOST_BEGUN, Extent, World
 

@@ -13,7 +13,7 @@ from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import Damaged
 from keysteward.core.holders import is_off, ours
 from keysteward.core.identity import name_of
-from keysteward.core.ledger import Ledger
+from keysteward.core.record.ledger import Ledger
 from keysteward.core.steps import Do, Step
 from keysteward.core.world import World
 

@@ -8,7 +8,7 @@ from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.declare.spec import Spec
 from keysteward.core.holders import read_name
 from keysteward.core.homes import holder_record
-from keysteward.core.ledger import ObjectRecord
+from keysteward.core.record.ledger import ObjectRecord
 from keysteward.core.steps import Do, Problem, Step
 from keysteward.core.world import World
 

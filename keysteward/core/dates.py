@@ -17,7 +17,7 @@ from keysteward.core.declare.credentials import Allowed
 from keysteward.core.declare.limits import rules_for
 from keysteward.core.declare.owners import UNASSIGNED, Owners
 from keysteward.core.declare.spec import Spec, midnight
-from keysteward.core.ledger import Ledger, State
+from keysteward.core.record.ledger import Ledger, State
 from keysteward.core.retiring import next_retirement
 
 

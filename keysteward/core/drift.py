@@ -17,12 +17,10 @@ from keysteward.core.declare.stack import IDENTITY
 from keysteward.core.diff import METHOD, Difference, differences
 from keysteward.core.examine import late, standing
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.heartbeat import last_beat
 from keysteward.core.holders import expired
 from keysteward.core.identity import in_stack, stack_of
 from keysteward.core.importable import advice
 from keysteward.core.inventory import Coverage, Standing
-from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import (
     SERVER_CHOOSES,
     fields_changed,
@@ -36,6 +34,8 @@ from keysteward.core.outbox import HOW_TO_MOVE, late_words, oldest_late
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.at_sight import judge_kept
 from keysteward.core.policy.waiving import subject_of
+from keysteward.core.record.heartbeat import last_beat
+from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.retiring import came_back
 from keysteward.core.servers import ServerLedger
 from keysteward.core.sight import Seen, Thing, coverage

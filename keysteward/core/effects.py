@@ -9,14 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from keysteward.core import handles
 from keysteward.core.adoption import adopted_nonce, age_of, entered, kept_now, wanted
-from keysteward.core.changing import replace
 from keysteward.core.contract.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import Action, Strategy
 from keysteward.core.declare.spec import Spec
 from keysteward.core.holders import enabled_keys, narrowed, switched, switched_off
-from keysteward.core.ledger import (
+from keysteward.core.making import comes_back_to, held_anywhere, intruder, keys_elsewhere, shown, strategy_for
+from keysteward.core.moving import still
+from keysteward.core.record import requests
+from keysteward.core.record.fast_replace import replace
+from keysteward.core.record.ledger import (
     RELEASED,
     UNFINISHED,
     Blocked,
@@ -25,8 +27,6 @@ from keysteward.core.ledger import (
     ObjectRecord,
     State,
 )
-from keysteward.core.making import comes_back_to, held_anywhere, intruder, keys_elsewhere, shown, strategy_for
-from keysteward.core.moving import still
 from keysteward.core.steps import Do, Step
 from keysteward.core.world import MOST_BEGUN, Found, World
 
@@ -558,7 +558,7 @@ def _migrate(w: World, _step: Step, out: Outcome) -> World:
 
 
 def _revoke(w: World, _step: Step, out: Outcome) -> World:
-    return w if w.recorded is None else _with(w, handles.note_record(_ledger(w), w.recorded, out.at))
+    return w if w.recorded is None else _with(w, requests.note_record(_ledger(w), w.recorded, out.at))
 
 
 def _record(w: World, _step: Step, _out: Outcome) -> World:

@@ -10,8 +10,8 @@ from enum import StrEnum
 from keysteward.core.contract.ports import Action, Strategy
 from keysteward.core.effects import action_for
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.ledger import State
 from keysteward.core.making import shown
+from keysteward.core.record.ledger import State
 from keysteward.core.steps import Do, Step
 from keysteward.core.world import World
 

@@ -14,9 +14,9 @@ from keysteward.core.declare.spec import Spec
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.holders import is_off
 from keysteward.core.homes import new_home
-from keysteward.core.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.making import cap_filled, held_anywhere, would_cut_off
 from keysteward.core.rebuild import behind, copied_names, copies, unrecorded
+from keysteward.core.record.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.retiring import clock_off, retirement_at, silence
 from keysteward.core.world import World
 

@@ -15,7 +15,6 @@ from enum import Enum
 from typing import Final
 
 from keysteward.core.brake import ends
-from keysteward.core.changing import replace
 from keysteward.core.declare.schedule import parse_window
 from keysteward.core.events import Event, What, Writes, happens, means, target_of, writes_to
 from keysteward.core.examine import examine
@@ -24,6 +23,7 @@ from keysteward.core.making import shown
 from keysteward.core.moving import INSTANT, Turns, moving, still
 from keysteward.core.planner import Played, decide, play
 from keysteward.core.reconciler import LONGEST_WAIT
+from keysteward.core.record.fast_replace import replace
 from keysteward.core.steps import Do, Problem, Step, Wait
 from keysteward.core.world import Self, View, World
 

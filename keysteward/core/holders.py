@@ -13,8 +13,8 @@ from datetime import datetime
 
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret
 from keysteward.core.declare.spec import Spec
-from keysteward.core.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.making import shown
+from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.world import World
 
 

@@ -8,7 +8,7 @@ from keysteward.core.contract.observed import OVERWRITTEN, Delivered, DeliveredE
 from keysteward.core.contract.ports import Capabilities, Strategy
 from keysteward.core.declare.spec import Spec
 from keysteward.core.homes import at_home
-from keysteward.core.ledger import LEASE, Generation, Ledger, ObjectRecord, Origin, State
+from keysteward.core.record.ledger import LEASE, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.steps import Do, Problem, Step, Wait
 from keysteward.core.world import Extent, View, World
 

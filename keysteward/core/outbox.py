@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from keysteward.core.contract.ports import LedgerStore
 from keysteward.core.errors import OutcomeUnknown, VersionConflict
-from keysteward.core.evidence import Entry
-from keysteward.core.ledger import Ledger, Logged, dump_ledger
+from keysteward.core.record.evidence import Entry
+from keysteward.core.record.ledger import Ledger, Logged, dump_ledger
 from keysteward.core.servers import ServerLedger, dump_server_ledger
 from keysteward.core.snapshot import ledger_key
 

@@ -16,7 +16,7 @@ from keysteward.core.beginning import next_rotation
 from keysteward.core.decision import NOTHING, Rule
 from keysteward.core.effects import predict
 from keysteward.core.examine import examine
-from keysteward.core.ledger import State
+from keysteward.core.record.ledger import State
 from keysteward.core.retiring import next_retirement
 from keysteward.core.steps import Plan, Problem, Step, Wait
 from keysteward.core.world import Extent, World

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from keysteward.core.contract.observed import ObservedScope
 from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.errors import Conflict, VersionConflict
-from keysteward.core.evidence import Entry
-from keysteward.core.ledger import Executed
 from keysteward.core.outbox import numbered
+from keysteward.core.record.evidence import Entry
+from keysteward.core.record.ledger import Executed
 from keysteward.core.servers import (
     DoScope,
     ScopeStep,

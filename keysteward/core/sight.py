@@ -22,10 +22,10 @@ from keysteward.core.governed import GovernedSet
 from keysteward.core.holders import credentials_of, read_name
 from keysteward.core.identity import in_stack
 from keysteward.core.inventory import Coverage, Standing
-from keysteward.core.ledger import RELEASED, Ledger, ObjectRecord
 from keysteward.core.policy import Life
+from keysteward.core.record.last_use import Usage
+from keysteward.core.record.ledger import RELEASED, Ledger, ObjectRecord
 from keysteward.core.servers import ServerLedger
-from keysteward.core.usage import Usage
 
 MACHINE_GRANT = "client_credentials"
 

@@ -17,11 +17,11 @@ from keysteward.core.contract.ports import Fingerprint, LedgerStore, Store, Stor
 from keysteward.core.declare.spec import ServerSpec, Spec
 from keysteward.core.declare.stack import second_client_id
 from keysteward.core.errors import Damaged, KeystewardError
-from keysteward.core.evidence import Entry
 from keysteward.core.holders import merged
 from keysteward.core.identity import in_stack
-from keysteward.core.ledger import Ledger, Place, Revoked, State, load_ledger
-from keysteward.core.recorded import Recorded
+from keysteward.core.record.evidence import Entry
+from keysteward.core.record.ledger import Ledger, Place, Revoked, State, load_ledger
+from keysteward.core.record.revocation import Recorded
 from keysteward.core.servers import ServerLedger, load_server_ledger
 from keysteward.core.world import TOLERATED_SKEW, Extent, Found, Self, View, World
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from keysteward.core.ledger import Ledger, State
 from keysteward.core.planner import next_due
+from keysteward.core.record.ledger import Ledger, State
 from keysteward.core.world import World
 
 

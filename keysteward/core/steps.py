@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from keysteward.core.findings import Finding
-from keysteward.core.ledger import ObjectRecord
+from keysteward.core.record.ledger import ObjectRecord
 
 
 class Do(StrEnum):

@@ -8,10 +8,10 @@ from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.holders import is_off, resumable
 from keysteward.core.identity import name_of
-from keysteward.core.ledger import Ledger, State
 from keysteward.core.mending import tidy
 from keysteward.core.rebuild import behind
-from keysteward.core.recorded import is_over, outdated
+from keysteward.core.record.ledger import Ledger, State
+from keysteward.core.record.revocation import is_over, outdated
 from keysteward.core.steps import Do, Problem, Step
 from keysteward.core.world import World
 

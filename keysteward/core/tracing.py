@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from keysteward.core.contract.ports import Strategy
-from keysteward.core.ledger import Generation, Ledger, State
+from keysteward.core.record.ledger import Generation, Ledger, State
 
 
 class Works(StrEnum):

@@ -11,8 +11,8 @@ from keysteward.core.contract.observed import NOTHING_DELIVERED, Delivered, Mark
 from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.spec import NO_KEYS, Spec
 from keysteward.core.identity import name_of
-from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Revoked
-from keysteward.core.recorded import Recorded
+from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, Revoked
+from keysteward.core.record.revocation import Recorded
 
 MOST_BEGUN = 2
 """A run begins this many generations of one credential at most: a third would be begun for no other reason."""

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keysteward.core.identity import name_of
-from keysteward.core.ledger import Generation, Ledger, State
+from keysteward.core.record.ledger import Generation, Ledger, State
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT
 

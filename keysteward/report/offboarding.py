@@ -19,7 +19,7 @@ from rich.text import Text
 
 from keysteward.core.declare.spec import Spec
 from keysteward.core.identity import name_of
-from keysteward.core.ledger import Ledger
+from keysteward.core.record.ledger import Ledger
 from keysteward.core.status import status_of
 from keysteward.report.counting import many
 from keysteward.report.emergency import Revocation, revocation_json

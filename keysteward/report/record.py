@@ -31,7 +31,7 @@ from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
-from keysteward.core.ledger import Generation, Ledger, ObjectRecord, Origin, State
+from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.retiring import retirement_at
 from keysteward.core.status import status_of
 from keysteward.report.emergency import place_of, where

@@ -21,8 +21,8 @@ from rich.text import Text
 
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
-from keysteward.core.ledger import Ledger
 from keysteward.core.reconciler import Result
+from keysteward.core.record.ledger import Ledger
 from keysteward.core.steps import Wait
 from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line

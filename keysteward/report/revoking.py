@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from keysteward.core.brake import ALLOW_ENDING
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
-from keysteward.core.ledger import Ledger, ObjectRecord, Origin, State
+from keysteward.core.record.ledger import Ledger, ObjectRecord, Origin, State
 
 
 def how_to_revoke(name: str, spec: Spec | None, ledger: Ledger | None, *, suspends: bool = True) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from rich.text import Text
 
 from keysteward.core.declare.owners import Owner
-from keysteward.core.ledger import ObjectRecord
+from keysteward.core.record.ledger import ObjectRecord
 from keysteward.core.tracing import Trace, Works, what_next
 from keysteward.report.counting import many
 from keysteward.report.plain import line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from keysteward.core.contract.ports import LedgerStore
-from keysteward.core.ledger import age, dump_ledger, load_ledger
+from keysteward.core.record.ledger import age, dump_ledger, load_ledger
 from keysteward.core.snapshot import LEDGERS, SERVER_KIND
 
 

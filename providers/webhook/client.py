@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook as Signer
 
 from keysteward.core.errors import DeclarationError
-from keysteward.core.ledger import Place
+from keysteward.core.record.ledger import Place
 from keysteward.core.worker import News
 from keysteward.providers.http import Session
 from keysteward.providers.references import resolve

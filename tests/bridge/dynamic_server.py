@@ -25,7 +25,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from pulumi.runtime.stack import run_pulumi_func
 
 from keysteward import M2MClient, Owners, ResourceServer, RotationSchedule, Stack, deploy
-from keysteward.core.ledger import Ledger, load_ledger
+from keysteward.core.record.ledger import Ledger, load_ledger
 from keysteward.core.servers import ServerLedger, load_server_ledger
 from keysteward.core.snapshot import ledger_key
 from keysteward.providers.keycloak import Keycloak

@@ -11,7 +11,7 @@ import pytest
 from dynamic_server import Acme, PluginError, registered
 
 from keysteward import ClientSecret, Limit, RotationSchedule, Stack, deploy
-from keysteward.core import handles
+from keysteward.core.record import requests
 from keysteward.providers.revocations import disable_marked, keep
 from keysteward.sandbox.keycloak.models import CLIENT_DEFAULTS, Client, Scope
 
@@ -468,7 +468,7 @@ def revoke(acme: Acme, stack: Stack) -> None:
     """Write a person's word into the ledger, as `keysteward revoke --all` does."""
     session = acme.session(stack, "runner")
     at = session.ledgers.now()
-    session.credentials.edit("acme/test/exporter", lambda ledger: handles.revoke(ledger, at, "leaked"))
+    session.credentials.edit("acme/test/exporter", lambda ledger: requests.revoke(ledger, at, "leaked"))
 
 
 def dead(acme: Acme) -> bool:
@@ -515,7 +515,7 @@ def test_a_revoked_credential_stays_revoked_whatever_the_engine_calls(acme: Acme
     assert acme.engine.gates(wider) == (True, True)
 
     session = acme.session(wider, "runner")
-    session.credentials.edit("acme/test/exporter", lambda ledger: handles.lift(ledger, session.snapshot.at))
+    session.credentials.edit("acme/test/exporter", lambda ledger: requests.lift(ledger, session.snapshot.at))
     acme.engine.up(wider)
     assert acme.states()[-1] == "2 current"
     assert acme.remote().settings["enabled"]

@@ -12,8 +12,8 @@ import pytest
 from engines import Engine
 from project import Project
 
-from keysteward.core.handles import revoke
-from keysteward.core.ledger import dump_ledger, load_ledger
+from keysteward.core.record.ledger import dump_ledger, load_ledger
+from keysteward.core.record.requests import revoke
 from keysteward.core.snapshot import ledger_key
 from keysteward.sandbox.keycloak import KeycloakStandIn
 

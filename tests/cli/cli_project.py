@@ -15,7 +15,7 @@ from keysteward import M2MClient, ManualKey, Owners, ResourceServer, RotationSch
 from keysteward.cli.main import app
 from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import Declaration
-from keysteward.core.ledger import Ledger, load_ledger
+from keysteward.core.record.ledger import Ledger, load_ledger
 from keysteward.providers.manual import Manual, Probe
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget
 

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from issuer import issuing
 
 from keysteward.cli.auditing import trust_of
-from keysteward.core.evidence import Author, Entry
-from keysteward.core.ledger import Lease, Ledger, Logged, dump_ledger
+from keysteward.core.record.evidence import Author, Entry
+from keysteward.core.record.ledger import Lease, Ledger, Logged, dump_ledger
 from keysteward.providers.audit_log import AuditLog
 from keysteward.providers.signing import Signer
 

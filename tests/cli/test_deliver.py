@@ -14,8 +14,8 @@ from cli_project import Answer, Project
 from saas import Saas, serving_saas
 
 from keysteward import Bootstrap, ManualKey, Owners, Transitional
-from keysteward.core.handles import hold, revoke
-from keysteward.core.ledger import Lease, Ledger, dump_ledger
+from keysteward.core.record.ledger import Lease, Ledger, dump_ledger
+from keysteward.core.record.requests import hold, revoke
 from keysteward.testing.memory import MemoryLedgers, MemoryStore
 
 PLACE = "apps/crm"

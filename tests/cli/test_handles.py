@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from cli_project import Project
 
-from keysteward.core.ledger import Held, Ledger, dump_ledger
+from keysteward.core.record.ledger import Held, Ledger, dump_ledger
 
 
 def write(project: Project, ledger: Ledger) -> None:

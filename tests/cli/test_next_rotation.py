@@ -13,7 +13,7 @@ from saas import serving_saas
 
 from keysteward import ApiKey, RotationSchedule, Transitional
 from keysteward.core.contract.ports import Capabilities
-from keysteward.core.ledger import Blocked, Revoked, dump_ledger
+from keysteward.core.record.ledger import Blocked, Revoked, dump_ledger
 from keysteward.testing.memory import MemoryTarget
 
 NAME = "billing-exporter"

@@ -11,8 +11,8 @@ from cli_project import Project
 
 from keysteward.core.contract.ports import Claim
 from keysteward.core.errors import Unavailable
-from keysteward.core.evidence import Author, Entry
-from keysteward.core.ledger import Lease, dump_ledger
+from keysteward.core.record.evidence import Author, Entry
+from keysteward.core.record.ledger import Lease, dump_ledger
 
 
 def test_a_preview_shows_what_would_be_made_and_makes_nothing(project: Project) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from cli_project import Project
 
-from keysteward.core.ledger import Lease, dump_ledger
+from keysteward.core.record.ledger import Lease, dump_ledger
 
 NAME = "billing-exporter"
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from cli_project import Project
 
-from keysteward.core.ledger import dump_ledger
+from keysteward.core.record.ledger import dump_ledger
 
 
 def test_a_bare_rotate_explains_itself_and_names_reissue(project: Project) -> None:

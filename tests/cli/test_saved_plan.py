@@ -15,7 +15,7 @@ from cli_project import Answer, Project
 from keysteward import Limit
 from keysteward.core.approval import digest_of
 from keysteward.core.errors import Unavailable
-from keysteward.core.ledger import dump_ledger
+from keysteward.core.record.ledger import dump_ledger
 
 
 def save(project: Project, *words: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keysteward.core.audit import Head, Segment, Signing, dump_segment, key_id, load_segment, make_segment
 from keysteward.core.audit_check import Examined, Witness, examine_log
-from keysteward.core.evidence import Author, Entry
+from keysteward.core.record.evidence import Author, Entry
 
 STACK = "acme/demo"
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)

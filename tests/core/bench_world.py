@@ -18,8 +18,8 @@ from keysteward.core.declare.credentials import (
     Secret,
 )
 from keysteward.core.declare.spec import Spec, spec_of
-from keysteward.core.ledger import Ledger, Place, load_ledger
 from keysteward.core.reconciler import Reconciler, Result
+from keysteward.core.record.ledger import Ledger, Place, load_ledger
 from keysteward.core.snapshot import Snapshot, Sources, ledger_key
 from keysteward.core.steps import Plan
 from keysteward.core.worker import News, Tools

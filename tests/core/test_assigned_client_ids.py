@@ -14,8 +14,8 @@ from keysteward.core.declare.credentials import M2MClient, ResourceServer
 from keysteward.core.declare.owners import Owner, Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, OutcomeUnknown
-from keysteward.core.handles import reissue
-from keysteward.core.ledger import ObjectRecord
+from keysteward.core.record.ledger import ObjectRecord
+from keysteward.core.record.requests import reissue
 from keysteward.testing.memory import MemoryObject, MemoryTarget
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)

@@ -12,8 +12,8 @@ from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.errors import KeystewardError, OutcomeUnknown
 from keysteward.core.findings import Kind
-from keysteward.core.handles import resolve
-from keysteward.core.ledger import dump_ledger
+from keysteward.core.record.ledger import dump_ledger
+from keysteward.core.record.requests import resolve
 
 STRATEGIES: dict[str, tuple[Capabilities, dict[str, object]]] = {
     "key pairs": (STOCK, {"auth_method": "private_key_jwt"}),

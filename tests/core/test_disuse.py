@@ -16,7 +16,7 @@ from keysteward.core.declare.owners import Owner, Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind, Severity
-from keysteward.core.handles import reissue
+from keysteward.core.record.requests import reissue
 from keysteward.testing.memory import MemoryLedgers
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)

@@ -22,7 +22,7 @@ from keysteward.core.declare.owners import Owner, Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown, Rejected
 from keysteward.core.findings import Kind
-from keysteward.core.handles import resume, revoke, suspend
+from keysteward.core.record.requests import resume, revoke, suspend
 from keysteward.testing.memory import MemoryLedgers, MemorySecret, MemoryTarget
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import M2MClient, ResourceServer, RotationSchedule, Transitional
 from keysteward.core.errors import Conflict, Rejected
 from keysteward.core.findings import Kind
-from keysteward.core.handles import resume, revoke, suspend
+from keysteward.core.record.requests import resume, revoke, suspend
 from keysteward.testing.memory import MemorySecret
 
 NAME = "acme/test/billing"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from keysteward.core.declare.spec import dump_spec, load_spec
 from keysteward.core.errors import Damaged, DeclarationError
-from keysteward.core.handles import reissue, resolve
-from keysteward.core.ledger import Ledger, age, dump_ledger, load_ledger
+from keysteward.core.record.ledger import Ledger, age, dump_ledger, load_ledger
+from keysteward.core.record.requests import reissue, resolve
 
 
 def lived() -> Ledger:

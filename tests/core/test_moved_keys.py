@@ -12,7 +12,7 @@ from keysteward.core.brake import must_be_allowed, works
 from keysteward.core.contract.ports import Capabilities
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.handles import reissue, revoke
+from keysteward.core.record.requests import reissue, revoke
 from keysteward.testing.memory import MemoryObject
 
 NAME = "acme/test/billing"

@@ -26,8 +26,8 @@ from keysteward.core.errors import (
     VersionConflict,
 )
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.handles import reissue
 from keysteward.core.planner import LONGEST_PLAN, plan
+from keysteward.core.record.requests import reissue
 from keysteward.core.steps import Do, Step
 from keysteward.core.world import MOST_BEGUN
 from keysteward.testing.memory import MemorySecret

@@ -10,7 +10,7 @@ from test_lost_ledgers import NAME, STRATEGIES, rebuilt
 
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
-from keysteward.core.handles import reissue, revoke
+from keysteward.core.record.requests import reissue, revoke
 
 
 def declared_anew(made: Company, **fields: object) -> None:

@@ -8,12 +8,12 @@ import pytest
 from bench_world import NAMED, NATIVE, Company
 from test_crashes import PHASES, STRATEGIES, disarm
 
-from keysteward.core import handles
 from keysteward.core.contract.observed import Mark
 from keysteward.core.declare.spec import spec_of
 from keysteward.core.errors import KeystewardError
-from keysteward.core.ledger import Ledger
 from keysteward.core.reconciler import Reconciler
+from keysteward.core.record import requests
+from keysteward.core.record.ledger import Ledger
 from keysteward.core.snapshot import Snapshot
 from keysteward.core.world import Extent
 from keysteward.testing.memory import MemoryObject
@@ -24,7 +24,7 @@ NAME = "acme/test/billing"
 def note(company: Company, *generations: int) -> None:
     """Write a person's word into the ledger, as the command does."""
     noted = company.reconciler("person").edit(
-        NAME, lambda ledger: handles.revoke(ledger, company.clock.now, "leaked", generations or None)
+        NAME, lambda ledger: requests.revoke(ledger, company.clock.now, "leaked", generations or None)
     )
     assert noted is not None
 
@@ -188,7 +188,7 @@ def test_a_lifted_credential_gets_a_new_generation_and_its_old_secrets_stay_ende
     revoke(company)
     company.pass_time(days=200)
     assert company.words() == ""
-    company.reconciler().edit(NAME, lambda ledger: handles.lift(ledger, company.clock.now))
+    company.reconciler().edit(NAME, lambda ledger: requests.lift(ledger, company.clock.now))
     company.up()
     assert company.states() == ["1 retired", "2 current"]
     assert company.consumer_works()

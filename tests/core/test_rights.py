@@ -8,7 +8,7 @@ from test_stories import NAME, edit, kinds, stranger
 
 from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.findings import Kind
-from keysteward.core.handles import reissue
+from keysteward.core.record.requests import reissue
 
 ROLE = "realm_access.roles: reports"
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret, Settings
-from keysteward.core.usage import Usage, later, note_usage, read_usage, seen_days, shard_of
+from keysteward.core.record.last_use import Usage, later, note_usage, read_usage, seen_days, shard_of
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 DAYS = st.dates(date(2020, 1, 1), date(2030, 1, 1))

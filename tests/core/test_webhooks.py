@@ -8,8 +8,8 @@ from keysteward.core.declare.delivery import Webhook
 from keysteward.core.declare.spec import dump_spec, load_spec
 from keysteward.core.errors import Unavailable
 from keysteward.core.findings import Kind
-from keysteward.core.handles import rollback
-from keysteward.core.ledger import Place
+from keysteward.core.record.ledger import Place
+from keysteward.core.record.requests import rollback
 from keysteward.core.worker import News
 
 NAME = "acme/test/billing"

@@ -20,7 +20,7 @@ from keysteward.cli.main import app
 from keysteward.core import errors
 from keysteward.core.contract.ports import Capabilities, Strategy
 from keysteward.core.findings import Kind
-from keysteward.core.ledger import State
+from keysteward.core.record.ledger import State
 from keysteward.core.status import OUTPUT_NAMES
 from keysteward.providers.manual import Probe
 

@@ -14,7 +14,7 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 
 from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardError, NotFound, Unavailable
-from keysteward.core.ledger import Place
+from keysteward.core.record.ledger import Place
 from keysteward.core.worker import News
 from keysteward.providers.webhook import notify
 

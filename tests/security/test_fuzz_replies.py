@@ -29,7 +29,7 @@ from requests.structures import CaseInsensitiveDict
 
 from keysteward.core.contract.ports import Claim, Material
 from keysteward.core.errors import KeystewardError
-from keysteward.core.ledger import Place
+from keysteward.core.record.ledger import Place
 from keysteward.core.worker import News
 from keysteward.providers.aws.cognito import proof as cognito_proof
 from keysteward.providers.aws.cognito.client import TokenClient

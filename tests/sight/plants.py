@@ -15,9 +15,9 @@ from keysteward.core.contract.ports import StageEntry
 from keysteward.core.declare.credentials import M2MClient, PermanentException
 from keysteward.core.declare.owners import UNASSIGNED, Consumer, Owner
 from keysteward.core.findings import Kind
-from keysteward.core.handles import revoke, suspend
-from keysteward.core.heartbeat import heartbeat_key
-from keysteward.core.ledger import Blocked, age
+from keysteward.core.record.heartbeat import heartbeat_key
+from keysteward.core.record.ledger import Blocked, age
+from keysteward.core.record.requests import revoke, suspend
 from keysteward.testing.memory import MemoryObject, MemorySecret, material
 
 Plant = Callable[[Mess], Expected]

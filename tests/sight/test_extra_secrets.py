@@ -14,7 +14,7 @@ from keysteward.core.contract.ports import Capabilities
 from keysteward.core.drift import drift
 from keysteward.core.errors import KeystewardError, OutcomeUnknown
 from keysteward.core.findings import Kind
-from keysteward.core.ledger import State
+from keysteward.core.record.ledger import State
 from keysteward.core.sight import Examined, Seen, TargetSight
 from keysteward.testing.memory import MemoryObject, MemorySecret
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from sim_scenario import DECLARE, PERSON, STRANGER
 
-from keysteward.core import handles
 from keysteward.core.errors import DeclarationError
-from keysteward.core.ledger import Ledger
+from keysteward.core.record import requests
+from keysteward.core.record.ledger import Ledger
 from keysteward.testing.memory import MemoryObject, MemorySecret
 
 if TYPE_CHECKING:
@@ -174,14 +174,14 @@ class People:
         now = self.world.ledgers.now()
         suspects = [s for g in ledger.generations for s in g.suspects]
         if what == "holds":
-            return lambda known: handles.hold(known, now + timedelta(days=rng.randrange(1, 30)), "simulated")
+            return lambda known: requests.hold(known, now + timedelta(days=rng.randrange(1, 30)), "simulated")
         if what == "suspends":
             can = self.world.profile.capabilities.suspends
-            return (lambda known: handles.suspend(known, now, "simulated")) if can else None
+            return (lambda known: requests.suspend(known, now, "simulated")) if can else None
         if what == "revokes one":
             living = [g.number for g in ledger.generations if g.live]
             number = rng.choice(living) if living else None
-            return None if number is None else lambda known: handles.revoke(known, now, "simulated", [number])
+            return None if number is None else lambda known: requests.revoke(known, now, "simulated", [number])
         if what.startswith("resolves"):
             if not suspects:
                 return None
@@ -190,15 +190,15 @@ class People:
                 self.resolved |= self._values(suspect)
             else:
                 self.world.watch.tainted |= self._values(suspect)
-            return lambda known: handles.resolve(known, suspect, ours=what.endswith("ours"))
+            return lambda known: requests.resolve(known, suspect, ours=what.endswith("ours"))
         return {
-            "releases": handles.release,
-            "resumes": handles.resume,
-            "lifts": lambda known: handles.lift(known, now),
-            "rolls back": lambda known: handles.rollback(known, "person", now),
-            "revokes all": lambda known: handles.revoke(known, now, "simulated"),
-            "reissues": lambda known: handles.reissue(known, "simulated", at=now),
-            "reissues with grace": lambda known: handles.reissue(known, "simulated", at=now, grace=timedelta(days=3)),
+            "releases": requests.release,
+            "resumes": requests.resume,
+            "lifts": lambda known: requests.lift(known, now),
+            "rolls back": lambda known: requests.rollback(known, "person", now),
+            "revokes all": lambda known: requests.revoke(known, now, "simulated"),
+            "reissues": lambda known: requests.reissue(known, "simulated", at=now),
+            "reissues with grace": lambda known: requests.reissue(known, "simulated", at=now, grace=timedelta(days=3)),
         }[what]
 
     def _values(self, identifier: str) -> set[str]:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from sim_credential import holder_of
 from sim_scenario import Action
 
-from keysteward.core import handles
 from keysteward.core.audit_ledgers import compare
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind, Severity
-from keysteward.core.ledger import Generation, Ledger, Origin, State
 from keysteward.core.rebuild import behind, rebuild, unrecorded
+from keysteward.core.record import requests
+from keysteward.core.record.ledger import Generation, Ledger, Origin, State
 from keysteward.core.world import World
 from keysteward.testing.memory import MemorySecret
 
@@ -593,7 +593,7 @@ class Watch:
             if ledger is not None and credential.declared and not credential.works():
                 self._free_the_cap(credential, ledger)
                 with suppress(DeclarationError):
-                    self._edit(ledger, "reissue", lambda known: handles.reissue(known, "exit", at=world.clock.now))
+                    self._edit(ledger, "reissue", lambda known: requests.reissue(known, "exit", at=world.clock.now))
         self.calm()
         for credential in world.credentials:
             if credential.declared and not credential.works():
@@ -636,17 +636,17 @@ class Watch:
         if ledger is None:
             return
         for command, change in (
-            ("release", handles.release),
-            ("resume", handles.resume),
-            ("lift", lambda known: handles.lift(known, world.clock.now)),
+            ("release", requests.release),
+            ("resume", requests.resume),
+            ("lift", lambda known: requests.lift(known, world.clock.now)),
         ):
             with suppress(DeclarationError):
                 self._edit(ledger, command, change)
         for suspect in [s for g in ledger.generations for s in g.suspects]:
-            self._edit(ledger, "resolve", lambda known, s=suspect: handles.resolve(known, s, ours=True))
+            self._edit(ledger, "resolve", lambda known, s=suspect: requests.resolve(known, s, ours=True))
         if ledger.blocked is not None:
             with suppress(DeclarationError):
-                self._edit(ledger, "reissue", lambda known: handles.reissue(known, "exit", at=world.clock.now))
+                self._edit(ledger, "reissue", lambda known: requests.reissue(known, "exit", at=world.clock.now))
 
     def _edit(self, ledger: Ledger, command: str, change: Any) -> None:  # noqa: ANN401
         self.world.edit(ledger.identity, change, command)

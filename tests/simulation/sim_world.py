@@ -26,12 +26,12 @@ from sim_watch import Broken, Watch
 from keysteward.core.declare.spec import Spec
 from keysteward.core.drift import findings_now
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Unavailable
-from keysteward.core.evidence import Author, Entry
 from keysteward.core.findings import Finding
-from keysteward.core.ledger import LEASE, Ledger, Logged, load_ledger
 from keysteward.core.outbox import flush
 from keysteward.core.planner import plan
 from keysteward.core.reconciler import Reconciler
+from keysteward.core.record.evidence import Author, Entry
+from keysteward.core.record.ledger import LEASE, Ledger, Logged, load_ledger
 from keysteward.core.snapshot import Snapshot, Sources, ledger_key
 from keysteward.core.steps import Plan
 from keysteward.core.worker import Tools

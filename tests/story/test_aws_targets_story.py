@@ -17,14 +17,14 @@ from botocore.exceptions import ClientError
 from company import OWNERS
 
 from keysteward import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack, Transitional
-from keysteward.core import handles
 from keysteward.core.checking import check
 from keysteward.core.drift import findings_now
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown
 from keysteward.core.findings import Finding, Severity
-from keysteward.core.ledger import Ledger
 from keysteward.core.planner import plan
 from keysteward.core.reconciler import Result
+from keysteward.core.record import requests
+from keysteward.core.record.ledger import Ledger
 from keysteward.providers.aws import SecretsManager
 from keysteward.providers.local import LocalStore
 from keysteward.providers.owners import owners_of
@@ -292,7 +292,7 @@ def test_a_key_taken_out_of_its_plan_is_told_and_either_advice_mends_it(company:
     if again:
         gateway.create_usage_plan_key(usagePlanId=company.plan, keyId=old, keyType="API_KEY")
     else:
-        company.note("partner", lambda ledger, now: handles.reissue(ledger, "lost", at=now))
+        company.note("partner", lambda ledger, now: requests.reissue(ledger, "lost", at=now))
         company.up()
         age_ledgers(company.stack.ledgers, company.stack.identity, timedelta(days=8))
         company.up()
@@ -314,12 +314,12 @@ def test_a_revocation_ends_all_three_at_once_and_for_good(company: Company) -> N
         ]
 
     for name in NAMES:
-        company.note(name, lambda ledger, now: handles.revoke(ledger, now, "leaked", None))
+        company.note(name, lambda ledger, now: requests.revoke(ledger, now, "leaked", None))
     results = company.up()
     assert [[f.message for f in result.findings] for result in results.values()] == [["revoked: leaked"]] * 3
     assert refused() == [True, True], "the last secret of a Cognito client too"
     for name in NAMES:
-        company.note(name, handles.lift)
+        company.note(name, requests.lift)
     company.up()
     assert refused() == [True, True]
     assert [company.document(name)["generation"] for name in NAMES] == [2, 2, 2]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from keysteward.core.contract.address import check_address
 from keysteward.core.contract.ports import Store
 from keysteward.core.errors import DeclarationError
-from keysteward.core.ledger import Place
+from keysteward.core.record.ledger import Place
 
 DOCUMENT_FORMAT = 1
 """Version of the delivered document's public format; see docs/stores.md."""

@@ -28,7 +28,7 @@ from keysteward.core.declare.credentials import (
 )
 from keysteward.core.declare.schedule import Duration, parse_duration
 from keysteward.core.errors import DeclarationError
-from keysteward.core.ledger import About, Place
+from keysteward.core.record.ledger import About, Place
 
 KEY_KINDS = frozenset({"ApiKey", "ManualKey"})
 """Kinds whose secrets are keys of a holder, and not of a client of their own."""

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import DECOMMISSION_GRACE, Spec
-from keysteward.core.ledger import Place
 from keysteward.core.policy.sweeping import sweeping
+from keysteward.core.record.ledger import Place
 from keysteward.core.review.form import Declared, WaiverForm
 from keysteward.core.review.found import Found, changed, listed, longer_or_shorter, more_or_less, shown, switched
 from keysteward.core.review.sorts import Sort

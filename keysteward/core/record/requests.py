@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from keysteward.core.errors import DeclarationError
 from keysteward.core.handover import may_be_ended
-from keysteward.core.ledger import Held, Ledger, Revoked, State, Suspended
-from keysteward.core.recorded import Recorded
+from keysteward.core.record.ledger import Held, Ledger, Revoked, State, Suspended
+from keysteward.core.record.revocation import Recorded
 
 
 def reissue(ledger: Ledger, reason: str, *, at: datetime, grace: timedelta | None = timedelta()) -> Ledger:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
-from keysteward.core.ledger import Ledger
+from keysteward.core.record.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

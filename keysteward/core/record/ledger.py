@@ -15,12 +15,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from keysteward.core.changing import replace
 from keysteward.core.contract.observed import Settings
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.errors import Damaged
-from keysteward.core.evidence import Entry
 from keysteward.core.identity import name_of
+from keysteward.core.record.evidence import Entry
+from keysteward.core.record.fast_replace import replace
 
 LEDGER_FORMAT = 1
 
