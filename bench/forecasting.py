@@ -18,8 +18,8 @@ from keysteward.cli.ahead import forecasts
 from keysteward.core.declare.stack import Limit
 from keysteward.core.events import What
 from keysteward.core.forecast import Outlook, Runs
+from keysteward.core.observe.world import World
 from keysteward.core.whatif import stops
-from keysteward.core.world import World
 from keysteward.report.forecast import Forecast, forecast_json, forecast_lines
 
 YEAR = timedelta(days=365)

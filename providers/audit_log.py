@@ -33,10 +33,10 @@ from keysteward.core.audit_check import Witness, Wrong, examine_log
 from keysteward.core.contract.ports import LedgerStore
 from keysteward.core.errors import AccessDenied, Damaged, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.identity import in_stack
+from keysteward.core.observe.snapshot import LEDGERS, read_ledger
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.servers import ServerLedger
-from keysteward.core.snapshot import LEDGERS, read_ledger
 from keysteward.providers.signing import Signer
 
 log = logging.getLogger(__name__)

@@ -52,12 +52,12 @@ from keysteward.core.declare.stack import Limit, Stack
 from keysteward.core.diff import differences
 from keysteward.core.errors import Damaged, DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.findings import Kind, Severity
+from keysteward.core.observe.world import World
 from keysteward.core.plain import plain, tame
 from keysteward.core.planner import plan
 from keysteward.core.record.ledger import Ledger, Revoked
 from keysteward.core.status import OUTPUT_NAMES, outputs
 from keysteward.core.steps import Do
-from keysteward.core.world import World
 from keysteward.providers.foreign_json import read_json
 from keysteward.providers.owners import owners_of
 from keysteward.providers.revocations import of_stack

@@ -24,10 +24,10 @@ from keysteward.core.contract.ports import Store, Target
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import IDENTITY
 from keysteward.core.errors import Conflict, Damaged, DeclarationError
-from keysteward.core.holders import read_name
+from keysteward.core.observe.keys import read_name
+from keysteward.core.observe.snapshot import read_delivered
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.revocation import Recorded
-from keysteward.core.snapshot import read_delivered
 from keysteward.providers import git
 from keysteward.providers.author import author_of
 from keysteward.providers.card import FOLDER

@@ -23,6 +23,8 @@ from keysteward.core.contract.ports import Descriptor, Fingerprint, LedgerStore,
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
+from keysteward.core.observe.snapshot import Snapshot, Sources, old_identities
+from keysteward.core.observe.world import Extent, World
 from keysteward.core.outbox import flush
 from keysteward.core.planner import plan
 from keysteward.core.reconciler import Reconciler
@@ -33,9 +35,7 @@ from keysteward.core.record.ledger import Ledger, Logged
 from keysteward.core.record.revocation import Recorded
 from keysteward.core.server_reconciler import ServerReconciler
 from keysteward.core.servers import ServerLedger
-from keysteward.core.snapshot import Snapshot, Sources, old_identities
 from keysteward.core.worker import Tools
-from keysteward.core.world import Extent, World
 from keysteward.providers.author import author_of
 from keysteward.providers.material import fingerprinter, new_material
 from keysteward.providers.runners import is_dead, new_runner

@@ -14,7 +14,7 @@ from keysteward.cli.processes import helpers, processors
 from keysteward.core.errors import KeystewardError, Unavailable
 from keysteward.core.forecast import Outlook, Runs, forecast
 from keysteward.core.identity import name_of
-from keysteward.core.world import World
+from keysteward.core.observe.world import World
 from keysteward.providers.session import Session
 from keysteward.report.plan import Failure
 

@@ -18,8 +18,8 @@ from keysteward.cli.time_options import day_of
 from keysteward.core.dates import Coming, Occasion, allowances, leaving, reviewed, scheduled, unowned
 from keysteward.core.declare.spec import Spec, midnight
 from keysteward.core.errors import DeclarationError
+from keysteward.core.observe.snapshot import old_identities
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.snapshot import old_identities
 from keysteward.providers.session import Session
 from keysteward.report.calendar import Entry, calendar_ics, calendar_json, calendar_lines, calendar_of
 from keysteward.report.counting import many

@@ -15,9 +15,9 @@ from keysteward.cli.planning import plan_of
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.up import YesOption
 from keysteward.core.errors import DeclarationError
+from keysteward.core.observe.world import World
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.world import World
 
 
 def command(

@@ -17,7 +17,7 @@ from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError
-from keysteward.core.world import Extent
+from keysteward.core.observe.world import Extent
 from keysteward.providers.session import Access, Session
 from keysteward.report.plan import Preview, preview_lines
 from keysteward.report.results import result_lines, result_of, results_json

@@ -16,10 +16,10 @@ from keysteward.cli.running import finish
 from keysteward.cli.scene import ledgers_needed, scene_of
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
+from keysteward.core.observe.world import Extent, World
 from keysteward.core.reconciler import Result
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.world import Extent, World
 from keysteward.providers.json_text import escaped
 from keysteward.providers.runners import is_dead
 from keysteward.providers.session import Session

@@ -18,9 +18,9 @@ from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
+from keysteward.core.observe.world import Extent
 from keysteward.core.policy import Life
 from keysteward.core.record.revocation import Recorded
-from keysteward.core.world import Extent
 from keysteward.providers.card import card_path, write_card
 from keysteward.providers.owners import owners_of
 from keysteward.providers.revocations import of_stack

@@ -17,12 +17,12 @@ from keysteward.core.declare.spec import ServerSpec, Spec
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.governed import GovernedSet, judge_set
-from keysteward.core.holders import expired, read_name
 from keysteward.core.identity import in_stack, name_of
+from keysteward.core.observe.keys import expired, read_name
+from keysteward.core.observe.world import Extent, View, World
 from keysteward.core.planner import plan, plan_from, play
 from keysteward.core.policy import outranked
 from keysteward.core.record.ledger import RELEASED, Ledger
-from keysteward.core.world import Extent, View, World
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Failure, Preview, ServerItem
 

@@ -19,9 +19,9 @@ from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.examine import copied
 from keysteward.core.findings import Finding
+from keysteward.core.observe.world import World
 from keysteward.core.rebuild import behind, rebuild, unrecorded, words_of
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.world import World
 from keysteward.providers.session import Session
 from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line

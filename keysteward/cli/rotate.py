@@ -12,7 +12,7 @@ from keysteward.cli.planning import preview_lifecycle
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.up import ParallelOption, YesOption, show_and_do
 from keysteward.core.errors import DeclarationError
-from keysteward.core.world import Extent
+from keysteward.core.observe.world import Extent
 
 
 def command(

@@ -20,8 +20,8 @@ from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import IDENTITY, Limit, Stack
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.identity import name_of
+from keysteward.core.observe.world import Extent
 from keysteward.core.record.revocation import Recorded
-from keysteward.core.world import Extent
 from keysteward.providers.card import FOLDER, card_path, read_card
 from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Access, Session, revive

@@ -13,9 +13,9 @@ from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say
 from keysteward.cli.up import YesOption
 from keysteward.core.errors import DeclarationError
+from keysteward.core.observe.world import World
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.world import World
 
 
 def suspend(

@@ -20,8 +20,8 @@ from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardError, Unavailable
 from keysteward.core.identity import in_stack
+from keysteward.core.observe.snapshot import LEDGERS, SERVER_KIND
 from keysteward.core.record.ledger import Ledger, load_ledger
-from keysteward.core.snapshot import LEDGERS, SERVER_KIND
 from keysteward.core.tracing import Trace, other_keys, traces
 from keysteward.providers.owners import owners_of
 from keysteward.providers.search import NOWHERE, Answer, Form, Searcher

@@ -10,8 +10,8 @@ from typing import Any
 from keysteward.core.contract.observed import ObservedSecret, Settings
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.spec import Spec
+from keysteward.core.observe.world import World
 from keysteward.core.record.ledger import Generation, ObjectRecord, Origin, State
-from keysteward.core.world import World
 
 ADOPTED_MARK = "adopted-"
 """What the nonce in the mark of an adopted object begins with: made by others, it is released and never deleted, even

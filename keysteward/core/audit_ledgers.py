@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from keysteward.core.attesting import facts_of
 from keysteward.core.audit_check import Defect, Wrong
+from keysteward.core.observe.attested import facts_of
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Ledger, Origin
 from keysteward.core.servers import ServerLedger

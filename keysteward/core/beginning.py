@@ -11,12 +11,12 @@ from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.declare.schedule import due_at, due_before, may_begin, next_opening, show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.handover import new_value
-from keysteward.core.holders import narrowed
 from keysteward.core.homes import at_home, home_of, new_home
 from keysteward.core.mending import settings
+from keysteward.core.observe.keys import narrowed
+from keysteward.core.observe.world import MOST_BEGUN, Extent, World
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.steps import Do, Problem, Step
-from keysteward.core.world import MOST_BEGUN, Extent, World
 
 _SLOT_STRATEGIES = frozenset({Strategy.ROTATED_SLOT, Strategy.ALTERNATE})
 """Strategies with exactly two places for a secret: nothing new begins while the previous one still lives."""

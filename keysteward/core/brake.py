@@ -11,11 +11,11 @@ from keysteward.core.declare.environments import is_production
 from keysteward.core.declare.spec import DECOMMISSION_GRACE
 from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import Damaged
-from keysteward.core.holders import is_off, ours
 from keysteward.core.identity import name_of
+from keysteward.core.observe.keys import is_off, ours
+from keysteward.core.observe.world import World
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.steps import Do, Step
-from keysteward.core.world import World
 
 DAY = timedelta(hours=24)
 ALLOW_ENDING = "KEYSTEWARD_ALLOW_ENDING"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
+from keysteward.core.observe.world import World
 from keysteward.core.steps import Problem, Step, Wait
-from keysteward.core.world import World
 
 
 class Nothing(Enum):

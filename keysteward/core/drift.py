@@ -17,7 +17,6 @@ from keysteward.core.declare.stack import IDENTITY
 from keysteward.core.diff import METHOD, Difference, differences
 from keysteward.core.examine import late, standing
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.holders import expired
 from keysteward.core.identity import in_stack, stack_of
 from keysteward.core.importable import advice
 from keysteward.core.inventory import Coverage, Standing
@@ -30,6 +29,8 @@ from keysteward.core.making import (
     overwritten,
     shown,
 )
+from keysteward.core.observe.keys import expired
+from keysteward.core.observe.world import TOLERATED_SKEW, World
 from keysteward.core.outbox import HOW_TO_MOVE, late_words, oldest_late
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.at_sight import judge_kept
@@ -40,7 +41,6 @@ from keysteward.core.retiring import came_back
 from keysteward.core.servers import ServerLedger
 from keysteward.core.sight import Seen, Thing, coverage
 from keysteward.core.steps import Do, Plan
-from keysteward.core.world import TOLERATED_SKEW, World
 
 _RANK = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 

@@ -11,9 +11,9 @@ from keysteward.core.contract.ports import Action, Strategy
 from keysteward.core.effects import action_for
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.making import shown
+from keysteward.core.observe.world import World
 from keysteward.core.record.ledger import State
 from keysteward.core.steps import Do, Step
-from keysteward.core.world import World
 
 
 class What(StrEnum):

@@ -12,13 +12,13 @@ from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.schedule import LATE_SHARE, show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.holders import is_off
 from keysteward.core.homes import new_home
 from keysteward.core.making import cap_filled, held_anywhere, would_cut_off
+from keysteward.core.observe.keys import is_off
+from keysteward.core.observe.world import World
 from keysteward.core.rebuild import behind, copied_names, copies, unrecorded
 from keysteward.core.record.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.retiring import clock_off, retirement_at, silence
-from keysteward.core.world import World
 
 HANDOVER_NOTICE = timedelta(days=14)
 """So long before a person must make a new key this is a finding."""

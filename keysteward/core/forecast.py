@@ -21,11 +21,11 @@ from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.making import shown
 from keysteward.core.moving import INSTANT, Turns, moving, still
+from keysteward.core.observe.world import Self, View, World
 from keysteward.core.planner import Played, decide, play
 from keysteward.core.reconciler import LONGEST_WAIT
 from keysteward.core.record.fast_replace import replace
 from keysteward.core.steps import Do, Problem, Step, Wait
-from keysteward.core.world import Self, View, World
 
 MOST_WAITS = 5
 """So many waits within one run are played; a run that waits more often is not sound."""

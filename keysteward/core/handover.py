@@ -6,8 +6,8 @@ from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import DeclarationError
+from keysteward.core.observe.world import World
 from keysteward.core.record.ledger import UNFINISHED, Generation, Ledger, State
-from keysteward.core.world import World
 
 
 def new_value(w: World) -> bool:

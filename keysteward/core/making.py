@@ -8,9 +8,9 @@ from keysteward.core.contract.observed import OVERWRITTEN, Delivered, DeliveredE
 from keysteward.core.contract.ports import Capabilities, Strategy
 from keysteward.core.declare.spec import Spec
 from keysteward.core.homes import at_home
+from keysteward.core.observe.world import Extent, View, World
 from keysteward.core.record.ledger import LEASE, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.steps import Do, Problem, Step, Wait
-from keysteward.core.world import Extent, View, World
 
 SERVER_CHOOSES = frozenset({Strategy.MINT, Strategy.NAMED_KEY})
 ONE_SLOT = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP})

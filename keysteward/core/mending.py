@@ -6,10 +6,10 @@ from keysteward.core import making, retiring
 from keysteward.core.adoption import kept_now, wanted
 from keysteward.core.decision import Decision
 from keysteward.core.diff import METHOD, differences, show_differences
-from keysteward.core.holders import expired
+from keysteward.core.observe.keys import expired
+from keysteward.core.observe.world import World
 from keysteward.core.record.ledger import UNFINISHED, Generation, State
 from keysteward.core.steps import Do, Step
-from keysteward.core.world import World
 
 
 def asked(w: World) -> Decision:

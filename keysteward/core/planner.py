@@ -16,10 +16,10 @@ from keysteward.core.beginning import next_rotation
 from keysteward.core.decision import NOTHING, Rule
 from keysteward.core.effects import predict
 from keysteward.core.examine import examine
+from keysteward.core.observe.world import Extent, World
 from keysteward.core.record.ledger import State
 from keysteward.core.retiring import next_retirement
 from keysteward.core.steps import Plan, Problem, Step, Wait
-from keysteward.core.world import Extent, World
 
 LONGEST_PLAN = 60
 """Steps after which a plan is cut: no sound sequence for one credential is that long."""

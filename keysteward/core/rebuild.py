@@ -14,11 +14,11 @@ from keysteward.core.contract.observed import DeliveredEntry, Mark, ObservedSecr
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import second_client_id
-from keysteward.core.holders import KeyName, read_name
 from keysteward.core.homes import holder_record
 from keysteward.core.making import shown
+from keysteward.core.observe.keys import KeyName, read_name
+from keysteward.core.observe.world import Found, World
 from keysteward.core.record.ledger import UNFINISHED, Blocked, Generation, Ledger, ObjectRecord, State
-from keysteward.core.world import Found, World
 
 PERHAPS_REVOKED = "its clients were disabled when its ledger was lost, so it may have been revoked"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from keysteward.core.contract.observed import ObservedScope
 from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.errors import Conflict, VersionConflict
+from keysteward.core.observe.snapshot import Snapshot, ledger_key, old_identities
 from keysteward.core.outbox import numbered
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Executed
@@ -22,7 +23,6 @@ from keysteward.core.servers import (
     load_server_ledger,
     plan_server,
 )
-from keysteward.core.snapshot import Snapshot, ledger_key, old_identities
 from keysteward.core.steps import unapproved
 from keysteward.core.worker import Tools
 

@@ -19,9 +19,9 @@ from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import Stack
 from keysteward.core.findings import Finding
 from keysteward.core.governed import GovernedSet
-from keysteward.core.holders import credentials_of, read_name
 from keysteward.core.identity import in_stack
 from keysteward.core.inventory import Coverage, Standing
+from keysteward.core.observe.keys import credentials_of, read_name
 from keysteward.core.policy import Life
 from keysteward.core.record.last_use import Usage
 from keysteward.core.record.ledger import RELEASED, Ledger, ObjectRecord

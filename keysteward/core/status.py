@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from keysteward.core.observe.world import World
 from keysteward.core.planner import next_due
 from keysteward.core.record.ledger import Ledger, State
-from keysteward.core.world import World
 
 
 def status_of(ledger: Ledger | None) -> str:

@@ -6,14 +6,14 @@ from keysteward.core import making, retiring
 from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
-from keysteward.core.holders import is_off, resumable
 from keysteward.core.identity import name_of
 from keysteward.core.mending import tidy
+from keysteward.core.observe.keys import is_off, resumable
+from keysteward.core.observe.world import World
 from keysteward.core.rebuild import behind
 from keysteward.core.record.ledger import Ledger, State
 from keysteward.core.record.revocation import is_over, outdated
 from keysteward.core.steps import Do, Problem, Step
-from keysteward.core.world import World
 
 _IN_USE = frozenset({State.CURRENT, State.PREVIOUS})
 

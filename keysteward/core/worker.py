@@ -34,13 +34,13 @@ from keysteward.core.contract.ports import (
 from keysteward.core.declare.spec import Spec
 from keysteward.core.effects import Outcome, action_for
 from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rejected, Unavailable
-from keysteward.core.holders import KeyName, expired, is_off, switched_off
 from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, intruder, keys_elsewhere, shown
+from keysteward.core.observe.keys import KeyName, expired, is_off, switched_off
+from keysteward.core.observe.world import Found, World
 from keysteward.core.record.evidence import Author, Entry
 from keysteward.core.record.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
 from keysteward.core.retiring import replaces
 from keysteward.core.steps import Do, Step
-from keysteward.core.world import Found, World
 
 _log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from keysteward.core.contract.ports import LedgerStore
+from keysteward.core.observe.snapshot import LEDGERS, SERVER_KIND
 from keysteward.core.record.ledger import age, dump_ledger, load_ledger
-from keysteward.core.snapshot import LEDGERS, SERVER_KIND
 
 
 def age_ledgers(ledgers: LedgerStore, stack: str, by: timedelta) -> int:

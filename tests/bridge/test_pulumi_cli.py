@@ -12,9 +12,9 @@ import pytest
 from engines import Engine
 from project import Project
 
+from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.record.ledger import dump_ledger, load_ledger
 from keysteward.core.record.requests import revoke
-from keysteward.core.snapshot import ledger_key
 from keysteward.sandbox.keycloak import KeycloakStandIn
 
 pytestmark = pytest.mark.timeout(600)

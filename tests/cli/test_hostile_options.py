@@ -19,8 +19,8 @@ from keysteward.core.contract.observed import Observation
 from keysteward.core.contract.ports import Fingerprint
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import DeclarationError
-from keysteward.core.snapshot import Snapshot
-from keysteward.core.world import World
+from keysteward.core.observe.snapshot import Snapshot
+from keysteward.core.observe.world import World
 
 Command = Parameter = Any
 """Of typer's own click, which has no types."""

@@ -12,9 +12,9 @@ from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind
+from keysteward.core.observe.world import Extent
 from keysteward.core.record.ledger import Ledger, State
 from keysteward.core.record.requests import hold, release, resume, rollback, suspend
-from keysteward.core.world import Extent
 
 NAME = "acme/test/billing"
 OVERLAPPING: dict[str, tuple[Capabilities, dict[str, object]]] = {

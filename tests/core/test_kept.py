@@ -15,8 +15,8 @@ from keysteward.core.adoption import SAFER
 from keysteward.core.contract.observed import ObservedScope, Settings
 from keysteward.core.drift import findings_now
 from keysteward.core.findings import Finding, Kind
+from keysteward.core.observe.world import Extent
 from keysteward.core.steps import Do
-from keysteward.core.world import Extent
 from keysteward.testing.memory import MemoryObject
 
 SAFE = {"fullScopeAllowed": "false", "publicClient": "false"}

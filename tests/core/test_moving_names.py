@@ -10,7 +10,7 @@ from bench_world import Company
 from test_crashes import STRATEGIES, Killed, Trap, disarm
 
 from keysteward.core.errors import KeystewardError, OutcomeUnknown
-from keysteward.core.world import Extent
+from keysteward.core.observe.world import Extent
 
 OLD, NEW = "acme/test/billing", "acme/test/invoices"
 

@@ -26,10 +26,10 @@ from keysteward.core.errors import (
     VersionConflict,
 )
 from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.observe.world import MOST_BEGUN
 from keysteward.core.planner import LONGEST_PLAN, plan
 from keysteward.core.record.requests import reissue
 from keysteward.core.steps import Do, Step
-from keysteward.core.world import MOST_BEGUN
 from keysteward.testing.memory import MemorySecret
 
 GAP: dict[str, object] = {"accept_gap": True, "rotation": RotationSchedule(every="90d")}

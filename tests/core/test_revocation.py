@@ -11,11 +11,11 @@ from test_crashes import PHASES, STRATEGIES, disarm
 from keysteward.core.contract.observed import Mark
 from keysteward.core.declare.spec import spec_of
 from keysteward.core.errors import KeystewardError
+from keysteward.core.observe.snapshot import Snapshot
+from keysteward.core.observe.world import Extent
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.snapshot import Snapshot
-from keysteward.core.world import Extent
 from keysteward.testing.memory import MemoryObject
 
 NAME = "acme/test/billing"

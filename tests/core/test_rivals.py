@@ -10,10 +10,10 @@ from bench_world import Company
 from keysteward.core.declare.credentials import ResourceServer
 from keysteward.core.declare.spec import server_spec_of
 from keysteward.core.errors import Conflict
+from keysteward.core.observe.snapshot import ledger_key
+from keysteward.core.observe.world import Extent
 from keysteward.core.server_reconciler import ServerReconciler
 from keysteward.core.servers import ServerLedger, load_server_ledger
-from keysteward.core.snapshot import ledger_key
-from keysteward.core.world import Extent
 
 KEYS = {"auth_method": "private_key_jwt"}
 

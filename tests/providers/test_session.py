@@ -11,8 +11,8 @@ import pytest
 from keysteward import Limit, M2MClient, Owners, RotationSchedule, Stack
 from keysteward.core.contract.ports import Capabilities
 from keysteward.core.errors import Damaged, DeclarationError, LimitExceeded
+from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.record.ledger import dump_ledger
-from keysteward.core.snapshot import ledger_key
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.session import Session, describe, revive

@@ -27,9 +27,9 @@ from keysteward.core.declare.credentials import Declaration, PermanentException,
 from keysteward.core.declare.owners import Consumer, Owner, Owners
 from keysteward.core.drift import Drift, drift
 from keysteward.core.findings import Kind
+from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.record.ledger import Ledger, State, dump_ledger, load_ledger
 from keysteward.core.record.requests import reissue
-from keysteward.core.snapshot import ledger_key
 from keysteward.report.results import BAD
 from keysteward.testing.memory import START, Clock, MemoryLedgers, MemoryObject, MemorySecret, MemoryStore, MemoryTarget
 

@@ -27,15 +27,15 @@ from keysteward.core.declare.spec import Spec
 from keysteward.core.drift import findings_now
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Unavailable
 from keysteward.core.findings import Finding
+from keysteward.core.observe.snapshot import Snapshot, Sources, ledger_key
+from keysteward.core.observe.world import Extent
 from keysteward.core.outbox import flush
 from keysteward.core.planner import plan
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.record.evidence import Author, Entry
 from keysteward.core.record.ledger import LEASE, Ledger, Logged, load_ledger
-from keysteward.core.snapshot import Snapshot, Sources, ledger_key
 from keysteward.core.steps import Plan
 from keysteward.core.worker import Tools
-from keysteward.core.world import Extent
 from keysteward.testing.memory import Clock, Mint
 
 STACK = "acme/sim"

@@ -16,8 +16,8 @@ from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES, KindRules
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.holders import expired
 from keysteward.core.inventory import Standing
+from keysteward.core.observe.keys import expired
 from keysteward.core.policy import RULES
 from keysteward.core.policy.lifetime import CLIENT_SILENCE, KEY_SILENCE, LONGEST_TOKEN
 from keysteward.core.policy.sweeping import sweeping

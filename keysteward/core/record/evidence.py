@@ -29,7 +29,7 @@ class Entry:
     `id` is unique and stable: the same step written twice (by a run that died in between) has the same one. `step` is
     a step's name ("issue", "retire", ...) or a person's command ("revoke", "hold", ...); `outcome` is "done",
     "refused" or "unknown"; `evidence` says why a generation could end, or what a proof showed. `recorded` is what the
-    ledger says since, of each client and generation that the step changed (keysteward.core.attesting).
+    ledger says since, of each client and generation that the step changed (keysteward.core.observe.attested).
     """
 
     id: str

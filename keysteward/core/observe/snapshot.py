@@ -11,19 +11,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from keysteward.core.attesting import attested, unproven
 from keysteward.core.contract.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.contract.ports import Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.declare.spec import ServerSpec, Spec
 from keysteward.core.declare.stack import second_client_id
 from keysteward.core.errors import Damaged, KeystewardError
-from keysteward.core.holders import merged
 from keysteward.core.identity import in_stack
+from keysteward.core.observe.attested import attested, unproven
+from keysteward.core.observe.keys import merged
+from keysteward.core.observe.world import TOLERATED_SKEW, Extent, Found, Self, View, World
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Ledger, Place, Revoked, State, load_ledger
 from keysteward.core.record.revocation import Recorded
 from keysteward.core.servers import ServerLedger, load_server_ledger
-from keysteward.core.world import TOLERATED_SKEW, Extent, Found, Self, View, World
 
 LEDGERS = "ledgers"
 SERVER_KIND = "ResourceServer"

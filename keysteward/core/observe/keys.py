@@ -14,8 +14,8 @@ from datetime import datetime
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret
 from keysteward.core.declare.spec import Spec
 from keysteward.core.making import shown
+from keysteward.core.observe.world import World
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
-from keysteward.core.world import World
 
 
 def ours(ledger: Ledger, record: ObjectRecord, found: ObservedObject) -> tuple[ObservedSecret, ...]:

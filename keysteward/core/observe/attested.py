@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from keysteward.core.contract.observed import ObservedObject
+from keysteward.core.observe.world import Attested, World
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord
 from keysteward.core.steps import Do
-from keysteward.core.world import Attested, World
 
 Facts = Mapping[str, Mapping[str, str]]
 """What is recorded, by "client 1" (the key of an object record) and "generation 2"."""
