@@ -18,7 +18,7 @@ from keysteward.core.checking import check
 from keysteward.core.contract.ports import LedgerStore, Store
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import KeystewardError
-from keysteward.core.steps import Plan
+from keysteward.core.plan.steps import Plan
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.session import Access, Session

@@ -16,9 +16,9 @@ from keysteward.core.contract.observed import Delivered, DeliveredEntry, Mark, O
 from keysteward.core.contract.ports import Capabilities, Strategy
 from keysteward.core.declare.spec import Spec
 from keysteward.core.observe.world import Found, Self, View, World
-from keysteward.core.planner import plan
+from keysteward.core.plan.planner import plan
+from keysteward.core.plan.steps import Plan
 from keysteward.core.record.ledger import About, Generation, Ledger, ObjectRecord, Place, State
-from keysteward.core.steps import Plan
 
 NOW = datetime(2026, 8, 20, 12, tzinfo=UTC)
 EVERY, OVERLAP = timedelta(days=90), timedelta(days=7)

@@ -35,7 +35,6 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from keysteward.core.adoption import wanted
 from keysteward.core.checking import check
 from keysteward.core.contract.ports import Target
 from keysteward.core.declare.credentials import ResourceServer
@@ -49,15 +48,16 @@ from keysteward.core.declare.spec import (
     load_spec,
 )
 from keysteward.core.declare.stack import Limit, Stack
-from keysteward.core.diff import differences
 from keysteward.core.errors import Damaged, DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.observe.world import World
 from keysteward.core.plain import plain, tame
-from keysteward.core.planner import plan
+from keysteward.core.plan.adopt import wanted
+from keysteward.core.plan.diff import differences
+from keysteward.core.plan.planner import plan
+from keysteward.core.plan.steps import Do
 from keysteward.core.record.ledger import Ledger, Revoked
 from keysteward.core.status import OUTPUT_NAMES, outputs
-from keysteward.core.steps import Do
 from keysteward.providers.foreign_json import read_json
 from keysteward.providers.owners import owners_of
 from keysteward.providers.revocations import of_stack

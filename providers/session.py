@@ -18,7 +18,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from keysteward.core.brake import ALLOW_ENDING, Ending, must_be_allowed, note_ending, works
 from keysteward.core.contract.ports import Descriptor, Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import Limit
@@ -26,7 +25,9 @@ from keysteward.core.errors import Conflict, Damaged, DeclarationError, Keystewa
 from keysteward.core.observe.snapshot import Snapshot, Sources, old_identities
 from keysteward.core.observe.world import Extent, World
 from keysteward.core.outbox import flush
-from keysteward.core.planner import plan
+from keysteward.core.plan.blast_radius import ALLOW_ENDING, Ending, must_be_allowed, note_ending, works
+from keysteward.core.plan.planner import plan
+from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.reconciler import Reconciler
 from keysteward.core.record.evidence import Author, Entry
 from keysteward.core.record.heartbeat import Heartbeat, heartbeat_key, note_run
@@ -34,7 +35,6 @@ from keysteward.core.record.last_use import Usage, later, note_usage, read_usage
 from keysteward.core.record.ledger import Ledger, Logged
 from keysteward.core.record.revocation import Recorded
 from keysteward.core.server_reconciler import ServerReconciler
-from keysteward.core.servers import ServerLedger
 from keysteward.core.worker import Tools
 from keysteward.providers.author import author_of
 from keysteward.providers.material import fingerprinter, new_material

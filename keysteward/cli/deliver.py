@@ -19,12 +19,12 @@ from keysteward.cli.up import YesOption
 from keysteward.core.contract.ports import Material, Target
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, LeaseHeld
-from keysteward.core.handover import holder_of, may_be_ended, why_not
 from keysteward.core.observe.world import World
+from keysteward.core.plan.by_hand import holder_of, may_be_ended, why_not
+from keysteward.core.plan.steps import Do
 from keysteward.core.reconciler import Result
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Generation, Ledger, State
-from keysteward.core.steps import Do
 from keysteward.core.worker import TRY
 from keysteward.providers.material import material_of
 from keysteward.providers.session import Session

@@ -19,11 +19,11 @@ from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.governed import GovernedSet
 from keysteward.core.identity import name_of
 from keysteward.core.observe.world import World
+from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.policy import Life
 from keysteward.core.record.heartbeat import heartbeat_key
 from keysteward.core.record.last_use import Usage
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.servers import ServerLedger
 from keysteward.core.sight import Examined, Seen, TargetSight
 from keysteward.providers.session import Session
 

@@ -18,10 +18,10 @@ from keysteward.cli.running import finish
 from keysteward.cli.scene import Scene, scene_of
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.cli.up import YesOption
-from keysteward.core.brake import ALLOW_ENDING, must_be_allowed
 from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError, LimitExceeded
+from keysteward.core.plan.blast_radius import ALLOW_ENDING, must_be_allowed
 from keysteward.core.record import requests
 from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Session, allowance

@@ -10,7 +10,6 @@ from typing import TypeVar
 from keysteward.cli.containment import contained
 from keysteward.cli.opening import Opened
 from keysteward.cli.terminal import meanwhile
-from keysteward.core.brake import ending_needs, ends, word_for
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.credentials import Governed
 from keysteward.core.declare.spec import ServerSpec, Spec
@@ -20,7 +19,8 @@ from keysteward.core.governed import GovernedSet, judge_set
 from keysteward.core.identity import in_stack, name_of
 from keysteward.core.observe.keys import expired, read_name
 from keysteward.core.observe.world import Extent, View, World
-from keysteward.core.planner import plan, plan_from, play
+from keysteward.core.plan.blast_radius import ending_needs, ends, word_for
+from keysteward.core.plan.planner import plan, plan_from, play
 from keysteward.core.policy import outranked
 from keysteward.core.record.ledger import RELEASED, Ledger
 from keysteward.providers.session import Session

@@ -20,7 +20,7 @@ from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.examine import copied
 from keysteward.core.findings import Finding
 from keysteward.core.observe.world import World
-from keysteward.core.rebuild import behind, rebuild, unrecorded, words_of
+from keysteward.core.plan.rebuild import behind, rebuild, unrecorded, words_of
 from keysteward.core.record.ledger import Ledger
 from keysteward.providers.session import Session
 from keysteward.report.findings import finding_lines

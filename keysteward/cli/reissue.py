@@ -19,9 +19,9 @@ from keysteward.cli.time_options import duration_of
 from keysteward.cli.up import YesOption
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.errors import DeclarationError
+from keysteward.core.plan.steps import Do
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.steps import Do
 from keysteward.report.plan import Preview
 
 

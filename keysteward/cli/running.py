@@ -18,7 +18,7 @@ from keysteward.cli.terminal import INTERRUPTED, say
 from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.identity import name_of
 from keysteward.core.observe.world import Extent
-from keysteward.core.steps import Do
+from keysteward.core.plan.steps import Do
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Preview, ServerItem
 from keysteward.report.results import BAD, Outcome, RunResult, result_of

@@ -5,12 +5,12 @@ from __future__ import annotations
 from keysteward.core.contract.observed import Mark, ObservedObject
 from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.declare.spec import Spec
-from keysteward.core.homes import holder_record
 from keysteward.core.observe.attested import contradicts, unproven
 from keysteward.core.observe.keys import read_name
 from keysteward.core.observe.world import World
+from keysteward.core.plan.placement import holder_record
+from keysteward.core.plan.steps import Do, Problem, Step
 from keysteward.core.record.ledger import ObjectRecord
-from keysteward.core.steps import Do, Problem, Step
 
 
 def adopt(w: World) -> Decision:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keysteward.core.beginning import next_rotation
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.credentials import Allowed
 from keysteward.core.declare.limits import rules_for
 from keysteward.core.declare.owners import UNASSIGNED, Owners
 from keysteward.core.declare.spec import Spec, midnight
+from keysteward.core.plan.retire import next_retirement
+from keysteward.core.plan.rotate import next_rotation
 from keysteward.core.record.ledger import Ledger, State
-from keysteward.core.retiring import next_retirement
 
 
 class Occasion(StrEnum):

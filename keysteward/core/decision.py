@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Final
 
 from keysteward.core.observe.world import World
-from keysteward.core.steps import Problem, Step, Wait
+from keysteward.core.plan.steps import Problem, Step, Wait
 
 
 class Nothing(Enum):

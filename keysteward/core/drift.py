@@ -6,21 +6,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keysteward.core.adoption import wanted
-from keysteward.core.beginning import home_again, next_rotation
-from keysteward.core.brake import ending_needs, must_be_allowed
 from keysteward.core.contract.observed import OVERWRITTEN, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.schedule import parse_duration, show_duration
 from keysteward.core.declare.spec import NO_KEYS, capabilities_of
 from keysteward.core.declare.stack import IDENTITY
-from keysteward.core.diff import METHOD, Difference, differences
 from keysteward.core.examine import late, standing
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.identity import in_stack, stack_of
 from keysteward.core.importable import advice
 from keysteward.core.inventory import Coverage, Standing
-from keysteward.core.making import (
+from keysteward.core.observe.keys import expired
+from keysteward.core.observe.world import TOLERATED_SKEW, World
+from keysteward.core.outbox import HOW_TO_MOVE, late_words, oldest_late
+from keysteward.core.plan.adopt import wanted
+from keysteward.core.plan.blast_radius import ending_needs, must_be_allowed
+from keysteward.core.plan.diff import METHOD, Difference, differences
+from keysteward.core.plan.issue import (
     SERVER_CHOOSES,
     fields_changed,
     held_anywhere,
@@ -29,18 +31,16 @@ from keysteward.core.making import (
     overwritten,
     shown,
 )
-from keysteward.core.observe.keys import expired
-from keysteward.core.observe.world import TOLERATED_SKEW, World
-from keysteward.core.outbox import HOW_TO_MOVE, late_words, oldest_late
+from keysteward.core.plan.retire import came_back
+from keysteward.core.plan.rotate import home_again, next_rotation
+from keysteward.core.plan.scopes import ServerLedger
+from keysteward.core.plan.steps import Do, Plan
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.at_sight import judge_kept
 from keysteward.core.policy.waiving import subject_of
 from keysteward.core.record.heartbeat import last_beat
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
-from keysteward.core.retiring import came_back
-from keysteward.core.servers import ServerLedger
 from keysteward.core.sight import Seen, Thing, coverage
-from keysteward.core.steps import Do, Plan
 
 _RANK = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 

@@ -8,12 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from keysteward.core.contract.ports import Action, Strategy
-from keysteward.core.effects import action_for
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.making import shown
 from keysteward.core.observe.world import World
+from keysteward.core.plan.effects import action_for
+from keysteward.core.plan.issue import shown
+from keysteward.core.plan.steps import Do, Step
 from keysteward.core.record.ledger import State
-from keysteward.core.steps import Do, Step
 
 
 class What(StrEnum):

@@ -14,18 +14,18 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from keysteward.core.brake import ends
 from keysteward.core.declare.schedule import parse_window
 from keysteward.core.events import Event, What, Writes, happens, means, target_of, writes_to
 from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind
-from keysteward.core.making import shown
 from keysteward.core.moving import INSTANT, Turns, moving, still
 from keysteward.core.observe.world import Self, View, World
-from keysteward.core.planner import Played, decide, play
+from keysteward.core.plan.blast_radius import ends
+from keysteward.core.plan.issue import shown
+from keysteward.core.plan.planner import Played, decide, play
+from keysteward.core.plan.steps import Do, Problem, Step, Wait
 from keysteward.core.reconciler import LONGEST_WAIT
 from keysteward.core.record.fast_replace import replace
-from keysteward.core.steps import Do, Problem, Step, Wait
 
 MOST_WAITS = 5
 """So many waits within one run are played; a run that waits more often is not sound."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from keysteward.core.plan.steps import Do
 from keysteward.core.record.evidence import Entry
-from keysteward.core.steps import Do
 
 UNKNOWN: Final = "unknown"
 

@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 
 from keysteward.core.contract.ports import Descriptor, Material
 from keysteward.core.declare.spec import Spec
-from keysteward.core.effects import Outcome, about_to_disable, apply
 from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, Rejected, VersionConflict
 from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind
@@ -22,10 +21,11 @@ from keysteward.core.observe.attested import changed_facts
 from keysteward.core.observe.snapshot import Snapshot, ledger_key, read_delivered
 from keysteward.core.observe.world import Extent, World
 from keysteward.core.outbox import numbered
-from keysteward.core.planner import decide, plan
+from keysteward.core.plan.effects import Outcome, about_to_disable, apply
+from keysteward.core.plan.planner import decide, plan
+from keysteward.core.plan.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import LEASE, Executed, Failed, Lease, Ledger, State, dump_ledger, load_ledger
-from keysteward.core.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
 from keysteward.core.worker import Tools, Worker
 
 _log = logging.getLogger(__name__)

@@ -10,9 +10,7 @@ from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.errors import Conflict, VersionConflict
 from keysteward.core.observe.snapshot import Snapshot, ledger_key, old_identities
 from keysteward.core.outbox import numbered
-from keysteward.core.record.evidence import Entry
-from keysteward.core.record.ledger import Executed
-from keysteward.core.servers import (
+from keysteward.core.plan.scopes import (
     DoScope,
     ScopeStep,
     ServerLedger,
@@ -23,7 +21,9 @@ from keysteward.core.servers import (
     load_server_ledger,
     plan_server,
 )
-from keysteward.core.steps import unapproved
+from keysteward.core.plan.steps import unapproved
+from keysteward.core.record.evidence import Entry
+from keysteward.core.record.ledger import Executed
 from keysteward.core.worker import Tools
 
 

@@ -22,10 +22,10 @@ from keysteward.core.governed import GovernedSet
 from keysteward.core.identity import in_stack
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.observe.keys import credentials_of, read_name
+from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.policy import Life
 from keysteward.core.record.last_use import Usage
 from keysteward.core.record.ledger import RELEASED, Ledger, ObjectRecord
-from keysteward.core.servers import ServerLedger
 
 MACHINE_GRANT = "client_credentials"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keysteward.core.observe.world import World
-from keysteward.core.planner import next_due
+from keysteward.core.plan.planner import next_due
 from keysteward.core.record.ledger import Ledger, State
 
 

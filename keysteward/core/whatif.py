@@ -8,7 +8,6 @@ from datetime import date, datetime
 
 from pydantic import ValidationError
 
-from keysteward.core.brake import DAY
 from keysteward.core.checking import sentence_of
 from keysteward.core.declare.owners import Owner, Owners
 from keysteward.core.declare.stack import Limit, Stack
@@ -17,6 +16,7 @@ from keysteward.core.findings import Finding
 from keysteward.core.forecast import Outlook
 from keysteward.core.identity import name_of
 from keysteward.core.moving import Turns, moving
+from keysteward.core.plan.blast_radius import DAY
 from keysteward.core.policy import cases, judge_one, judge_sets, may_stop, stopping
 
 

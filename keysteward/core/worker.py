@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from keysteward.core.adoption import wanted
 from keysteward.core.contract.observed import OVERWRITTEN, Mark, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import (
     About,
@@ -32,15 +31,16 @@ from keysteward.core.contract.ports import (
     Verification,
 )
 from keysteward.core.declare.spec import Spec
-from keysteward.core.effects import Outcome, action_for
 from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rejected, Unavailable
-from keysteward.core.making import ONE_SLOT, SERVER_CHOOSES, comes_back_to, intruder, keys_elsewhere, shown
 from keysteward.core.observe.keys import KeyName, expired, is_off, switched_off
 from keysteward.core.observe.world import Found, World
+from keysteward.core.plan.adopt import wanted
+from keysteward.core.plan.effects import Outcome, action_for
+from keysteward.core.plan.issue import ONE_SLOT, SERVER_CHOOSES, comes_back_to, intruder, keys_elsewhere, shown
+from keysteward.core.plan.retire import replaces
+from keysteward.core.plan.steps import Do, Step
 from keysteward.core.record.evidence import Author, Entry
 from keysteward.core.record.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
-from keysteward.core.retiring import replaces
-from keysteward.core.steps import Do, Step
 
 _log = logging.getLogger(__name__)
 

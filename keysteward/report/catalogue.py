@@ -12,7 +12,7 @@ from rich.text import Text
 
 from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.identity import name_of
-from keysteward.core.servers import ServerLedger
+from keysteward.core.plan.scopes import ServerLedger
 from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 
-from keysteward.core.beginning import next_rotation
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.spec import Spec, capabilities_of
 from keysteward.core.drift import drift
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
 from keysteward.core.inventory import Entry, Inventory, Standing
+from keysteward.core.plan.rotate import next_rotation
 from keysteward.core.policy.at_sight import judge_thing
 from keysteward.core.sight import Examined, Seen, Thing
 from keysteward.core.status import status_of

@@ -33,10 +33,10 @@ from keysteward.core.declare.spec import ServerSpec, Spec
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.governed import GovernedSet
 from keysteward.core.identity import name_of
+from keysteward.core.plan.scopes import DoScope, ServerLedger, ServerPlan
+from keysteward.core.plan.steps import Do, Plan
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.servers import DoScope, ServerLedger, ServerPlan
 from keysteward.core.status import status_of
-from keysteward.core.steps import Do, Plan
 from keysteward.report.counting import many
 from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line

@@ -24,15 +24,15 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from keysteward.core.beginning import rotation_at
 from keysteward.core.dates import scheduled
 from keysteward.core.declare.owners import UNASSIGNED, Owner
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
+from keysteward.core.plan.retire import retirement_at
+from keysteward.core.plan.rotate import rotation_at
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, Origin, State
-from keysteward.core.retiring import retirement_at
 from keysteward.core.status import status_of
 from keysteward.report.emergency import place_of, where
 from keysteward.report.findings import finding_lines

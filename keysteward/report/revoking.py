@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from keysteward.core.brake import ALLOW_ENDING
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
+from keysteward.core.plan.blast_radius import ALLOW_ENDING
 from keysteward.core.record.ledger import Ledger, ObjectRecord, Origin, State
 
 
@@ -127,7 +127,7 @@ def _keys_by_hand(ledger: Ledger, record: ObjectRecord) -> Iterable[str]:
 
 
 def _ending(records: list[ObjectRecord], ledger: Ledger) -> str:
-    """Say what becomes of it once nothing declares it; as `keysteward.core.retiring.end_all` plans it."""
+    """Say what becomes of it once nothing declares it; as `keysteward.core.plan.retire.end_all` plans it."""
     parts = []
     ours = [r for r in records if not (r.adopted or r.external)]
     kept = [r for r in records if (r.adopted or r.external) and not r.holder]

@@ -8,9 +8,17 @@ from typing import Any
 
 from rich.text import Text
 
-from keysteward.core.approval import SavedFailure, SavedItem, SavedLedger, SavedPlan, SavedStep, left_alone, not_due
+from keysteward.core.plan.saved_plan import (
+    SavedFailure,
+    SavedItem,
+    SavedLedger,
+    SavedPlan,
+    SavedStep,
+    left_alone,
+    not_due,
+)
+from keysteward.core.plan.scopes import DoScope, ScopeStep, ServerLedger
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.servers import DoScope, ScopeStep, ServerLedger
 from keysteward.report.plain import line
 from keysteward.report.plan import CredentialPlan, Preview, ServerItem, when
 

@@ -13,8 +13,8 @@ import pytest
 from cli_project import Answer, Project
 
 from keysteward import Limit
-from keysteward.core.approval import digest_of
 from keysteward.core.errors import Unavailable
+from keysteward.core.plan.saved_plan import digest_of
 from keysteward.core.record.ledger import dump_ledger
 
 

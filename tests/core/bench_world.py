@@ -20,9 +20,9 @@ from keysteward.core.declare.credentials import (
 from keysteward.core.declare.spec import Spec, spec_of
 from keysteward.core.observe.snapshot import Snapshot, Sources, ledger_key
 from keysteward.core.observe.world import Extent
+from keysteward.core.plan.steps import Plan
 from keysteward.core.reconciler import Reconciler, Result
 from keysteward.core.record.ledger import Ledger, Place, load_ledger
-from keysteward.core.steps import Plan
 from keysteward.core.worker import News, Tools
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget, Mint
 

@@ -13,7 +13,7 @@ from keysteward.core.contract.ports import Capabilities
 from keysteward.core.drift import findings_now
 from keysteward.core.errors import Conflict, OutcomeUnknown
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.steps import Do
+from keysteward.core.plan.steps import Do
 from keysteward.testing.memory import MemoryObject, MemorySecret
 
 

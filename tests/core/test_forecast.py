@@ -18,8 +18,8 @@ from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Rejected
 from keysteward.core.events import What
 from keysteward.core.forecast import Outlook, Runs, forecast
+from keysteward.core.plan.steps import Do, Step
 from keysteward.core.record.ledger import Held, Origin, Revoked, State, Suspended, dump_ledger
-from keysteward.core.steps import Do, Step
 from keysteward.core.whatif import stops
 
 DAY = timedelta(days=1)

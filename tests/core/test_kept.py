@@ -11,12 +11,12 @@ from bench_world import STOCK, Company
 from test_stories import NAME, stranger
 
 from keysteward import ResourceServer
-from keysteward.core.adoption import SAFER
 from keysteward.core.contract.observed import ObservedScope, Settings
 from keysteward.core.drift import findings_now
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.observe.world import Extent
-from keysteward.core.steps import Do
+from keysteward.core.plan.adopt import SAFER
+from keysteward.core.plan.steps import Do
 from keysteward.testing.memory import MemoryObject
 
 SAFE = {"fullScopeAllowed": "false", "publicClient": "false"}

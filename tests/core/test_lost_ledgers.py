@@ -15,10 +15,10 @@ from keysteward.core.declare.credentials import ClientSecret, RotationSchedule
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
 from keysteward.core.observe.world import Extent
-from keysteward.core.rebuild import behind, rebuild, unrecorded, words_of
+from keysteward.core.plan.rebuild import behind, rebuild, unrecorded, words_of
+from keysteward.core.plan.steps import Problem
 from keysteward.core.record.ledger import Ledger, Origin, State
 from keysteward.core.record.requests import reissue, revoke
-from keysteward.core.steps import Problem
 from keysteward.testing.memory import MemorySecret, MemoryTarget
 
 NAME = "acme/test/billing"

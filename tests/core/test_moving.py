@@ -13,8 +13,8 @@ from keysteward.core.contract.observed import ObservedObject, Settings
 from keysteward.core.contract.ports import Descriptor
 from keysteward.core.declare.schedule import parse_window
 from keysteward.core.moving import Turns, moving
+from keysteward.core.plan.steps import Do, Step
 from keysteward.core.record.fast_replace import replace
-from keysteward.core.steps import Do, Step
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -13,7 +13,7 @@ from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.drift import findings_now
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.observe.world import Extent, World
-from keysteward.core.planner import plan
+from keysteward.core.plan.planner import plan
 from keysteward.testing.store_world import secret
 
 NAME, PATH = "acme/test/billing", "apps/billing"

@@ -18,7 +18,7 @@ from keysteward.core.contract.ports import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.observe.world import World
-from keysteward.core.rebuild import behind, rebuild, unrecorded
+from keysteward.core.plan.rebuild import behind, rebuild, unrecorded
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Generation, Ledger, Origin, State
 from keysteward.testing.memory import MemorySecret

@@ -12,8 +12,8 @@ import pytest
 from keysteward import M2MClient, Owners, ResourceServer, RotationSchedule, Stack
 from keysteward.core.checking import check
 from keysteward.core.declare.credentials import Declaration
+from keysteward.core.plan.steps import Plan
 from keysteward.core.reconciler import Result
-from keysteward.core.steps import Plan
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.owners import owners_of

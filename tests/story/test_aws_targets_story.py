@@ -21,7 +21,7 @@ from keysteward.core.checking import check
 from keysteward.core.drift import findings_now
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown
 from keysteward.core.findings import Finding, Severity
-from keysteward.core.planner import plan
+from keysteward.core.plan.planner import plan
 from keysteward.core.reconciler import Result
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger

@@ -26,7 +26,7 @@ from keysteward.core.declare.credentials import Declaration
 from keysteward.core.drift import findings_now
 from keysteward.core.errors import AccessDenied, Conflict
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.planner import plan
+from keysteward.core.plan.planner import plan
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.requests import reissue, resume, rollback, suspend
 from keysteward.providers.keycloak import Keycloak

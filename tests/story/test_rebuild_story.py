@@ -11,7 +11,7 @@ from company import Office, open_office
 from keysteward import RotationSchedule, Stack
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
-from keysteward.core.rebuild import behind, rebuild
+from keysteward.core.plan.rebuild import behind, rebuild
 from keysteward.providers.local import LocalStore
 from keysteward.providers.session import Session
 from keysteward.testing.aging import age_ledgers

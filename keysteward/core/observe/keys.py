@@ -13,8 +13,8 @@ from datetime import datetime
 
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret
 from keysteward.core.declare.spec import Spec
-from keysteward.core.making import shown
 from keysteward.core.observe.world import World
+from keysteward.core.plan.issue import shown
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 
 

@@ -20,10 +20,10 @@ from keysteward.core.identity import in_stack
 from keysteward.core.observe.attested import attested, unproven
 from keysteward.core.observe.keys import merged
 from keysteward.core.observe.world import TOLERATED_SKEW, Extent, Found, Self, View, World
+from keysteward.core.plan.scopes import ServerLedger, load_server_ledger
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Ledger, Place, Revoked, State, load_ledger
 from keysteward.core.record.revocation import Recorded
-from keysteward.core.servers import ServerLedger, load_server_ledger
 
 LEDGERS = "ledgers"
 SERVER_KIND = "ResourceServer"

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keysteward.core.errors import DeclarationError
-from keysteward.core.handover import may_be_ended
+from keysteward.core.plan.by_hand import may_be_ended
 from keysteward.core.record.ledger import Held, Ledger, Revoked, State, Suspended
 from keysteward.core.record.revocation import Recorded
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from keysteward.core import making, retiring
-from keysteward.core.adoption import kept_now, wanted
 from keysteward.core.decision import Decision
-from keysteward.core.diff import METHOD, differences, show_differences
 from keysteward.core.observe.keys import expired
 from keysteward.core.observe.world import World
+from keysteward.core.plan import issue, retire
+from keysteward.core.plan.adopt import kept_now, wanted
+from keysteward.core.plan.diff import METHOD, differences, show_differences
+from keysteward.core.plan.steps import Do, Step
 from keysteward.core.record.ledger import UNFINISHED, Generation, State
-from keysteward.core.steps import Do, Step
 
 
 def asked(w: World) -> Decision:
@@ -30,15 +30,15 @@ def unfinished(w: World) -> Decision:
         return None
     generation = ledger.unfinished
     record = ledger.object_of(generation)
-    if generation.state in UNFINISHED - {State.VERIFIED} and not making.still_wanted(spec, generation, record):
-        return retiring.give_up(w, ledger, generation, "the declaration changed")
+    if generation.state in UNFINISHED - {State.VERIFIED} and not issue.still_wanted(spec, generation, record):
+        return retire.give_up(w, ledger, generation, "the declaration changed")
     if generation.state is State.INTENT:
-        return making.make(w, ledger, spec, generation)
+        return issue.make(w, ledger, spec, generation)
     if record.suspended:
         return Step(Do.RESUME, f"enable client {record.client_id}", "its new secret is set", object=record.key)
     if generation.state is State.ISSUED:
-        return settings(w) or making.verify_step(generation)
-    return making.deliver(w, ledger, spec, generation)
+        return settings(w) or issue.verify_step(generation)
+    return issue.deliver(w, ledger, spec, generation)
 
 
 def revived(w: World) -> Decision:
@@ -50,7 +50,7 @@ def revived(w: World) -> Decision:
     for generation in ledger.generations:
         if generation.state is not State.RETIRED or not (generation.id in seen or generation.fingerprint in seen):
             continue
-        step = retiring.came_back(w, ledger, generation)
+        step = retire.came_back(w, ledger, generation)
         if step is not None:
             return step
     return None
@@ -58,7 +58,7 @@ def revived(w: World) -> Decision:
 
 def sweep(w: World) -> Decision:
     """End what a lost answer left behind."""
-    return retiring.sweep(w, w.ledger) if w.ledger and not w.ledger.closed else None
+    return retire.sweep(w, w.ledger) if w.ledger and not w.ledger.closed else None
 
 
 def finish_ending(w: World) -> Decision:
@@ -76,7 +76,7 @@ def rollback(w: World) -> Decision:
         return None
     if ledger.current is not None and ledger.rollback is None:
         return None
-    previous = [g for g in ledger.in_state(State.PREVIOUS) if making.held_anywhere(w, g)]
+    previous = [g for g in ledger.in_state(State.PREVIOUS) if issue.held_anywhere(w, g)]
     back = next((g for g in previous if g.number == ledger.rollback), previous[-1] if previous else None)
     if back is None:
         return None
@@ -109,9 +109,9 @@ def dead_current(w: World) -> Decision:
     view, found = w.views.get(record.target), w.object(record)
     if view is None or record.remote_id is None:
         return None
-    secret = making.shown(found, current) if found is not None else None
-    forged = found is not None and (making.intruder(found, current) is not None or making.nameless(secret, current))
-    if forged and making.held_anywhere(w, current):
+    secret = issue.shown(found, current) if found is not None else None
+    forged = found is not None and (issue.intruder(found, current) is not None or issue.nameless(secret, current))
+    if forged and issue.held_anywhere(w, current):
         return _put_back(current)
     over = secret is not None and expired(secret, w.now)
     if (
@@ -191,7 +191,7 @@ def redeliver(w: World) -> Decision:
     ledger, spec = w.ledger, w.spec
     if ledger is None or spec is None or ledger.closed or ledger.current is None:
         return None
-    return making.redeliver(w, ledger, spec, ledger.current)
+    return issue.redeliver(w, ledger, spec, ledger.current)
 
 
 def notify(w: World) -> Decision:
@@ -213,12 +213,12 @@ def notify(w: World) -> Decision:
 
 def retire(w: World) -> Decision:
     """End the previous generation once its overlap is over."""
-    return retiring.retire_due(w, w.spec, w.ledger) if w.spec and w.ledger and not w.ledger.closed else None
+    return retire.retire_due(w, w.spec, w.ledger) if w.spec and w.ledger and not w.ledger.closed else None
 
 
 def idle(w: World) -> Decision:
     """Disable a client of ours that nothing living uses."""
-    return retiring.suspend_idle(w, w.ledger) if w.spec and w.ledger and not w.ledger.closed else None
+    return retire.suspend_idle(w, w.ledger) if w.spec and w.ledger and not w.ledger.closed else None
 
 
 def tidy(w: World) -> Decision:

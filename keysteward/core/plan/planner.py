@@ -11,15 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from keysteward.core import beginning, claiming, mending, stopping
-from keysteward.core.beginning import next_rotation
+from keysteward.core import claiming
 from keysteward.core.decision import NOTHING, Rule
-from keysteward.core.effects import predict
 from keysteward.core.examine import examine
 from keysteward.core.observe.world import Extent, World
+from keysteward.core.plan import guards, repair, rotate
+from keysteward.core.plan.effects import predict
+from keysteward.core.plan.retire import next_retirement
+from keysteward.core.plan.rotate import next_rotation
+from keysteward.core.plan.steps import Plan, Problem, Step, Wait
 from keysteward.core.record.ledger import State
-from keysteward.core.retiring import next_retirement
-from keysteward.core.steps import Plan, Problem, Step, Wait
 
 LONGEST_PLAN = 60
 """Steps after which a plan is cut: no sound sequence for one credential is that long."""
@@ -103,61 +104,59 @@ def next_due(world: World) -> datetime | None:
 
 
 ALL_RULES: tuple[Rule, ...] = (
-    stopping.leased,
-    stopping.closed,
-    stopping.barred,
-    mending.asked,
-    stopping.recorded,
-    stopping.revoked,
-    stopping.unnoted,
-    stopping.rivalled,
-    stopping.ledger_behind,
+    guards.leased,
+    guards.closed,
+    guards.barred,
+    repair.asked,
+    guards.recorded,
+    guards.revoked,
+    guards.unnoted,
+    guards.rivalled,
+    guards.ledger_behind,
     claiming.ours,
-    stopping.removed,
-    stopping.suspended,
-    stopping.places_taken,
+    guards.removed,
+    guards.suspended,
+    guards.places_taken,
     claiming.adopt,
     claiming.mark,
-    stopping.decommissioned,
-    stopping.migrated,
-    stopping.resume,
-    stopping.disabled,
-    mending.unfinished,
-    mending.revived,
-    mending.sweep,
-    mending.finish_ending,
-    mending.rollback,
-    mending.dead_current,
-    mending.safer,
-    mending.settings,
-    mending.redeliver,
-    mending.notify,
-    mending.retire,
-    mending.idle,
-    mending.tidy,
-    stopping.past,
-    beginning.begin,
-    mending.record_changes,
+    guards.decommissioned,
+    guards.migrated,
+    guards.resume,
+    guards.disabled,
+    repair.unfinished,
+    repair.revived,
+    repair.sweep,
+    repair.finish_ending,
+    repair.rollback,
+    repair.dead_current,
+    repair.safer,
+    repair.settings,
+    repair.redeliver,
+    repair.notify,
+    repair.retire,
+    repair.idle,
+    repair.tidy,
+    guards.past,
+    rotate.begin,
+    repair.record_changes,
 )
 
-DECLARATION_RULES = frozenset(
-    {stopping.recorded, stopping.removed, claiming.adopt, mending.settings, mending.record_changes}
-)
+DECLARATION_RULES = frozenset({guards.recorded, guards.removed, claiming.adopt, repair.settings, repair.record_changes})
 """Rules that apply what a declaration changed, or a record says; a run of the lifecycle alone leaves them out."""
 
 RULES: dict[Extent, tuple[Rule, ...]] = {
     Extent.ALL: ALL_RULES,
-    Extent.LIFECYCLE: (stopping.renamed, *(rule for rule in ALL_RULES if rule not in DECLARATION_RULES)),
-    Extent.REVOKE: (stopping.leased, stopping.closed, stopping.revoked),
+    Extent.LIFECYCLE: (guards.renamed, *(rule for rule in ALL_RULES if rule not in DECLARATION_RULES)),
+    Extent.REVOKE: (guards.leased, guards.closed, guards.revoked),
     Extent.RENAME: (
-        stopping.leased,
-        stopping.closed,
-        stopping.barred,
-        stopping.rivalled,
-        stopping.ledger_behind,
-        stopping.places_taken,
+        guards.leased,
+        guards.closed,
+        guards.barred,
+        guards.rivalled,
+        guards.ledger_behind,
+        guards.places_taken,
         claiming.ours,
         claiming.mark,
-        mending.redeliver,
+        repair.redeliver,
     ),
 }

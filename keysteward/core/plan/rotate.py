@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from keysteward.core import making, retiring
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.declare.schedule import due_at, due_before, may_begin, next_opening, show_duration
 from keysteward.core.declare.spec import Spec
-from keysteward.core.handover import new_value
-from keysteward.core.homes import at_home, home_of, new_home
-from keysteward.core.mending import settings
 from keysteward.core.observe.keys import narrowed
 from keysteward.core.observe.world import MOST_BEGUN, Extent, World
+from keysteward.core.plan import issue, retire
+from keysteward.core.plan.by_hand import new_value
+from keysteward.core.plan.placement import at_home, home_of, new_home
+from keysteward.core.plan.repair import settings
+from keysteward.core.plan.steps import Do, Problem, Step
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
-from keysteward.core.steps import Do, Problem, Step
 
 _SLOT_STRATEGIES = frozenset({Strategy.ROTATED_SLOT, Strategy.ALTERNATE})
 """Strategies with exactly two places for a secret: nothing new begins while the previous one still lives."""
@@ -43,12 +43,12 @@ def begin(w: World) -> Decision:
     if view is None:
         return None
     found = w.object(record) if record.remote_id else None
-    if found is not None and making.cap_filled(w, ledger, record, found):
+    if found is not None and issue.cap_filled(w, ledger, record, found):
         return None
     problem = _moved_away(w, ledger, record) if found is None else _takes_keys_elsewhere(w, spec, ledger, record)
     if problem is not None:
         return problem
-    if making.needs_preparation(w, spec, ledger, record):
+    if issue.needs_preparation(w, spec, ledger, record):
         return Step(Do.PREPARE, f"prepare native overlap on client {record.client_id}", why, object=record.key)
     return _begin(w, spec, ledger, record, why)
 
@@ -88,7 +88,7 @@ def _begin(w: World, spec: Spec, ledger: Ledger | None, record: ObjectRecord, wh
     number = ledger.next if ledger else 1
     current = ledger.current if ledger is not None and ledger.closed is None else None
     if current is None:
-        words = f"issue generation {number} ({making.strategy_for(spec, ledger, record).value})"
+        words = f"issue generation {number} ({issue.strategy_for(spec, ledger, record).value})"
     else:
         words = f"rotate to generation {number} ({why})"
     wider = narrowed(w, spec, current) if current is not None else frozenset()
@@ -97,7 +97,7 @@ def _begin(w: World, spec: Spec, ledger: Ledger | None, record: ObjectRecord, wh
     source = _foreign_keys(w, spec, record)
     if source is not None:
         words += f", in place of what {source} gives out"
-    if ledger is not None and making.would_cut_off(w, spec, ledger):
+    if ledger is not None and issue.would_cut_off(w, spec, ledger):
         words += "; whoever uses the present secret is cut off, for no store delivers it"
     if current is not None and current.object != record.key and not record.holder:
         words += f"; consumers then log in as client {record.client_id}"
@@ -111,7 +111,7 @@ def _begin(w: World, spec: Spec, ledger: Ledger | None, record: ObjectRecord, wh
 def _foreign_keys(w: World, spec: Spec, record: ObjectRecord) -> str | None:
     """Say from where a client takes its keys, if not from itself."""
     found = w.object(record) if record.remote_id and spec.method == "private_key_jwt" else None
-    return making.keys_elsewhere(found) if found is not None else None
+    return issue.keys_elsewhere(found) if found is not None else None
 
 
 def _unapplied(w: World, spec: Spec, ledger: Ledger | None) -> Decision:
@@ -142,13 +142,13 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
         return False
     if _blocked(spec, ledger):
         return True
-    if making.would_cut_off(w, spec, ledger) and not ledger.reissue:
+    if issue.would_cut_off(w, spec, ledger) and not ledger.reissue:
         return True
     held = ledger.held is not None and ledger.held.until > w.now
     waiting = any(g.endable for g in ledger.in_state(State.RETIRING)) or (
         spec.strategy in _SLOT_STRATEGIES
         and ledger.current is not None
-        and any(g.state is State.PREVIOUS or retiring.lives_on(w, g) for g in ledger.generations)
+        and any(g.state is State.PREVIOUS or retire.lives_on(w, g) for g in ledger.generations)
     )
     return held or waiting
 
@@ -172,7 +172,7 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
     moved = why_moved(spec, ledger, current)
     if moved:
         return moved
-    if making.button_pressed(w, ledger, current):
+    if issue.button_pressed(w, ledger, current):
         return "somebody regenerated the secret; the delivered one now ends with the server's overlap"
     if _lost_to_consumers(w, spec, current):
         return f"somebody overwrote generation {current.number} where its consumers read, and nothing holds it"
@@ -188,9 +188,9 @@ def _lost_to_consumers(w: World, spec: Spec, current: Generation) -> bool:
 
     A new one that ends the present at once waits for a person: whoever has read it already goes on with it.
     """
-    if spec.strategy is Strategy.GAP or not making.overwritten(w, current):
+    if spec.strategy is Strategy.GAP or not issue.overwritten(w, current):
         return False
-    return not making.held_anywhere(w, current)
+    return not issue.held_anywhere(w, current)
 
 
 def _ends_at_target(w: World, spec: Spec, ledger: Ledger, current: Generation) -> datetime | None:
@@ -199,7 +199,7 @@ def _ends_at_target(w: World, spec: Spec, ledger: Ledger, current: Generation) -
     if not record.holder:
         return None
     found = w.object(record)
-    secret = making.shown(found, current) if found is not None else None
+    secret = issue.shown(found, current) if found is not None else None
     ends = secret.expires_at if secret is not None else None
     return ends if ends is not None and (spec.expires is None or ends < spec.expires) else None
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from keysteward.core.adoption import age_of, entered, marked_as_adopted
 from keysteward.core.contract.observed import DeliveredEntry, Mark, ObservedSecret
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import second_client_id
-from keysteward.core.homes import holder_record
-from keysteward.core.making import shown
 from keysteward.core.observe.keys import KeyName, read_name
 from keysteward.core.observe.world import Found, World
+from keysteward.core.plan.adopt import age_of, entered, marked_as_adopted
+from keysteward.core.plan.issue import shown
+from keysteward.core.plan.placement import holder_record
 from keysteward.core.record.ledger import UNFINISHED, Blocked, Generation, Ledger, ObjectRecord, State
 
 PERHAPS_REVOKED = "its clients were disabled when its ledger was lost, so it may have been revoked"

@@ -7,10 +7,10 @@ from datetime import timedelta
 from keysteward.core.contract.observed import OVERWRITTEN, Delivered, DeliveredEntry, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import Capabilities, Strategy
 from keysteward.core.declare.spec import Spec
-from keysteward.core.homes import at_home
 from keysteward.core.observe.world import Extent, View, World
+from keysteward.core.plan.placement import at_home
+from keysteward.core.plan.steps import Do, Problem, Step, Wait
 from keysteward.core.record.ledger import LEASE, Generation, Ledger, ObjectRecord, Origin, State
-from keysteward.core.steps import Do, Problem, Step, Wait
 
 SERVER_CHOOSES = frozenset({Strategy.MINT, Strategy.NAMED_KEY})
 ONE_SLOT = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP})

@@ -19,9 +19,9 @@ from keysteward.core.contract.ports import ScopeWant
 from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.errors import Damaged
 from keysteward.core.identity import in_stack, name_of
+from keysteward.core.plan.steps import Problem
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import LEDGER_FORMAT, Executed, Logged
-from keysteward.core.steps import Problem
 
 
 @dataclass(frozen=True, slots=True)

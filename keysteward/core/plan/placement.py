@@ -13,8 +13,8 @@ from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.spec import NO_KEYS, Spec
 from keysteward.core.declare.stack import second_client_id
 from keysteward.core.observe.world import World
+from keysteward.core.plan.steps import Problem
 from keysteward.core.record.ledger import Ledger, ObjectRecord
-from keysteward.core.steps import Problem
 
 
 def at_home(spec: Spec, record: ObjectRecord) -> bool:

@@ -27,8 +27,8 @@ from pydantic import TypeAdapter, ValidationError
 from keysteward.core.errors import Conflict, Damaged
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
+from keysteward.core.plan.steps import Wait
 from keysteward.core.record.ledger import Executed
-from keysteward.core.steps import Wait
 
 PLAN_FORMAT = 1
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from keysteward.core import making, retiring
 from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.identity import name_of
-from keysteward.core.mending import tidy
 from keysteward.core.observe.keys import is_off, resumable
 from keysteward.core.observe.world import World
-from keysteward.core.rebuild import behind
+from keysteward.core.plan import issue, retire
+from keysteward.core.plan.rebuild import behind
+from keysteward.core.plan.repair import tidy
+from keysteward.core.plan.steps import Do, Problem, Step
 from keysteward.core.record.ledger import Ledger, State
 from keysteward.core.record.revocation import is_over, outdated
-from keysteward.core.steps import Do, Problem, Step
 
 _IN_USE = frozenset({State.CURRENT, State.PREVIOUS})
 
@@ -90,7 +90,7 @@ def _decide(w: World) -> str:
 
 def revoked(w: World) -> Decision:
     """End what a person revoked, before anything else."""
-    return retiring.revoke(w, NOTHING) if w.ledger and w.ledger.revoked else None
+    return retire.revoke(w, NOTHING) if w.ledger and w.ledger.revoked else None
 
 
 def ledger_behind(w: World) -> Decision:
@@ -103,7 +103,7 @@ def ledger_behind(w: World) -> Decision:
 
 def removed(w: World) -> Decision:
     """End what nobody declares any more."""
-    return retiring.end_all(w, w.ledger) or NOTHING if w.spec is None and w.ledger is not None else None
+    return retire.end_all(w, w.ledger) or NOTHING if w.spec is None and w.ledger is not None else None
 
 
 def suspended(w: World) -> Decision:
@@ -112,12 +112,12 @@ def suspended(w: World) -> Decision:
     if ledger is None or ledger.closed or ledger.suspended is None:
         return None
     why = f"suspended: {ledger.suspended.reason}"
-    return retiring.suspend_all(w, ledger, why) or retiring.sweep(w, ledger) or NOTHING
+    return retire.suspend_all(w, ledger, why) or retire.sweep(w, ledger) or NOTHING
 
 
 def places_taken(w: World) -> Decision:
     """Begin nothing while a place holds somebody else's document."""
-    return making.obstacle(w, w.spec) if w.spec else None
+    return issue.obstacle(w, w.spec) if w.spec else None
 
 
 def decommissioned(w: World) -> Decision:
@@ -130,7 +130,7 @@ def decommissioned(w: World) -> Decision:
         return mistaken
     for when, what in ((spec.decommission, "decommissioned"), (spec.expires, "expired")):
         if when is not None and w.now >= when:
-            return retiring.stop_working(w, ledger, f"{what} on {when:%Y-%m-%d}") or tidy(w) or NOTHING
+            return retire.stop_working(w, ledger, f"{what} on {when:%Y-%m-%d}") or tidy(w) or NOTHING
     return None
 
 
@@ -153,11 +153,11 @@ def migrated(w: World) -> Decision:
         return None
     why = f"its consumers use client {spec.migrates_to}"
     if ledger.migrated is not None:
-        return retiring.stop_working(w, ledger, why) or tidy(w) or NOTHING
+        return retire.stop_working(w, ledger, why) or tidy(w) or NOTHING
     current = ledger.current
     if spec.silent_for is None or current is None or ledger.unfinished is not None or w.successor is None:
         return None
-    silences = [retiring.silence(w, ledger, g) for g in ledger.generations if g.live]
+    silences = [retire.silence(w, ledger, g) for g in ledger.generations if g.live]
     known = [silent for silent in silences if silent is not None]
     silent = min(known) if len(known) == len(silences) else None
     if silent is None or silent < spec.silent_for or w.successor < w.now - spec.silent_for:
