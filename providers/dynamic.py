@@ -35,6 +35,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from keysteward.core.assess.status import OUTPUT_NAMES, outputs
 from keysteward.core.checking import check
 from keysteward.core.contract.ports import Target
 from keysteward.core.declare.credentials import ResourceServer
@@ -57,7 +58,6 @@ from keysteward.core.plan.diff import differences
 from keysteward.core.plan.planner import plan
 from keysteward.core.plan.steps import Do
 from keysteward.core.record.ledger import Ledger, Revoked
-from keysteward.core.status import OUTPUT_NAMES, outputs
 from keysteward.providers.foreign_json import read_json
 from keysteward.providers.owners import owners_of
 from keysteward.providers.revocations import of_stack

@@ -15,9 +15,9 @@ from keysteward.cli.preview import JsonOption
 from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, say, say_error, show, show_json
 from keysteward.cli.up import YesOption
+from keysteward.core.assess.examine import copied
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import KeystewardError, LeaseHeld
-from keysteward.core.examine import copied
 from keysteward.core.findings import Finding
 from keysteward.core.observe.world import World
 from keysteward.core.plan.rebuild import behind, rebuild, unrecorded, words_of

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from keysteward.core.assess.examine import late, standing
 from keysteward.core.contract.observed import OVERWRITTEN, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.schedule import parse_duration, show_duration
 from keysteward.core.declare.spec import NO_KEYS, capabilities_of
 from keysteward.core.declare.stack import IDENTITY
-from keysteward.core.examine import late, standing
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.identity import in_stack, stack_of
 from keysteward.core.importable import advice

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
+from keysteward.core.assess.examine import examine
 from keysteward.core.declare.schedule import parse_window
 from keysteward.core.events import Event, What, Writes, happens, means, target_of, writes_to
-from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.moving import INSTANT, Turns, moving, still
 from keysteward.core.observe.world import Self, View, World

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
+from keysteward.core.assess.examine import examine
 from keysteward.core.contract.ports import Descriptor, Material
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, Rejected, VersionConflict
-from keysteward.core.examine import examine
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.observe.attested import changed_facts
 from keysteward.core.observe.snapshot import Snapshot, ledger_key, read_delivered

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 
+from keysteward.core.assess.status import status_of
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.spec import Spec, capabilities_of
 from keysteward.core.drift import drift
@@ -16,7 +17,6 @@ from keysteward.core.inventory import Entry, Inventory, Standing
 from keysteward.core.plan.rotate import next_rotation
 from keysteward.core.policy.at_sight import judge_thing
 from keysteward.core.sight import Examined, Seen, Thing
-from keysteward.core.status import status_of
 from keysteward.report.existing import allowed, existing, last_shown
 from keysteward.report.revoking import how_to_revoke
 

@@ -17,10 +17,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keysteward.core.assess.status import status_of
 from keysteward.core.declare.spec import Spec
 from keysteward.core.identity import name_of
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.status import status_of
 from keysteward.report.counting import many
 from keysteward.report.emergency import Revocation, revocation_json
 from keysteward.report.plain import line, plain

@@ -29,6 +29,7 @@ from typing import Any
 
 from rich.text import Text
 
+from keysteward.core.assess.status import status_of
 from keysteward.core.declare.spec import ServerSpec, Spec
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.governed import GovernedSet
@@ -36,7 +37,6 @@ from keysteward.core.identity import name_of
 from keysteward.core.plan.scopes import DoScope, ServerLedger, ServerPlan
 from keysteward.core.plan.steps import Do, Plan
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.status import status_of
 from keysteward.report.counting import many
 from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line

@@ -24,6 +24,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keysteward.core.assess.status import status_of
 from keysteward.core.dates import scheduled
 from keysteward.core.declare.owners import UNASSIGNED, Owner
 from keysteward.core.declare.schedule import show_duration
@@ -33,7 +34,6 @@ from keysteward.core.identity import name_of
 from keysteward.core.plan.retire import retirement_at
 from keysteward.core.plan.rotate import rotation_at
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, Origin, State
-from keysteward.core.status import status_of
 from keysteward.report.emergency import place_of, where
 from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line, plain

@@ -18,10 +18,10 @@ from typer.core import TyperGroup
 
 from keysteward.cli.main import app
 from keysteward.core import errors
+from keysteward.core.assess.status import OUTPUT_NAMES
 from keysteward.core.contract.ports import Capabilities, Strategy
 from keysteward.core.findings import Kind
 from keysteward.core.record.ledger import State
-from keysteward.core.status import OUTPUT_NAMES
 from keysteward.providers.manual import Probe
 
 ROOT = Path(__file__).parents[2]

@@ -31,8 +31,8 @@ from dynamic_server import RUNNER_ROLES, Acme, PluginError
 from project import Project
 
 from keysteward import ClientSecret, KeystewardError, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
+from keysteward.core.assess.status import outputs
 from keysteward.core.contract.ports import Stored
-from keysteward.core.status import outputs
 from keysteward.providers import session as sessions
 from keysteward.providers.keycloak import Keycloak, adapter
 from keysteward.providers.local import LocalStore

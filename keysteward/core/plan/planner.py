@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keysteward.core import claiming
+from keysteward.core.assess.examine import examine
 from keysteward.core.decision import NOTHING, Rule
-from keysteward.core.examine import examine
 from keysteward.core.observe.world import Extent, World
 from keysteward.core.plan import guards, repair, rotate
 from keysteward.core.plan.effects import predict

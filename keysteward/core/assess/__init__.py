@@ -1,0 +1,1 @@
+"""What is wrong with one credential, and its status: findings, never steps."""
