@@ -24,18 +24,18 @@ from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
 from keysteward.core.observe.snapshot import Snapshot, Sources, old_identities
 from keysteward.core.observe.world import Extent, World
-from keysteward.core.outbox import flush
 from keysteward.core.plan.blast_radius import ALLOW_ENDING, Ending, must_be_allowed, note_ending, works
 from keysteward.core.plan.planner import plan
 from keysteward.core.plan.scopes import ServerLedger
-from keysteward.core.reconciler import Reconciler
 from keysteward.core.record.evidence import Author, Entry
 from keysteward.core.record.heartbeat import Heartbeat, heartbeat_key, note_run
 from keysteward.core.record.last_use import Usage, later, note_usage, read_usage, seen_days, usage_prefix
 from keysteward.core.record.ledger import Ledger, Logged
 from keysteward.core.record.revocation import Recorded
-from keysteward.core.server_reconciler import ServerReconciler
-from keysteward.core.worker import Tools
+from keysteward.core.run.executor import Tools
+from keysteward.core.run.outbox import flush
+from keysteward.core.run.reconciler import Reconciler
+from keysteward.core.run.scopes import ServerReconciler
 from keysteward.providers.author import author_of
 from keysteward.providers.material import fingerprinter, new_material
 from keysteward.providers.runners import is_dead, new_runner

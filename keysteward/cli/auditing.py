@@ -11,7 +11,7 @@ from keysteward.core.audit_check import Defect, Examined, Witness, Wrong, examin
 from keysteward.core.audit_ledgers import compare
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
-from keysteward.core.outbox import oldest_late
+from keysteward.core.run.outbox import oldest_late
 from keysteward.providers.anchors import Anchored, read_anchors
 from keysteward.providers.audit_log import Around, AuditLog
 from keysteward.providers.ci import Claims, claims_of, keys_of_issuer, shown, verified_claims

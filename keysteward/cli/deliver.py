@@ -22,10 +22,10 @@ from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, 
 from keysteward.core.observe.world import World
 from keysteward.core.plan.by_hand import holder_of, may_be_ended, why_not
 from keysteward.core.plan.steps import Do
-from keysteward.core.reconciler import Result
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Generation, Ledger, State
-from keysteward.core.worker import TRY
+from keysteward.core.run.executor import TRY
+from keysteward.core.run.reconciler import Result
 from keysteward.providers.material import material_of
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Preview, preview_lines

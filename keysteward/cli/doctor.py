@@ -22,9 +22,9 @@ from keysteward.core.contract.ports import Check, LedgerStore, Store, Target
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.errors import KeystewardError
 from keysteward.core.observe.world import TOLERATED_SKEW
-from keysteward.core.outbox import HOW_TO_MOVE, late_words, oldest_late
 from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.run.outbox import HOW_TO_MOVE, late_words, oldest_late
 from keysteward.providers import children
 from keysteward.providers.session import Access, Session
 from keysteward.report.checks import Section, check_lines, checks_json, failed

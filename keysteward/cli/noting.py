@@ -17,9 +17,9 @@ from keysteward.cli.scene import ledgers_needed, scene_of
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.observe.world import Extent, World
-from keysteward.core.reconciler import Result
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.run.reconciler import Result
 from keysteward.providers.json_text import escaped
 from keysteward.providers.runners import is_dead
 from keysteward.providers.session import Session

@@ -23,10 +23,10 @@ from keysteward.cli.what_is_left import what_is_left
 from keysteward.core.contract.observed import Observation
 from keysteward.core.errors import DeclarationError, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.observe.snapshot import ledger_key
-from keysteward.core.reconciler import Result
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger, load_ledger
 from keysteward.core.record.revocation import Recorded
+from keysteward.core.run.reconciler import Result
 from keysteward.providers.revocations import Marked, delivered_keys, disable_marked, keep, named_keys
 from keysteward.providers.session import Session
 from keysteward.report.emergency import (

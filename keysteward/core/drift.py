@@ -18,7 +18,6 @@ from keysteward.core.importable import advice
 from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.observe.keys import expired
 from keysteward.core.observe.world import TOLERATED_SKEW, World
-from keysteward.core.outbox import HOW_TO_MOVE, late_words, oldest_late
 from keysteward.core.plan.adopt import wanted
 from keysteward.core.plan.blast_radius import ending_needs, must_be_allowed
 from keysteward.core.plan.diff import METHOD, Difference, differences
@@ -40,6 +39,7 @@ from keysteward.core.policy.at_sight import judge_kept
 from keysteward.core.policy.waiving import subject_of
 from keysteward.core.record.heartbeat import last_beat
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
+from keysteward.core.run.outbox import HOW_TO_MOVE, late_words, oldest_late
 from keysteward.core.sight import Seen, Thing, coverage
 
 _RANK = (Severity.NOTE, Severity.WARNING, Severity.ERROR)

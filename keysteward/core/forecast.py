@@ -24,8 +24,8 @@ from keysteward.core.plan.blast_radius import ends
 from keysteward.core.plan.issue import shown
 from keysteward.core.plan.planner import Played, decide, play
 from keysteward.core.plan.steps import Do, Problem, Step, Wait
-from keysteward.core.reconciler import LONGEST_WAIT
 from keysteward.core.record.fast_replace import replace
+from keysteward.core.run.reconciler import LONGEST_WAIT
 
 MOST_WAITS = 5
 """So many waits within one run are played; a run that waits more often is not sound."""

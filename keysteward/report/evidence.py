@@ -23,9 +23,9 @@ from rich.text import Text
 
 from keysteward.core.audit import Head, dump_entry
 from keysteward.core.audit_check import Examined, Recorded
-from keysteward.core.outbox import HOW_TO_MOVE, late_words
 from keysteward.core.period import Period, Row
 from keysteward.core.record.evidence import Entry
+from keysteward.core.run.outbox import HOW_TO_MOVE, late_words
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT
 

@@ -22,8 +22,8 @@ from rich.text import Text
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
 from keysteward.core.plan.steps import Wait
-from keysteward.core.reconciler import Result
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.run.reconciler import Result
 from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT, Preview, preview_json, when

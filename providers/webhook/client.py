@@ -16,7 +16,7 @@ from standardwebhooks import Webhook as Signer
 
 from keysteward.core.errors import DeclarationError
 from keysteward.core.record.ledger import Place
-from keysteward.core.worker import News
+from keysteward.core.run.executor import News
 from keysteward.providers.http import Session
 from keysteward.providers.references import resolve
 

@@ -21,9 +21,9 @@ from keysteward.core.declare.spec import Spec, spec_of
 from keysteward.core.observe.snapshot import Snapshot, Sources, ledger_key
 from keysteward.core.observe.world import Extent
 from keysteward.core.plan.steps import Plan
-from keysteward.core.reconciler import Reconciler, Result
 from keysteward.core.record.ledger import Ledger, Place, load_ledger
-from keysteward.core.worker import News, Tools
+from keysteward.core.run.executor import News, Tools
+from keysteward.core.run.reconciler import Reconciler, Result
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget, Mint
 
 STOCK = Capabilities(

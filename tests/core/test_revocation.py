@@ -13,9 +13,9 @@ from keysteward.core.declare.spec import spec_of
 from keysteward.core.errors import KeystewardError
 from keysteward.core.observe.snapshot import Snapshot
 from keysteward.core.observe.world import Extent
-from keysteward.core.reconciler import Reconciler
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.run.reconciler import Reconciler
 from keysteward.testing.memory import MemoryObject
 
 NAME = "acme/test/billing"

@@ -9,7 +9,7 @@ from keysteward.core.declare.credentials import ResourceServer
 from keysteward.core.declare.spec import server_spec_of
 from keysteward.core.errors import Conflict
 from keysteward.core.plan.scopes import ServerPlan
-from keysteward.core.server_reconciler import ServerReconciler
+from keysteward.core.run.scopes import ServerReconciler
 from keysteward.testing.memory import MemorySecret
 
 SERVER = "acme/test/api"

@@ -10,7 +10,7 @@ from keysteward.core.errors import Unavailable
 from keysteward.core.findings import Kind
 from keysteward.core.record.ledger import Place
 from keysteward.core.record.requests import rollback
-from keysteward.core.worker import News
+from keysteward.core.run.executor import News
 
 NAME = "acme/test/billing"
 

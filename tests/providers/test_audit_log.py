@@ -24,9 +24,9 @@ from keysteward.core.audit_check import Examined, examine_log
 from keysteward.core.contract.ports import LedgerStore
 from keysteward.core.errors import AccessDenied, OutcomeUnknown, Unavailable, VersionConflict
 from keysteward.core.observe.snapshot import ledger_key
-from keysteward.core.outbox import flush
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Ledger, Logged, dump_ledger
+from keysteward.core.run.outbox import flush
 from keysteward.providers.audit_log import LARGEST_SEGMENT, AuditLog
 from keysteward.providers.local import LocalLedgers
 from keysteward.providers.signing import Signer

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook as Verifier
 
 from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardError, NotFound, Unavailable
 from keysteward.core.record.ledger import Place
-from keysteward.core.worker import News
+from keysteward.core.run.executor import News
 from keysteward.providers.webhook import notify
 
 KEY = "whsec_" + base64.b64encode(bytes(range(32))).decode()

@@ -30,7 +30,7 @@ from requests.structures import CaseInsensitiveDict
 from keysteward.core.contract.ports import Claim, Material
 from keysteward.core.errors import KeystewardError
 from keysteward.core.record.ledger import Place
-from keysteward.core.worker import News
+from keysteward.core.run.executor import News
 from keysteward.providers.aws.cognito import proof as cognito_proof
 from keysteward.providers.aws.cognito.client import TokenClient
 from keysteward.providers.ci import Actions, keys_of_issuer

@@ -29,13 +29,13 @@ from keysteward.core.errors import KeystewardError, OutcomeUnknown, Unavailable
 from keysteward.core.findings import Finding
 from keysteward.core.observe.snapshot import Snapshot, Sources, ledger_key
 from keysteward.core.observe.world import Extent
-from keysteward.core.outbox import flush
 from keysteward.core.plan.planner import plan
 from keysteward.core.plan.steps import Plan
-from keysteward.core.reconciler import Reconciler
 from keysteward.core.record.evidence import Author, Entry
 from keysteward.core.record.ledger import LEASE, Ledger, Logged, load_ledger
-from keysteward.core.worker import Tools
+from keysteward.core.run.executor import Tools
+from keysteward.core.run.outbox import flush
+from keysteward.core.run.reconciler import Reconciler
 from keysteward.testing.memory import Clock, Mint
 
 STACK = "acme/sim"

@@ -13,7 +13,7 @@ from keysteward import M2MClient, Owners, ResourceServer, RotationSchedule, Stac
 from keysteward.core.checking import check
 from keysteward.core.declare.credentials import Declaration
 from keysteward.core.plan.steps import Plan
-from keysteward.core.reconciler import Result
+from keysteward.core.run.reconciler import Result
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.owners import owners_of

@@ -22,9 +22,9 @@ from keysteward.core.drift import findings_now
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown
 from keysteward.core.findings import Finding, Severity
 from keysteward.core.plan.planner import plan
-from keysteward.core.reconciler import Result
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.run.reconciler import Result
 from keysteward.providers.aws import SecretsManager
 from keysteward.providers.local import LocalStore
 from keysteward.providers.owners import owners_of

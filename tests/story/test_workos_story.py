@@ -18,7 +18,7 @@ from keysteward.core.checking import check
 from keysteward.core.contract.ports import Action, Order
 from keysteward.core.declare.credentials import Declaration
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown, Unavailable
-from keysteward.core.reconciler import Result
+from keysteward.core.run.reconciler import Result
 from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Access, Session
 from keysteward.providers.vault import Vault

@@ -9,7 +9,6 @@ from keysteward.core.contract.observed import ObservedScope
 from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.errors import Conflict, VersionConflict
 from keysteward.core.observe.snapshot import Snapshot, ledger_key, old_identities
-from keysteward.core.outbox import numbered
 from keysteward.core.plan.scopes import (
     DoScope,
     ScopeStep,
@@ -24,7 +23,8 @@ from keysteward.core.plan.scopes import (
 from keysteward.core.plan.steps import unapproved
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Executed
-from keysteward.core.worker import Tools
+from keysteward.core.run.executor import Tools
+from keysteward.core.run.outbox import numbered
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,13 @@ from keysteward.core.findings import Finding, Kind
 from keysteward.core.observe.attested import changed_facts
 from keysteward.core.observe.snapshot import Snapshot, ledger_key, read_delivered
 from keysteward.core.observe.world import Extent, World
-from keysteward.core.outbox import numbered
 from keysteward.core.plan.effects import Outcome, about_to_disable, apply
 from keysteward.core.plan.planner import decide, plan
 from keysteward.core.plan.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import LEASE, Executed, Failed, Lease, Ledger, State, dump_ledger, load_ledger
-from keysteward.core.worker import Tools, Worker
+from keysteward.core.run.executor import Tools, Worker
+from keysteward.core.run.outbox import numbered
 
 _log = logging.getLogger(__name__)
 
