@@ -14,11 +14,11 @@ from typing import Any, cast
 from counting import Counted
 
 from keysteward import Limit, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
-from keysteward.core.checking import check
 from keysteward.core.contract.ports import LedgerStore, Store
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import KeystewardError
 from keysteward.core.plan.steps import Plan
+from keysteward.core.policy.check import check
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.session import Access, Session

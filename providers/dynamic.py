@@ -36,7 +36,6 @@ from pulumi.dynamic import (
 )
 
 from keysteward.core.assess.status import OUTPUT_NAMES, outputs
-from keysteward.core.checking import check
 from keysteward.core.contract.ports import Target
 from keysteward.core.declare.credentials import ResourceServer
 from keysteward.core.declare.spec import (
@@ -57,6 +56,7 @@ from keysteward.core.plan.adopt import wanted
 from keysteward.core.plan.diff import differences
 from keysteward.core.plan.planner import plan
 from keysteward.core.plan.steps import Do
+from keysteward.core.policy.check import check
 from keysteward.core.record.ledger import Ledger, Revoked
 from keysteward.providers.foreign_json import read_json
 from keysteward.providers.owners import owners_of

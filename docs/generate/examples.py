@@ -21,8 +21,8 @@ from keysteward import (
     Stack,
     Waiver,
 )
-from keysteward.core.checking import check
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.policy.check import check
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.providers.manual import Manual, Probe

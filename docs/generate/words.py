@@ -34,7 +34,7 @@ from keysteward import (
     Webhook,
 )
 from keysteward.core.declare.schedule import show_duration
-from keysteward.core.policy.waiving import LONGEST_ALLOWANCE
+from keysteward.core.policy.waivers import LONGEST_ALLOWANCE
 
 NOTICE: Final = "<!-- Written by docs/generate; change the code or that folder, then run `make docs`. -->"
 

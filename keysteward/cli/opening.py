@@ -12,7 +12,6 @@ from pathlib import Path
 from keysteward.cli.loading import load_stack, module_name
 from keysteward.cli.meant import meant
 from keysteward.cli.terminal import say
-from keysteward.core.checking import check, check_form, judged
 from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError
@@ -20,6 +19,7 @@ from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
 from keysteward.core.observe.world import Extent
 from keysteward.core.policy import Life
+from keysteward.core.policy.check import check, check_form, judged
 from keysteward.core.record.revocation import Recorded
 from keysteward.providers.card import card_path, write_card
 from keysteward.providers.owners import owners_of

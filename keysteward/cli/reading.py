@@ -15,8 +15,8 @@ from typing import Any
 
 from keysteward.cli.loading import exported, load_stack, module_name, stack_names
 from keysteward.cli.rule_source import digests
-from keysteward.core.checking import check
 from keysteward.core.errors import KeystewardError
+from keysteward.core.policy.check import check
 from keysteward.core.review.form import dump_form, form_of
 from keysteward.providers.confinement import confine
 from keysteward.providers.offspring import end_with_parent

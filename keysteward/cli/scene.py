@@ -14,13 +14,13 @@ import typer
 from keysteward.cli.loading import load_stack, module_name
 from keysteward.cli.opening import keep_card, read_records
 from keysteward.cli.terminal import say
-from keysteward.core.checking import check, check_form
 from keysteward.core.contract.ports import LedgerStore, Store, Target
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import IDENTITY, Limit, Stack
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.identity import name_of
 from keysteward.core.observe.world import Extent
+from keysteward.core.policy.check import check, check_form
 from keysteward.core.record.revocation import Recorded
 from keysteward.providers.card import FOLDER, card_path, read_card
 from keysteward.providers.owners import owners_of

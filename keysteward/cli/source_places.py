@@ -12,7 +12,7 @@ from keysteward.cli.places import Written, relative
 from keysteward.core.declare.credentials import Allowed
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
-from keysteward.core.policy.waiving import subject_of
+from keysteward.core.policy.waivers import subject_of
 
 Line = tuple[str, int]
 """A file, relative to the project, and a line in it; 0 is the file as a whole."""

@@ -36,7 +36,7 @@ from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.plan.steps import Do, Plan
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.at_sight import judge_kept
-from keysteward.core.policy.waiving import subject_of
+from keysteward.core.policy.waivers import subject_of
 from keysteward.core.record.heartbeat import last_beat
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words, oldest_late

@@ -8,7 +8,6 @@ from datetime import date, datetime
 
 from pydantic import ValidationError
 
-from keysteward.core.checking import sentence_of
 from keysteward.core.declare.owners import Owner, Owners
 from keysteward.core.declare.stack import Limit, Stack
 from keysteward.core.errors import DeclarationError
@@ -18,6 +17,7 @@ from keysteward.core.identity import name_of
 from keysteward.core.moving import Turns, moving
 from keysteward.core.plan.blast_radius import DAY
 from keysteward.core.policy import cases, judge_one, judge_sets, may_stop, stopping
+from keysteward.core.policy.check import sentence_of
 
 
 def as_if_gone(owners: Owners, name: str) -> Owners:

@@ -23,8 +23,8 @@ from keysteward.cli.init import FORGES, _write
 from keysteward.cli.loading import load_stack
 from keysteward.cli.locking import lock
 from keysteward.cli.new_repository import STORES, TARGETS, Choice, StoreKind, TargetKind, files
-from keysteward.core.checking import check
 from keysteward.core.findings import Severity
+from keysteward.core.policy.check import check
 from keysteward.providers.owners import owners_of
 
 BIN = Path(sys.executable).parent

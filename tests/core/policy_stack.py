@@ -20,11 +20,11 @@ from keysteward import (
     Transitional,
     Waiver,
 )
-from keysteward.core.checking import check
 from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import Declaration
 from keysteward.core.findings import Finding
 from keysteward.core.policy import Life, judge
+from keysteward.core.policy.check import check
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)

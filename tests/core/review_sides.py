@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from keysteward.core.checking import check
 from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import (
     Allowed,
@@ -25,6 +24,7 @@ from keysteward.core.declare.credentials import (
 )
 from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Stack
+from keysteward.core.policy.check import check
 from keysteward.core.review import Change, Review, review
 from keysteward.core.review.form import Form, dump_form, form_of, load_form
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from bench_world import ASSIGNING, STOCK, Company
 
-from keysteward.core.checking import check
 from keysteward.core.contract.observed import Mark
 from keysteward.core.declare.credentials import M2MClient, ResourceServer
 from keysteward.core.declare.owners import Owner, Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, OutcomeUnknown
+from keysteward.core.policy.check import check
 from keysteward.core.record.ledger import ObjectRecord
 from keysteward.core.record.requests import reissue
 from keysteward.testing.memory import MemoryObject, MemoryTarget

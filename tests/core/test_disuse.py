@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 from bench_world import MINTING, STOCK, Company
 
-from keysteward.core.checking import check
 from keysteward.core.contract.observed import Observation, ObservedObject
 from keysteward.core.contract.ports import Capabilities, Fingerprint, ObjectRef
 from keysteward.core.declare.credentials import M2MClient, RotationSchedule
@@ -16,6 +15,7 @@ from keysteward.core.declare.owners import Owner, Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind, Severity
+from keysteward.core.policy.check import check
 from keysteward.core.record.requests import reissue
 from keysteward.testing.memory import MemoryLedgers
 

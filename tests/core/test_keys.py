@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from bench_world import MINTING, NAMED_KEYS, OWN_KEYS, TWO_KEYS, Company, fingerprint
 
-from keysteward.core.checking import check
 from keysteward.core.contract.ports import Capabilities, Proof, Verification
 from keysteward.core.declare.credentials import (
     ApiKey,
@@ -22,6 +21,7 @@ from keysteward.core.declare.owners import Owner, Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown, Rejected
 from keysteward.core.findings import Kind
+from keysteward.core.policy.check import check
 from keysteward.core.record.requests import resume, revoke, suspend
 from keysteward.testing.memory import MemoryLedgers, MemorySecret, MemoryTarget
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keysteward.core.declare.environments import WORDS, differs, environment_of, is_production, said, words_of
-from keysteward.core.policy.sweeping import TABLE, sweeping
+from keysteward.core.policy.broad_scopes import TABLE, sweeping
 
 SWEEPING = {
     "*": "a wildcard",

@@ -28,8 +28,8 @@ from keysteward import (
     Waiver,
     Webhook,
 )
-from keysteward.core.checking import check
 from keysteward.core.errors import DeclarationError
+from keysteward.core.policy.check import check
 from keysteward.modules.catalog import Catalog, catalog
 from keysteward.modules.catalog_form import FORMS, KINDS
 from keysteward.providers import strict_yaml

@@ -9,10 +9,10 @@ import pytest
 from bench_world import MINTING, NAMED_KEYS, Company
 
 from keysteward import ApiKey, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
-from keysteward.core.checking import check
 from keysteward.core.contract.observed import Mark
 from keysteward.core.contract.ports import ScopeWant
 from keysteward.core.errors import DeclarationError
+from keysteward.core.policy.check import check
 from keysteward.modules.partner_key import partner_key
 from keysteward.modules.service_access import service_access
 from keysteward.testing.memory import MemoryLedgers

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keysteward import M2MClient, ResourceServer, RotationSchedule, Stack
-from keysteward.core.checking import check
 from keysteward.core.contract.observed import Mark, Settings
 from keysteward.core.contract.ports import Action, Claim, Created, Material, ObjectRef, Order, Proof, ScopeWant
 from keysteward.core.errors import AccessDenied, Conflict, DeclarationError, KeystewardError, NotFound, Rejected
 from keysteward.core.findings import Kind
+from keysteward.core.policy.check import check
 from keysteward.providers.aws import Cognito
 from keysteward.providers.aws.cognito.names import ClientName, read_scope_description
 from keysteward.providers.local import LocalStore

@@ -19,7 +19,6 @@ from keysteward.cli.looking import look
 from keysteward.cli.opening import Opened
 from keysteward.cli.planning import preview
 from keysteward.cli.running import carry_out
-from keysteward.core.checking import check
 from keysteward.core.contract.observed import Mark, Settings
 from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import Declaration, PermanentException, Transitional
@@ -28,6 +27,7 @@ from keysteward.core.drift import Drift, drift
 from keysteward.core.findings import Kind
 from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.plan.blast_radius import ALLOW_ENDING
+from keysteward.core.policy.check import check
 from keysteward.core.record.ledger import Ledger, State, dump_ledger, load_ledger
 from keysteward.core.record.requests import reissue
 from keysteward.report.results import BAD

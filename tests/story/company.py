@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from keysteward import M2MClient, Owners, ResourceServer, RotationSchedule, Stack
-from keysteward.core.checking import check
 from keysteward.core.declare.credentials import Declaration
 from keysteward.core.plan.steps import Plan
+from keysteward.core.policy.check import check
 from keysteward.core.run.reconciler import Result
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore

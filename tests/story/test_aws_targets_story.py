@@ -17,11 +17,11 @@ from botocore.exceptions import ClientError
 from company import OWNERS
 
 from keysteward import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack, Transitional
-from keysteward.core.checking import check
 from keysteward.core.drift import findings_now
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown
 from keysteward.core.findings import Finding, Severity
 from keysteward.core.plan.planner import plan
+from keysteward.core.policy.check import check
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.run.reconciler import Result

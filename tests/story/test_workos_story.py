@@ -14,10 +14,10 @@ from company import OWNERS
 from werkzeug.wrappers import Request, Response
 
 from keysteward import ApiKey, ClientSecret, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack
-from keysteward.core.checking import check
 from keysteward.core.contract.ports import Action, Order
 from keysteward.core.declare.credentials import Declaration
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown, Unavailable
+from keysteward.core.policy.check import check
 from keysteward.core.run.reconciler import Result
 from keysteward.providers.owners import owners_of
 from keysteward.providers.session import Access, Session

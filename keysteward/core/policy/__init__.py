@@ -18,7 +18,7 @@ from keysteward.core.declare.credentials import Allowed, Waiver
 from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Level, Stack
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.policy import answering, lifetime, reach, waiving
+from keysteward.core.policy import access, lifetime, ownership, waivers
 from keysteward.core.policy.rule import Around, Case, Life, Rule
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "stopping",
 ]
 
-_ALL = (*answering.RULES, *lifetime.RULES, *reach.RULES, *waiving.RULES)
+_ALL = (*ownership.RULES, *lifetime.RULES, *access.RULES, *waivers.RULES)
 _PLACEHOLDER = re.compile(r"\b(?:NAME|OWNER|OTHER)\b")
 
 RULES: Mapping[str, Rule] = {rule.number: rule for rule in sorted(_ALL, key=lambda rule: rule.number)}
@@ -111,10 +111,10 @@ def judge_one(case: Case, counts: Iterable[tuple[Rule, Severity]]) -> Iterator[F
     """Hold one credential against the rules that count for its kind."""
     for rule, severity in counts:
         for message in rule.check(case):
-            waiver = waiving.standing(case.declared.waivers, rule, case.today)
+            waiver = waivers.standing(case.declared.waivers, rule, case.today)
             mend = _mend(rule, case.spec.owner, case.owners, case.today, case.spec.name)
             found = Finding(rule.kind, severity, case.spec.identity, message, mend, rule.number)
-            yield found if waiver is None else waiving.waived(found, waiver)
+            yield found if waiver is None else waivers.waived(found, waiver)
 
 
 def counted(found: Iterable[Finding], stack: Stack, waivers: Iterable[Waiver], today: date) -> Iterator[Finding]:
@@ -125,9 +125,9 @@ def counted(found: Iterable[Finding], stack: Stack, waivers: Iterable[Waiver], t
         level = finding.severity if broken is None else level_of(broken, stack, finding.severity)
         if level is None:
             continue
-        waiver = waiving.standing(given, broken, today) if broken is not None else None
+        waiver = waivers.standing(given, broken, today) if broken is not None else None
         counts = replace(finding, severity=level)
-        yield counts if waiver is None else waiving.waived(counts, waiver)
+        yield counts if waiver is None else waivers.waived(counts, waiver)
 
 
 def _mend(rule: Rule, owner: str, owners: Owners, today: date, name: str = "NAME") -> str:
@@ -145,7 +145,7 @@ def judge_sets(stack: Stack, owners: Owners, now: datetime) -> Iterator[Finding]
     """Hold governed sets and allowances against the rules that concern their owners, and how long they may stand."""
     given: list[tuple[str, str, Allowed | None]] = []
     given += [(f"{stack.identity}/{g.name}", g.owner, None) for g in stack.governed]
-    given += [(waiving.subject_of(a), a.owner, a) for a in stack.allowed]
+    given += [(waivers.subject_of(a), a.owner, a) for a in stack.allowed]
     counts = tuple(counting(stack, key=True))
     for subject, owner, entry in given:
         for rule, severity in counts:
@@ -155,10 +155,10 @@ def judge_sets(stack: Stack, owners: Owners, now: datetime) -> Iterator[Finding]
 
 
 def _said_of_set(number: str, owner: str, entry: Allowed | None, owners: Owners, now: datetime) -> Iterable[str]:
-    if number in answering.OF_OWNERS:
-        return answering.OF_OWNERS[number](owner, owners, now.date())
-    if entry is not None and number in waiving.OF_ALLOWANCES:
-        return waiving.OF_ALLOWANCES[number](entry, now)
+    if number in ownership.OF_OWNERS:
+        return ownership.OF_OWNERS[number](owner, owners, now.date())
+    if entry is not None and number in waivers.OF_ALLOWANCES:
+        return waivers.OF_ALLOWANCES[number](entry, now)
     return ()
 
 

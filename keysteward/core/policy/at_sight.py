@@ -19,8 +19,8 @@ from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.inventory import Standing
 from keysteward.core.observe.keys import expired
 from keysteward.core.policy import RULES
+from keysteward.core.policy.broad_scopes import sweeping
 from keysteward.core.policy.lifetime import CLIENT_SILENCE, KEY_SILENCE, LONGEST_TOKEN
-from keysteward.core.policy.sweeping import sweeping
 from keysteward.core.sight import MACHINE_GRANT, Thing
 
 OLD_GRANTS = {

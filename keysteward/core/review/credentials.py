@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import DECOMMISSION_GRACE, Spec
-from keysteward.core.policy.sweeping import sweeping
+from keysteward.core.policy.broad_scopes import sweeping
 from keysteward.core.record.ledger import Place
 from keysteward.core.review.form import Declared, WaiverForm
 from keysteward.core.review.found import Found, changed, listed, longer_or_shorter, more_or_less, shown, switched
