@@ -17,7 +17,10 @@ from keysteward.cli.declarations import find_owners, project_files
 from keysteward.cli.loading import FOLDER, exported, load_stack, module_name, stack_names
 from keysteward.cli.review import StacksOption
 from keysteward.cli.terminal import say, show
-from keysteward.core.codeowners import (
+from keysteward.core.declare.owners import Owners
+from keysteward.core.declare.stack import Stack
+from keysteward.core.errors import DeclarationError, Unavailable
+from keysteward.core.review.codeowners import (
     DEFAULT,
     PLACES,
     Forge,
@@ -29,9 +32,6 @@ from keysteward.core.codeowners import (
     overruled,
     overruling,
 )
-from keysteward.core.declare.owners import Owners
-from keysteward.core.declare.stack import Stack
-from keysteward.core.errors import DeclarationError, Unavailable
 from keysteward.providers import git
 from keysteward.providers.owners import owners_of
 from keysteward.report.plain import line

@@ -12,7 +12,7 @@ import typer
 
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError
-from keysteward.core.what_runs import STACKS
+from keysteward.core.review.what_runs import STACKS
 from keysteward.providers.stack_modules import import_stacks_from, outside_of_stacks
 
 FOLDER = STACKS

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from repository import KEY, MORE, Repository
 
 from keysteward import Owner, Owners
-from keysteward.core.codeowners import BEGIN, END, merged
+from keysteward.core.review.codeowners import BEGIN, END, merged
 
 GITHUB = f"""{BEGIN}
 * @acme/security
