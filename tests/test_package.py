@@ -33,7 +33,7 @@ SOURCES = (
 USE = """
 import datetime, pathlib, sys
 import keysteward
-from keysteward.core.inventory import Inventory
+from keysteward.core.drift.inventory import Inventory
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.vault import Vault
 from keysteward.providers.vault.policy import KINDS, policy

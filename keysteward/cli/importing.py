@@ -26,11 +26,11 @@ from keysteward.cli.terminal import meanwhile, show, show_json
 from keysteward.core.contract.ports import Store, Target
 from keysteward.core.declare.delivery import Delivery
 from keysteward.core.declare.owners import UNASSIGNED
+from keysteward.core.drift.importing import ATTRIBUTE, GROUPS, Choices, Draft, Intake, fits, importable, intake
+from keysteward.core.drift.survey import Examined, Seen, TargetSight
 from keysteward.core.errors import DeclarationError
-from keysteward.core.intake import ATTRIBUTE, GROUPS, Choices, Draft, Intake, fits, importable, intake
 from keysteward.core.policy.check import check
 from keysteward.core.review.codeowners import PLACES as CODEOWNERS
-from keysteward.core.sight import Examined, Seen, TargetSight
 from keysteward.modules.catalog import SUFFIXES, Entry, catalog, catalog_files, read_entries
 from keysteward.modules.catalog_form import NAME_IN_PATH
 from keysteward.modules.catalog_writer import catalog_text

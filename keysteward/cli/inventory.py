@@ -17,8 +17,8 @@ from keysteward.cli.preview import JsonOption
 from keysteward.cli.target_options import KINDS, NOT_REPEATED, is_kind, target_from
 from keysteward.cli.terminal import console, meanwhile, say, show, show_json
 from keysteward.core.declare.owners import Owners as Listed
+from keysteward.core.drift.inventory import Inventory
 from keysteward.core.errors import DeclarationError
-from keysteward.core.inventory import Inventory
 from keysteward.report.entries import inventory_of
 from keysteward.report.first_look import first_look
 from keysteward.report.inventory import inventory_csv, inventory_json

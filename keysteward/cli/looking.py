@@ -13,10 +13,11 @@ from keysteward.cli.planning import findings_of, judge_governed, plan_of, plan_s
 from keysteward.cli.terminal import meanwhile
 from keysteward.core.contract.observed import Delivered
 from keysteward.core.declare.spec import Spec
-from keysteward.core.drift import failed, findings_now
+from keysteward.core.drift.drift import failed, findings_now
+from keysteward.core.drift.governed import GovernedSet
+from keysteward.core.drift.survey import Examined, Seen, TargetSight
 from keysteward.core.errors import AccessDenied, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.governed import GovernedSet
 from keysteward.core.identity import name_of
 from keysteward.core.observe.world import World
 from keysteward.core.plan.scopes import ServerLedger
@@ -24,7 +25,6 @@ from keysteward.core.policy import Life
 from keysteward.core.record.heartbeat import heartbeat_key
 from keysteward.core.record.last_use import Usage
 from keysteward.core.record.ledger import Ledger
-from keysteward.core.sight import Examined, Seen, TargetSight
 from keysteward.providers.session import Session
 
 _WRITES = "keysteward up writes what is declared"

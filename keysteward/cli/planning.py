@@ -13,9 +13,9 @@ from keysteward.cli.terminal import meanwhile
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.credentials import Governed
 from keysteward.core.declare.spec import ServerSpec, Spec
+from keysteward.core.drift.governed import GovernedSet, judge_set
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.governed import GovernedSet, judge_set
 from keysteward.core.identity import in_stack, name_of
 from keysteward.core.observe.keys import expired, read_name
 from keysteward.core.observe.world import Extent, View, World

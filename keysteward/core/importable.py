@@ -10,7 +10,7 @@ from typing import Final
 
 from keysteward.core.contract.ports import Target
 from keysteward.core.declare.spec import NO_KEYS
-from keysteward.core.sight import Seen, Thing
+from keysteward.core.drift.survey import Seen, Thing
 
 DECLARABLE: Final = frozenset({"client_secret", "private_key_jwt"})
 SECRETLESS: Final = "has no secret (public, bearer-only or SAML)"

@@ -24,9 +24,9 @@ from typing import Any
 
 from rich.text import Text
 
-from keysteward.core.drift import Drift
+from keysteward.core.drift.drift import Drift
+from keysteward.core.drift.inventory import Coverage
 from keysteward.core.findings import Finding, Severity
-from keysteward.core.inventory import Coverage
 from keysteward.report.counting import many
 from keysteward.report.findings import SEVERITIES, mend_of_any
 from keysteward.report.markdown import code, escape, row, table

@@ -10,13 +10,13 @@ from typing import TypedDict
 from keysteward.core.assess.status import status_of
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.spec import Spec, capabilities_of
-from keysteward.core.drift import drift
+from keysteward.core.drift.drift import drift
+from keysteward.core.drift.inventory import Entry, Inventory, Standing
+from keysteward.core.drift.survey import Examined, Seen, Thing
+from keysteward.core.drift.unmanaged import judge_thing
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
-from keysteward.core.inventory import Entry, Inventory, Standing
 from keysteward.core.plan.rotate import next_rotation
-from keysteward.core.policy.at_sight import judge_thing
-from keysteward.core.sight import Examined, Seen, Thing
 from keysteward.report.existing import allowed, existing, last_shown
 from keysteward.report.revoking import how_to_revoke
 

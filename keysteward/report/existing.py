@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret
-from keysteward.core.inventory import Entry, Standing
-from keysteward.core.sight import Thing
+from keysteward.core.drift.inventory import Entry, Standing
+from keysteward.core.drift.survey import Thing
 
 
 def existing(thing: Thing, last_used: datetime | None) -> Entry:

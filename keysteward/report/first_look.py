@@ -8,10 +8,10 @@ from datetime import datetime
 
 from keysteward.core.contract.observed import Observation, ObservedObject, ObservedScope, ObservedSecret
 from keysteward.core.contract.ports import Capabilities
-from keysteward.core.inventory import Entry, Inventory, Standing
+from keysteward.core.drift.inventory import Entry, Inventory, Standing
+from keysteward.core.drift.survey import Thing, part_of_target
+from keysteward.core.drift.unmanaged import judge_thing
 from keysteward.core.observe.keys import credentials_of, read_name
-from keysteward.core.policy.at_sight import judge_thing
-from keysteward.core.sight import Thing, part_of_target
 from keysteward.report.existing import existing, last_shown
 
 

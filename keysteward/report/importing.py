@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from keysteward.core.intake import Draft, Intake
+from keysteward.core.drift.importing import Draft, Intake
 from keysteward.report.counting import many
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT

@@ -4,7 +4,7 @@ JSON (`format: 1`; schema: `keysteward/schemas/inventory.schema.json`): `stack` 
 `summary` (`entries`, `standings` by word, `ownerless`, `overdue`, `with_errors`, `with_warnings`, `oldest_secret`,
 `oldest_secret_days`), `entries[]`, `coverage[]` (`target`, `declared`, `governed`, `allowed`, `others`, `unmanaged`,
 `total`, `share` from 0 to 1), `findings[]` (of no single credential) and `failures[]` (sentences: what could not be
-read, so that it is not in here). An entry has the fields of `keysteward.core.inventory.Entry`, and `age_days`,
+read, so that it is not in here). An entry has the fields of `keysteward.core.drift.inventory.Entry`, and `age_days`,
 `ownerless`, `overdue` and `severity` (of its worst finding, or null); times that are not known are null. A finding has
 `kind`, `severity`, `subject`, `message`, `mend`, `rule` ("" for none) and `waived`.
 
@@ -22,8 +22,8 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
+from keysteward.core.drift.inventory import Coverage, Entry, Inventory
 from keysteward.core.findings import Finding
-from keysteward.core.inventory import Coverage, Entry, Inventory
 from keysteward.report.plain import plain
 from keysteward.report.plan import JSON_FORMAT
 from keysteward.report.selection import overdue, ownerless, summary_of, worst

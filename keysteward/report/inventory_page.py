@@ -17,7 +17,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from keysteward.core.inventory import Entry, Inventory
+from keysteward.core.drift.inventory import Entry, Inventory
 from keysteward.core.policy import RULES
 from keysteward.report.inventory import coverage_json, entry_json, finding_json
 from keysteward.report.kinds import WORDS

@@ -14,8 +14,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keysteward.core.drift.inventory import Coverage, Entry, Inventory, Standing
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.inventory import Coverage, Entry, Inventory, Standing
 from keysteward.report.counting import many
 from keysteward.report.drift import percent
 from keysteward.report.findings import LONGEST_NAME, SEVERITIES, finding_lines, named

@@ -31,8 +31,8 @@ from rich.text import Text
 
 from keysteward.core.assess.status import status_of
 from keysteward.core.declare.spec import ServerSpec, Spec
+from keysteward.core.drift.governed import GovernedSet
 from keysteward.core.findings import Finding, Kind
-from keysteward.core.governed import GovernedSet
 from keysteward.core.identity import name_of
 from keysteward.core.plan.scopes import DoScope, ServerLedger, ServerPlan
 from keysteward.core.plan.steps import Do, Plan

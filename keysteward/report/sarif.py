@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote
 
-from keysteward.core.drift import Drift
+from keysteward.core.drift.drift import Drift
 from keysteward.core.findings import Finding, Severity
 from keysteward.core.policy import RULES
 from keysteward.report.counting import many

@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from keysteward.core.declare.owners import UNASSIGNED
+from keysteward.core.drift.inventory import Entry, Inventory, Standing
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.inventory import Entry, Inventory, Standing
 from keysteward.core.policy import RULES
 
 NOBODY = "nobody"

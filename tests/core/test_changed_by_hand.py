@@ -10,7 +10,7 @@ from test_stories import NAME, company, running, stranger
 
 from keysteward import ClientSecret, RotationSchedule
 from keysteward.core.contract.ports import Capabilities
-from keysteward.core.drift import findings_now
+from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import Conflict, OutcomeUnknown
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.plan.steps import Do

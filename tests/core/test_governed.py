@@ -10,8 +10,8 @@ from bench_world import MINTING, NAMED_KEYS, Company
 from keysteward.core.declare.credentials import Governed, ResourceServer
 from keysteward.core.declare.owners import Owner, Owners
 from keysteward.core.declare.stack import Stack
+from keysteward.core.drift.governed import GovernedSet, judge_set
 from keysteward.core.errors import DeclarationError
-from keysteward.core.governed import GovernedSet, judge_set
 from keysteward.core.policy.check import check
 from keysteward.testing.memory import MemoryLedgers, MemorySecret
 

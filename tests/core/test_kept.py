@@ -12,7 +12,7 @@ from test_stories import NAME, stranger
 
 from keysteward import ResourceServer
 from keysteward.core.contract.observed import ObservedScope, Settings
-from keysteward.core.drift import findings_now
+from keysteward.core.drift.drift import findings_now
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.observe.world import Extent
 from keysteward.core.plan.adopt import SAFER

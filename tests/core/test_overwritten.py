@@ -10,7 +10,7 @@ from bench_world import NATIVE, STOCK, Company
 from keysteward.core.contract.observed import OVERWRITTEN, Delivered
 from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import RotationSchedule
-from keysteward.core.drift import findings_now
+from keysteward.core.drift.drift import findings_now
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.observe.world import Extent, World
 from keysteward.core.plan.planner import plan

@@ -6,8 +6,8 @@ import random
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from keysteward.core.drift.inventory import Coverage, Entry, Inventory, Standing
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.inventory import Coverage, Entry, Inventory, Standing
 from keysteward.core.policy import RULES
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator, Draft202012Validator, FormatChecker
 from markdown_it import MarkdownIt
 
-from keysteward.core.drift import Drift
+from keysteward.core.drift.drift import Drift
+from keysteward.core.drift.inventory import Coverage
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.inventory import Coverage
 from keysteward.core.policy import RULES
 from keysteward.report.drift import (
     LONGEST_ISSUE,

@@ -9,8 +9,8 @@ import pytest
 
 from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedScope, ObservedSecret, Settings
 from keysteward.core.contract.ports import Capabilities
+from keysteward.core.drift.inventory import Entry, Standing
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.inventory import Entry, Standing
 from keysteward.core.policy import RULES
 from keysteward.report.first_look import first_look
 

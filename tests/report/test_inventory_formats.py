@@ -22,9 +22,9 @@ from rich.console import Console
 
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret, Settings
 from keysteward.core.declare.owners import UNASSIGNED
+from keysteward.core.drift.inventory import Coverage, Entry, Inventory, Standing
+from keysteward.core.drift.survey import Thing
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.inventory import Coverage, Entry, Inventory, Standing
-from keysteward.core.sight import Thing
 from keysteward.report.entries import KINDS as DECLARED_KINDS
 from keysteward.report.existing import kind_of
 from keysteward.report.inventory import COLUMNS, FORMULA_STARTS, cell, inventory_csv, inventory_json

@@ -12,8 +12,8 @@ import pytest
 from browser import Chromium, Opened
 from inventory_company import NOW, STACK, company
 
+from keysteward.core.drift.inventory import Entry, Inventory, Standing
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.inventory import Entry, Inventory, Standing
 from keysteward.report.inventory_page import inventory_page
 
 MANY = 5_000

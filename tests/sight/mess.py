@@ -23,7 +23,7 @@ from keysteward.core.contract.observed import Mark, Settings
 from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import Declaration, PermanentException, Transitional
 from keysteward.core.declare.owners import Consumer, Owner, Owners
-from keysteward.core.drift import Drift, drift
+from keysteward.core.drift.drift import Drift, drift
 from keysteward.core.findings import Kind
 from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.plan.blast_radius import ALLOW_ENDING

@@ -11,11 +11,11 @@ from test_crashes import PHASES, STRATEGIES, Killed, Trap, disarm, settle, strik
 
 from keysteward import Owners, RotationSchedule, Stack
 from keysteward.core.contract.ports import Capabilities
-from keysteward.core.drift import drift
+from keysteward.core.drift.drift import drift
+from keysteward.core.drift.survey import Examined, Seen, TargetSight
 from keysteward.core.errors import KeystewardError, OutcomeUnknown
 from keysteward.core.findings import Kind
 from keysteward.core.record.ledger import State
-from keysteward.core.sight import Examined, Seen, TargetSight
 from keysteward.testing.memory import MemoryObject, MemorySecret
 
 NAME = "acme/test/billing"

@@ -24,7 +24,7 @@ from sim_scenario import KEY_PROFILES, PAUSED, PROFILES, Action, Fault, Scenario
 from sim_watch import Broken, Watch
 
 from keysteward.core.declare.spec import Spec
-from keysteward.core.drift import findings_now
+from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Unavailable
 from keysteward.core.findings import Finding
 from keysteward.core.observe.snapshot import Snapshot, Sources, ledger_key

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from company import OWNERS
 
 from keysteward import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack, Transitional
-from keysteward.core.drift import findings_now
+from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown
 from keysteward.core.findings import Finding, Severity
 from keysteward.core.plan.planner import plan

@@ -23,7 +23,7 @@ from keysteward.cli.demo.application import Credential, get_token
 from keysteward.cli.demo.place import Place
 from keysteward.core.contract.ports import Claim, Material
 from keysteward.core.declare.credentials import Declaration
-from keysteward.core.drift import findings_now
+from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import AccessDenied, Conflict
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.plan.planner import plan

@@ -17,10 +17,10 @@ from keysteward.core.declare.credentials import Allowed
 from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import Stack
+from keysteward.core.drift.governed import GovernedSet
+from keysteward.core.drift.inventory import Coverage, Standing
 from keysteward.core.findings import Finding
-from keysteward.core.governed import GovernedSet
 from keysteward.core.identity import in_stack
-from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.observe.keys import credentials_of, read_name
 from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.policy import Life

@@ -15,13 +15,13 @@ from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES, KindRules
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
+from keysteward.core.drift.inventory import Standing
+from keysteward.core.drift.survey import MACHINE_GRANT, Thing
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.inventory import Standing
 from keysteward.core.observe.keys import expired
 from keysteward.core.policy import RULES
 from keysteward.core.policy.broad_scopes import sweeping
 from keysteward.core.policy.lifetime import CLIENT_SILENCE, KEY_SILENCE, LONGEST_TOKEN
-from keysteward.core.sight import MACHINE_GRANT, Thing
 
 OLD_GRANTS = {
     "password": "people's passwords pass through it (grant password, which RFC 9700, section 2.4, rules out)",

@@ -21,10 +21,10 @@ from keysteward.core.declare.owners import UNASSIGNED
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import NO_KEYS
 from keysteward.core.declare.stack import second_client_id
+from keysteward.core.drift.inventory import Standing
+from keysteward.core.drift.survey import MACHINE_GRANT, Seen, Thing
 from keysteward.core.importable import ONE_KEY, left_out
-from keysteward.core.inventory import Standing
 from keysteward.core.naming import Names, clean, readable
-from keysteward.core.sight import MACHINE_GRANT, Seen, Thing
 
 ATTRIBUTE: Final = "attribute:"
 """What a grouping by something that people noted at the target begins with: "attribute:team"."""

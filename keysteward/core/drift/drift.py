@@ -12,10 +12,12 @@ from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.schedule import parse_duration, show_duration
 from keysteward.core.declare.spec import NO_KEYS, capabilities_of
 from keysteward.core.declare.stack import IDENTITY
+from keysteward.core.drift.inventory import Coverage, Standing
+from keysteward.core.drift.survey import Seen, Thing, coverage
+from keysteward.core.drift.unmanaged import judge_kept
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.identity import in_stack, stack_of
 from keysteward.core.importable import advice
-from keysteward.core.inventory import Coverage, Standing
 from keysteward.core.observe.keys import expired
 from keysteward.core.observe.world import TOLERATED_SKEW, World
 from keysteward.core.plan.adopt import wanted
@@ -35,12 +37,10 @@ from keysteward.core.plan.rotate import home_again, next_rotation
 from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.plan.steps import Do, Plan
 from keysteward.core.policy import counted, outranked
-from keysteward.core.policy.at_sight import judge_kept
 from keysteward.core.policy.waivers import subject_of
 from keysteward.core.record.heartbeat import last_beat
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words, oldest_late
-from keysteward.core.sight import Seen, Thing, coverage
 
 _RANK = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 
