@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from keysteward.core.audit import Head, canonical, dump_head, load_head
+from keysteward.core.audit.chain import Head, canonical, dump_head, load_head
 from keysteward.core.errors import Damaged, NotFound
 from keysteward.providers.git import NOTES, add_note, notes
 from keysteward.providers.local.files import file_errors, make_folder

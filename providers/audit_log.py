@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from keysteward.core.audit import (
+from keysteward.core.audit.chain import (
     AUDIT_FORMAT,
     Head,
     Position,
@@ -29,7 +29,7 @@ from keysteward.core.audit import (
     load_segment,
     make_segment,
 )
-from keysteward.core.audit_check import Witness, Wrong, examine_log
+from keysteward.core.audit.verify import Witness, Wrong, examine_log
 from keysteward.core.contract.ports import LedgerStore
 from keysteward.core.errors import AccessDenied, Damaged, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.identity import in_stack

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from platformdirs import user_data_dir
 
-from keysteward.core.audit import Signing, audience, key_id
+from keysteward.core.audit.chain import Signing, audience, key_id
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError
 from keysteward.providers.ci import Actions, checked_token
 from keysteward.providers.local.files import FILE_MODE, create_file, file_errors, read_file

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from keysteward.core.audit_check import Defect, Examined, Witness, Wrong, examine_log
-from keysteward.core.audit_ledgers import compare
+from keysteward.core.audit.ledgers import compare
+from keysteward.core.audit.verify import Defect, Examined, Witness, Wrong, examine_log
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.core.run.outbox import oldest_late

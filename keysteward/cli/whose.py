@@ -15,6 +15,7 @@ from keysteward.cli.loading import StackOption, load_stack, stack_names
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.searching import Sources, search
 from keysteward.cli.terminal import say, show, show_json
+from keysteward.core.audit.trace import Trace, other_keys, traces
 from keysteward.core.contract.ports import LedgerStore, Stored
 from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Stack
@@ -22,7 +23,6 @@ from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardErr
 from keysteward.core.identity import in_stack
 from keysteward.core.observe.snapshot import LEDGERS, SERVER_KIND
 from keysteward.core.record.ledger import Ledger, load_ledger
-from keysteward.core.tracing import Trace, other_keys, traces
 from keysteward.providers.owners import owners_of
 from keysteward.providers.search import NOWHERE, Answer, Form, Searcher
 from keysteward.providers.session import FingerprintKey, fingerprint_key

@@ -21,9 +21,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from keysteward.core.audit import Head, dump_entry
-from keysteward.core.audit_check import Examined, Recorded
-from keysteward.core.period import Period, Row
+from keysteward.core.audit.chain import Head, dump_entry
+from keysteward.core.audit.period import Period, Row
+from keysteward.core.audit.verify import Examined, Recorded
 from keysteward.core.record.evidence import Entry
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words
 from keysteward.report.plain import line, plain

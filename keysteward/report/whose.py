@@ -14,9 +14,9 @@ from typing import Any
 
 from rich.text import Text
 
+from keysteward.core.audit.trace import Trace, Works, what_next
 from keysteward.core.declare.owners import Owner
 from keysteward.core.record.ledger import ObjectRecord
-from keysteward.core.tracing import Trace, Works, what_next
 from keysteward.report.counting import many
 from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT

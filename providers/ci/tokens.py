@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import jwt
 
-from keysteward.core.audit import audience
+from keysteward.core.audit.chain import audience
 from keysteward.core.errors import DeclarationError
 from keysteward.providers.token_proof import KeySet, unchecked_claims, unreadable
 

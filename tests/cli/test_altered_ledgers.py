@@ -12,7 +12,7 @@ import pytest
 from audit_bench import STACK
 from cli_project import Project
 
-from keysteward.core.audit import dump_segment, load_entry, load_segment, make_segment
+from keysteward.core.audit.chain import dump_segment, load_entry, load_segment, make_segment
 from keysteward.core.record.ledger import Executed, Ledger, State, dump_ledger
 from keysteward.testing.memory import MemoryObject
 

@@ -26,7 +26,7 @@ from audit_bench import (
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from keysteward.core.audit import (
+from keysteward.core.audit.chain import (
     Head,
     Segment,
     canonical,

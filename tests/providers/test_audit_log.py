@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from vault_server import Server
 
-from keysteward.core.audit import Position, Segment, dump_head, dump_segment, genesis, make_segment
-from keysteward.core.audit_check import Examined, examine_log
+from keysteward.core.audit.chain import Position, Segment, dump_head, dump_segment, genesis, make_segment
+from keysteward.core.audit.verify import Examined, examine_log
 from keysteward.core.contract.ports import LedgerStore
 from keysteward.core.errors import AccessDenied, OutcomeUnknown, Unavailable, VersionConflict
 from keysteward.core.observe.snapshot import ledger_key

@@ -11,7 +11,7 @@ import pytest
 from audit_bench import STACK, log_of, witness
 from moto import mock_aws
 
-from keysteward.core.audit import load_segment
+from keysteward.core.audit.chain import load_segment
 from keysteward.core.errors import AccessDenied, DeclarationError, NotFound, Unavailable, VersionConflict
 from keysteward.providers.anchors import anchor_in_s3, line_of, read_anchors
 from keysteward.providers.s3 import S3Object

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from issuer import BEARER, Issuer, issuing
 
-from keysteward.core.audit import audience, key_id
-from keysteward.core.audit_check import examine_log
+from keysteward.core.audit.chain import audience, key_id
+from keysteward.core.audit.verify import examine_log
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError, KeystewardError, Unavailable
 from keysteward.providers.audit_log import AuditLog
 from keysteward.providers.ci import claims_of, keys_of_issuer, shown, verified_claims

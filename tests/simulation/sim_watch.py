@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sim_credential import holder_of
 from sim_scenario import Action
 
-from keysteward.core.audit_ledgers import compare
+from keysteward.core.audit.ledgers import compare
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind, Severity

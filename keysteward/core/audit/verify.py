@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from keysteward.core.audit import (
+from keysteward.core.audit.chain import (
     Head,
     Position,
     Segment,

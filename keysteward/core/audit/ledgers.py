@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from keysteward.core.audit_check import Defect, Wrong
+from keysteward.core.audit.verify import Defect, Wrong
 from keysteward.core.observe.attested import facts_of
 from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.record.evidence import Entry

@@ -1,0 +1,1 @@
+"""The audit log: its chain, its check, and the trace of one generation through it."""
