@@ -12,7 +12,7 @@ from keysteward.cli.opening import Opened
 from keysteward.cli.planning import Failures, chosen
 from keysteward.cli.processes import helpers, processors
 from keysteward.core.errors import KeystewardError, Unavailable
-from keysteward.core.forecast import Outlook, Runs, forecast
+from keysteward.core.forecast.forecast import Outlook, Runs, forecast
 from keysteward.core.identity import name_of
 from keysteward.core.observe.world import World
 from keysteward.providers.session import Session

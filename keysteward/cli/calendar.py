@@ -15,9 +15,9 @@ from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.cli.time_options import day_of
-from keysteward.core.dates import Coming, Occasion, allowances, leaving, reviewed, scheduled, unowned
 from keysteward.core.declare.spec import Spec, midnight
 from keysteward.core.errors import DeclarationError
+from keysteward.core.forecast.calendar import Coming, Occasion, allowances, leaving, reviewed, scheduled, unowned
 from keysteward.core.observe.snapshot import old_identities
 from keysteward.core.record.ledger import Ledger
 from keysteward.providers.session import Session

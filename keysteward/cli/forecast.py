@@ -15,9 +15,9 @@ from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import meanwhile, show, show_json
 from keysteward.cli.time_options import duration_of
 from keysteward.core.errors import DeclarationError
-from keysteward.core.forecast import Runs
+from keysteward.core.forecast.forecast import Runs
+from keysteward.core.forecast.what_if import halt, stops, suppose_gone
 from keysteward.core.identity import name_of
-from keysteward.core.whatif import halt, stops, suppose_gone
 from keysteward.providers.session import Session
 from keysteward.report.forecast import By, Forecast, forecast_json, forecast_lines
 

@@ -19,7 +19,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from keysteward.core.dates import Coming, Occasion
+from keysteward.core.forecast.calendar import Coming, Occasion
 from keysteward.report.counting import many
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT, when

@@ -28,10 +28,10 @@ from rich.text import Text
 
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.stack import Limit
-from keysteward.core.events import Event, What
-from keysteward.core.forecast import Outlook, Runs
+from keysteward.core.forecast.events import Event, What
+from keysteward.core.forecast.forecast import Outlook, Runs
+from keysteward.core.forecast.what_if import Gone, Halt, Stop
 from keysteward.core.identity import name_of
-from keysteward.core.whatif import Gone, Halt, Stop
 from keysteward.report.counting import many
 from keysteward.report.plain import line, plain
 from keysteward.report.plan import JSON_FORMAT, Failure, when

@@ -25,11 +25,11 @@ from rich.table import Table
 from rich.text import Text
 
 from keysteward.core.assess.status import status_of
-from keysteward.core.dates import scheduled
 from keysteward.core.declare.owners import UNASSIGNED, Owner
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.findings import Finding
+from keysteward.core.forecast.calendar import scheduled
 from keysteward.core.identity import name_of
 from keysteward.core.plan.retire import retirement_at
 from keysteward.core.plan.rotate import rotation_at

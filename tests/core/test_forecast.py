@@ -16,11 +16,11 @@ from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Rejected
-from keysteward.core.events import What
-from keysteward.core.forecast import Outlook, Runs, forecast
+from keysteward.core.forecast.events import What
+from keysteward.core.forecast.forecast import Outlook, Runs, forecast
+from keysteward.core.forecast.what_if import stops
 from keysteward.core.plan.steps import Do, Step
 from keysteward.core.record.ledger import Held, Origin, Revoked, State, Suspended, dump_ledger
-from keysteward.core.whatif import stops
 
 DAY = timedelta(days=1)
 NAME = "acme/test/billing"
@@ -287,7 +287,7 @@ def test_a_plan_without_end_ends_the_forecast(monkeypatch: pytest.MonkeyPatch) -
     company.declare(company.client(auth_method="private_key_jwt"))
     company.up()
     again = Step(Do.RECORD, "record the changed declaration", headline=True)
-    monkeypatch.setattr("keysteward.core.forecast.decide", lambda _world: again)
+    monkeypatch.setattr("keysteward.core.forecast.forecast.decide", lambda _world: again)
     now = company.clock.now
     outlook = ahead_of(company, Runs(now, now, DAY, now + 3650 * DAY))
     [event] = outlook.events

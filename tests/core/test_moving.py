@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keysteward.core.contract.observed import ObservedObject, Settings
 from keysteward.core.contract.ports import Descriptor
 from keysteward.core.declare.schedule import parse_window
-from keysteward.core.moving import Turns, moving
+from keysteward.core.forecast.moving_clock import Turns, moving
 from keysteward.core.plan.steps import Do, Step
 from keysteward.core.record.fast_replace import replace
 

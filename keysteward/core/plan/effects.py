@@ -12,7 +12,7 @@ from datetime import datetime
 from keysteward.core.contract.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import Action, Strategy
 from keysteward.core.declare.spec import Spec
-from keysteward.core.moving import still
+from keysteward.core.forecast.moving_clock import still
 from keysteward.core.observe.keys import enabled_keys, narrowed, switched, switched_off
 from keysteward.core.observe.world import MOST_BEGUN, Found, World
 from keysteward.core.plan.adopt import adopted_nonce, age_of, entered, kept_now, wanted

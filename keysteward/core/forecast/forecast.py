@@ -16,9 +16,9 @@ from typing import Final
 
 from keysteward.core.assess.examine import examine
 from keysteward.core.declare.schedule import parse_window
-from keysteward.core.events import Event, What, Writes, happens, means, target_of, writes_to
 from keysteward.core.findings import Finding, Kind
-from keysteward.core.moving import INSTANT, Turns, moving, still
+from keysteward.core.forecast.events import Event, What, Writes, happens, means, target_of, writes_to
+from keysteward.core.forecast.moving_clock import INSTANT, Turns, moving, still
 from keysteward.core.observe.world import Self, View, World
 from keysteward.core.plan.blast_radius import ends
 from keysteward.core.plan.issue import shown
