@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Self
 
-_HTTP = logging.getLogger("keysteward.providers.http")
+_HTTP = logging.getLogger("keysteward.host.http")
 LIST = "list clients"
 """The operation that reads one page of clients, as the target's log lines call it."""
 

@@ -19,8 +19,8 @@ from measurement import Measurement, Results
 
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State, dump_ledger
+from keysteward.host.material import fingerprinter, new_material
 from keysteward.providers.local import LocalLedgers
-from keysteward.providers.material import fingerprinter, new_material
 
 FINGERPRINTS = 10_000
 GENERATIONS = 5

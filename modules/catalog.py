@@ -32,8 +32,8 @@ from keysteward.core.declare.credentials import (
 )
 from keysteward.core.declare.delivery import Delivery, Webhook
 from keysteward.core.errors import DeclarationError
+from keysteward.host.strict_yaml import Document, read_file
 from keysteward.modules.catalog_form import FORMS, KINDS, NAME_IN_PATH, NAME_RULE, DefaultsForm
-from keysteward.providers.strict_yaml import Document, read_file
 
 SUFFIXES: Final = (".yaml", ".yml")
 DEFAULTS: Final = "defaults"

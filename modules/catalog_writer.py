@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import yaml
 
+from keysteward.host.strict_yaml import PLAIN_TAGS
 from keysteward.modules.catalog_form import FORMS
-from keysteward.providers.strict_yaml import PLAIN_TAGS
 
 WIDTH: Final = 120
 SCHEMA_LINE: Final = "# yaml-language-server: $schema={}"

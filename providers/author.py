@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from keysteward.core.record.evidence import Author
-from keysteward.providers.git import revision, user_email
-from keysteward.providers.json_text import escaped
+from keysteward.host.git import revision, user_email
+from keysteward.host.json_text import escaped
 
 UNKNOWN: Final = "unknown"
 

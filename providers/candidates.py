@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from keysteward.providers.material import thumbprint
+from keysteward.host.material import thumbprint
 
 SHORTEST = 16
 """Characters of the shortest value that is looked for in a text."""

@@ -17,9 +17,9 @@ from typing import Any
 
 from keysteward.core.declare.stack import IDENTITY, Stack
 from keysteward.core.errors import DeclarationError
-from keysteward.providers.foreign_json import Misshapen, read_json
-from keysteward.providers.git import CARDS
-from keysteward.providers.local.files import replace_file
+from keysteward.host.files import replace_file
+from keysteward.host.foreign_json import Misshapen, read_json
+from keysteward.host.git import CARDS
 from keysteward.providers.session import describe
 
 FORMAT = 1

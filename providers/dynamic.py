@@ -58,7 +58,7 @@ from keysteward.core.plan.planner import plan
 from keysteward.core.plan.steps import Do
 from keysteward.core.policy.check import check
 from keysteward.core.record.ledger import Ledger, Revoked
-from keysteward.providers.foreign_json import read_json
+from keysteward.host.foreign_json import read_json
 from keysteward.providers.owners import owners_of
 from keysteward.providers.revocations import of_stack
 from keysteward.providers.session import Access, Session, describe, revive

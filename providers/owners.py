@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from keysteward.core.declare.owners import INCONSISTENT, Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
-from keysteward.providers.strict_yaml import read_file
+from keysteward.host.strict_yaml import read_file
 
 WORDS = {"missing": "is required", "extra_forbidden": "is not a field here; remove or correct it"}
 

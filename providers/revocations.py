@@ -28,10 +28,10 @@ from keysteward.core.observe.keys import read_name
 from keysteward.core.observe.snapshot import read_delivered
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.revocation import Recorded
-from keysteward.providers import git
+from keysteward.host import git
+from keysteward.host.files import file_errors, locked, make_folder, remove_file, replace_file
 from keysteward.providers.author import author_of
 from keysteward.providers.card import FOLDER
-from keysteward.providers.local.files import file_errors, locked, make_folder, remove_file, replace_file
 
 FORMAT = 1
 

@@ -36,8 +36,8 @@ from keysteward.core.run.executor import Tools
 from keysteward.core.run.outbox import flush
 from keysteward.core.run.reconciler import Reconciler
 from keysteward.core.run.scopes import ServerReconciler
+from keysteward.host.material import fingerprinter, new_material
 from keysteward.providers.author import author_of
-from keysteward.providers.material import fingerprinter, new_material
 from keysteward.providers.runners import is_dead, new_runner
 from keysteward.providers.webhook import notify
 

@@ -24,9 +24,9 @@ from platformdirs import user_data_dir
 
 from keysteward.core.audit.chain import Signing, audience, key_id
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError
+from keysteward.host.files import FILE_MODE, create_file, file_errors, read_file
+from keysteward.host.references import check_reference, resolve_lines
 from keysteward.providers.ci import Actions, checked_token
-from keysteward.providers.local.files import FILE_MODE, create_file, file_errors, read_file
-from keysteward.providers.references import check_reference, resolve_lines
 
 log = logging.getLogger(__name__)
 

@@ -35,7 +35,7 @@ import workos_emulator as emulator
 from aws_account import CREDENTIALS, Account, account_behind
 from aws_server import AwsServer, serving
 
-from keysteward.providers import http
+from keysteward.host import http
 from keysteward.sandbox import WorkOSStandIn
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ SOURCES = {name_of(path): path for path in sources()}
 
 
 def layer_of(name: str) -> str:
-    """Return "core" for keysteward/core/declare/credentials.py, "providers" for providers/http.py, "" for keysteward/__init__.py."""
+    """Return "core" for keysteward/core/declare/credentials.py, "providers" for keysteward/host/http.py, "" for keysteward/__init__.py."""
     parts = name.removeprefix("keysteward/").split("/")
     return parts[0] if len(parts) > 1 else ""
 
@@ -108,7 +108,7 @@ def test_pulumi_is_imported_by_the_bridge_alone() -> None:
 
 
 def test_clients_alone_use_the_http_session() -> None:
-    session = "keysteward.providers.http.Session"
+    session = "keysteward.host.http.Session"
     importing = [name for name in SOURCES if session in imports_of(name)]
     assert importing
     assert all(name.endswith("/client.py") for name in importing), importing

@@ -18,8 +18,8 @@ from keysteward.cli.terminal import echo, say, show, show_json
 from keysteward.cli.time_options import day_of
 from keysteward.core.audit.period import UNKNOWN, Approved, Period, rows
 from keysteward.core.errors import DeclarationError, KeystewardError, NotFound
+from keysteward.host.git import approvers
 from keysteward.providers.anchors import anchor_in_file, anchor_in_git, anchor_in_s3
-from keysteward.providers.git import approvers
 from keysteward.report.evidence import (
     Verified,
     entries_json,

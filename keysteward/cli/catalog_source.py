@@ -12,9 +12,9 @@ import yaml
 
 from keysteward.cli.places import Field, Insertion, Place, Value, Written
 from keysteward.core.errors import DeclarationError
+from keysteward.host.strict_yaml import Document, read_file, read_text
 from keysteward.modules.catalog import DEFAULTS, read_entries
 from keysteward.modules.catalog_form import FORMS
-from keysteward.providers.strict_yaml import Document, read_file, read_text
 
 _ONE_LINE = (None, "", "'", '"')
 """Styles of scalars that stand in one line; a plain one is None to PyYAML and "" to libyaml."""

@@ -32,7 +32,7 @@ from keysteward.core.review.codeowners import (
     overruled,
     overruling,
 )
-from keysteward.providers import git
+from keysteward.host import git
 from keysteward.providers.owners import owners_of
 from keysteward.report.plain import line
 

@@ -26,7 +26,7 @@ from keysteward.core.record import requests
 from keysteward.core.record.ledger import Generation, Ledger, State
 from keysteward.core.run.executor import TRY
 from keysteward.core.run.reconciler import Result
-from keysteward.providers.material import material_of
+from keysteward.host.material import material_of
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Preview, preview_lines
 from keysteward.report.results import Outcome, result_lines, result_of, results_json

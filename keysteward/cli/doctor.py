@@ -25,7 +25,7 @@ from keysteward.core.observe.world import TOLERATED_SKEW
 from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words, oldest_late
-from keysteward.providers import children
+from keysteward.host import children
 from keysteward.providers.session import Access, Session
 from keysteward.report.checks import Section, check_lines, checks_json, failed
 

@@ -31,10 +31,10 @@ from keysteward.core.drift.survey import Examined, Seen, TargetSight
 from keysteward.core.errors import DeclarationError
 from keysteward.core.policy.check import check
 from keysteward.core.review.codeowners import PLACES as CODEOWNERS
+from keysteward.host.strict_yaml import read_file
 from keysteward.modules.catalog import SUFFIXES, Entry, catalog, catalog_files, read_entries
 from keysteward.modules.catalog_form import NAME_IN_PATH
 from keysteward.modules.catalog_writer import catalog_text
-from keysteward.providers.strict_yaml import read_file
 from keysteward.providers.terraform_state import read_state
 from keysteward.report.importing import Imported, import_json, import_lines
 

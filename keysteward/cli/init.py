@@ -18,7 +18,7 @@ from keysteward.cli.locking import LOCK, NO_HASH
 from keysteward.cli.new_repository import OWNERS_FILE, Choice, Forge, StoreKind, TargetKind, files
 from keysteward.cli.terminal import say, show
 from keysteward.core.errors import DeclarationError, Unavailable
-from keysteward.providers.children import environment
+from keysteward.host.children import environment
 from keysteward.report.plain import line
 
 FORGES: Mapping[str, tuple[Forge, ...]] = {

@@ -20,7 +20,7 @@ from keysteward.core.observe.world import Extent, World
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.run.reconciler import Result
-from keysteward.providers.json_text import escaped
+from keysteward.host.json_text import escaped
 from keysteward.providers.runners import is_dead
 from keysteward.providers.session import Session
 from keysteward.report.plan import CredentialPlan, Preview, preview_lines

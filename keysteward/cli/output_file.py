@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from keysteward.core.errors import DeclarationError, NotFound
-from keysteward.providers.local.files import file_errors, replace_file
+from keysteward.host.files import file_errors, replace_file
 
 
 def write_output(option: str, path: Path, content: bytes) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 from keysteward.core.declare.owners import Owners
 from keysteward.core.errors import DeclarationError
-from keysteward.providers.strict_yaml import read_file, read_text
+from keysteward.host.strict_yaml import read_file, read_text
 
 FIELD = "unassigned_until"
 

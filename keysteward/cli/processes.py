@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from keysteward.providers.children import only_for_us
+from keysteward.host.children import only_for_us
 
 
 def processors() -> int:

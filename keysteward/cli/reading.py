@@ -18,8 +18,8 @@ from keysteward.cli.rule_source import digests
 from keysteward.core.errors import KeystewardError
 from keysteward.core.policy.check import check
 from keysteward.core.review.form import dump_form, form_of
-from keysteward.providers.confinement import confine
-from keysteward.providers.offspring import end_with_parent
+from keysteward.host.confinement import confine
+from keysteward.host.offspring import end_with_parent
 from keysteward.providers.owners import owners_of
 
 

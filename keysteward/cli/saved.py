@@ -10,8 +10,8 @@ from keysteward.cli.output_file import write_output
 from keysteward.cli.planning import preview
 from keysteward.core.errors import Conflict, NotFound
 from keysteward.core.plan.saved_plan import SavedPlan, digest_of, dump_plan, load_plan, refusals
+from keysteward.host.files import file_errors, read_file
 from keysteward.providers.author import author_of
-from keysteward.providers.local.files import file_errors, read_file
 from keysteward.providers.session import Session, describe
 from keysteward.report.plan import Preview
 from keysteward.report.saved import Approved, saved_plan

@@ -25,8 +25,8 @@ from keysteward.cli.loading import module_name, stack_names
 from keysteward.core.errors import DeclarationError
 from keysteward.core.review import ChangedFile, Form
 from keysteward.core.review.form import load_form
-from keysteward.providers import git, offspring
-from keysteward.providers.children import bare_environment
+from keysteward.host import git, offspring
+from keysteward.host.children import bare_environment
 
 PATIENCE_SECONDS = 120.0
 """How long a side may take to load."""

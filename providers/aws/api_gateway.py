@@ -34,11 +34,11 @@ from keysteward.core.contract.ports import (
     Verification,
 )
 from keysteward.core.errors import Conflict, NotFound, Rejected
+from keysteward.host.pool import in_pool
 from keysteward.providers.aws import rights
 from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
 from keysteward.providers.aws.listing import Listing, listed
 from keysteward.providers.keys_only import HOLDER, KeysOnly
-from keysteward.providers.pool import in_pool
 
 SERVICE: Final = "apigateway"
 MOST_KEYS: Final = 10_000

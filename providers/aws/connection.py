@@ -20,11 +20,11 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from keysteward.core.contract.address import check_address, is_here
 from keysteward.core.errors import DeclarationError, KeystewardError
+from keysteward.host.foreign_json import in_reach
+from keysteward.host.once import once
+from keysteward.host.pool import CALLS_AT_ONCE
+from keysteward.host.references import resolve
 from keysteward.providers.aws.failures import denied, foreign, translated, was_throttled
-from keysteward.providers.foreign_json import in_reach
-from keysteward.providers.once import once
-from keysteward.providers.pool import CALLS_AT_ONCE
-from keysteward.providers.references import resolve
 
 log = logging.getLogger(__name__)
 

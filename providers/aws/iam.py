@@ -36,12 +36,12 @@ from keysteward.core.contract.ports import (
     Verification,
 )
 from keysteward.core.errors import DeclarationError, KeystewardError, NotFound, Rejected, Unavailable
+from keysteward.host.pool import in_pool
 from keysteward.providers.aws import rights, whose
 from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
 from keysteward.providers.aws.failures import BAD_CREDENTIALS
 from keysteward.providers.aws.listing import listed
 from keysteward.providers.keys_only import HOLDER, KeysOnly
-from keysteward.providers.pool import in_pool
 
 SERVICE: Final = "iam"
 KEYS_PER_USER: Final = 2

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from keysteward.core.errors import KeystewardError
+from keysteward.host.transport import server_date
 from keysteward.providers.aws.connection import AwsClient
 from keysteward.providers.pages import Pages
-from keysteward.providers.transport import server_date
 
 TOKENS: Final[Mapping[str, tuple[str, str]]] = {
     "iam": ("Marker", "Marker"),

@@ -25,6 +25,7 @@ from keysteward.core.contract.observed import Delivered
 from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.core.declare.delivery import Delivery, Webhook
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError
+from keysteward.host.pool import in_pool
 from keysteward.providers import document as documents
 from keysteward.providers import staging as stagings
 from keysteward.providers.aws.connection import AwsClient, Connection
@@ -33,7 +34,6 @@ from keysteward.providers.aws.dynamodb import DynamoLedgers
 from keysteward.providers.aws.kept import Kept
 from keysteward.providers.aws.versions import Found, Opaque, Versions
 from keysteward.providers.description import delivered
-from keysteward.providers.pool import in_pool
 
 log = logging.getLogger(__name__)
 

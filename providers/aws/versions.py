@@ -16,9 +16,9 @@ from typing import Any, Final
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from keysteward.core.errors import Conflict, NotFound, Rejected, Unavailable, VersionConflict
+from keysteward.host.json_text import json_text
 from keysteward.providers.aws.connection import AwsClient
 from keysteward.providers.aws.listing import listed
-from keysteward.providers.json_text import json_text
 
 SERVICE: Final = "secretsmanager"
 CURRENT: Final = "AWSCURRENT"

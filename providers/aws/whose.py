@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from keysteward.core.errors import AccessDenied, NotFound
+from keysteward.host.pool import in_pool
 from keysteward.providers.aws.connection import AwsClient
 from keysteward.providers.aws.listing import listed
-from keysteward.providers.pool import in_pool
 
 SERVICE: Final = "iam"
 PAGE_SIZE: Final = 1000

@@ -27,15 +27,15 @@ from keysteward.core.contract.ports import (
     Verification,
 )
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
-from keysteward.providers.http import CALL_TIMEOUT
+from keysteward.host.http import CALL_TIMEOUT
+from keysteward.host.material import new_material
+from keysteward.host.once import once
+from keysteward.host.references import check_reference, resolve
 from keysteward.providers.keycloak import doctor, models, proof, rotation
 from keysteward.providers.keycloak.admin import PAGE_SIZE, AdminApi
 from keysteward.providers.keycloak.client import TOKEN_PATH, KeycloakClient
 from keysteward.providers.keycloak.jwks import with_key, without_key
 from keysteward.providers.keycloak.scopes import drop_scope, put_scope
-from keysteward.providers.material import new_material
-from keysteward.providers.once import once
-from keysteward.providers.references import check_reference, resolve
 from keysteward.providers.token_proof import rights_in
 
 LONGEST_TEXT: Final = 255

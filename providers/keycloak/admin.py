@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from keysteward.core.errors import AccessDenied, OutcomeUnknown, Unavailable
-from keysteward.providers.http import Reply
+from keysteward.host.http import Reply
 from keysteward.providers.keycloak.client import GONE, KeycloakClient
 from keysteward.providers.keycloak.models import Account, Client, PolicyDocument, Scope, ServerInfo
 from keysteward.providers.pages import Pages

@@ -16,8 +16,8 @@ from urllib.parse import quote, quote_plus
 from pydantic import SecretStr
 
 from keysteward.core.errors import AccessDenied, KeystewardError, NotFound
-from keysteward.providers.http import HeardClock, Reply, Session
-from keysteward.providers.references import resolve
+from keysteward.host.http import HeardClock, Reply, Session
+from keysteward.host.references import resolve
 from keysteward.providers.token_proof import Discovery, KeySet, SigningKeys, TokenReply, unchecked_claims
 
 if TYPE_CHECKING:

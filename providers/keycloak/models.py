@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from keysteward.core.contract.observed import Mark, ObservedObject, ObservedScope, ObservedSecret, Settings
 from keysteward.core.contract.ports import Fingerprint
-from keysteward.providers.foreign_json import in_reach
+from keysteward.host.foreign_json import in_reach
 from keysteward.providers.keycloak.jwks import read_keys
 
 METHODS: Final = {

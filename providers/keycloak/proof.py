@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from keysteward.core.contract.ports import Claim, Material, Proof, Verification
 from keysteward.core.errors import Damaged
-from keysteward.providers.http import Reply
+from keysteward.host.http import Reply
 from keysteward.providers.keycloak.client import KeycloakClient
 from keysteward.providers.token_proof import TokenRefusal, TokenReply, judge, unreadable
 

@@ -9,7 +9,7 @@ import pyrage
 from platformdirs import user_config_dir
 
 from keysteward.core.errors import Damaged
-from keysteward.providers.local.files import FILE_MODE, create_file, read_file
+from keysteward.host.files import FILE_MODE, create_file, read_file
 
 log = logging.getLogger(__name__)
 

@@ -25,8 +25,8 @@ from keysteward.core.errors import (
     Unavailable,
     VersionConflict,
 )
-from keysteward.providers.json_text import json_text
-from keysteward.providers.local.files import create_file, file_errors
+from keysteward.host.files import create_file, file_errors
+from keysteward.host.json_text import json_text
 
 log = logging.getLogger(__name__)
 

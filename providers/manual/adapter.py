@@ -21,7 +21,7 @@ from keysteward.core.contract.ports import (
     Verification,
 )
 from keysteward.core.errors import DeclarationError
-from keysteward.providers.http import CALL_TIMEOUT
+from keysteward.host.http import CALL_TIMEOUT
 from keysteward.providers.keys_only import HOLDER, KeysOnly
 from keysteward.providers.manual.client import Probe, Prober
 

@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from keysteward.core.contract.address import check_address
 from keysteward.core.contract.ports import Proof, Verification
 from keysteward.core.errors import DeclarationError, Rejected
-from keysteward.providers.http import Reply, Session
-from keysteward.providers.once import once
+from keysteward.host.http import Reply, Session
+from keysteward.host.once import once
 
 PLACEHOLDER: Final = "{value}"
 JSON: Final = "application/json"

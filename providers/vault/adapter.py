@@ -12,10 +12,10 @@ from keysteward.core.contract.observed import Delivered
 from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.core.declare.delivery import Delivery, Webhook
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError, VersionConflict
+from keysteward.host.pool import in_pool
 from keysteward.providers import document as documents
 from keysteward.providers import staging as stagings
 from keysteward.providers.description import NOBODYS, Description, delivered
-from keysteward.providers.pool import in_pool
 from keysteward.providers.vault import marks
 from keysteward.providers.vault.client import Auth, Connection, VaultClient
 from keysteward.providers.vault.diagnosis import diagnose

@@ -33,11 +33,11 @@ from keysteward.core.errors import (
     VersionConflict,
     error_for_status,
 )
-from keysteward.providers.foreign_json import Misshapen, read_json
-from keysteward.providers.http import LONGEST_PAUSE_SECONDS, Reply, retry_after
-from keysteward.providers.pool import CALLS_AT_ONCE
-from keysteward.providers.references import check_reference, resolve, resolve_token
-from keysteward.providers.transport import LARGEST_ANSWER_BYTES, TooLarge, Transport, causes
+from keysteward.host.foreign_json import Misshapen, read_json
+from keysteward.host.http import LONGEST_PAUSE_SECONDS, Reply, retry_after
+from keysteward.host.pool import CALLS_AT_ONCE
+from keysteward.host.references import check_reference, resolve, resolve_token
+from keysteward.host.transport import LARGEST_ANSWER_BYTES, TooLarge, Transport, causes
 from keysteward.providers.vault.models import Described, Health, LoggedIn, Refusal
 
 log = logging.getLogger(__name__)

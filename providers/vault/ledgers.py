@@ -14,8 +14,8 @@ from typing import Any, Final, Self
 
 from keysteward.core.contract.ports import Check, Descriptor, Stored
 from keysteward.core.errors import AccessDenied, Unavailable
-from keysteward.providers.json_text import json_text
-from keysteward.providers.pool import in_pool
+from keysteward.host.json_text import json_text
+from keysteward.host.pool import in_pool
 from keysteward.providers.vault.client import Auth, Connection, VaultClient
 from keysteward.providers.vault.diagnosis import diagnose_ledgers
 from keysteward.providers.vault.kv import Kv

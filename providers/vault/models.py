@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from keysteward.providers.foreign_json import LATEST, Moment
+from keysteward.host.foreign_json import LATEST, Moment
 from keysteward.providers.token_proof import MOST_SECONDS, VISIBLE
 
 _FOLDER_OR_NAME: Final = r"^[^/]+/?$"

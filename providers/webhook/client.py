@@ -17,8 +17,8 @@ from standardwebhooks import Webhook as Signer
 from keysteward.core.errors import DeclarationError
 from keysteward.core.record.ledger import Place
 from keysteward.core.run.executor import News
-from keysteward.providers.http import Session
-from keysteward.providers.references import resolve
+from keysteward.host.http import Session
+from keysteward.host.references import resolve
 
 READ_TIMEOUT_SECONDS = 5.0
 """A consumer only takes note; what takes longer is told again by the next run."""

@@ -29,10 +29,10 @@ from keysteward.core.contract.ports import (
     Verification,
 )
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
-from keysteward.providers.http import CALL_TIMEOUT
-from keysteward.providers.material import material_of
-from keysteward.providers.once import once
-from keysteward.providers.references import check_reference
+from keysteward.host.http import CALL_TIMEOUT
+from keysteward.host.material import material_of
+from keysteward.host.once import once
+from keysteward.host.references import check_reference
 from keysteward.providers.workos import doctor, inventory, models, permissions, proof
 from keysteward.providers.workos.api import Api
 from keysteward.providers.workos.client import PAGE_SIZE, WorkOSClient

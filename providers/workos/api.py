@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, SecretStr
 
-from keysteward.providers.http import Reply
+from keysteward.host.http import Reply
 from keysteward.providers.workos.client import Listing, Page, WorkOSClient
 from keysteward.providers.workos.models import (
     ApiKey,

@@ -17,9 +17,9 @@ import jwt
 from pydantic import BaseModel
 
 from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Unavailable
-from keysteward.providers.http import LONGEST_REASON, Budget, HeardClock, Reply, Session, retry_after
+from keysteward.host.http import LONGEST_REASON, Budget, HeardClock, Reply, Session, retry_after
+from keysteward.host.references import resolve_token
 from keysteward.providers.pages import Pages
-from keysteward.providers.references import resolve_token
 from keysteward.providers.token_proof import Discovery, KeySet, SigningKeys
 
 PAGE_SIZE: Final = 100

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from keysteward.core.contract.observed import Observation, ObservedObject
 from keysteward.core.errors import KeystewardError, Unavailable
-from keysteward.providers.pool import in_pool
+from keysteward.host.pool import in_pool
 from keysteward.providers.workos import models
 from keysteward.providers.workos.api import Api
 

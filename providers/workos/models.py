@@ -15,7 +15,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from keysteward.core.contract.observed import Mark, ObservedObject, ObservedScope, ObservedSecret, Settings
-from keysteward.providers.foreign_json import Moment
+from keysteward.host.foreign_json import Moment
 
 M2M: Final = "m2m"
 METHOD: Final = "client_secret"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keysteward.core.contract.ports import Claim, Proof, Verification
-from keysteward.providers.http import Reply
+from keysteward.host.http import Reply
 from keysteward.providers.token_proof import TokenRefusal, TokenReply, judge
 from keysteward.providers.workos.api import Api
 from keysteward.providers.workos.client import WorkOSClient

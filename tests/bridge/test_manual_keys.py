@@ -13,8 +13,8 @@ from saas import Saas, serving_saas
 
 from keysteward import ApiKey, Bootstrap, ManualKey, RotationSchedule, Stack, deploy
 from keysteward.core.contract.ports import Capabilities
+from keysteward.host.material import material_of
 from keysteward.providers.manual import Manual, Probe
-from keysteward.providers.material import material_of
 from keysteward.testing.memory import Clock, MemoryTarget
 
 CRM = f"{IDENTITY}/crm"

@@ -22,9 +22,9 @@ from keysteward.core.contract.observed import Mark, ObservedScope, Settings
 from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import NAME, Declaration
 from keysteward.core.naming import readable
+from keysteward.host.strict_yaml import read_text
 from keysteward.modules.catalog_schema import shipped
 from keysteward.modules.catalog_writer import catalog_text
-from keysteward.providers.strict_yaml import read_text
 from keysteward.testing.memory import MemoryObject, MemorySecret, MemoryStore, MemoryTarget
 
 TODAY = datetime.now(UTC).date()

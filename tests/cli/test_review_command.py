@@ -26,7 +26,7 @@ from repository import KEY, MORE, STACK, Repository
 from keysteward.cli import reading, sides
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.review import WEIGHTS, Change, Review, Risk, Sort
-from keysteward.providers import offspring
+from keysteward.host import offspring
 from keysteward.report.review import LONGEST_COMMENT, MARKER, Comment, review_markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -397,7 +397,7 @@ def test_what_leaves_its_process_group_is_ended_when_it_takes_too_long(
 
 def can_confine() -> bool:
     """Say whether the kernel can confine a process, asked in one of its own."""
-    ask = "import pathlib; from keysteward.providers.confinement import confine; here = pathlib.Path.cwd(); "
+    ask = "import pathlib; from keysteward.host.confinement import confine; here = pathlib.Path.cwd(); "
     return subprocess.run([sys.executable, "-c", f"{ask}exit(not confine(here, here))"], check=False).returncode == 0
 
 

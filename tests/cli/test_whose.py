@@ -18,7 +18,7 @@ from keysteward.cli import searching
 from keysteward.core.contract.ports import Stored
 from keysteward.core.errors import AccessDenied, Unavailable
 from keysteward.core.record.ledger import dump_ledger
-from keysteward.providers.material import new_material
+from keysteward.host.material import new_material
 from keysteward.testing.memory import MemoryLedgers
 
 

@@ -9,8 +9,8 @@ import pytest
 from aws_account import Account
 
 from keysteward.core.contract.ports import Fingerprint, Material
+from keysteward.host.material import fingerprinter, new_material
 from keysteward.providers.aws import ApiGateway, Cognito, Iam
-from keysteward.providers.material import fingerprinter, new_material
 from keysteward.testing.key_contract import KeyContract, KeyProfile
 from keysteward.testing.target_contract import TargetContract, TargetProfile
 

@@ -12,8 +12,8 @@ from keycloak_realms import MASTER, administrator, rotate_any_client
 
 from keysteward.core.contract.ports import Capabilities, Claim, Fingerprint, Material
 from keysteward.core.errors import OutcomeUnknown
+from keysteward.host.material import fingerprinter, new_material
 from keysteward.providers.keycloak import Keycloak
-from keysteward.providers.material import fingerprinter, new_material
 from keysteward.sandbox.faults import Fault
 from keysteward.sandbox.keycloak import KeycloakStandIn
 from keysteward.sandbox.keycloak_server import KeycloakServer

@@ -15,7 +15,7 @@ from workos_emulator import WorkOSEmulator
 from keysteward.core.contract.observed import Mark, ObservedSecret
 from keysteward.core.contract.ports import Action, Fingerprint, Material, ObjectRef, Order, ScopeWant
 from keysteward.core.errors import AccessDenied, NotFound
-from keysteward.providers.material import fingerprinter, material_of, new_material
+from keysteward.host.material import fingerprinter, material_of, new_material
 from keysteward.providers.workos import WorkOS
 from keysteward.sandbox import WorkOSStandIn
 from keysteward.sandbox.faults import Fault

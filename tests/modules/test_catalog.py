@@ -30,11 +30,11 @@ from keysteward import (
 )
 from keysteward.core.errors import DeclarationError
 from keysteward.core.policy.check import check
+from keysteward.host import strict_yaml
+from keysteward.host.strict_yaml import LARGEST_FILE, read_text
 from keysteward.modules.catalog import Catalog, catalog
 from keysteward.modules.catalog_form import FORMS, KINDS
-from keysteward.providers import strict_yaml
 from keysteward.providers.manual import Manual, Probe
-from keysteward.providers.strict_yaml import LARGEST_FILE, read_text
 from keysteward.testing.memory import MemoryLedgers
 
 OWNERS = Owners.model_validate({"teams": {"team-billing": {"contact": "b@example.com"}}})

@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 from keysteward import Owners, Stack
 from keysteward.cli.main import app
 from keysteward.core.errors import DeclarationError
+from keysteward.host.strict_yaml import read_text
 from keysteward.modules.catalog import read_entries
 from keysteward.modules.catalog_schema import KINDS, shipped
 from keysteward.providers.owners import owners_of
-from keysteward.providers.strict_yaml import read_text
 from keysteward.testing.memory import Clock, MemoryLedgers
 
 SCHEMAS = {kind: json.loads(shipped(kind)) for kind in KINDS}

@@ -18,11 +18,11 @@ from vault_server import ROOT, Server
 from keysteward import Webhook
 from keysteward.core.contract.address import IN_CLEAR
 from keysteward.core.errors import DeclarationError, KeystewardError, Unavailable
+from keysteward.host.http import Session as HttpSession
 from keysteward.providers import aws, keycloak, local, manual, vault, workos
 from keysteward.providers.aws import ApiGateway, Cognito, DynamoLedgers, Iam, SecretsManager
 from keysteward.providers.ci import Actions, keys_of_issuer
 from keysteward.providers.dynamic import BridgeError, M2MClientProvider, add_ports
-from keysteward.providers.http import Session as HttpSession
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.manual import Manual, Probe
 from keysteward.providers.session import Session, describe, revive

@@ -11,8 +11,8 @@ from aws_account import Account
 from keysteward.core.contract.observed import ObservedSecret
 from keysteward.core.contract.ports import Action, Claim, Material, ObjectRef, Order, Proof
 from keysteward.core.errors import AccessDenied, Conflict, NotFound
+from keysteward.host.material import new_material
 from keysteward.providers.aws.api_gateway import NO_PLAN
-from keysteward.providers.material import new_material
 
 
 def order(material: Material | None = None, name: str = "acme/test/partner 1 0badcafe") -> Order:

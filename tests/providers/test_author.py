@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from keysteward.host.git import approvers, revision
 from keysteward.providers import author as author_module
 from keysteward.providers.author import SYSTEMS, author_of
-from keysteward.providers.git import approvers, revision
 
 
 @pytest.fixture(autouse=True)

@@ -20,10 +20,10 @@ from keysteward.core.contract.ports import Action, Claim, Created, Material, Obj
 from keysteward.core.errors import AccessDenied, Conflict, DeclarationError, KeystewardError, NotFound, Rejected
 from keysteward.core.findings import Kind
 from keysteward.core.policy.check import check
+from keysteward.host.material import new_material
 from keysteward.providers.aws import Cognito
 from keysteward.providers.aws.cognito.names import ClientName, read_scope_description
 from keysteward.providers.local import LocalStore
-from keysteward.providers.material import new_material
 from keysteward.providers.owners import owners_of
 from keysteward.report.first_look import first_look
 

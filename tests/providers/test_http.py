@@ -25,7 +25,7 @@ import trustme
 from pydantic import BaseModel
 
 from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Rejected, Unavailable
-from keysteward.providers.http import (
+from keysteward.host.http import (
     ATTEMPTS,
     CALL_TIMEOUT,
     CONNECT_TIMEOUT_SECONDS,
@@ -410,7 +410,7 @@ def test_an_answer_that_drips_is_given_up_though_each_byte_comes_in_time(
     where: str, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hours = itertools.count(step=3600)
-    monkeypatch.setattr("keysteward.providers.transport._clock", lambda: next(hours))
+    monkeypatch.setattr("keysteward.host.transport._clock", lambda: next(hours))
     with raw_server(DRIPS[where], b"1\r\n ") as url, pytest.raises(Unavailable, match="gave no answer in time"):
         get(session, url)
 
@@ -419,7 +419,7 @@ def test_one_write_of_an_answer_that_drips_has_an_unknown_outcome(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hours = itertools.count(step=3600)
-    monkeypatch.setattr("keysteward.providers.transport._clock", lambda: next(hours))
+    monkeypatch.setattr("keysteward.host.transport._clock", lambda: next(hours))
     with raw_server(DRIPS["headers"], b"a") as url, pytest.raises(OutcomeUnknown):
         write(session, url, repeatable=False)
 
@@ -439,7 +439,7 @@ ENDLESS = gzip.compress(b" " * (4 << 20))
 def test_an_answer_without_end_is_given_up_before_it_fills_the_memory(
     head: bytes, piece: bytes, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keysteward.providers.transport.LARGEST_ANSWER_BYTES", 8 << 20)
+    monkeypatch.setattr("keysteward.host.transport.LARGEST_ANSWER_BYTES", 8 << 20)
     tracemalloc.start()
     try:
         with raw_server(head, piece) as url:

@@ -11,9 +11,9 @@ from aws_server import REGION
 from keysteward.core.contract.observed import ObservedSecret
 from keysteward.core.contract.ports import Action, Claim, Issued, ObjectRef, Order, Proof
 from keysteward.core.errors import AccessDenied, DeclarationError, NotFound, Rejected, Unavailable
+from keysteward.host.material import new_material
 from keysteward.providers.aws import Iam
 from keysteward.providers.aws.connection import LONGEST_PAUSE_SECONDS
-from keysteward.providers.material import new_material
 from keysteward.sandbox.faults import Fault
 
 MINT = Order(Action.MINT)

@@ -32,12 +32,12 @@ from keysteward.core.errors import (
     Rejected,
     Unavailable,
 )
+from keysteward.host.material import fingerprinter, new_material
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.keycloak.admin import PAGE_SIZE
 from keysteward.providers.keycloak.jwks import read_keys, with_key, without_key
 from keysteward.providers.keycloak.models import Client
 from keysteward.providers.keycloak.rotation import POLICY, PROFILE
-from keysteward.providers.material import fingerprinter, new_material
 from keysteward.sandbox.faults import Fault
 from keysteward.sandbox.keycloak import KeycloakStandIn
 from keysteward.sandbox.keycloak_server import KeycloakServer

@@ -15,11 +15,11 @@ from pydantic import SecretStr
 from keysteward.core.contract.observed import Mark, Settings
 from keysteward.core.contract.ports import Claim, Proof
 from keysteward.core.errors import Damaged
-from keysteward.providers.http import Reply
+from keysteward.host.http import Reply
+from keysteward.host.material import new_material
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.keycloak.client import KeycloakClient
 from keysteward.providers.keycloak.proof import _refusal
-from keysteward.providers.material import new_material
 from keysteward.sandbox.keycloak import KeycloakStandIn
 
 

@@ -16,9 +16,10 @@ import pytest
 
 from keysteward.core.contract.observed import Delivered
 from keysteward.core.errors import Conflict, Damaged, Unavailable
-from keysteward.providers.local import LocalLedgers, LocalStore, files
+from keysteward.host import files
+from keysteward.host.files import create_file, replace_file
+from keysteward.providers.local import LocalLedgers, LocalStore
 from keysteward.providers.local import sealed as sealed_module
-from keysteward.providers.local.files import create_file, replace_file
 from keysteward.providers.local.key import HEADER, default_key_path
 from keysteward.testing.store_world import IDENTITY, PATH, about, at, deliver, entry, secret, text_of
 

@@ -16,10 +16,10 @@ from saas import Saas, serving_saas
 from keysteward.core.contract.observed import Mark, Settings
 from keysteward.core.contract.ports import Action, Claim, ObjectRef, Order, Proof, ScopeWant, Target, Verification
 from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardError, NotFound, Rejected, Unavailable
-from keysteward.providers.http import Session
+from keysteward.host.http import Session
+from keysteward.host.material import material_of
 from keysteward.providers.manual import Manual, Probe
 from keysteward.providers.manual import client as manual_client
-from keysteward.providers.material import material_of
 from keysteward.providers.session import describe, revive
 
 VALUE = "sk_live_51NotReally~Secret"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from keysteward.core.errors import AccessDenied
-from keysteward.providers.references import resolve, resolve_lines, resolve_token
+from keysteward.host.references import resolve, resolve_lines, resolve_token
 from keysteward.providers.vault import Vault
 
 SECRET = "s.canary"

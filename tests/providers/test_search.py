@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from keysteward.host.material import fingerprinter, new_material, thumbprint
 from keysteward.providers import candidates as found_in
-from keysteward.providers.material import fingerprinter, new_material, thumbprint
 from keysteward.providers.search import CHUNK, NOWHERE, OVERLAP, Answer, Form, Hit, Piece, Searcher
 
 KEY = b"\x07" * 32

@@ -11,7 +11,7 @@ import pytest
 from keysteward.core.contract.observed import Mark, ObservedObject, ObservedSecret, Settings
 from keysteward.core.contract.ports import Action, Claim, Created, Issued, ObjectRef, Order, Proof, ScopeWant
 from keysteward.core.errors import AccessDenied, Conflict, DeclarationError, NotFound, Rejected, Unavailable
-from keysteward.providers.material import material_of
+from keysteward.host.material import material_of
 from keysteward.providers.workos import WorkOS
 from keysteward.providers.workos.models import mark_in, with_mark, without_mark
 from keysteward.sandbox import WorkOSStandIn

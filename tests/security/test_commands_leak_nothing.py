@@ -33,10 +33,10 @@ from saas import serving_saas
 from story import Story
 
 from keysteward.cli import searching
+from keysteward.host.material import new_material
 from keysteward.providers import session as sessions
 from keysteward.providers.keycloak import adapter
 from keysteward.providers.local import LocalStore
-from keysteward.providers.material import new_material
 from keysteward.providers.vault import Vault
 from keysteward.sandbox.vault import VaultStandIn
 

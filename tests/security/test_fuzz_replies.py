@@ -31,10 +31,10 @@ from keysteward.core.contract.ports import Claim, Material
 from keysteward.core.errors import KeystewardError
 from keysteward.core.record.ledger import Place
 from keysteward.core.run.executor import News
+from keysteward.host.http import Session
 from keysteward.providers.aws.cognito import proof as cognito_proof
 from keysteward.providers.aws.cognito.client import TokenClient
 from keysteward.providers.ci import Actions, keys_of_issuer
-from keysteward.providers.http import Session
 from keysteward.providers.keycloak import proof as keycloak_proof
 from keysteward.providers.keycloak.adapter import Keycloak
 from keysteward.providers.keycloak.admin import AdminApi
@@ -328,7 +328,7 @@ def changed(document: Any, path: tuple[Any, ...], value: Any, *, gone: bool) -> 
 @pytest.fixture
 def replay(monkeypatch: pytest.MonkeyPatch) -> Replay:
     made = Replay()
-    monkeypatch.setattr("keysteward.providers.transport.Transport.send", lambda _self, *a, **k: made.send(*a, **k))
+    monkeypatch.setattr("keysteward.host.transport.Transport.send", lambda _self, *a, **k: made.send(*a, **k))
     monkeypatch.setattr(time, "sleep", no_pause)
     waits = Session.__init__.__kwdefaults__
     monkeypatch.setattr(Session.__init__, "__kwdefaults__", {**waits, "sleep": no_pause})

@@ -33,10 +33,10 @@ from project import Project
 from keysteward import ClientSecret, KeystewardError, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
 from keysteward.core.assess.status import outputs
 from keysteward.core.contract.ports import Stored
+from keysteward.host.material import new_material
 from keysteward.providers import session as sessions
 from keysteward.providers.keycloak import Keycloak, adapter
 from keysteward.providers.local import LocalStore
-from keysteward.providers.material import new_material
 from keysteward.providers.session import Access, Session
 from keysteward.providers.vault import Vault
 from keysteward.sandbox.faults import Fault

@@ -29,9 +29,9 @@ from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.plan.planner import plan
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.requests import reissue, resume, rollback, suspend
+from keysteward.host.material import new_material
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
-from keysteward.providers.material import new_material
 from keysteward.providers.session import Session
 from keysteward.sandbox import KeycloakStandIn
 from keysteward.testing.aging import age_ledgers

@@ -34,6 +34,8 @@ from keysteward.core.contract.ports import (
     Verification,
 )
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
+from keysteward.host.once import once
+from keysteward.host.pool import in_pool
 from keysteward.providers.aws import rights
 from keysteward.providers.aws.cognito import models, proof
 from keysteward.providers.aws.cognito.api import CLIENTS_PER_PAGE, SECRETS_PER_CLIENT, SERVICE, PoolApi
@@ -41,8 +43,6 @@ from keysteward.providers.aws.cognito.client import TokenClient
 from keysteward.providers.aws.cognito.names import ClientName, vacant_note
 from keysteward.providers.aws.cognito.scopes import drop_scope, put_scope
 from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
-from keysteward.providers.once import once
-from keysteward.providers.pool import in_pool
 
 SETTLED: Final = timedelta(seconds=10)
 """The token endpoint learns of a change a moment after the API; how long is not published."""

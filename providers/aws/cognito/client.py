@@ -8,7 +8,7 @@ from urllib.parse import quote_plus
 import jwt
 from pydantic import SecretStr
 
-from keysteward.providers.http import Reply, Session
+from keysteward.host.http import Reply, Session
 from keysteward.providers.token_proof import KeySet, SigningKeys
 
 

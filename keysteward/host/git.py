@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from keysteward.core.errors import DeclarationError, KeystewardError, Unavailable
-from keysteward.providers import children
+from keysteward.host import children
 
 TIMEOUT_SECONDS: Final = 10.0
 NOTES: Final = "refs/notes/keysteward"

@@ -28,8 +28,8 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionErr
 
 from keysteward.core.contract.address import is_here
 from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Rejected, Unavailable, error_for_status
-from keysteward.providers.foreign_json import Misshapen, Shape, read_json
-from keysteward.providers.transport import LARGEST_ANSWER_BYTES, TooLarge, Transport, causes, server_date
+from keysteward.host.foreign_json import Misshapen, Shape, read_json
+from keysteward.host.transport import LARGEST_ANSWER_BYTES, TooLarge, Transport, causes, server_date
 
 log = logging.getLogger(__name__)
 

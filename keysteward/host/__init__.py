@@ -1,0 +1,1 @@
+"""What touches this machine and the wire: files, processes, git, HTTP."""
