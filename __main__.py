@@ -12,8 +12,8 @@ if sys.path[0] == __file__.rpartition("/")[0]:
 import pulumi
 
 from keysteward import KeystewardError, deploy
-from keysteward.cli.loading import load_stack
 from keysteward.cli.source_places import placing
+from keysteward.operations.loading import load_stack
 
 module = pulumi.get_stack().replace("-", "_")
 try:

@@ -19,9 +19,9 @@ from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import KeystewardError
 from keysteward.core.plan.steps import Plan
 from keysteward.core.policy.check import check
+from keysteward.operations.session import Access, Session
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
-from keysteward.providers.session import Access, Session
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 

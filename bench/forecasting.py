@@ -14,12 +14,12 @@ from datetime import timedelta
 
 from planning import EVERY, NOW, worlds
 
-from keysteward.cli.ahead import forecasts
 from keysteward.core.declare.stack import Limit
 from keysteward.core.forecast.events import What
 from keysteward.core.forecast.forecast import Outlook, Runs
 from keysteward.core.forecast.what_if import stops
 from keysteward.core.observe.world import World
+from keysteward.operations.ahead import forecasts
 from keysteward.report.forecast import Forecast, forecast_json, forecast_lines
 
 YEAR = timedelta(days=365)

@@ -59,10 +59,10 @@ from keysteward.core.plan.steps import Do
 from keysteward.core.policy.check import check
 from keysteward.core.record.ledger import Ledger, Revoked
 from keysteward.host.foreign_json import read_json
-from keysteward.providers.owners import owners_of
-from keysteward.providers.revocations import of_stack
-from keysteward.providers.session import Access, Session, describe, revive
-from keysteward.providers.stack_modules import refuse_stand_ins
+from keysteward.operations.offline.revocations import of_stack
+from keysteward.operations.owners import owners_of
+from keysteward.operations.session import Access, Session, describe, revive
+from keysteward.operations.stack_modules import refuse_stand_ins
 
 FORMAT = 1
 SERVER_OUTPUTS = ("status", "incarnation", "scope_ids")

@@ -83,7 +83,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
     no_pause = SimpleNamespace(monotonic=time.monotonic, sleep=pass_at_once)
-    monkeypatch.setattr("keysteward.providers.session.time", no_pause)
+    monkeypatch.setattr("keysteward.operations.session.time", no_pause)
     monkeypatch.setitem(http.Session.__init__.__kwdefaults__, "sleep", pass_at_once)
 
 

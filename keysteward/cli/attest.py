@@ -12,14 +12,14 @@ import typer
 from rich.text import Text
 
 from keysteward.cli.declarations import change, find_places, project_files
-from keysteward.cli.loading import StackOption, load_stack, module_name
-from keysteward.cli.opening import unknown_name
 from keysteward.cli.places import Edit, Place, relative, written
 from keysteward.cli.terminal import show
 from keysteward.cli.time_options import day_of
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
+from keysteward.operations.loading import StackOption, load_stack, module_name
+from keysteward.operations.project import unknown_name
 from keysteward.report.plain import line
 
 REVIEWED = "reviewed"

@@ -10,8 +10,6 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.auditing import examine, trust_of
-from keysteward.cli.loading import StackOption, load_stack
 from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import echo, say, show, show_json
@@ -19,7 +17,9 @@ from keysteward.cli.time_options import day_of
 from keysteward.core.audit.period import UNKNOWN, Approved, Period, rows
 from keysteward.core.errors import DeclarationError, KeystewardError, NotFound
 from keysteward.host.git import approvers
-from keysteward.providers.anchors import anchor_in_file, anchor_in_git, anchor_in_s3
+from keysteward.operations.audit.anchors import anchor_in_file, anchor_in_git, anchor_in_s3
+from keysteward.operations.audit.examine import examine, trust_of
+from keysteward.operations.loading import StackOption, load_stack
 from keysteward.report.evidence import (
     Verified,
     entries_json,

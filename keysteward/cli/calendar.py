@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
-from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
@@ -20,7 +18,9 @@ from keysteward.core.errors import DeclarationError
 from keysteward.core.forecast.calendar import Coming, Occasion, allowances, leaving, reviewed, scheduled, unowned
 from keysteward.core.observe.snapshot import old_identities
 from keysteward.core.record.ledger import Ledger
-from keysteward.providers.session import Session
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import Opened, open_stack
+from keysteward.operations.session import Session
 from keysteward.report.calendar import Entry, calendar_ics, calendar_json, calendar_lines, calendar_of
 from keysteward.report.counting import many
 

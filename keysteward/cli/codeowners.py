@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.declarations import find_owners, project_files
-from keysteward.cli.loading import FOLDER, exported, load_stack, module_name, stack_names
 from keysteward.cli.review import StacksOption
 from keysteward.cli.terminal import say, show
 from keysteward.core.declare.owners import Owners
@@ -33,7 +32,8 @@ from keysteward.core.review.codeowners import (
     overruling,
 )
 from keysteward.host import git
-from keysteward.providers.owners import owners_of
+from keysteward.operations.loading import FOLDER, exported, load_stack, module_name, stack_names
+from keysteward.operations.owners import owners_of
 from keysteward.report.plain import line
 
 OUT_OF_DATE = 2

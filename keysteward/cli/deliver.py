@@ -7,13 +7,9 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
 from keysteward.cli.noting import planned_alone, reason_of, refuse_recorded, undisturbed
-from keysteward.cli.opening import Opened, open_stack, unknown_name
-from keysteward.cli.planning import plan_of
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.progress import Display
-from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, read_secret, say, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.core.contract.ports import Material, Target
@@ -27,7 +23,11 @@ from keysteward.core.record.ledger import Generation, Ledger, State
 from keysteward.core.run.executor import TRY
 from keysteward.core.run.reconciler import Result
 from keysteward.host.material import material_of
-from keysteward.providers.session import Session
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import Opened, open_stack, unknown_name
+from keysteward.operations.session import Session
+from keysteward.operations.stack_plan import plan_of
+from keysteward.operations.stack_run import finish
 from keysteward.report.plan import CredentialPlan, Preview, preview_lines
 from keysteward.report.results import Outcome, result_lines, result_of, results_json
 

@@ -14,8 +14,6 @@ from pathlib import Path
 import typer
 
 import keysteward
-from keysteward.cli.loading import StackOption, stack_names
-from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import show, show_json
 from keysteward.core.contract.ports import Check, LedgerStore, Store, Target
@@ -26,7 +24,9 @@ from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words, oldest_late
 from keysteward.host import children
-from keysteward.providers.session import Access, Session
+from keysteward.operations.loading import StackOption, stack_names
+from keysteward.operations.project import Opened, open_stack
+from keysteward.operations.session import Access, Session
 from keysteward.report.checks import Section, check_lines, checks_json, failed
 
 OLDEST_PULUMI = (3, 220)

@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption, module_name
-from keysteward.cli.looking import look
-from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.output_file import write_output
 from keysteward.cli.source_places import places_of
 from keysteward.cli.terminal import echo, say, show
 from keysteward.core.drift.drift import Drift, drift
 from keysteward.core.findings import Severity
+from keysteward.operations.loading import StackOption, module_name
+from keysteward.operations.look import look
+from keysteward.operations.project import Opened, open_stack
 from keysteward.report.drift import drift_json, drift_lines, drift_markdown, drift_text, summary
 from keysteward.report.sarif import Places, drift_sarif
 

@@ -8,9 +8,6 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.ahead import forecast_all
-from keysteward.cli.loading import StackOption
-from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import meanwhile, show, show_json
 from keysteward.cli.time_options import duration_of
@@ -18,7 +15,10 @@ from keysteward.core.errors import DeclarationError
 from keysteward.core.forecast.forecast import Runs
 from keysteward.core.forecast.what_if import halt, stops, suppose_gone
 from keysteward.core.identity import name_of
-from keysteward.providers.session import Session
+from keysteward.operations.ahead import forecast_all
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import Opened, open_stack
+from keysteward.operations.session import Session
 from keysteward.report.forecast import By, Forecast, forecast_json, forecast_lines
 
 LONGEST = 3650

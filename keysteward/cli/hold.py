@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
 from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note, reason_of, written
-from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import show, show_json
 from keysteward.cli.time_options import day_of
@@ -18,6 +16,8 @@ from keysteward.core.declare.schedule import parse_duration
 from keysteward.core.errors import DeclarationError
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import open_stack
 from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT, when
 

@@ -14,12 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from keysteward.cli.declarations import project_files
-from keysteward.cli.loading import FOLDER, StackOption, module_name
 from keysteward.cli.logins import logins_at
 from keysteward.cli.meant import meant
-from keysteward.cli.opening import Opened, open_stack
 from keysteward.cli.owners_file import note_unassigned
-from keysteward.cli.planning import judge_governed
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.python_source import folders_named_in
 from keysteward.cli.terminal import meanwhile, show, show_json
@@ -35,7 +32,10 @@ from keysteward.host.strict_yaml import read_file
 from keysteward.modules.catalog import SUFFIXES, Entry, catalog, catalog_files, read_entries
 from keysteward.modules.catalog_form import NAME_IN_PATH
 from keysteward.modules.catalog_writer import catalog_text
-from keysteward.providers.terraform_state import read_state
+from keysteward.operations.loading import FOLDER, StackOption, module_name
+from keysteward.operations.project import Opened, open_stack
+from keysteward.operations.stack_plan import judge_governed
+from keysteward.operations.terraform_state import read_state
 from keysteward.report.importing import Imported, import_json, import_lines
 
 UNASSIGNED_FOR = timedelta(days=90)

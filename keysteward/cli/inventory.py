@@ -8,10 +8,7 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption, stack_names
-from keysteward.cli.looking import look
 from keysteward.cli.meant import meant
-from keysteward.cli.opening import open_stack
 from keysteward.cli.output_file import write_output
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.target_options import KINDS, NOT_REPEATED, is_kind, target_from
@@ -19,6 +16,9 @@ from keysteward.cli.terminal import console, meanwhile, say, show, show_json
 from keysteward.core.declare.owners import Owners as Listed
 from keysteward.core.drift.inventory import Inventory
 from keysteward.core.errors import DeclarationError
+from keysteward.operations.loading import StackOption, stack_names
+from keysteward.operations.look import look
+from keysteward.operations.project import open_stack
 from keysteward.report.entries import inventory_of
 from keysteward.report.first_look import first_look
 from keysteward.report.inventory import inventory_csv, inventory_json

@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
 from keysteward.cli.noting import Request, ask_and_do, planned_alone, reason_of
-from keysteward.cli.opening import Opened, open_stack, unknown_name
-from keysteward.cli.planning import plan_of
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.up import YesOption
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import World
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import Opened, open_stack, unknown_name
+from keysteward.operations.stack_plan import plan_of
 
 
 def command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import LimitExceeded
 from keysteward.core.plan.blast_radius import ALLOW_ENDING, how_to_allow, how_to_revoke
-from keysteward.providers.session import allowance
+from keysteward.operations.session import allowance
 from keysteward.report.plan import Preview
 
 _SHOWN = 5

@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
-from keysteward.cli.opening import Opened, open_stack, unknown_name
-from keysteward.cli.planning import plan_of
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.progress import Display
-from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError
 from keysteward.core.observe.world import Extent
-from keysteward.providers.session import Access, Session
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import Opened, open_stack, unknown_name
+from keysteward.operations.session import Access, Session
+from keysteward.operations.stack_plan import plan_of
+from keysteward.operations.stack_run import finish
 from keysteward.report.plan import Preview, preview_lines
 from keysteward.report.results import result_lines, result_of, results_json
 

@@ -9,11 +9,7 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.opening import Opened, unknown_name
-from keysteward.cli.planning import plan_of
 from keysteward.cli.progress import Display
-from keysteward.cli.running import finish
-from keysteward.cli.scene import ledgers_needed, scene_of
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.core.errors import DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.observe.world import Extent, World
@@ -21,8 +17,12 @@ from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.run.reconciler import Result
 from keysteward.host.json_text import escaped
-from keysteward.providers.runners import is_dead
-from keysteward.providers.session import Session
+from keysteward.operations.emergency import ledgers_needed, scene_of
+from keysteward.operations.project import Opened, unknown_name
+from keysteward.operations.runner import is_dead
+from keysteward.operations.session import Session
+from keysteward.operations.stack_plan import plan_of
+from keysteward.operations.stack_run import finish
 from keysteward.report.plan import CredentialPlan, Preview, preview_lines
 from keysteward.report.results import result_lines, result_of, results_json
 

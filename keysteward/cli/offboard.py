@@ -8,14 +8,10 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.containment import contained
 from keysteward.cli.declarations import Owned, change_owners, find_owners, project_files
-from keysteward.cli.loading import StackOption, load_stack, module_name
 from keysteward.cli.places import relative
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.revoke import revoke_now
-from keysteward.cli.running import finish
-from keysteward.cli.scene import Scene, scene_of
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.core.declare.owners import Owners
@@ -23,8 +19,12 @@ from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError, LimitExceeded
 from keysteward.core.plan.blast_radius import ALLOW_ENDING, must_be_allowed
 from keysteward.core.record import requests
-from keysteward.providers.owners import owners_of
-from keysteward.providers.session import Session, allowance
+from keysteward.operations.containment import contained
+from keysteward.operations.emergency import Scene, scene_of
+from keysteward.operations.loading import StackOption, load_stack, module_name
+from keysteward.operations.owners import owners_of
+from keysteward.operations.session import Session, allowance
+from keysteward.operations.stack_run import finish
 from keysteward.report.offboarding import (
     Edit,
     Holding,

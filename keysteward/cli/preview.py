@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
-from keysteward.cli.opening import open_stack
-from keysteward.cli.planning import preview
-from keysteward.cli.saved import save
 from keysteward.cli.terminal import say, show, show_json
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import open_stack
+from keysteward.operations.saved_plan import save
+from keysteward.operations.stack_plan import preview
 from keysteward.report.plan import preview_json, preview_lines
 from keysteward.report.saved import saved_json, saved_lines
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
-from keysteward.cli.loading import FOLDER
 from keysteward.cli.places import Field, Insertion, Place, Value, Written
 from keysteward.core.declare.credentials import Allowed, Declaration
+from keysteward.operations.loading import FOLDER
 
 CLASSES = frozenset(cls.__name__ for cls in (*get_args(Declaration), Allowed))
 _QUOTES = (b'"', b"'")

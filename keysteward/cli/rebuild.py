@@ -8,11 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keysteward.cli.containment import contained
-from keysteward.cli.loading import StackOption
-from keysteward.cli.opening import Opened, open_stack, unknown_name
 from keysteward.cli.preview import JsonOption
-from keysteward.cli.running import finish
 from keysteward.cli.terminal import confirm_or_stop, say, say_error, show, show_json
 from keysteward.cli.up import YesOption
 from keysteward.core.assess.examine import copied
@@ -22,7 +18,11 @@ from keysteward.core.findings import Finding
 from keysteward.core.observe.world import World
 from keysteward.core.plan.rebuild import behind, rebuild, unrecorded, words_of
 from keysteward.core.record.ledger import Ledger
-from keysteward.providers.session import Session
+from keysteward.operations.containment import contained
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import Opened, open_stack, unknown_name
+from keysteward.operations.session import Session
+from keysteward.operations.stack_run import finish
 from keysteward.report.findings import finding_lines
 from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT

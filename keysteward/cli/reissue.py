@@ -8,12 +8,8 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
 from keysteward.cli.noting import Request, ask_and_do, planned_alone, reason_of
-from keysteward.cli.opening import Opened, open_stack, unknown_name
-from keysteward.cli.planning import plan_of
 from keysteward.cli.preview import JsonOption
-from keysteward.cli.scene import ledgers_needed, scene_of
 from keysteward.cli.terminal import say
 from keysteward.cli.time_options import duration_of
 from keysteward.cli.up import YesOption
@@ -22,6 +18,10 @@ from keysteward.core.errors import DeclarationError
 from keysteward.core.plan.steps import Do
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
+from keysteward.operations.emergency import ledgers_needed, scene_of
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import Opened, open_stack, unknown_name
+from keysteward.operations.stack_plan import plan_of
 from keysteward.report.plan import Preview
 
 

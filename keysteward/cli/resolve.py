@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
 from keysteward.cli.noting import undisturbed
-from keysteward.cli.opening import open_stack, unknown_name
 from keysteward.cli.preview import JsonOption
-from keysteward.cli.running import finish
 from keysteward.cli.terminal import show, show_json
 from keysteward.core.record import requests
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import open_stack, unknown_name
+from keysteward.operations.stack_run import finish
 from keysteward.report.plain import line
 from keysteward.report.plan import JSON_FORMAT
 

@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from keysteward.cli.opening import open_stack
-from keysteward.cli.planning import preview
-from keysteward.cli.sides import read_sides
 from keysteward.cli.stopping import ended_in_order
 from keysteward.cli.terminal import echo, show_json
 from keysteward.core.review import Risk, review
+from keysteward.operations.project import open_stack
+from keysteward.operations.review_sides import read_sides
+from keysteward.operations.stack_plan import preview
 from keysteward.report.plan import Failure
 from keysteward.report.review import Comment, Live, review_json, review_markdown
 

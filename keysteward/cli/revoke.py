@@ -10,16 +10,11 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
 from keysteward.cli.noting import reason_of
-from keysteward.cli.opening import unknown_name
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.progress import Display
-from keysteward.cli.running import finish
-from keysteward.cli.scene import CardOption, Scene, ledgers_needed, open_scene
 from keysteward.cli.terminal import confirm_or_stop, say, show, show_json
 from keysteward.cli.up import YesOption
-from keysteward.cli.what_is_left import what_is_left
 from keysteward.core.contract.observed import Observation
 from keysteward.core.errors import DeclarationError, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.observe.snapshot import ledger_key
@@ -27,8 +22,13 @@ from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger, load_ledger
 from keysteward.core.record.revocation import Recorded
 from keysteward.core.run.reconciler import Result
-from keysteward.providers.revocations import Marked, delivered_keys, disable_marked, keep, named_keys
-from keysteward.providers.session import Session
+from keysteward.operations.emergency import CardOption, Scene, ledgers_needed, open_scene
+from keysteward.operations.loading import StackOption
+from keysteward.operations.offline.revocations import Marked, delivered_keys, disable_marked, keep, named_keys
+from keysteward.operations.project import unknown_name
+from keysteward.operations.session import Session
+from keysteward.operations.stack_run import finish
+from keysteward.operations.what_is_left import what_is_left
 from keysteward.report.emergency import (
     Disabled,
     KeyByHand,

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
 from keysteward.cli.noting import CredentialArgument, Request, note_and_do, written
-from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say
 from keysteward.cli.up import YesOption
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import World
 from keysteward.core.record import requests
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import open_stack
 
 
 def command(

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
-from keysteward.cli.opening import open_stack
-from keysteward.cli.planning import preview_lifecycle
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.up import ParallelOption, YesOption, show_and_do
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import Extent
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import open_stack
+from keysteward.operations.stack_plan import preview_lifecycle
 
 
 def command(

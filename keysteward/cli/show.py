@@ -8,17 +8,17 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from keysteward.cli.loading import StackOption
-from keysteward.cli.opening import Opened, open_stack, unknown_name
-from keysteward.cli.planning import findings_of, plan_credential
 from keysteward.cli.preview import JsonOption
-from keysteward.cli.scene import ledgers_needed, scene_of
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.declare.spec import capabilities_of
 from keysteward.core.errors import KeystewardError
 from keysteward.core.findings import Finding
 from keysteward.core.policy import outranked
-from keysteward.providers.session import Session
+from keysteward.operations.emergency import ledgers_needed, scene_of
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import Opened, open_stack, unknown_name
+from keysteward.operations.session import Session
+from keysteward.operations.stack_plan import findings_of, plan_credential
 from keysteward.report.catalogue import server_json, server_lines
 from keysteward.report.plain import line
 from keysteward.report.record import Record, record_json, record_lines

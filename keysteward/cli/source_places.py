@@ -7,12 +7,12 @@ from pathlib import Path
 
 from keysteward.cli import python_source
 from keysteward.cli.declarations import lines_by_identity, project_files
-from keysteward.cli.loading import module_name
 from keysteward.cli.places import Written, relative
 from keysteward.core.declare.credentials import Allowed
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.core.policy.waivers import subject_of
+from keysteward.operations.loading import module_name
 
 Line = tuple[str, int]
 """A file, relative to the project, and a line in it; 0 is the file as a whole."""

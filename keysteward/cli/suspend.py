@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption
 from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note_and_do, reason_of, written
-from keysteward.cli.opening import open_stack
 from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import say
 from keysteward.cli.up import YesOption
@@ -16,6 +14,8 @@ from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import World
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import open_stack
 
 
 def suspend(

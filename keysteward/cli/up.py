@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.limits import check_endings
-from keysteward.cli.loading import StackOption
-from keysteward.cli.opening import Opened, open_stack
-from keysteward.cli.planning import preview
 from keysteward.cli.preview import JsonOption, Names, PruneOption
-from keysteward.cli.running import carry_out, exit_code, worth_running
-from keysteward.cli.saved import plan_again, read_plan
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.core.errors import DeclarationError, KeystewardError
-from keysteward.providers.session import Session
+from keysteward.operations.loading import StackOption
+from keysteward.operations.project import Opened, open_stack
+from keysteward.operations.saved_plan import plan_again, read_plan
+from keysteward.operations.session import Session
+from keysteward.operations.stack_plan import preview
+from keysteward.operations.stack_run import carry_out, exit_code, worth_running
 from keysteward.report.plan import Preview, preview_lines
 from keysteward.report.results import result_lines, results_json
 from keysteward.report.saved import Approved, approved_json, approved_lines

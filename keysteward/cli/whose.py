@@ -11,9 +11,7 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.loading import StackOption, load_stack, stack_names
 from keysteward.cli.preview import JsonOption
-from keysteward.cli.searching import Sources, search
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.audit.trace import Trace, other_keys, traces
 from keysteward.core.contract.ports import LedgerStore, Stored
@@ -23,9 +21,11 @@ from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardErr
 from keysteward.core.identity import in_stack
 from keysteward.core.observe.snapshot import LEDGERS, SERVER_KIND
 from keysteward.core.record.ledger import Ledger, load_ledger
-from keysteward.providers.owners import owners_of
-from keysteward.providers.search import NOWHERE, Answer, Form, Searcher
-from keysteward.providers.session import FingerprintKey, fingerprint_key
+from keysteward.operations.loading import StackOption, load_stack, stack_names
+from keysteward.operations.owners import owners_of
+from keysteward.operations.search.files import Sources, search
+from keysteward.operations.search.searcher import NOWHERE, Answer, Form, Searcher
+from keysteward.operations.session import FingerprintKey, fingerprint_key
 from keysteward.report.whose import Found, Place, Search, whose_json, whose_lines
 
 FOUND = 2

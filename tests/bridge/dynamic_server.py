@@ -28,9 +28,9 @@ from keysteward import M2MClient, Owners, ResourceServer, RotationSchedule, Stac
 from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.plan.scopes import ServerLedger, load_server_ledger
 from keysteward.core.record.ledger import Ledger, load_ledger
+from keysteward.operations.session import Access, Session
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
-from keysteward.providers.session import Access, Session
 from keysteward.sandbox.keycloak import KeycloakStandIn
 from keysteward.sandbox.keycloak.models import Client
 from keysteward.testing.aging import age_ledgers

@@ -12,7 +12,7 @@ from dynamic_server import Acme, PluginError, registered
 
 from keysteward import ClientSecret, Limit, RotationSchedule, Stack, deploy
 from keysteward.core.record import requests
-from keysteward.providers.revocations import disable_marked, keep
+from keysteward.operations.offline.revocations import disable_marked, keep
 from keysteward.sandbox.keycloak.models import CLIENT_DEFAULTS, Client, Scope
 
 PROVIDERS = {

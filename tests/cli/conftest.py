@@ -18,7 +18,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     for name in ("KEYSTEWARD_STACK", "KEYSTEWARD_ALLOW_ENDING", "KEYSTEWARD_DEBUG", "KEYSTEWARD_LOG_LEVEL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("keysteward.providers.session.new_material", Mint())
+    monkeypatch.setattr("keysteward.operations.session.new_material", Mint())
     made = Project(tmp_path)
     monkeypatch.setitem(sys.modules, "project_in_memory", made.held)
     (tmp_path / "stacks").mkdir()

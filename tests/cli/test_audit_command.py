@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from issuer import issuing
 
-from keysteward.cli.auditing import trust_of
 from keysteward.core.record.evidence import Author, Entry
 from keysteward.core.record.ledger import Lease, Ledger, Logged, dump_ledger
-from keysteward.providers.audit_log import AuditLog
-from keysteward.providers.signing import Signer
+from keysteward.operations.audit.examine import trust_of
+from keysteward.operations.audit.log import AuditLog
+from keysteward.operations.audit.signing import Signer
 
 OURS = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32)
 STRANGER = Ed25519PrivateKey.from_private_bytes(bytes([2]) * 32)

@@ -51,7 +51,7 @@ def test_no_log_level_shows_a_secret(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("keysteward.providers.session.new_material", lambda _method: secret(CANARY))
+    monkeypatch.setattr("keysteward.operations.session.new_material", lambda _method: secret(CANARY))
     done = project.run("--log-level", "debug", "up", "--yes")
     assert done.code == 0, done.out
     shown = project.run("--log-level", "debug", "show", "billing-exporter")

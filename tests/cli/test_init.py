@@ -20,12 +20,12 @@ from issuer import issuing
 
 import keysteward
 from keysteward.cli.init import FORGES, _write
-from keysteward.cli.loading import load_stack
 from keysteward.cli.locking import lock
 from keysteward.cli.new_repository import STORES, TARGETS, Choice, StoreKind, TargetKind, files
 from keysteward.core.findings import Severity
 from keysteward.core.policy.check import check
-from keysteward.providers.owners import owners_of
+from keysteward.operations.loading import load_stack
+from keysteward.operations.owners import owners_of
 
 BIN = Path(sys.executable).parent
 TODAY = date(2026, 12, 1)

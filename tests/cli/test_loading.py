@@ -14,7 +14,7 @@ from cli_project import Project
 
 from keysteward import RotationSchedule
 from keysteward.core.errors import DeclarationError
-from keysteward.providers.stack_modules import refuse_stand_ins
+from keysteward.operations.stack_modules import refuse_stand_ins
 
 
 def module(project: Project, text: str, name: str = "demo") -> None:
@@ -63,7 +63,7 @@ def test_an_edit_of_the_same_second_and_length_is_seen_whatever_byte_code_there_
     module(project, "stack = 'quince'\n")
     os.utime(source, ns=(written.st_atime_ns, written.st_mtime_ns))
 
-    loaded = "from keysteward.cli.loading import exported; print(exported('demo'))"
+    loaded = "from keysteward.operations.loading import exported; print(exported('demo'))"
     shown = subprocess.run((sys.executable, "-c", loaded), cwd=project.root, capture_output=True, text=True, check=True)
     assert shown.stdout == "quince\n"
 
@@ -158,7 +158,7 @@ def test_a_file_beside_stacks_runs_in_no_command(project: Project, planted: Path
 
 def test_a_file_beside_stacks_runs_in_no_process_that_a_command_starts(project: Project, planted: Path) -> None:
     program = (
-        "from pathlib import Path\nfrom keysteward.cli.processes import helpers\n\n"
+        "from pathlib import Path\nfrom keysteward.operations.processes import helpers\n\n"
         "if __name__ == '__main__':\n    with helpers(1) as pool:\n        print(pool.submit(len, 'three').result())\n"
     )
     script = project.root.parent / "helped.py"

@@ -13,13 +13,13 @@ import psutil
 import pytest
 from cli_project import Project
 
-from keysteward.cli import ahead
-from keysteward.cli.processes import helpers
+from keysteward.operations import ahead
+from keysteward.operations.processes import helpers
 
 TIMEOUT_SECONDS = 60
 COMMAND = """
 import os, sys, time
-from keysteward.cli.processes import helpers
+from keysteward.operations.processes import helpers
 
 if __name__ == "__main__":
     with helpers(2) as pool:

@@ -10,7 +10,7 @@ import pytest
 from cli_project import Project
 
 from keysteward.core.errors import Unavailable
-from keysteward.providers.revocations import Marked, keep
+from keysteward.operations.offline.revocations import Marked, keep
 
 NAME = "billing-exporter"
 IDENTITY = f"acme/demo/{NAME}"

@@ -23,10 +23,10 @@ import pytest
 from cli_project import Answer
 from repository import KEY, MORE, STACK, Repository
 
-from keysteward.cli import reading, sides
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.review import WEIGHTS, Change, Review, Risk, Sort
 from keysteward.host import offspring
+from keysteward.operations import read_side, review_sides
 from keysteward.report.review import LONGEST_COMMENT, MARKER, Comment, review_markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -246,7 +246,7 @@ def test_a_base_that_does_not_load_is_one_sentence(repository: Repository) -> No
 
 
 def test_a_side_that_takes_too_long_is_ended(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sides, "PATIENCE_SECONDS", 3.0)
+    monkeypatch.setattr(review_sides, "PATIENCE_SECONDS", 3.0)
     repository.write("stacks/demo.py", "import time\nwhile True:\n    time.sleep(1)\n")
     shown = repository.run("review", "--base", "main")
     assert (shown.code, shown.out) == (1, "")
@@ -387,7 +387,7 @@ def test_what_leaves_its_process_group_is_ended_too(repository: Repository, tmp_
 def test_what_leaves_its_process_group_is_ended_when_it_takes_too_long(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sides, "PATIENCE_SECONDS", 3.0)
+    monkeypatch.setattr(review_sides, "PATIENCE_SECONDS", 3.0)
     pids = tmp_path / "pids"
     repository.write("stacks/demo.py", ESCAPES.format(pids=str(pids), size=20) + "while True:\n    time.sleep(1)\n")
     assert "the head: it does not load within 3 seconds" in repository.run("review", "--base", "main").err
@@ -518,7 +518,7 @@ import json, os, subprocess, sys
 os.rename("stacks/demo.py", "stacks/evil.txt")
 open("stacks/demo.py", "w").write({STACK!r})
 asked = {{"now": "2026-12-01T00:00:00+00:00", "stacks": ["demo"], "named": []}}
-answer = [sys.executable, "-P", "-m", "keysteward.cli.reading", sys.argv[1]]
+answer = [sys.executable, "-P", "-m", "keysteward.operations.read_side", sys.argv[1]]
 subprocess.run(answer, input=json.dumps(asked).encode())
 os.rename("stacks/evil.txt", "stacks/demo.py")
 os._exit(0)
@@ -700,11 +700,11 @@ def test_one_stack_is_read_as_the_process_reads_it(
     request = {"now": "2026-12-01T00:00:00+00:00", "stacks": ["demo", "other"], "named": []}
     monkeypatch.setattr(sys, "argv", ["reading", str(file)])
     for name in ("confine", "end_with_parent"):  # this process has other tests to run
-        monkeypatch.setattr(reading, name, lambda *_: None)
+        monkeypatch.setattr(read_side, name, lambda *_: None)
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(request)))
     for name in [n for n in sys.modules if n.split(".")[0] == "stacks"]:
         monkeypatch.delitem(sys.modules, name)
-    reading.main()
+    read_side.main()
     told = json.loads(file.read_text(encoding="utf-8"))["stacks"]
     assert told["other"] == {}
     assert told["demo"]["form"]["identity"] == "acme/prod"

@@ -16,8 +16,8 @@ from keysteward import RotationSchedule
 from keysteward.core.contract.ports import Capabilities, Descriptor
 from keysteward.core.errors import OutcomeUnknown, Unavailable
 from keysteward.core.findings import Finding
+from keysteward.operations.offline.revocations import Marked, keep
 from keysteward.providers.local import LocalLedgers
-from keysteward.providers.revocations import Marked, keep
 from keysteward.testing.memory import MemoryLedgers, MemorySecret, MemoryStore, MemoryTarget
 
 CARD = ".keysteward/stacks.demo.json"

@@ -14,18 +14,18 @@ import pytest
 from cli_project import Answer, Project
 
 from keysteward import Owners
-from keysteward.cli import searching
 from keysteward.core.contract.ports import Stored
 from keysteward.core.errors import AccessDenied, Unavailable
 from keysteward.core.record.ledger import dump_ledger
 from keysteward.host.material import new_material
+from keysteward.operations.search import files
 from keysteward.testing.memory import MemoryLedgers
 
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let secrets be made as in production: long and random."""
-    monkeypatch.setattr("keysteward.providers.session.new_material", new_material)
+    monkeypatch.setattr("keysteward.operations.session.new_material", new_material)
 
 
 @pytest.fixture
@@ -184,9 +184,9 @@ def test_a_large_log_is_searched_by_several_processes_with_its_lines_counted(
     rotating: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     value = secret_of(rotating)
-    monkeypatch.setattr(searching, "ALONE", 1000)
-    monkeypatch.setattr(searching, "processors", lambda: 2)
-    lines = 2 * searching.CHUNK // 40
+    monkeypatch.setattr(files, "ALONE", 1000)
+    monkeypatch.setattr(files, "processors", lambda: 2)
+    lines = 2 * files.CHUNK // 40
     with (rotating.root / "app.log").open("w") as log:
         for number in range(lines):
             log.write(f"{value}\n" if number in {7, lines // 2, lines - 1} else f"{number:039}\n")

@@ -22,7 +22,7 @@ from keysteward.core.errors import DeclarationError
 from keysteward.host.strict_yaml import read_text
 from keysteward.modules.catalog import read_entries
 from keysteward.modules.catalog_schema import KINDS, shipped
-from keysteward.providers.owners import owners_of
+from keysteward.operations.owners import owners_of
 from keysteward.testing.memory import Clock, MemoryLedgers
 
 SCHEMAS = {kind: json.loads(shipped(kind)) for kind in KINDS}

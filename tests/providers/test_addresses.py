@@ -19,13 +19,13 @@ from keysteward import Webhook
 from keysteward.core.contract.address import IN_CLEAR
 from keysteward.core.errors import DeclarationError, KeystewardError, Unavailable
 from keysteward.host.http import Session as HttpSession
+from keysteward.operations.audit.ci import Actions, keys_of_issuer
+from keysteward.operations.session import Session, describe, revive
 from keysteward.providers import aws, keycloak, local, manual, vault, workos
 from keysteward.providers.aws import ApiGateway, Cognito, DynamoLedgers, Iam, SecretsManager
-from keysteward.providers.ci import Actions, keys_of_issuer
 from keysteward.providers.dynamic import BridgeError, M2MClientProvider, add_ports
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.manual import Manual, Probe
-from keysteward.providers.session import Session, describe, revive
 from keysteward.providers.vault import Vault, VaultLedgers
 from keysteward.providers.workos import WorkOS
 from keysteward.sandbox import VaultStandIn

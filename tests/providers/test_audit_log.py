@@ -27,9 +27,9 @@ from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Ledger, Logged, dump_ledger
 from keysteward.core.run.outbox import flush
-from keysteward.providers.audit_log import LARGEST_SEGMENT, AuditLog
+from keysteward.operations.audit.log import LARGEST_SEGMENT, AuditLog
+from keysteward.operations.audit.signing import Signer
 from keysteward.providers.local import LocalLedgers
-from keysteward.providers.signing import Signer
 from keysteward.sandbox import VaultStandIn
 from keysteward.testing.memory import Clock, MemoryLedgers
 
@@ -169,9 +169,9 @@ def test_two_processes_on_one_sqlite_file_lose_nothing(tmp_path: Path, signer: S
     program = (
         "import sys; sys.path[:0] = [sys.argv[1]]\n"
         "from audit_bench import STACK, entry\n"
-        "from keysteward.providers.audit_log import AuditLog\n"
+        "from keysteward.operations.audit.log import AuditLog\n"
         "from keysteward.providers.local import LocalLedgers\n"
-        "from keysteward.providers.signing import Signer\n"
+        "from keysteward.operations.audit.signing import Signer\n"
         "log = AuditLog(LocalLedgers('ledgers', path=sys.argv[2]), STACK, Signer())\n"
         "for n in range(25): log.append([entry(int(sys.argv[3]) + n)])\n"
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from keysteward.host.git import approvers, revision
-from keysteward.providers import author as author_module
-from keysteward.providers.author import SYSTEMS, author_of
+from keysteward.operations.audit import author as author_module
+from keysteward.operations.audit.author import SYSTEMS, author_of
 
 
 @pytest.fixture(autouse=True)

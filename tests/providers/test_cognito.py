@@ -21,10 +21,10 @@ from keysteward.core.errors import AccessDenied, Conflict, DeclarationError, Key
 from keysteward.core.findings import Kind
 from keysteward.core.policy.check import check
 from keysteward.host.material import new_material
+from keysteward.operations.owners import owners_of
 from keysteward.providers.aws import Cognito
 from keysteward.providers.aws.cognito.names import ClientName, read_scope_description
 from keysteward.providers.local import LocalStore
-from keysteward.providers.owners import owners_of
 from keysteward.report.first_look import first_look
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)

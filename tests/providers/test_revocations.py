@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from keysteward.providers import revocations
-from keysteward.providers.revocations import Marked, keep, read_record, waiting
+from keysteward.operations.offline import revocations
+from keysteward.operations.offline.revocations import Marked, keep, read_record, waiting
 
 IDENTITY = "acme/prod/billing"
 WAIT_SECONDS = 1.0

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from keysteward.providers import runners
-from keysteward.providers.runners import is_dead, new_runner
+from keysteward.operations import runner
+from keysteward.operations.runner import is_dead, new_runner
 
 ROOT = Path(__file__).parents[2]
 UNSHARE = shutil.which("unshare")
@@ -23,19 +23,19 @@ UNSHARE = shutil.which("unshare")
 def ended() -> tuple[int, int]:
     """Return id and start of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    started = runners._started(process.pid)
+    started = runner._started(process.pid)
     process.communicate()
     return process.pid, started
 
 
 def runner(pid: int, started: int, *, host: str = "", boot: str = "", namespaces: str = "") -> str:
-    where = f"{host or socket.gethostname()}/{boot or runners._boot_id()}"
-    return f"{where}/{pid}/{started}/{namespaces or runners._namespaces()}/0123abcd"
+    where = f"{host or socket.gethostname()}/{boot or runner._boot_id()}"
+    return f"{where}/{pid}/{started}/{namespaces or runner._namespaces()}/0123abcd"
 
 
 def test_a_living_process_is_not_dead() -> None:
     assert not is_dead(new_runner())
-    assert not is_dead(runner(os.getpid(), runners._started(os.getpid())))
+    assert not is_dead(runner(os.getpid(), runner._started(os.getpid())))
 
 
 def test_a_process_of_this_host_that_is_gone_is_dead(ended: tuple[int, int]) -> None:
@@ -44,7 +44,7 @@ def test_a_process_of_this_host_that_is_gone_is_dead(ended: tuple[int, int]) -> 
 
 def test_a_killed_process_that_nobody_has_waited_for_is_dead() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        alive = runner(process.pid, runners._started(process.pid))
+        alive = runner(process.pid, runner._started(process.pid))
         assert not is_dead(alive)
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -52,7 +52,7 @@ def test_a_killed_process_that_nobody_has_waited_for_is_dead() -> None:
 
 
 def test_another_process_under_the_same_id_is_another() -> None:
-    assert is_dead(runner(os.getpid(), runners._started(os.getpid()) - 1))
+    assert is_dead(runner(os.getpid(), runner._started(os.getpid()) - 1))
 
 
 def test_of_another_boot_nothing_is_said_for_it_may_be_another_machine_of_that_name(ended: tuple[int, int]) -> None:
@@ -62,24 +62,24 @@ def test_of_another_boot_nothing_is_said_for_it_may_be_another_machine_of_that_n
 def test_of_other_namespaces_nothing_is_said(ended: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_dead(runner(*ended, namespaces="1.1"))
     unknown = runner(*ended, namespaces="-")
-    monkeypatch.setattr(runners, "_namespaces", lambda: "-")
+    monkeypatch.setattr(runner, "_namespaces", lambda: "-")
     assert not is_dead(unknown)
 
 
 def test_an_id_of_an_earlier_version_is_of_nobody_that_is_known_to_be_dead(ended: tuple[int, int]) -> None:
     pid, started = ended
-    assert not is_dead(f"{socket.gethostname()}/{runners._boot_id()}/{pid}/{started}/0123abcd")
+    assert not is_dead(f"{socket.gethostname()}/{runner._boot_id()}/{pid}/{started}/0123abcd")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux hides processes so")
 def test_a_process_that_is_hidden_is_not_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With hidepid=2 the processes of other users are not there in /proc; a signal finds them all the same."""
-    namespaces = runners._namespaces()
-    monkeypatch.setattr(runners, "_namespaces", lambda: namespaces)
+    namespaces = runner._namespaces()
+    monkeypatch.setattr(runner, "_namespaces", lambda: namespaces)
     alive, gone = runner(os.getpid(), 1), runner(2**22 + 1, 1)
-    boot = runners._boot_id()
-    monkeypatch.setattr(runners, "_boot_id", lambda: boot)
-    monkeypatch.setattr(runners, "_PROC", tmp_path)
+    boot = runner._boot_id()
+    monkeypatch.setattr(runner, "_boot_id", lambda: boot)
+    monkeypatch.setattr(runner, "_PROC", tmp_path)
     assert not is_dead(alive)
     assert is_dead(gone)
 
@@ -88,7 +88,7 @@ def test_a_run_in_a_container_with_the_hosts_name_does_not_call_the_hosts_runs_d
     if UNSHARE is None:
         pytest.skip("unshare is not on PATH")
     asked = (
-        "import sys; from keysteward.providers.runners import is_dead, new_runner\n"
+        "import sys; from keysteward.operations.runner import is_dead, new_runner\n"
         "print(is_dead(sys.argv[1]), is_dead(new_runner()), new_runner())"
     )
     inside = [UNSHARE, "--pid", "--fork", "--mount-proc", sys.executable, "-c", asked, new_runner()]
@@ -111,7 +111,7 @@ def test_setting_the_clock_kills_nobody(monkeypatch: pytest.MonkeyPatch) -> None
 def test_nothing_is_said_about_other_hosts_and_strange_ids(text: str, ended: tuple[int, int]) -> None:
     assert not is_dead(text)
     assert not is_dead(runner(*ended, host="elsewhere"))
-    assert not is_dead(f"{socket.gethostname()}/{runners._boot_id()}/x/y/{runners._namespaces()}/z")
+    assert not is_dead(f"{socket.gethostname()}/{runner._boot_id()}/x/y/{runner._namespaces()}/z")
 
 
 def test_every_runner_is_named_once() -> None:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from keysteward.host.material import fingerprinter, new_material, thumbprint
-from keysteward.providers import candidates as found_in
-from keysteward.providers.search import CHUNK, NOWHERE, OVERLAP, Answer, Form, Hit, Piece, Searcher
+from keysteward.operations.search import candidates as found_in
+from keysteward.operations.search.searcher import CHUNK, NOWHERE, OVERLAP, Answer, Form, Hit, Piece, Searcher
 
 KEY = b"\x07" * 32
 URLSAFE = string.ascii_letters + string.digits + "-_"

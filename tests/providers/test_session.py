@@ -13,9 +13,9 @@ from keysteward.core.contract.ports import Capabilities
 from keysteward.core.errors import Damaged, DeclarationError, LimitExceeded
 from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.record.ledger import dump_ledger
+from keysteward.operations.session import Session, describe, revive
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
-from keysteward.providers.session import Session, describe, revive
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryTarget
 
 IDENTITY = "acme/prod"

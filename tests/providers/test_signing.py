@@ -23,9 +23,9 @@ from issuer import BEARER, Issuer, issuing
 from keysteward.core.audit.chain import audience, key_id
 from keysteward.core.audit.verify import examine_log
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError, KeystewardError, Unavailable
-from keysteward.providers.audit_log import AuditLog
-from keysteward.providers.ci import claims_of, keys_of_issuer, shown, verified_claims
-from keysteward.providers.signing import Signer, default_signing_key, read_public_key
+from keysteward.operations.audit.ci import claims_of, keys_of_issuer, shown, verified_claims
+from keysteward.operations.audit.log import AuditLog
+from keysteward.operations.audit.signing import Signer, default_signing_key, read_public_key
 from keysteward.testing.memory import Clock, MemoryLedgers
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32)

@@ -16,7 +16,7 @@ from standardwebhooks import Webhook as Verifier
 from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardError, NotFound, Unavailable
 from keysteward.core.record.ledger import Place
 from keysteward.core.run.executor import News
-from keysteward.providers.webhook import notify
+from keysteward.operations.webhook import notify
 
 KEY = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 NEWS = News("acme/prod/billing", 3, "secrets:apps/billing", "n7", datetime(2026, 3, 1, 2, 0, tzinfo=UTC))

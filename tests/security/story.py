@@ -21,9 +21,9 @@ from saas import Saas
 from typer.testing import CliRunner
 
 from keysteward.cli.main import app
+from keysteward.operations.session import fingerprint_key
 from keysteward.providers.local import LocalStore
 from keysteward.providers.local.ledgers import LocalLedgers
-from keysteward.providers.session import fingerprint_key
 from keysteward.sandbox.faults import Fault
 from keysteward.sandbox.vault import VaultStandIn
 from keysteward.testing.aging import age_ledgers

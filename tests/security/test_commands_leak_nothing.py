@@ -32,9 +32,9 @@ from dynamic_server import RUNNER_ROLES
 from saas import serving_saas
 from story import Story
 
-from keysteward.cli import searching
 from keysteward.host.material import new_material
-from keysteward.providers import session as sessions
+from keysteward.operations import session as sessions
+from keysteward.operations.search import files
 from keysteward.providers.keycloak import adapter
 from keysteward.providers.local import LocalStore
 from keysteward.providers.vault import Vault
@@ -202,8 +202,8 @@ def trace(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
         (leaked / f"{name}.log").write_text(f"ERROR body={story.value(name)}\n")
         story.run("whose", stdin=story.value(name), code=2)
         story.run("whose", "--json", str(leaked / f"{name}.log"), code=2)
-    monkeypatch.setattr(searching, "ALONE", 0)
-    monkeypatch.setattr(searching, "processors", lambda: 2)
+    monkeypatch.setattr(files, "ALONE", 0)
+    monkeypatch.setattr(files, "processors", lambda: 2)
     assert "2 known secrets" in story.run("whose", "leaked", code=2)
     story.run("whose", story.value("mailer"), code=1)
 

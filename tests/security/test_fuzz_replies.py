@@ -32,16 +32,16 @@ from keysteward.core.errors import KeystewardError
 from keysteward.core.record.ledger import Place
 from keysteward.core.run.executor import News
 from keysteward.host.http import Session
+from keysteward.operations.audit.ci import Actions, keys_of_issuer
+from keysteward.operations.webhook import client as webhook
 from keysteward.providers.aws.cognito import proof as cognito_proof
 from keysteward.providers.aws.cognito.client import TokenClient
-from keysteward.providers.ci import Actions, keys_of_issuer
 from keysteward.providers.keycloak import proof as keycloak_proof
 from keysteward.providers.keycloak.adapter import Keycloak
 from keysteward.providers.keycloak.admin import AdminApi
 from keysteward.providers.keycloak.client import KeycloakClient
 from keysteward.providers.manual.client import Probe, Prober
 from keysteward.providers.vault import Vault
-from keysteward.providers.webhook import client as webhook
 from keysteward.providers.workos import inventory
 from keysteward.providers.workos import proof as workos_proof
 from keysteward.providers.workos.api import Api

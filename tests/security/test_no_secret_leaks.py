@@ -34,10 +34,10 @@ from keysteward import ClientSecret, KeystewardError, M2MClient, Owners, Resourc
 from keysteward.core.assess.status import outputs
 from keysteward.core.contract.ports import Stored
 from keysteward.host.material import new_material
-from keysteward.providers import session as sessions
+from keysteward.operations import session as sessions
+from keysteward.operations.session import Access, Session
 from keysteward.providers.keycloak import Keycloak, adapter
 from keysteward.providers.local import LocalStore
-from keysteward.providers.session import Access, Session
 from keysteward.providers.vault import Vault
 from keysteward.sandbox.faults import Fault
 from keysteward.sandbox.keycloak import KeycloakStandIn

@@ -15,10 +15,6 @@ from typing import NamedTuple
 from unittest import mock
 
 from keysteward import Allowed, ApiKey, Governed, M2MClient, ResourceServer, RotationSchedule, Stack
-from keysteward.cli.looking import look
-from keysteward.cli.opening import Opened
-from keysteward.cli.planning import preview
-from keysteward.cli.running import carry_out
 from keysteward.core.contract.observed import Mark, Settings
 from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import Declaration, PermanentException, Transitional
@@ -30,6 +26,10 @@ from keysteward.core.plan.blast_radius import ALLOW_ENDING
 from keysteward.core.policy.check import check
 from keysteward.core.record.ledger import Ledger, State, dump_ledger, load_ledger
 from keysteward.core.record.requests import reissue
+from keysteward.operations.look import look
+from keysteward.operations.project import Opened
+from keysteward.operations.stack_plan import preview
+from keysteward.operations.stack_run import carry_out
 from keysteward.report.results import BAD
 from keysteward.testing.memory import START, Clock, MemoryLedgers, MemoryObject, MemorySecret, MemoryStore, MemoryTarget
 

@@ -9,7 +9,7 @@ import pytest
 from mess import Expected, Mess
 from plants import PLANTS, SEVERAL, Plant, a_copy_of_our_client, an_unmanaged_key, an_unmanaged_key_of_a_user
 
-from keysteward.providers import session
+from keysteward.operations import session
 
 SEED, OTHER_SEED = 1, 20_260_107
 

@@ -14,10 +14,10 @@ from keysteward.core.declare.credentials import Declaration
 from keysteward.core.plan.steps import Plan
 from keysteward.core.policy.check import check
 from keysteward.core.run.reconciler import Result
+from keysteward.operations.owners import owners_of
+from keysteward.operations.session import Access, Session
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
-from keysteward.providers.owners import owners_of
-from keysteward.providers.session import Access, Session
 from keysteward.providers.vault import Vault
 from keysteward.sandbox import Sandbox
 

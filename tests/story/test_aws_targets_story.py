@@ -25,10 +25,10 @@ from keysteward.core.policy.check import check
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.run.reconciler import Result
+from keysteward.operations.owners import owners_of
+from keysteward.operations.session import Access, Session
 from keysteward.providers.aws import SecretsManager
 from keysteward.providers.local import LocalStore
-from keysteward.providers.owners import owners_of
-from keysteward.providers.session import Access, Session
 from keysteward.testing.aging import age_ledgers
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)

@@ -30,9 +30,9 @@ from keysteward.core.plan.planner import plan
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.requests import reissue, resume, rollback, suspend
 from keysteward.host.material import new_material
+from keysteward.operations.session import Session
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
-from keysteward.providers.session import Session
 from keysteward.sandbox import KeycloakStandIn
 from keysteward.testing.aging import age_ledgers
 

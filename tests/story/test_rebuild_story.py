@@ -12,8 +12,8 @@ from keysteward import RotationSchedule, Stack
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
 from keysteward.core.plan.rebuild import behind, rebuild
+from keysteward.operations.session import Session
 from keysteward.providers.local import LocalStore
-from keysteward.providers.session import Session
 from keysteward.testing.aging import age_ledgers
 
 IDENTITY = "acme/test/exporter"

@@ -19,8 +19,8 @@ from keysteward.core.declare.credentials import Declaration
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown, Unavailable
 from keysteward.core.policy.check import check
 from keysteward.core.run.reconciler import Result
-from keysteward.providers.owners import owners_of
-from keysteward.providers.session import Access, Session
+from keysteward.operations.owners import owners_of
+from keysteward.operations.session import Access, Session
 from keysteward.providers.vault import Vault
 from keysteward.providers.workos import WorkOS
 from keysteward.sandbox import Sandbox, WorkOSStandIn
@@ -150,7 +150,7 @@ class Seconds:
 @contextmanager
 def opened(patch: pytest.MonkeyPatch) -> Iterator[Business]:
     with Sandbox() as sandbox:
-        patch.setattr("keysteward.providers.session.time", Seconds(sandbox))
+        patch.setattr("keysteward.operations.session.time", Seconds(sandbox))
         patch.setenv("WORKOS_ADMIN", sandbox.workos.api_key)
         patch.setenv("WORKOS_READER", sandbox.workos.api_key)
         patch.setenv("VAULT_RUNNER", "sandbox-root")

@@ -30,8 +30,8 @@ from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.revocation import Recorded
 from keysteward.host import git
 from keysteward.host.files import file_errors, locked, make_folder, remove_file, replace_file
-from keysteward.providers.author import author_of
-from keysteward.providers.card import FOLDER
+from keysteward.operations.audit.author import author_of
+from keysteward.operations.offline.stack_card import FOLDER
 
 FORMAT = 1
 

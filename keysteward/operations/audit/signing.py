@@ -26,7 +26,7 @@ from keysteward.core.audit.chain import Signing, audience, key_id
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError
 from keysteward.host.files import FILE_MODE, create_file, file_errors, read_file
 from keysteward.host.references import check_reference, resolve_lines
-from keysteward.providers.ci import Actions, checked_token
+from keysteward.operations.audit.ci import Actions, checked_token
 
 log = logging.getLogger(__name__)
 

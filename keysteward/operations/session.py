@@ -37,12 +37,12 @@ from keysteward.core.run.outbox import flush
 from keysteward.core.run.reconciler import Reconciler
 from keysteward.core.run.scopes import ServerReconciler
 from keysteward.host.material import fingerprinter, new_material
-from keysteward.providers.author import author_of
-from keysteward.providers.runners import is_dead, new_runner
-from keysteward.providers.webhook import notify
+from keysteward.operations.audit.author import author_of
+from keysteward.operations.runner import is_dead, new_runner
+from keysteward.operations.webhook import notify
 
 if TYPE_CHECKING:
-    from keysteward.providers.audit_log import AuditLog
+    from keysteward.operations.audit.log import AuditLog
 
 _log = logging.getLogger(__name__)
 
@@ -145,8 +145,8 @@ class Session:
 
     @cached_property
     def _audit(self) -> AuditLog:
-        from keysteward.providers.audit_log import AuditLog  # noqa: PLC0415 - with signatures; a look writes no entry
-        from keysteward.providers.signing import Signer  # noqa: PLC0415
+        from keysteward.operations.audit.log import AuditLog  # noqa: PLC0415 - with signatures; a look writes no entry
+        from keysteward.operations.audit.signing import Signer  # noqa: PLC0415
 
         return AuditLog(self.ledgers, self.stack, Signer())
 
@@ -155,7 +155,7 @@ class Session:
         return Logged(position.segment, position.head)
 
     def _entries(self) -> Sequence[Entry]:
-        from keysteward.providers.audit_log import AuditLog  # noqa: PLC0415 - with signatures; most looks need no entry
+        from keysteward.operations.audit.log import AuditLog  # noqa: PLC0415 - with signatures; most looks need no entry
 
         return AuditLog(self.ledgers, self.stack, None).entries()
 
@@ -173,7 +173,7 @@ class Session:
         return flush(self.ledgers, self._record, known.ledgers, known.server_ledgers, self.runner, only)
 
     def _forget_records(self) -> None:
-        from keysteward.providers.revocations import forget  # noqa: PLC0415 - its records are files beside a card
+        from keysteward.operations.offline.revocations import forget  # noqa: PLC0415 - its records are files beside a card
 
         try:
             forget(Path.cwd(), self.stack, list(self.snapshot.ledgers.values()))

@@ -14,9 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from keysteward.cli.processes import helpers, processors
 from keysteward.core.errors import DeclarationError, NotFound, Unavailable
-from keysteward.providers.search import CHUNK, OVERLAP, Answer, Piece, Searcher
+from keysteward.operations.processes import helpers, processors
+from keysteward.operations.search.searcher import CHUNK, OVERLAP, Answer, Piece, Searcher
 
 ALONE = 2 * CHUNK
 """Up to so many bytes one process is faster than starting several."""

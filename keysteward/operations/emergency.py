@@ -11,8 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from keysteward.cli.loading import load_stack, module_name
-from keysteward.cli.opening import keep_card, read_records
 from keysteward.cli.terminal import say
 from keysteward.core.contract.ports import LedgerStore, Store, Target
 from keysteward.core.declare.spec import Spec
@@ -22,10 +20,12 @@ from keysteward.core.identity import name_of
 from keysteward.core.observe.world import Extent
 from keysteward.core.policy.check import check, check_form
 from keysteward.core.record.revocation import Recorded
-from keysteward.providers.card import FOLDER, card_path, read_card
-from keysteward.providers.owners import owners_of
-from keysteward.providers.session import Access, Session, revive
-from keysteward.providers.stack_modules import import_stacks_from
+from keysteward.operations.loading import load_stack, module_name
+from keysteward.operations.offline.stack_card import FOLDER, card_path, read_card
+from keysteward.operations.owners import owners_of
+from keysteward.operations.project import keep_card, read_records
+from keysteward.operations.session import Access, Session, revive
+from keysteward.operations.stack_modules import import_stacks_from
 
 CardOption = Annotated[
     Path | None,

@@ -37,7 +37,7 @@ from keysteward.core.observe.snapshot import LEDGERS, read_ledger
 from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Ledger
-from keysteward.providers.signing import Signer
+from keysteward.operations.audit.signing import Signer
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.core.run.outbox import oldest_late
 from keysteward.host.files import file_errors
-from keysteward.providers.anchors import Anchored, read_anchors
-from keysteward.providers.audit_log import Around, AuditLog
-from keysteward.providers.ci import Claims, claims_of, keys_of_issuer, shown, verified_claims
-from keysteward.providers.signing import read_public_key
+from keysteward.operations.audit.anchors import Anchored, read_anchors
+from keysteward.operations.audit.ci import Claims, claims_of, keys_of_issuer, shown, verified_claims
+from keysteward.operations.audit.log import Around, AuditLog
+from keysteward.operations.audit.signing import read_public_key
 from keysteward.report.evidence import Verified
 
 

@@ -7,15 +7,15 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import chain
 
-from keysteward.cli.containment import contained
-from keysteward.cli.opening import Opened
-from keysteward.cli.planning import Failures, chosen
-from keysteward.cli.processes import helpers, processors
 from keysteward.core.errors import KeystewardError, Unavailable
 from keysteward.core.forecast.forecast import Outlook, Runs, forecast
 from keysteward.core.identity import name_of
 from keysteward.core.observe.world import World
-from keysteward.providers.session import Session
+from keysteward.operations.containment import contained
+from keysteward.operations.processes import helpers, processors
+from keysteward.operations.project import Opened
+from keysteward.operations.session import Session
+from keysteward.operations.stack_plan import Failures, chosen
 from keysteward.report.plan import Failure
 
 FEW = 400

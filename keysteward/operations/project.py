@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from keysteward.cli.loading import load_stack, module_name
 from keysteward.cli.meant import meant
 from keysteward.cli.terminal import say
 from keysteward.core.declare.owners import Owners
@@ -21,10 +20,11 @@ from keysteward.core.observe.world import Extent
 from keysteward.core.policy import Life
 from keysteward.core.policy.check import check, check_form, judged
 from keysteward.core.record.revocation import Recorded
-from keysteward.providers.card import card_path, write_card
-from keysteward.providers.owners import owners_of
-from keysteward.providers.revocations import of_stack
-from keysteward.providers.session import Access, Session
+from keysteward.operations.loading import load_stack, module_name
+from keysteward.operations.offline.revocations import of_stack
+from keysteward.operations.offline.stack_card import card_path, write_card
+from keysteward.operations.owners import owners_of
+from keysteward.operations.session import Access, Session
 
 _log = logging.getLogger(__name__)
 

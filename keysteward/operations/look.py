@@ -6,10 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from keysteward.cli.containment import contained
 from keysteward.cli.logins import logins_at
-from keysteward.cli.opening import Opened
-from keysteward.cli.planning import findings_of, judge_governed, plan_of, plan_server, undeclared, unrecorded
 from keysteward.cli.terminal import meanwhile
 from keysteward.core.contract.observed import Delivered
 from keysteward.core.declare.spec import Spec
@@ -25,7 +22,10 @@ from keysteward.core.policy import Life
 from keysteward.core.record.heartbeat import heartbeat_key
 from keysteward.core.record.last_use import Usage
 from keysteward.core.record.ledger import Ledger
-from keysteward.providers.session import Session
+from keysteward.operations.containment import contained
+from keysteward.operations.project import Opened
+from keysteward.operations.session import Session
+from keysteward.operations.stack_plan import findings_of, judge_governed, plan_of, plan_server, undeclared, unrecorded
 
 _WRITES = "keysteward up writes what is declared"
 _NO_TARGET = (

@@ -1,5 +1,5 @@
 """Tells consumers by signed webhooks that a new secret was delivered to them."""
 
-from keysteward.providers.webhook.client import notify
+from keysteward.operations.webhook.client import notify
 
 __all__ = ["notify"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keysteward.cli.scene import Scene
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.record.ledger import RELEASED, Ledger
+from keysteward.operations.emergency import Scene
 
 
 def what_is_left(scene: Scene, ledger: Ledger) -> DeclarationError:

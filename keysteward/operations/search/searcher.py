@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from keysteward.host.material import FINGERPRINT_CHARACTERS
-from keysteward.providers.candidates import base64_parts, candidates, encoded, keys, unpack, whole, words
+from keysteward.operations.search.candidates import base64_parts, candidates, encoded, keys, unpack, whole, words
 
 CHUNK = 4 * 1024 * 1024
 """Bytes that are searched at a time."""

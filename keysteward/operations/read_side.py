@@ -1,4 +1,4 @@
-"""Reads stacks in a process of its own and tells them in plain values: `python -P -m keysteward.cli.reading FILE`.
+"""Reads stacks in a process of its own and tells them in plain values: `python -P -m keysteward.operations.read_side FILE`.
 
 The request is JSON on standard input: `now`, `stacks` (names) and `named` (those that a person named). The answer is
 JSON in FILE: for each stack its `form`, its `problem` in words, or neither where there is no such stack. Whoever starts
@@ -13,14 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from keysteward.cli.loading import exported, load_stack, module_name, stack_names
-from keysteward.cli.rule_source import digests
 from keysteward.core.errors import KeystewardError
 from keysteward.core.policy.check import check
 from keysteward.core.review.form import dump_form, form_of
 from keysteward.host.confinement import confine
 from keysteward.host.offspring import end_with_parent
-from keysteward.providers.owners import owners_of
+from keysteward.operations.loading import exported, load_stack, module_name, stack_names
+from keysteward.operations.owners import owners_of
+from keysteward.operations.rule_source import digests
 
 
 def answer(name: str, now: datetime, *, named: bool) -> dict[str, Any]:

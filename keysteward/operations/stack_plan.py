@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from keysteward.cli.containment import contained
-from keysteward.cli.opening import Opened
 from keysteward.cli.terminal import meanwhile
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.credentials import Governed
@@ -23,7 +21,9 @@ from keysteward.core.plan.blast_radius import ending_needs, ends, word_for
 from keysteward.core.plan.planner import plan, plan_from, play
 from keysteward.core.policy import outranked
 from keysteward.core.record.ledger import RELEASED, Ledger
-from keysteward.providers.session import Session
+from keysteward.operations.containment import contained
+from keysteward.operations.project import Opened
+from keysteward.operations.session import Session
 from keysteward.report.plan import CredentialPlan, Failure, Preview, ServerItem
 
 _Spec = TypeVar("_Spec", Spec, ServerSpec)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from keysteward.cli.opening import Opened
 from keysteward.cli.output_file import write_output
-from keysteward.cli.planning import preview
 from keysteward.core.errors import Conflict, NotFound
 from keysteward.core.plan.saved_plan import SavedPlan, digest_of, dump_plan, load_plan, refusals
 from keysteward.host.files import file_errors, read_file
-from keysteward.providers.author import author_of
-from keysteward.providers.session import Session, describe
+from keysteward.operations.audit.author import author_of
+from keysteward.operations.project import Opened
+from keysteward.operations.session import Session, describe
+from keysteward.operations.stack_plan import preview
 from keysteward.report.plan import Preview
 from keysteward.report.saved import Approved, saved_plan
 

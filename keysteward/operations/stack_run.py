@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from keysteward.cli.containment import contained
-from keysteward.cli.opening import Opened
 from keysteward.cli.progress import Display, Interrupt, Stopped
 from keysteward.cli.terminal import INTERRUPTED, say
 from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.identity import name_of
 from keysteward.core.observe.world import Extent
 from keysteward.core.plan.steps import Do
-from keysteward.providers.session import Session
+from keysteward.operations.containment import contained
+from keysteward.operations.project import Opened
+from keysteward.operations.session import Session
 from keysteward.report.plan import CredentialPlan, Preview, ServerItem
 from keysteward.report.results import BAD, Outcome, RunResult, result_of
 

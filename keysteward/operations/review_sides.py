@@ -21,12 +21,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from keysteward.cli.loading import module_name, stack_names
 from keysteward.core.errors import DeclarationError
 from keysteward.core.review import ChangedFile, Form
 from keysteward.core.review.form import load_form
 from keysteward.host import git, offspring
 from keysteward.host.children import bare_environment
+from keysteward.operations.loading import module_name, stack_names
 
 PATIENCE_SECONDS = 120.0
 """How long a side may take to load."""
@@ -104,7 +104,7 @@ def _ask(root: Path, request: str, side: str) -> dict[str, Any]:
         home, file = Path(temporary, "home"), Path(temporary, "answer.json")
         home.mkdir()
         with offspring.ended():
-            _run([sys.executable, "-P", "-m", "keysteward.cli.reading", str(file)], root, home, request, side)
+            _run([sys.executable, "-P", "-m", "keysteward.operations.read_side", str(file)], root, home, request, side)
         return _answer(file, side)
 
 

@@ -1,0 +1,1 @@
+"""What can be done with a whole stack; both doors, the command and Pulumi, call it."""

@@ -1,0 +1,1 @@
+"""The audit log as it is kept: written, signed, anchored and examined."""

@@ -1,0 +1,1 @@
+"""What works with the ledger store down: the stack's card and records of revocations."""

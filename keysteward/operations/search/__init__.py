@@ -1,0 +1,1 @@
+"""Looks for text in files: where a secret stands that should not, and who uses a credential."""
