@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from keysteward.core.contract.observed import DeliveredEntry
 from keysteward.core.errors import Damaged
-from keysteward.providers.description import Description, read_entry
+from keysteward.providers.documents.description import Description, read_entry
 
 PREFIX: Final = "keysteward:"
 VALUE_CHARACTERS: Final = 256

@@ -26,14 +26,14 @@ from keysteward.core.contract.ports import About, Check, Descriptor, Material, S
 from keysteward.core.declare.delivery import Delivery, Webhook
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError
 from keysteward.host.pool import in_pool
-from keysteward.providers import document as documents
-from keysteward.providers import staging as stagings
 from keysteward.providers.aws.connection import AwsClient, Connection
 from keysteward.providers.aws.diagnosis import PROBE, diagnose_store
 from keysteward.providers.aws.dynamodb import DynamoLedgers
 from keysteward.providers.aws.kept import Kept
 from keysteward.providers.aws.versions import Found, Opaque, Versions
-from keysteward.providers.description import delivered
+from keysteward.providers.documents import document as documents
+from keysteward.providers.documents import staging as stagings
+from keysteward.providers.documents.description import delivered
 
 log = logging.getLogger(__name__)
 

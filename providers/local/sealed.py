@@ -12,7 +12,7 @@ from typing import Any
 from keysteward.core.errors import Damaged
 from keysteward.host.files import read_file, remove_file, replace_file
 from keysteward.host.json_text import json_text
-from keysteward.providers.description import NOBODYS, Description, read_description, write_description
+from keysteward.providers.documents.description import NOBODYS, Description, read_description, write_description
 from keysteward.providers.local.key import AgeKey
 
 NOTE_FORMAT = 1

@@ -15,9 +15,9 @@ from keysteward.core.contract.ports import About, Check, Descriptor, Material, S
 from keysteward.core.declare.delivery import Delivery, Webhook
 from keysteward.core.errors import AccessDenied, Damaged
 from keysteward.host.files import file_errors, locked, make_folder, read_file, replace_file
-from keysteward.providers import document as documents
-from keysteward.providers import staging as stagings
-from keysteward.providers.description import NOBODYS, Description, delivered
+from keysteward.providers.documents import document as documents
+from keysteward.providers.documents import staging as stagings
+from keysteward.providers.documents.description import NOBODYS, Description, delivered
 from keysteward.providers.local.key import AgeKey, default_key_path
 from keysteward.providers.local.ledgers import LocalLedgers
 from keysteward.providers.local.sealed import Sealed

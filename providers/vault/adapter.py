@@ -13,9 +13,9 @@ from keysteward.core.contract.ports import About, Check, Descriptor, Material, S
 from keysteward.core.declare.delivery import Delivery, Webhook
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError, VersionConflict
 from keysteward.host.pool import in_pool
-from keysteward.providers import document as documents
-from keysteward.providers import staging as stagings
-from keysteward.providers.description import NOBODYS, Description, delivered
+from keysteward.providers.documents import document as documents
+from keysteward.providers.documents import staging as stagings
+from keysteward.providers.documents.description import NOBODYS, Description, delivered
 from keysteward.providers.vault import marks
 from keysteward.providers.vault.client import Auth, Connection, VaultClient
 from keysteward.providers.vault.diagnosis import diagnose

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from keysteward.core.contract.observed import DeliveredEntry
 from keysteward.core.errors import Damaged
-from keysteward.providers.description import Description, read_entry, write_entry
+from keysteward.providers.documents.description import Description, read_entry, write_entry
 
 PREFIX = "keysteward-"
 VALUE_BYTES = 512

@@ -26,7 +26,7 @@ from keysteward.core.errors import (
 from keysteward.providers.aws import DynamoLedgers, SecretsManager, marks, policy
 from keysteward.providers.aws.connection import AwsClient
 from keysteward.providers.aws.versions import Versions
-from keysteward.providers.description import Description
+from keysteward.providers.documents.description import Description
 from keysteward.testing.store_world import IDENTITY, PATH, STRANGER, about, at, deliver, entry, secret, text_of
 
 STAGED = f"keysteward/staged/{PATH}"

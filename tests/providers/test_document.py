@@ -12,9 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from keysteward.core.contract.observed import OVERWRITTEN, DeliveredEntry
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, NotFound
-from keysteward.providers import document as documents
-from keysteward.providers import staging as stagings
-from keysteward.providers.description import read_description, write_description
+from keysteward.providers.documents import document as documents
+from keysteward.providers.documents import staging as stagings
+from keysteward.providers.documents.description import read_description, write_description
 from keysteward.testing.store_world import IDENTITY, STRANGER, about, entry, private_key, secret
 
 MAPS: list[dict[str, str]] = [

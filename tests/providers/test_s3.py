@@ -14,7 +14,7 @@ from moto import mock_aws
 from keysteward.core.audit.chain import load_segment
 from keysteward.core.errors import AccessDenied, DeclarationError, NotFound, Unavailable, VersionConflict
 from keysteward.operations.audit.anchors import anchor_in_s3, line_of, read_anchors
-from keysteward.providers.s3 import S3Object
+from keysteward.providers.aws.s3 import S3Object
 
 URL = "s3://anchors/keysteward/demo.jsonl"
 

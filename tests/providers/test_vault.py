@@ -16,7 +16,7 @@ from keysteward.core.errors import (
     DeclarationError,
     VersionConflict,
 )
-from keysteward.providers.description import Description
+from keysteward.providers.documents.description import Description
 from keysteward.providers.vault import Vault, VaultLedgers, marks, policy
 from keysteward.providers.vault.kv import Kv
 from keysteward.sandbox import VaultStandIn

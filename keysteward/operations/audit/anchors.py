@@ -16,7 +16,7 @@ from keysteward.core.audit.chain import Head, canonical, dump_head, load_head
 from keysteward.core.errors import Damaged, NotFound
 from keysteward.host.files import file_errors, make_folder
 from keysteward.host.git import NOTES, add_note, notes
-from keysteward.providers.s3 import S3Object
+from keysteward.providers.aws.s3 import S3Object
 
 GIT_NOTE: Final = "git-note"
 S3_SCHEME: Final = "s3://"

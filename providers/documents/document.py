@@ -19,7 +19,7 @@ from keysteward.core.contract.ports import About, Material, StageEntry, document
 from keysteward.core.declare.delivery import DOCUMENT_FIELDS, DOCUMENT_FORMAT
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, NotFound
 from keysteward.host.material import material_of
-from keysteward.providers.description import NOBODYS, Description, read_entry, write_entry
+from keysteward.providers.documents.description import NOBODYS, Description, read_entry, write_entry
 
 NOTES = "keysteward"
 """The field of a document in which our own notes stand."""

@@ -10,7 +10,7 @@ from keysteward.core.contract.observed import DeliveredEntry
 from keysteward.core.contract.ports import Material, StageEntry
 from keysteward.core.errors import Conflict, Damaged
 from keysteward.host.material import material_of
-from keysteward.providers.description import Description, read_entry, write_entry
+from keysteward.providers.documents.description import Description, read_entry, write_entry
 
 STAGING_FORMAT = 1
 """Version of the staging document; nobody but keysteward reads it."""

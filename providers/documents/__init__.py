@@ -1,0 +1,1 @@
+"""A document of generations, as stores keep it."""
