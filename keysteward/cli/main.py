@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import keysteward
-from keysteward.cli.commands import Commands
+from keysteward.cli.registry import Commands
 from keysteward.cli.terminal import INTERRUPTED, say, say_error
 from keysteward.core.errors import KeystewardError
 from keysteward.core.plain import one_line

@@ -19,7 +19,7 @@ from cli_project import Project
 from issuer import issuing
 
 import keysteward
-from keysteward.cli.init import FORGES, _write
+from keysteward.cli.commands.init import FORGES, _write
 from keysteward.cli.locking import lock
 from keysteward.cli.new_repository import STORES, TARGETS, Choice, StoreKind, TargetKind, files
 from keysteward.core.findings import Severity

@@ -197,7 +197,7 @@ def test_the_sandbox_says_how_to_install_it(project: Project, monkeypatch: pytes
 def test_the_sandbox_says_where_it_is_and_when_a_port_is_taken(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keysteward.cli.sandbox.say", lambda _text: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr("keysteward.cli.commands.sandbox.say", lambda _text: os.kill(os.getpid(), signal.SIGINT))
     free = ("--vault-port", "0", "--workos-port", "0")
     shown = project.run("sandbox", "--keycloak-port", "0", *free)
     assert shown.code == 0

@@ -26,7 +26,7 @@ CHOICES: dict[str, dict[str, object]] = {
 
 def rebuilt(session: Session, stack: Stack) -> None:
     """Do what the command does."""
-    from keysteward.cli.rebuild import _read  # noqa: PLC0415 - how the command reads values
+    from keysteward.cli.commands.rebuild import _read  # noqa: PLC0415 - how the command reads values
 
     spec = stack.specs[IDENTITY]
     world = session.snapshot.everywhere(session.snapshot.world(IDENTITY, spec))

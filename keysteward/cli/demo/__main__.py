@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 import typer
 from rich.panel import Panel
 
-from keysteward.cli import audit, drift
+from keysteward.cli.commands import audit, drift
+from keysteward.cli.commands.whose import FOUND
 from keysteward.cli.demo.doors import CommandFailed, Door, open_door
 from keysteward.cli.demo.place import Place, make_client, on_keycloak, on_sandbox
 from keysteward.cli.demo.story import EXPORTER, MAILER, PARTNER, Story, StoryBroken, console
-from keysteward.cli.whose import FOUND
 from keysteward.sandbox.keycloak_server import KeycloakStartError, missing_prerequisites
 
 STRANGER = "quick-export-test"

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.meant import meant
 from keysteward.cli.output_file import write_output
-from keysteward.cli.preview import JsonOption
 from keysteward.cli.target_options import KINDS, NOT_REPEATED, is_kind, target_from
 from keysteward.cli.terminal import console, meanwhile, say, show, show_json
 from keysteward.core.declare.owners import Owners as Listed

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from keysteward.cli.commands.preview import JsonOption, Names, PruneOption
 from keysteward.cli.limits import check_endings
-from keysteward.cli.preview import JsonOption, Names, PruneOption
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.operations.loading import StackOption

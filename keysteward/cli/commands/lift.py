@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.noting import Request, ask_and_do, planned_alone, reason_of
-from keysteward.cli.preview import JsonOption
-from keysteward.cli.up import YesOption
+from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.commands.up import YesOption
+from keysteward.cli.requests import Request, ask_and_do, planned_alone, reason_of
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import World
 from keysteward.core.record import requests

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.preview import JsonOption
+from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.terminal import meanwhile, show, show_json
 from keysteward.cli.time_options import duration_of
 from keysteward.core.errors import DeclarationError

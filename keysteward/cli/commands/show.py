@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from keysteward.cli.preview import JsonOption
+from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.declare.spec import capabilities_of
 from keysteward.core.errors import KeystewardError

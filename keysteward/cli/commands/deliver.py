@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.noting import planned_alone, reason_of, refuse_recorded, undisturbed
-from keysteward.cli.preview import JsonOption
+from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.commands.up import YesOption
 from keysteward.cli.progress import Display
+from keysteward.cli.requests import planned_alone, reason_of, refuse_recorded, undisturbed
 from keysteward.cli.terminal import confirm_or_stop, read_secret, say, show, show_json
-from keysteward.cli.up import YesOption
 from keysteward.core.contract.ports import Material, Target
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, LeaseHeld

@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 
 import keysteward
-from keysteward.cli.preview import JsonOption
+from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.terminal import show, show_json
 from keysteward.core.contract.ports import Check, LedgerStore, Store, Target
 from keysteward.core.declare.schedule import show_duration

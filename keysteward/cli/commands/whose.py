@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.preview import JsonOption
+from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.audit.trace import Trace, other_keys, traces
 from keysteward.core.contract.ports import LedgerStore, Stored

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.preview import JsonOption
-from keysteward.cli.up import ParallelOption, YesOption, show_and_do
+from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.commands.up import ParallelOption, YesOption, show_and_do
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import Extent
 from keysteward.operations.loading import StackOption

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
+from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.output_file import write_output
-from keysteward.cli.preview import JsonOption
 from keysteward.cli.terminal import echo, say, show, show_json
 from keysteward.cli.time_options import day_of
 from keysteward.core.audit.period import UNKNOWN, Approved, Period, rows

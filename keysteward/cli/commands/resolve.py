@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.noting import undisturbed
-from keysteward.cli.preview import JsonOption
+from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.requests import undisturbed
 from keysteward.cli.terminal import show, show_json
 from keysteward.core.record import requests
 from keysteward.operations.loading import StackOption

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.noting import CredentialArgument, ReasonOption, Request, note, reason_of, written
-from keysteward.cli.preview import JsonOption
+from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.requests import CredentialArgument, ReasonOption, Request, note, reason_of, written
 from keysteward.cli.terminal import show, show_json
 from keysteward.cli.time_options import day_of
 from keysteward.core.declare.schedule import parse_duration

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.preview import JsonOption
+from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.commands.up import YesOption
 from keysteward.cli.progress import Display
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
-from keysteward.cli.up import YesOption
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError
 from keysteward.core.observe.world import Extent

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.noting import CredentialArgument, Request, note_and_do, written
-from keysteward.cli.preview import JsonOption
+from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.commands.up import YesOption
+from keysteward.cli.requests import CredentialArgument, Request, note_and_do, written
 from keysteward.cli.terminal import say
-from keysteward.cli.up import YesOption
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import World
 from keysteward.core.record import requests

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.noting import reason_of
-from keysteward.cli.preview import JsonOption
+from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.commands.up import YesOption
 from keysteward.cli.progress import Display
+from keysteward.cli.requests import reason_of
 from keysteward.cli.terminal import confirm_or_stop, say, show, show_json
-from keysteward.cli.up import YesOption
 from keysteward.core.contract.observed import Observation
 from keysteward.core.errors import DeclarationError, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.observe.snapshot import ledger_key

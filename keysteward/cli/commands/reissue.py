@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.noting import Request, ask_and_do, planned_alone, reason_of
-from keysteward.cli.preview import JsonOption
+from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.commands.up import YesOption
+from keysteward.cli.requests import Request, ask_and_do, planned_alone, reason_of
 from keysteward.cli.terminal import say
 from keysteward.cli.time_options import duration_of
-from keysteward.cli.up import YesOption
 from keysteward.core.contract.ports import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.plan.steps import Do

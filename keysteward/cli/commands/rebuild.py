@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from keysteward.cli.preview import JsonOption
+from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.commands.up import YesOption
 from keysteward.cli.terminal import confirm_or_stop, say, say_error, show, show_json
-from keysteward.cli.up import YesOption
 from keysteward.core.assess.examine import copied
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import KeystewardError, LeaseHeld

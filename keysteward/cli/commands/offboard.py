@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.commands.revoke import revoke_now
+from keysteward.cli.commands.up import YesOption
 from keysteward.cli.declarations import Owned, change_owners, find_owners, project_files
 from keysteward.cli.places import relative
-from keysteward.cli.preview import JsonOption
-from keysteward.cli.revoke import revoke_now
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
-from keysteward.cli.up import YesOption
 from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError, LimitExceeded
