@@ -12,7 +12,7 @@ if sys.path[0] == __file__.rpartition("/")[0]:
 import pulumi
 
 from keysteward import KeystewardError, deploy
-from keysteward.cli.source_places import placing
+from keysteward.cli.source.source_places import placing
 from keysteward.operations.loading import load_stack
 
 module = pulumi.get_stack().replace("-", "_")

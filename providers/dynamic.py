@@ -69,7 +69,7 @@ SERVER_OUTPUTS = ("status", "incarnation", "scope_ids")
 DEBUG = "KEYSTEWARD_DEBUG"
 
 Placed = Callable[[DeclarationError, Stack], DeclarationError]
-"""What says of an error of a whole stack where it stands (`keysteward.cli.source_places.placing`)."""
+"""What says of an error of a whole stack where it stands (`keysteward.cli.source.source_places.placing`)."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

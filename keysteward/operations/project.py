@@ -119,7 +119,7 @@ def open_stack(name: str | None, *, strict: bool = True) -> Opened:
         else:
             check_form(stack)
     except DeclarationError as error:
-        from keysteward.cli.source_places import placed  # noqa: PLC0415 - only when it is wrong
+        from keysteward.cli.source.source_places import placed  # noqa: PLC0415 - only when it is wrong
 
         raise placed(error, stack, name) from None
     keep_card(name, stack)

@@ -9,7 +9,7 @@ import pytest
 from cli_project import Project
 
 from keysteward import M2MClient, Owners, ResourceServer
-from keysteward.cli.declarations import find_places, lines_by_identity, project_files
+from keysteward.cli.source.declarations import find_places, lines_by_identity, project_files
 
 TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
 SOURCE = """# Überall gleich

@@ -9,7 +9,7 @@ import pytest
 from cli_project import Project
 
 from keysteward import Owners
-from keysteward.cli.declarations import change_owners, find_owners
+from keysteward.cli.source.declarations import change_owners, find_owners
 from keysteward.core.errors import DeclarationError
 
 SOURCE = """# Überall gleich

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from keysteward.cli.declarations import change, find_places, project_files
-from keysteward.cli.places import Edit, Place, relative, written
+from keysteward.cli.source.declarations import change, find_places, project_files
+from keysteward.cli.source.places import Edit, Place, relative, written
 from keysteward.cli.terminal import show
 from keysteward.cli.time_options import day_of
 from keysteward.core.declare.spec import Spec

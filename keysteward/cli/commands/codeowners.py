@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.commands.review import StacksOption
-from keysteward.cli.declarations import find_owners, project_files
+from keysteward.cli.source.declarations import find_owners, project_files
 from keysteward.cli.terminal import say, show
 from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Stack

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.output_file import write_output
-from keysteward.cli.source_places import places_of
+from keysteward.cli.source.source_places import places_of
 from keysteward.cli.terminal import echo, say, show
 from keysteward.core.drift.drift import Drift, drift
 from keysteward.core.findings import Severity

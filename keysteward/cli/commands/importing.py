@@ -14,11 +14,11 @@ from typing import Annotated, Any
 import typer
 
 from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.declarations import project_files
 from keysteward.cli.logins import logins_at
 from keysteward.cli.meant import meant
-from keysteward.cli.owners_file import note_unassigned
-from keysteward.cli.python_source import folders_named_in
+from keysteward.cli.source.declarations import project_files
+from keysteward.cli.source.owners_file import note_unassigned
+from keysteward.cli.source.python_source import folders_named_in
 from keysteward.cli.terminal import meanwhile, show, show_json
 from keysteward.core.contract.ports import Store, Target
 from keysteward.core.declare.delivery import Delivery

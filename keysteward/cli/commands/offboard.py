@@ -11,8 +11,8 @@ import typer
 from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.commands.revoke import revoke_now
 from keysteward.cli.commands.up import YesOption
-from keysteward.cli.declarations import Owned, change_owners, find_owners, project_files
-from keysteward.cli.places import relative
+from keysteward.cli.source.declarations import Owned, change_owners, find_owners, project_files
+from keysteward.cli.source.places import relative
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Stack

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from keysteward.cli import python_source
-from keysteward.cli.places import Edit, Field, Place, Value, relative
+from keysteward.cli.source import python_source
+from keysteward.cli.source.places import Edit, Field, Place, Value, relative
 from keysteward.core.errors import DeclarationError
 from keysteward.core.identity import name_of
 
@@ -35,7 +35,7 @@ class Source(Protocol):
 def _source(file: Path) -> Source:
     if file.suffix == ".py":
         return python_source
-    from keysteward.cli import catalog_source  # noqa: PLC0415 - only where there are catalog files
+    from keysteward.cli.source import catalog_source
 
     return catalog_source
 

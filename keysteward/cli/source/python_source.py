@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
-from keysteward.cli.places import Field, Insertion, Place, Value, Written
+from keysteward.cli.source.places import Field, Insertion, Place, Value, Written
 from keysteward.core.declare.credentials import Allowed, Declaration
 from keysteward.operations.loading import FOLDER
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from keysteward.cli import python_source
-from keysteward.cli.declarations import lines_by_identity, project_files
-from keysteward.cli.places import Written, relative
+from keysteward.cli.source import python_source
+from keysteward.cli.source.declarations import lines_by_identity, project_files
+from keysteward.cli.source.places import Written, relative
 from keysteward.core.declare.credentials import Allowed
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
@@ -82,7 +82,7 @@ def _allowances(root: Path, files: Iterable[Path], allowed: Iterable[Allowed]) -
 def _written(file: Path) -> Iterable[Written]:
     if file.suffix == ".py":
         return python_source.allowances(file)
-    from keysteward.cli import catalog_source  # noqa: PLC0415 - only where there are catalog files
+    from keysteward.cli.source import catalog_source
 
     return catalog_source.allowances(file)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from keysteward.cli.places import Field, Insertion, Place, Value, Written
+from keysteward.cli.source.places import Field, Insertion, Place, Value, Written
 from keysteward.core.errors import DeclarationError
 from keysteward.host.strict_yaml import Document, read_file, read_text
 from keysteward.modules.catalog import DEFAULTS, read_entries

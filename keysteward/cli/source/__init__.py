@@ -1,0 +1,1 @@
+"""Finds declarations in Python and YAML, and edits them."""
