@@ -20,7 +20,7 @@ from keysteward.core.forecast.forecast import Outlook, Runs
 from keysteward.core.forecast.what_if import stops
 from keysteward.core.observe.world import World
 from keysteward.operations.ahead import forecasts
-from keysteward.report.forecast import Forecast, forecast_json, forecast_lines
+from keysteward.report.forecast.forecast import Forecast, forecast_json, forecast_lines
 
 YEAR = timedelta(days=365)
 RUNS = Runs(NOW, NOW, timedelta(days=1), NOW + YEAR, lasts=timedelta(minutes=1))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from measurement import Measurement, Results, versions
 
-from keysteward.report.inventory_page import inventory_page
+from keysteward.report.inventory.page import inventory_page
 
 ROWS = 5_000
 MEGABYTES = 10.0

@@ -37,7 +37,7 @@ from keysteward.core.drift.inventory import Inventory
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.vault import Vault
 from keysteward.providers.vault.policy import KINDS, policy
-from keysteward.report.inventory_page import inventory_page
+from keysteward.report.inventory.page import inventory_page
 import keysteward.modules, keysteward.testing.target_contract
 
 folder = pathlib.Path(keysteward.__file__).parent

@@ -50,7 +50,7 @@ from keysteward import (
 )
 from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES
 from keysteward.core.declare.schedule import show_duration
-from keysteward.report.rules import rules_rows
+from keysteward.report.policy.rules import rules_rows
 
 DECLARATION: Final = """\
 # What can be declared

@@ -6,7 +6,7 @@ from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import LimitExceeded
 from keysteward.core.plan.blast_radius import ALLOW_ENDING, how_to_allow, how_to_revoke
 from keysteward.operations.session import allowance
-from keysteward.report.plan import Preview
+from keysteward.report.run.plan import Preview
 
 _SHOWN = 5
 

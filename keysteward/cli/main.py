@@ -17,7 +17,7 @@ from keysteward.cli.registry import Commands
 from keysteward.cli.terminal import INTERRUPTED, say, say_error
 from keysteward.core.errors import KeystewardError
 from keysteward.core.plain import one_line
-from keysteward.report.plain import shortened
+from keysteward.report.text.plain import shortened
 
 DEBUG = "KEYSTEWARD_DEBUG"
 LONGEST_PATH = 200

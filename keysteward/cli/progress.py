@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from keysteward.cli.terminal import INTERRUPTED, console
 from keysteward.core.errors import KeystewardError
 from keysteward.core.identity import name_of
-from keysteward.report.plain import line, plain
+from keysteward.report.text.plain import line, plain
 
 
 class Stopped(KeystewardError):

@@ -16,7 +16,7 @@ from keysteward.operations.processes import helpers, processors
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session
 from keysteward.operations.stack_plan import Failures, chosen
-from keysteward.report.plan import Failure
+from keysteward.report.run.plan import Failure
 
 FEW = 400
 """So many and fewer are played in this process: they take a second, and other processes half of one to start."""

@@ -13,8 +13,8 @@ from keysteward.operations.audit.author import author_of
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session, describe
 from keysteward.operations.stack_plan import preview
-from keysteward.report.plan import Preview
-from keysteward.report.saved import Approved, saved_plan
+from keysteward.report.run.plan import Preview
+from keysteward.report.run.saved import Approved, saved_plan
 
 
 def save(opened: Opened, planned: Preview, names: Iterable[str], path: Path) -> SavedPlan:

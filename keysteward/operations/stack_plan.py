@@ -24,7 +24,7 @@ from keysteward.core.record.ledger import RELEASED, Ledger
 from keysteward.operations.containment import contained
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session
-from keysteward.report.plan import CredentialPlan, Failure, Preview, ServerItem
+from keysteward.report.run.plan import CredentialPlan, Failure, Preview, ServerItem
 
 _Spec = TypeVar("_Spec", Spec, ServerSpec)
 _Asked = TypeVar("_Asked")

@@ -20,8 +20,8 @@ from keysteward.core.plan.steps import Do
 from keysteward.operations.containment import contained
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session
-from keysteward.report.plan import CredentialPlan, Preview, ServerItem
-from keysteward.report.results import BAD, Outcome, RunResult, result_of
+from keysteward.report.run.plan import CredentialPlan, Preview, ServerItem
+from keysteward.report.run.results import BAD, Outcome, RunResult, result_of
 
 _NEEDS_SCOPES = frozenset({Do.CREATE, Do.UPDATE})
 """Steps that give a client the scopes of its resource servers."""

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from keysteward.core.contract.ports import Check
 from keysteward.report.counting import many
-from keysteward.report.plain import line
-from keysteward.report.plan import JSON_FORMAT
+from keysteward.report.run.plan import JSON_FORMAT
+from keysteward.report.text.plain import line
 
 _SYMBOLS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
 

@@ -26,8 +26,8 @@ from keysteward.core.audit.period import Period, Row
 from keysteward.core.audit.verify import Examined, Recorded
 from keysteward.core.record.evidence import Entry
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words
-from keysteward.report.plain import line, plain
-from keysteward.report.plan import JSON_FORMAT
+from keysteward.report.run.plan import JSON_FORMAT
+from keysteward.report.text.plain import line, plain
 
 COLUMNS: Final = tuple(Row.__dataclass_fields__)
 

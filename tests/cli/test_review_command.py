@@ -27,7 +27,7 @@ from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.review import WEIGHTS, Change, Review, Risk, Sort
 from keysteward.host import offspring
 from keysteward.operations import read_side, review_sides
-from keysteward.report.review import LONGEST_COMMENT, MARKER, Comment, review_markdown
+from keysteward.report.policy.review import LONGEST_COMMENT, MARKER, Comment, review_markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
 SECRET = "s3cr3t-of-the-runner"

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from keysteward.core.policy import RULES
-from keysteward.core.policy.frameworks import FRAMEWORKS, OWASP, Framework, answered
+from keysteward.report.policy.frameworks import FRAMEWORKS, OWASP, Framework, answered
 
 ITEMS = [(framework, item) for framework in FRAMEWORKS for item in framework.items]
 

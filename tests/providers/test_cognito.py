@@ -25,7 +25,7 @@ from keysteward.operations.owners import owners_of
 from keysteward.providers.aws import Cognito
 from keysteward.providers.aws.cognito.names import ClientName, read_scope_description
 from keysteward.providers.local import LocalStore
-from keysteward.report.first_look import first_look
+from keysteward.report.inventory.first_look import first_look
 
 CHECKED_ON = datetime(2026, 12, 1, tzinfo=UTC)
 

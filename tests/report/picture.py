@@ -12,7 +12,7 @@ from pathlib import Path
 from browser import PROGRAMS, chromium, program
 from inventory_company import company
 
-from keysteward.report.inventory_page import inventory_page
+from keysteward.report.inventory.page import inventory_page
 
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "inventory.png"
 COUNT, WIDTH, HEIGHT = 512, 1_440, 1_380

@@ -22,7 +22,7 @@ from keysteward.core.drift.drift import Drift
 from keysteward.core.drift.inventory import Coverage
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.policy import RULES
-from keysteward.report.drift import (
+from keysteward.report.drift.drift import (
     LONGEST_ISSUE,
     MARKER,
     drift_json,
@@ -31,9 +31,9 @@ from keysteward.report.drift import (
     drift_text,
     percent,
 )
-from keysteward.report.kinds import WORDS
-from keysteward.report.plain import plain
-from keysteward.report.sarif import Places, drift_sarif, rule_id
+from keysteward.report.drift.sarif import Places, drift_sarif, rule_id
+from keysteward.report.text.kinds import WORDS
+from keysteward.report.text.plain import plain
 
 AT = datetime(2026, 12, 1, 2, 17, tzinfo=UTC)
 OURS = json.loads((importlib.resources.files("keysteward") / "schemas" / "drift.schema.json").read_text())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.report.findings import finding_lines
+from keysteward.report.text.findings import finding_lines
 
 LOST = Finding(
     Kind.UNDELIVERED, Severity.WARNING, "acme/prod/job-0", "no store holds it", "run: reissue job-0 --grace 7d"

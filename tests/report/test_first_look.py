@@ -12,7 +12,7 @@ from keysteward.core.contract.ports import Capabilities
 from keysteward.core.drift.inventory import Entry, Standing
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.policy import RULES
-from keysteward.report.first_look import first_look
+from keysteward.report.inventory.first_look import first_look
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 REALM = Capabilities(

@@ -25,13 +25,13 @@ from keysteward.core.declare.owners import UNASSIGNED
 from keysteward.core.drift.inventory import Coverage, Entry, Inventory, Standing
 from keysteward.core.drift.survey import Thing
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.report.entries import KINDS as DECLARED_KINDS
-from keysteward.report.existing import kind_of
-from keysteward.report.inventory import COLUMNS, FORMULA_STARTS, cell, inventory_csv, inventory_json
-from keysteward.report.inventory_page import inventory_page
-from keysteward.report.inventory_table import MOST_ROWS, inventory_lines
-from keysteward.report.plain import plain
-from keysteward.report.selection import SHORT, Order, Selection, fits_a_kind, ownerless, summary_of
+from keysteward.report.inventory.entries import KINDS as DECLARED_KINDS
+from keysteward.report.inventory.existing import kind_of
+from keysteward.report.inventory.formats import COLUMNS, FORMULA_STARTS, cell, inventory_csv, inventory_json
+from keysteward.report.inventory.page import inventory_page
+from keysteward.report.inventory.selection import SHORT, Order, Selection, fits_a_kind, ownerless, summary_of
+from keysteward.report.inventory.table import MOST_ROWS, inventory_lines
+from keysteward.report.text.plain import plain
 
 SCHEMA = json.loads((importlib.resources.files("keysteward") / "schemas" / "inventory.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())

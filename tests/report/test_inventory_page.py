@@ -14,7 +14,7 @@ from inventory_company import NOW, STACK, company
 
 from keysteward.core.drift.inventory import Entry, Inventory, Standing
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.report.inventory_page import inventory_page
+from keysteward.report.inventory.page import inventory_page
 
 MANY = 5_000
 MOST_BYTES = 10_000_000

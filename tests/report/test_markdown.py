@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from keysteward.report.markdown import APART, LONGEST, code, codes, escape, table
-from keysteward.report.plain import plain
+from keysteward.report.text.markdown import APART, LONGEST, code, codes, escape, table
+from keysteward.report.text.plain import plain
 
 FORGE = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 """CommonMark with raw HTML, tables and strikethrough, as forges read it."""

@@ -30,7 +30,7 @@ from keysteward.operations.look import look
 from keysteward.operations.project import Opened
 from keysteward.operations.stack_plan import preview
 from keysteward.operations.stack_run import carry_out
-from keysteward.report.results import BAD
+from keysteward.report.run.results import BAD
 from keysteward.testing.memory import START, Clock, MemoryLedgers, MemoryObject, MemorySecret, MemoryStore, MemoryTarget
 
 STACK, NEIGHBOUR = "acme/prod", "acme/staging"

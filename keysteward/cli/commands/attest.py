@@ -20,7 +20,7 @@ from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.operations.loading import StackOption, load_stack, module_name
 from keysteward.operations.project import unknown_name
-from keysteward.report.plain import line
+from keysteward.report.text.plain import line
 
 REVIEWED = "reviewed"
 

@@ -29,7 +29,7 @@ from keysteward.report.evidence import (
     verified_json,
     verified_lines,
 )
-from keysteward.report.plain import plain
+from keysteward.report.text.plain import plain
 
 WRONG = 2
 """Exit code when something is wrong with the log."""

@@ -21,8 +21,8 @@ from keysteward.core.record.ledger import Ledger
 from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, open_stack
 from keysteward.operations.session import Session
-from keysteward.report.calendar import Entry, calendar_ics, calendar_json, calendar_lines, calendar_of
 from keysteward.report.counting import many
+from keysteward.report.forecast.calendar import Entry, calendar_ics, calendar_json, calendar_lines, calendar_of
 
 LONGEST = 3650
 """Days ahead: nobody plans longer."""

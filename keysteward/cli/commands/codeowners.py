@@ -34,7 +34,7 @@ from keysteward.core.review.codeowners import (
 from keysteward.host import git
 from keysteward.operations.loading import FOLDER, exported, load_stack, module_name, stack_names
 from keysteward.operations.owners import owners_of
-from keysteward.report.plain import line
+from keysteward.report.text.plain import line
 
 OUT_OF_DATE = 2
 """Exit code of `--check` when the file is not what would be written."""

@@ -28,8 +28,8 @@ from keysteward.operations.project import Opened, open_stack, unknown_name
 from keysteward.operations.session import Session
 from keysteward.operations.stack_plan import plan_of
 from keysteward.operations.stack_run import finish
-from keysteward.report.plan import CredentialPlan, Preview, preview_lines
-from keysteward.report.results import Outcome, result_lines, result_of, results_json
+from keysteward.report.run.plan import CredentialPlan, Preview, preview_lines
+from keysteward.report.run.results import Outcome, result_lines, result_of, results_json
 
 COMMAND = "deliver"
 

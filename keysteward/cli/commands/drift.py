@@ -17,8 +17,8 @@ from keysteward.core.findings import Severity
 from keysteward.operations.loading import StackOption, module_name
 from keysteward.operations.look import look
 from keysteward.operations.project import Opened, open_stack
-from keysteward.report.drift import drift_json, drift_lines, drift_markdown, drift_text, summary
-from keysteward.report.sarif import Places, drift_sarif
+from keysteward.report.drift.drift import drift_json, drift_lines, drift_markdown, drift_text, summary
+from keysteward.report.drift.sarif import Places, drift_sarif
 
 FOUND = 2
 """Exit code when there are findings at or above `--fail-on`."""

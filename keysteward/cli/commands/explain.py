@@ -10,8 +10,8 @@ import typer
 from keysteward.cli.terminal import show, show_json
 from keysteward.core.errors import DeclarationError
 from keysteward.core.policy import RULES
-from keysteward.report.explain import explain_lines, find_rule, near_rules, rule_json
-from keysteward.report.rules import JSON_FORMAT, numbered_lines
+from keysteward.report.policy.explain import explain_lines, find_rule, near_rules, rule_json
+from keysteward.report.policy.rules import JSON_FORMAT, numbered_lines
 
 EXAMPLE = timedelta(days=90)
 """How long the waiver of the examples stands."""

@@ -19,7 +19,7 @@ from keysteward.operations.ahead import forecast_all
 from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, open_stack
 from keysteward.operations.session import Session
-from keysteward.report.forecast import By, Forecast, forecast_json, forecast_lines
+from keysteward.report.forecast.forecast import By, Forecast, forecast_json, forecast_lines
 
 LONGEST = 3650
 """Days ahead: nobody plans longer."""

@@ -18,8 +18,8 @@ from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
 from keysteward.operations.loading import StackOption
 from keysteward.operations.project import open_stack
-from keysteward.report.plain import line
-from keysteward.report.plan import JSON_FORMAT, when
+from keysteward.report.run.plan import JSON_FORMAT, when
+from keysteward.report.text.plain import line
 
 
 def hold(

@@ -36,7 +36,7 @@ from keysteward.operations.loading import FOLDER, StackOption, module_name
 from keysteward.operations.project import Opened, open_stack
 from keysteward.operations.stack_plan import judge_governed
 from keysteward.operations.terraform_state import read_state
-from keysteward.report.importing import Imported, import_json, import_lines
+from keysteward.report.drift.importing import Imported, import_json, import_lines
 
 UNASSIGNED_FOR = timedelta(days=90)
 """So long imported credentials may be without owner, unless a person says otherwise."""

@@ -19,7 +19,7 @@ from keysteward.cli.new_repository import OWNERS_FILE, Choice, Forge, StoreKind,
 from keysteward.cli.terminal import say, show
 from keysteward.core.errors import DeclarationError, Unavailable
 from keysteward.host.children import environment
-from keysteward.report.plain import line
+from keysteward.report.text.plain import line
 
 FORGES: Mapping[str, tuple[Forge, ...]] = {
     "github": ("github",),

@@ -19,13 +19,13 @@ from keysteward.core.errors import DeclarationError
 from keysteward.operations.loading import StackOption, stack_names
 from keysteward.operations.look import look
 from keysteward.operations.project import open_stack
-from keysteward.report.entries import inventory_of
-from keysteward.report.first_look import first_look
-from keysteward.report.inventory import inventory_csv, inventory_json
-from keysteward.report.inventory_page import inventory_page
-from keysteward.report.inventory_table import inventory_lines, summary_lines
-from keysteward.report.selection import KINDS as ENTRY_KINDS
-from keysteward.report.selection import NOBODY, Order, Selection, fits_a_kind, is_word
+from keysteward.report.inventory.entries import inventory_of
+from keysteward.report.inventory.first_look import first_look
+from keysteward.report.inventory.formats import inventory_csv, inventory_json
+from keysteward.report.inventory.page import inventory_page
+from keysteward.report.inventory.selection import KINDS as ENTRY_KINDS
+from keysteward.report.inventory.selection import NOBODY, Order, Selection, fits_a_kind, is_word
+from keysteward.report.inventory.table import inventory_lines, summary_lines
 
 NOBODY_LISTED = Listed()
 """The owners of a first look, which knows of none."""

@@ -19,8 +19,8 @@ from keysteward.operations.project import Opened, open_stack, unknown_name
 from keysteward.operations.session import Access, Session
 from keysteward.operations.stack_plan import plan_of
 from keysteward.operations.stack_run import finish
-from keysteward.report.plan import Preview, preview_lines
-from keysteward.report.results import result_lines, result_of, results_json
+from keysteward.report.run.plan import Preview, preview_lines
+from keysteward.report.run.results import result_lines, result_of, results_json
 
 
 def command(

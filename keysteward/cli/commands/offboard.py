@@ -25,7 +25,7 @@ from keysteward.operations.loading import StackOption, load_stack, module_name
 from keysteward.operations.owners import owners_of
 from keysteward.operations.session import Session, allowance
 from keysteward.operations.stack_run import finish
-from keysteward.report.offboarding import (
+from keysteward.report.run.offboarding import (
     Edit,
     Holding,
     Offboarding,

@@ -12,8 +12,8 @@ from keysteward.operations.loading import StackOption
 from keysteward.operations.project import open_stack
 from keysteward.operations.saved_plan import save
 from keysteward.operations.stack_plan import preview
-from keysteward.report.plan import preview_json, preview_lines
-from keysteward.report.saved import saved_json, saved_lines
+from keysteward.report.run.plan import preview_json, preview_lines
+from keysteward.report.run.saved import saved_json, saved_lines
 
 DUE = 2
 """Exit code of `--expect-no-changes` when something is due, or may be."""

@@ -23,9 +23,9 @@ from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, open_stack, unknown_name
 from keysteward.operations.session import Session
 from keysteward.operations.stack_run import finish
-from keysteward.report.findings import finding_lines
-from keysteward.report.plain import line
-from keysteward.report.plan import JSON_FORMAT
+from keysteward.report.run.plan import JSON_FORMAT
+from keysteward.report.text.findings import finding_lines
+from keysteward.report.text.plain import line
 
 PLANNED = "planned"
 

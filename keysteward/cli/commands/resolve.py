@@ -13,8 +13,8 @@ from keysteward.core.record import requests
 from keysteward.operations.loading import StackOption
 from keysteward.operations.project import open_stack, unknown_name
 from keysteward.operations.stack_run import finish
-from keysteward.report.plain import line
-from keysteward.report.plan import JSON_FORMAT
+from keysteward.report.run.plan import JSON_FORMAT
+from keysteward.report.text.plain import line
 
 
 def command(

@@ -29,7 +29,7 @@ from keysteward.operations.project import unknown_name
 from keysteward.operations.session import Session
 from keysteward.operations.stack_run import finish
 from keysteward.operations.what_is_left import what_is_left
-from keysteward.report.emergency import (
+from keysteward.report.run.emergency import (
     Disabled,
     KeyByHand,
     Revocation,

@@ -13,7 +13,7 @@ from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.core.policy import mistakes
 from keysteward.operations.loading import StackOption, load_stack
-from keysteward.report.rules import numbered_lines, rules_json, rules_lines, waiver_lines
+from keysteward.report.policy.rules import numbered_lines, rules_json, rules_lines, waiver_lines
 
 
 def command(

@@ -19,9 +19,9 @@ from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, open_stack, unknown_name
 from keysteward.operations.session import Session
 from keysteward.operations.stack_plan import findings_of, plan_credential
-from keysteward.report.catalogue import server_json, server_lines
-from keysteward.report.plain import line
-from keysteward.report.record import Record, record_json, record_lines
+from keysteward.report.credential.record import Record, record_json, record_lines
+from keysteward.report.credential.server import server_json, server_lines
+from keysteward.report.text.plain import line
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a declaration, or of one whose ledger is left.")]
 

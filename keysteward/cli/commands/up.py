@@ -17,9 +17,9 @@ from keysteward.operations.saved_plan import plan_again, read_plan
 from keysteward.operations.session import Session
 from keysteward.operations.stack_plan import preview
 from keysteward.operations.stack_run import carry_out, exit_code, worth_running
-from keysteward.report.plan import Preview, preview_lines
-from keysteward.report.results import result_lines, results_json
-from keysteward.report.saved import Approved, approved_json, approved_lines
+from keysteward.report.run.plan import Preview, preview_lines
+from keysteward.report.run.results import result_lines, results_json
+from keysteward.report.run.saved import Approved, approved_json, approved_lines
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Needed where nobody can be asked.")]
 

@@ -26,7 +26,7 @@ from keysteward.operations.owners import owners_of
 from keysteward.operations.search.files import Sources, search
 from keysteward.operations.search.searcher import NOWHERE, Answer, Form, Searcher
 from keysteward.operations.session import FingerprintKey, fingerprint_key
-from keysteward.report.whose import Found, Place, Search, whose_json, whose_lines
+from keysteward.report.drift.whose import Found, Place, Search, whose_json, whose_lines
 
 FOUND = 2
 """Exit code when a known secret was found."""

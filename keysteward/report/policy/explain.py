@@ -17,9 +17,9 @@ from rich.text import Text
 from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES
 from keysteward.core.findings import Severity
 from keysteward.core.policy import RULES, Rule
-from keysteward.core.policy.frameworks import OWASP, answered
-from keysteward.report.findings import SEVERITIES
-from keysteward.report.plain import line
+from keysteward.report.policy.frameworks import OWASP, answered
+from keysteward.report.text.findings import SEVERITIES
+from keysteward.report.text.plain import line
 
 NEAR = 3
 """So many rules are offered in place of one that there is not."""

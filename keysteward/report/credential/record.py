@@ -34,11 +34,11 @@ from keysteward.core.identity import name_of
 from keysteward.core.plan.retire import retirement_at
 from keysteward.core.plan.rotate import rotation_at
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, Origin, State
-from keysteward.report.emergency import place_of, where
-from keysteward.report.findings import finding_lines
-from keysteward.report.plain import line, plain
-from keysteward.report.plan import JSON_FORMAT, when
-from keysteward.report.revoking import how_to_revoke
+from keysteward.report.credential.revoking import how_to_revoke
+from keysteward.report.run.emergency import place_of, where
+from keysteward.report.run.plan import JSON_FORMAT, when
+from keysteward.report.text.findings import finding_lines
+from keysteward.report.text.plain import line, plain
 
 _LABEL = 13
 

@@ -17,8 +17,8 @@ from keysteward.core.drift.unmanaged import judge_thing
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
 from keysteward.core.plan.rotate import next_rotation
-from keysteward.report.existing import allowed, existing, last_shown
-from keysteward.report.revoking import how_to_revoke
+from keysteward.report.credential.revoking import how_to_revoke
+from keysteward.report.inventory.existing import allowed, existing, last_shown
 
 KINDS: Mapping[str, str] = {
     "M2MClient": "M2M client",

@@ -20,8 +20,8 @@ from rich.text import Text
 
 from keysteward.core.identity import name_of
 from keysteward.core.record.ledger import Generation, Ledger, State
-from keysteward.report.plain import line, plain
-from keysteward.report.plan import JSON_FORMAT
+from keysteward.report.run.plan import JSON_FORMAT
+from keysteward.report.text.plain import line, plain
 
 
 @dataclass(frozen=True, slots=True)

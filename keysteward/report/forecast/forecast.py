@@ -33,8 +33,8 @@ from keysteward.core.forecast.forecast import Outlook, Runs
 from keysteward.core.forecast.what_if import Gone, Halt, Stop
 from keysteward.core.identity import name_of
 from keysteward.report.counting import many
-from keysteward.report.plain import line, plain
-from keysteward.report.plan import JSON_FORMAT, Failure, when
+from keysteward.report.run.plan import JSON_FORMAT, Failure, when
+from keysteward.report.text.plain import line, plain
 
 By = Literal["day", "week", "month"]
 

@@ -20,7 +20,7 @@ from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.stack import Stack
 from keysteward.core.findings import Severity
 from keysteward.core.policy import RULES, Rule, level_of
-from keysteward.report.plain import line
+from keysteward.report.text.plain import line
 
 JSON_FORMAT = 1
 KINDS = (CLIENT_RULES, KEY_RULES)

@@ -1,6 +1,6 @@
 """What a run did, as people and programs read it. Pure.
 
-JSON (`format: 1`): `format`, `stack`, `plan` (a preview, see `keysteward.report.plan`), `results[]` and `summary` (a
+JSON (`format: 1`): `format`, `stack`, `plan` (a preview, see `keysteward.report.run.plan`), `results[]` and `summary` (a
 count for each outcome that occurs). A result has `name`, `identity`, `kind` (credential or resource server),
 `outcome`, `done[]` (words of the steps), `error` (text or null), `wait` (`until`, `why`) or null, `generation`,
 `fingerprint`, `client_id` and `delivered_to[]` (null or empty where there is none), and `findings[]`.
@@ -24,9 +24,9 @@ from keysteward.core.identity import name_of
 from keysteward.core.plan.steps import Wait
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.run.reconciler import Result
-from keysteward.report.findings import finding_lines
-from keysteward.report.plain import line
-from keysteward.report.plan import JSON_FORMAT, Preview, preview_json, when
+from keysteward.report.run.plan import JSON_FORMAT, Preview, preview_json, when
+from keysteward.report.text.findings import finding_lines
+from keysteward.report.text.plain import line
 
 
 class Outcome(StrEnum):

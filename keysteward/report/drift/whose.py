@@ -18,8 +18,8 @@ from keysteward.core.audit.trace import Trace, Works, what_next
 from keysteward.core.declare.owners import Owner
 from keysteward.core.record.ledger import ObjectRecord
 from keysteward.report.counting import many
-from keysteward.report.plain import line
-from keysteward.report.plan import JSON_FORMAT
+from keysteward.report.run.plan import JSON_FORMAT
+from keysteward.report.text.plain import line
 
 _STYLES = {Works.YES: "bold red", Works.UNKNOWN: "yellow", Works.NO: "green"}
 _LABEL = 13

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.text import Text
 
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.report.plain import line, shortened
+from keysteward.report.text.plain import line, shortened
 
 SEVERITIES: dict[Severity, tuple[str, str]] = {
     Severity.ERROR: ("✗", "bold red"),

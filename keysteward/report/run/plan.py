@@ -38,8 +38,8 @@ from keysteward.core.plan.scopes import DoScope, ServerLedger, ServerPlan
 from keysteward.core.plan.steps import Do, Plan
 from keysteward.core.record.ledger import Ledger
 from keysteward.report.counting import many
-from keysteward.report.findings import finding_lines
-from keysteward.report.plain import line
+from keysteward.report.text.findings import finding_lines
+from keysteward.report.text.plain import line
 
 JSON_FORMAT = 1
 WIDEST_NAME = 40

@@ -12,7 +12,7 @@ from keysteward.core.drift.inventory import Entry, Inventory, Standing
 from keysteward.core.drift.survey import Thing, part_of_target
 from keysteward.core.drift.unmanaged import judge_thing
 from keysteward.core.observe.keys import credentials_of, read_name
-from keysteward.report.existing import existing, last_shown
+from keysteward.report.inventory.existing import existing, last_shown
 
 
 def first_look(seen: Observation, can: Capabilities, keys: Capabilities | None, at: datetime) -> Inventory:

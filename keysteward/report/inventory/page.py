@@ -19,9 +19,9 @@ from markupsafe import Markup
 
 from keysteward.core.drift.inventory import Entry, Inventory
 from keysteward.core.policy import RULES
-from keysteward.report.inventory import coverage_json, entry_json, finding_json
-from keysteward.report.kinds import WORDS
-from keysteward.report.plain import plain
+from keysteward.report.inventory.formats import coverage_json, entry_json, finding_json
+from keysteward.report.text.kinds import WORDS
+from keysteward.report.text.plain import plain
 
 MARK: Final = "\x00"
 """Stands for a credential's own name in a shared sentence; no text that is shown has it."""

@@ -21,8 +21,8 @@ from rich.text import Text
 
 from keysteward.core.forecast.calendar import Coming, Occasion
 from keysteward.report.counting import many
-from keysteward.report.plain import line, plain
-from keysteward.report.plan import JSON_FORMAT, when
+from keysteward.report.run.plan import JSON_FORMAT, when
+from keysteward.report.text.plain import line, plain
 
 _STYLES = {
     Occasion.ROTATION: "green",

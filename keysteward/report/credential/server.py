@@ -1,6 +1,6 @@
 """A resource server as people and programs read it: its audience, its scopes, who uses it. Pure.
 
-The JSON is described with the other records, in `keysteward.report.record`.
+The JSON is described with the other records, in `keysteward.report.credential.record`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from rich.text import Text
 from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.identity import name_of
 from keysteward.core.plan.scopes import ServerLedger
-from keysteward.report.plain import line
-from keysteward.report.plan import JSON_FORMAT
+from keysteward.report.run.plan import JSON_FORMAT
+from keysteward.report.text.plain import line
 
 
 def server_json(

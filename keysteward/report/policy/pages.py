@@ -9,8 +9,8 @@ from keysteward.core.declare.environments import WORDS
 from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES
 from keysteward.core.policy import RULES, Rule
 from keysteward.core.policy.broad_scopes import ADMINISTRATORS, TABLE
-from keysteward.core.policy.frameworks import FRAMEWORKS, Framework, Item, answered
-from keysteward.report.explain import python_waiver, severity_words, yaml_waiver
+from keysteward.report.policy.explain import python_waiver, severity_words, yaml_waiver
+from keysteward.report.policy.frameworks import FRAMEWORKS, Framework, Item, answered
 
 RULES_HEAD = """\
 # The numbered rules

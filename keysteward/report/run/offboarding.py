@@ -3,7 +3,7 @@
 JSON (`format: 1`): `format`, `stack`, `owner`, `state` (of the owners file, or null), `deputy` (or null),
 `credentials[]` (`name`, `identity`, `declared`, `status`, `purpose`, `environment`, `delivered_at` (of the current
 generation), `delivered_to[]`, `clients[]`, `scopes[]`, `audiences[]`), `changed[]` and `by_hand[]` (`name`, `file`,
-`line`, `why`), `reissue[]` (names: a new secret was asked for), `revoked[]` (see `keysteward.report.emergency`) and
+`line`, `why`), `reissue[]` (names: a new secret was asked for), `revoked[]` (see `keysteward.report.run.emergency`) and
 `left[]` (`name`, `why`).
 """
 
@@ -22,9 +22,9 @@ from keysteward.core.declare.spec import Spec
 from keysteward.core.identity import name_of
 from keysteward.core.record.ledger import Ledger
 from keysteward.report.counting import many
-from keysteward.report.emergency import Revocation, revocation_json
-from keysteward.report.plain import line, plain
-from keysteward.report.plan import JSON_FORMAT
+from keysteward.report.run.emergency import Revocation, revocation_json
+from keysteward.report.run.plan import JSON_FORMAT
+from keysteward.report.text.plain import line, plain
 
 
 @dataclass(frozen=True, slots=True)

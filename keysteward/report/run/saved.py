@@ -19,8 +19,8 @@ from keysteward.core.plan.saved_plan import (
 )
 from keysteward.core.plan.scopes import DoScope, ScopeStep, ServerLedger
 from keysteward.core.record.ledger import Ledger
-from keysteward.report.plain import line
-from keysteward.report.plan import CredentialPlan, Preview, ServerItem, when
+from keysteward.report.run.plan import CredentialPlan, Preview, ServerItem, when
+from keysteward.report.text.plain import line
 
 
 def saved_plan(preview: Preview, names: Iterable[str], ports: Mapping[str, str], by: str) -> SavedPlan:

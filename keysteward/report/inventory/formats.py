@@ -24,9 +24,9 @@ from typing import Any
 
 from keysteward.core.drift.inventory import Coverage, Entry, Inventory
 from keysteward.core.findings import Finding
-from keysteward.report.plain import plain
-from keysteward.report.plan import JSON_FORMAT
-from keysteward.report.selection import overdue, ownerless, summary_of, worst
+from keysteward.report.inventory.selection import overdue, ownerless, summary_of, worst
+from keysteward.report.run.plan import JSON_FORMAT
+from keysteward.report.text.plain import plain
 
 FORMULA_STARTS = frozenset("=+-@＝＋－＠\t\r\n|%")  # noqa: RUF001 - full-width forms work in some spreadsheets
 """Characters by which a spreadsheet takes a cell for a formula or a command."""

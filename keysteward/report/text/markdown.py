@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from keysteward.report.plain import plain
+from keysteward.report.text.plain import plain
 
 LONGEST = 300
 """Characters of one piece of text; what is longer is cut, so that nobody pushes the rest of a comment out of sight."""

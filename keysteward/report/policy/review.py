@@ -23,8 +23,8 @@ from typing import Any
 from keysteward.core.findings import Finding
 from keysteward.core.policy import RULES
 from keysteward.core.review import Change, Review, Risk
-from keysteward.report.markdown import code, codes, escape, row, table
-from keysteward.report.plan import Failure
+from keysteward.report.run.plan import Failure
+from keysteward.report.text.markdown import code, codes, escape, row, table
 
 JSON_FORMAT = 1
 MARKER = "<!-- keysteward review -->"

@@ -1,0 +1,1 @@
+"""One credential or resource server as people and programs see it."""

@@ -1,0 +1,1 @@
+"""What drift found, in each format."""

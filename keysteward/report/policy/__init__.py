@@ -1,0 +1,1 @@
+"""Rules, what they say of a stack, and a review by them."""

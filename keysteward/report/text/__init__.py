@@ -1,0 +1,1 @@
+"""How text is put: plain, Markdown, findings, kinds."""
