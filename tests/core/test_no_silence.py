@@ -27,6 +27,7 @@ from keysteward.core.errors import (
 )
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.observe.world import MOST_BEGUN
+from keysteward.core.plan import planner
 from keysteward.core.plan.planner import LONGEST_PLAN, plan
 from keysteward.core.plan.steps import Do, Step
 from keysteward.core.record.requests import reissue
@@ -309,8 +310,6 @@ def test_a_plan_in_circles_is_a_problem_and_nothing_of_it_is_done() -> None:
     made = running()
     made.pass_time(days=91)
     world = made.reconciler().snapshot.world(NAME, made.specs[NAME])
-    from keysteward.core.plan import planner
-
     turning = planner.play(world, lambda _w: Step(Do.RECORD, "record the changed declaration"))
     assert len(turning.steps) == LONGEST_PLAN
     made_plan = planner.plan_from(world, turning)

@@ -28,23 +28,23 @@ def ended() -> tuple[int, int]:
     return process.pid, started
 
 
-def runner(pid: int, started: int, *, host: str = "", boot: str = "", namespaces: str = "") -> str:
+def runner_id(pid: int, started: int, *, host: str = "", boot: str = "", namespaces: str = "") -> str:
     where = f"{host or socket.gethostname()}/{boot or runner._boot_id()}"
     return f"{where}/{pid}/{started}/{namespaces or runner._namespaces()}/0123abcd"
 
 
 def test_a_living_process_is_not_dead() -> None:
     assert not is_dead(new_runner())
-    assert not is_dead(runner(os.getpid(), runner._started(os.getpid())))
+    assert not is_dead(runner_id(os.getpid(), runner._started(os.getpid())))
 
 
 def test_a_process_of_this_host_that_is_gone_is_dead(ended: tuple[int, int]) -> None:
-    assert is_dead(runner(*ended))
+    assert is_dead(runner_id(*ended))
 
 
 def test_a_killed_process_that_nobody_has_waited_for_is_dead() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        alive = runner(process.pid, runner._started(process.pid))
+        alive = runner_id(process.pid, runner._started(process.pid))
         assert not is_dead(alive)
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -52,16 +52,16 @@ def test_a_killed_process_that_nobody_has_waited_for_is_dead() -> None:
 
 
 def test_another_process_under_the_same_id_is_another() -> None:
-    assert is_dead(runner(os.getpid(), runner._started(os.getpid()) - 1))
+    assert is_dead(runner_id(os.getpid(), runner._started(os.getpid()) - 1))
 
 
 def test_of_another_boot_nothing_is_said_for_it_may_be_another_machine_of_that_name(ended: tuple[int, int]) -> None:
-    assert not is_dead(runner(*ended, boot="00000000"))
+    assert not is_dead(runner_id(*ended, boot="00000000"))
 
 
 def test_of_other_namespaces_nothing_is_said(ended: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not is_dead(runner(*ended, namespaces="1.1"))
-    unknown = runner(*ended, namespaces="-")
+    assert not is_dead(runner_id(*ended, namespaces="1.1"))
+    unknown = runner_id(*ended, namespaces="-")
     monkeypatch.setattr(runner, "_namespaces", lambda: "-")
     assert not is_dead(unknown)
 
@@ -76,7 +76,7 @@ def test_a_process_that_is_hidden_is_not_gone(tmp_path: Path, monkeypatch: pytes
     """With hidepid=2 the processes of other users are not there in /proc; a signal finds them all the same."""
     namespaces = runner._namespaces()
     monkeypatch.setattr(runner, "_namespaces", lambda: namespaces)
-    alive, gone = runner(os.getpid(), 1), runner(2**22 + 1, 1)
+    alive, gone = runner_id(os.getpid(), 1), runner_id(2**22 + 1, 1)
     boot = runner._boot_id()
     monkeypatch.setattr(runner, "_boot_id", lambda: boot)
     monkeypatch.setattr(runner, "_PROC", tmp_path)
@@ -110,7 +110,7 @@ def test_setting_the_clock_kills_nobody(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("text", ["", "somebody", "a/b/c/d/e", "a/b/c/d/e/f"])
 def test_nothing_is_said_about_other_hosts_and_strange_ids(text: str, ended: tuple[int, int]) -> None:
     assert not is_dead(text)
-    assert not is_dead(runner(*ended, host="elsewhere"))
+    assert not is_dead(runner_id(*ended, host="elsewhere"))
     assert not is_dead(f"{socket.gethostname()}/{runner._boot_id()}/x/y/{runner._namespaces()}/z")
 
 

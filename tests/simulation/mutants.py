@@ -26,7 +26,7 @@ MUTANTS = (
         "ledger before store at promote",
         (
             (
-                "making.py",
+                "plan/issue.py",
                 "    if missing:\n        places = ",
                 "    if missing and ledger.current is generation:\n        places = ",
             ),
@@ -36,7 +36,7 @@ MUTANTS = (
         "no fence before an ending",
         (
             (
-                "retiring.py",
+                "plan/retire.py",
                 '    return Step(Do.RETIRE, f"retire generation {generation.number}", why, generation.number, headline=True)',
                 '    return Step(Do.END, f"retire generation {generation.number}", why, generation.number, headline=True)',
             ),
@@ -46,7 +46,7 @@ MUTANTS = (
         "no nonce: an intent is sent by whoever finds it",
         (
             (
-                "making.py",
+                "plan/issue.py",
                 "    if generation.nonce not in w.me.unsent:\n        return resolve_lost(w, ledger, generation)\n",
                 "",
             ),
@@ -57,17 +57,17 @@ MUTANTS = (
         "regenerate without a look",
         (
             (
-                "worker.py",
+                "run/executor.py",
                 "        if current is None or primary is None or primary.fingerprint != current.fingerprint:\n            return None\n",
                 "        if current is None or primary is None:\n            return None\n",
             ),
             (
-                "making.py",
+                "plan/issue.py",
                 "    if _holds(rotated, current):\n        return _issue(generation)\n    shown =",
                 "    shown =",
             ),
             (
-                "making.py",
+                "plan/issue.py",
                 "    if shown and not _holds(primary, current):\n        return Step(",
                 "    if shown and not primary:\n        return Step(",
             ),
@@ -77,7 +77,7 @@ MUTANTS = (
         "numbers are used again",
         (
             (
-                "effects.py",
+                "plan/effects.py",
                 "    ledger = replace(ledger, generations=(*ledger.generations, generation), next=ledger.next + 1)",
                 "    ledger = replace(ledger, generations=(*ledger.generations, generation), next=max(ledger.next, 2))",
             ),
@@ -87,7 +87,7 @@ MUTANTS = (
         "an orphan by name is not swept",
         (
             (
-                "making.py",
+                "plan/issue.py",
                 "    named = [s for s in strangers if s.name and generation.nonce in s.name]",
                 "    named: list[ObservedSecret] = []",
             ),
@@ -96,13 +96,13 @@ MUTANTS = (
     ),
     Mutant(
         "revoked credentials get something new",
-        (("retiring.py", "    return stop if numbers is None and w.spec is not None else None", "    return None"),),
+        (("plan/retire.py", "    return stop if numbers is None and w.spec is not None else None", "    return None"),),
     ),
     Mutant(
         "a rename forgets the old ledger",
         (
             (
-                "reconciler.py",
+                "run/reconciler.py",
                 "        if self.renamed_from is not None:\n            self._write(self.world.ledger, last=True)\n",
                 "        if self.renamed_from is not None:\n            self._close_renamed(self.renamed_from)\n",
             ),
@@ -112,7 +112,7 @@ MUTANTS = (
         "a disabled client is taken for a dead secret",
         (
             (
-                "stopping.py",
+                "plan/guards.py",
                 "        if is_off(record, found, generation):\n            return tidy(w) or NOTHING",
                 "        if is_off(record, found, generation):\n            return None",
             ),
@@ -122,7 +122,7 @@ MUTANTS = (
         "a ledger older than its deliveries is believed",
         (
             (
-                "rebuild.py",
+                "plan/rebuild.py",
                 "        if entry.generation >= following or (entry.generation in promised and not staged):",
                 "        if promised and entry.generation < 0:",
             ),
@@ -130,19 +130,19 @@ MUTANTS = (
     ),
     Mutant(
         "absence believed at once: what an answer that was lost left behind",
-        (("making.py", "    if view.started_at < proof_at:\n", "    if proof_at < asked:\n"),),
+        (("plan/issue.py", "    if view.started_at < proof_at:\n", "    if proof_at < asked:\n"),),
         family="struck",
     ),
     Mutant(
         "absence believed at once: a delivered secret that a list does not show",
         (
             (
-                "reconciler.py",
+                "run/reconciler.py",
                 "                if not record.deleted:\n                    self.worker.look(record)\n        elif",
                 "                if not record.deleted and record.remote_id is None:\n                    self.worker.look(record)\n        elif",
             ),
             (
-                "worker.py",
+                "run/executor.py",
                 '        """Find out whether a secret that the list does not show is dead: look again, then use it."""\n',
                 "        return Outcome(at=self.clock(), good=step.generation == self.ledger.rollback, reason=step.why)\n",
             ),
@@ -153,17 +153,17 @@ MUTANTS = (
         "no lease",
         (
             (
-                "stopping.py",
+                "plan/guards.py",
                 "    return NOTHING if lease is not None and lease.runner != w.me.runner and lease.until > w.now else None",
                 "    return None",
             ),
             (
-                "reconciler.py",
+                "run/reconciler.py",
                 "        return lease is None or lease.runner != self.tools.runner or lease.until - self.now() < longest",
                 "        return False",
             ),
             (
-                "reconciler.py",
+                "run/reconciler.py",
                 "        lease = None if last else Lease(self.tools.runner, now + LEASE, words)",
                 "        lease = None",
             ),
@@ -174,7 +174,7 @@ MUTANTS = (
         "a suspect is taken for ours",
         (
             (
-                "making.py",
+                "plan/issue.py",
                 "generation.number, suspects=suspects)",
                 "generation.number, secret_id=next(iter(suspects), None))",
             ),
@@ -185,7 +185,7 @@ MUTANTS = (
         "a proof without patience",
         (
             (
-                "worker.py",
+                "run/executor.py",
                 "        pause = timedelta(seconds=1)\n        verification = target.verify(claim)\n",
                 "        patience, pause = timedelta(), timedelta(seconds=1)\n        verification = target.verify(claim)\n",
             ),
@@ -194,7 +194,7 @@ MUTANTS = (
     ),
     Mutant(
         "no last look before an ending",
-        (("worker.py", "            refused = self._current_refused(current)\n", "            refused = None\n"),),
+        (("run/executor.py", "            refused = self._current_refused(current)\n", "            refused = None\n"),),
         family="bereft",
     ),
 )

@@ -22,7 +22,7 @@ from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown
 from keysteward.core.findings import Finding, Severity
 from keysteward.core.plan.planner import plan
 from keysteward.core.policy.check import check
-from keysteward.core.record import requests
+from keysteward.core.record import requests as asked
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.run.reconciler import Result
 from keysteward.operations.owners import owners_of
@@ -292,7 +292,7 @@ def test_a_key_taken_out_of_its_plan_is_told_and_either_advice_mends_it(company:
     if again:
         gateway.create_usage_plan_key(usagePlanId=company.plan, keyId=old, keyType="API_KEY")
     else:
-        company.note("partner", lambda ledger, now: requests.reissue(ledger, "lost", at=now))
+        company.note("partner", lambda ledger, now: asked.reissue(ledger, "lost", at=now))
         company.up()
         age_ledgers(company.stack.ledgers, company.stack.identity, timedelta(days=8))
         company.up()
@@ -314,12 +314,12 @@ def test_a_revocation_ends_all_three_at_once_and_for_good(company: Company) -> N
         ]
 
     for name in NAMES:
-        company.note(name, lambda ledger, now: requests.revoke(ledger, now, "leaked", None))
+        company.note(name, lambda ledger, now: asked.revoke(ledger, now, "leaked", None))
     results = company.up()
     assert [[f.message for f in result.findings] for result in results.values()] == [["revoked: leaked"]] * 3
     assert refused() == [True, True], "the last secret of a Cognito client too"
     for name in NAMES:
-        company.note(name, requests.lift)
+        company.note(name, asked.lift)
     company.up()
     assert refused() == [True, True]
     assert [company.document(name)["generation"] for name in NAMES] == [2, 2, 2]

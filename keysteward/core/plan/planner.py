@@ -133,7 +133,7 @@ ALL_RULES: tuple[Rule, ...] = (
     repair.settings,
     repair.redeliver,
     repair.notify,
-    repair.retire,
+    repair.retire_previous,
     repair.idle,
     repair.tidy,
     guards.past,

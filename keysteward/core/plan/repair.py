@@ -211,7 +211,7 @@ def notify(w: World) -> Decision:
     return None
 
 
-def retire(w: World) -> Decision:
+def retire_previous(w: World) -> Decision:
     """End the previous generation once its overlap is over."""
     return retire.retire_due(w, w.spec, w.ledger) if w.spec and w.ledger and not w.ledger.closed else None
 

@@ -117,15 +117,15 @@ def judge_one(case: Case, counts: Iterable[tuple[Rule, Severity]]) -> Iterator[F
             yield found if waiver is None else waivers.waived(found, waiver)
 
 
-def counted(found: Iterable[Finding], stack: Stack, waivers: Iterable[Waiver], today: date) -> Iterator[Finding]:
+def counted(found: Iterable[Finding], stack: Stack, given: Iterable[Waiver], today: date) -> Iterator[Finding]:
     """Yield findings about one M2M client as its stack and its waivers let them count; those of no rule as they are."""
-    given = tuple(waivers)
+    own = tuple(given)
     for finding in found:
         broken = RULES.get(finding.rule)
         level = finding.severity if broken is None else level_of(broken, stack, finding.severity)
         if level is None:
             continue
-        waiver = waivers.standing(given, broken, today) if broken is not None else None
+        waiver = waivers.standing(own, broken, today) if broken is not None else None
         counts = replace(finding, severity=level)
         yield counts if waiver is None else waivers.waived(counts, waiver)
 
