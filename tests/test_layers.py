@@ -47,7 +47,7 @@ SOURCES = {name_of(path): path for path in sources()}
 
 
 def layer_of(name: str) -> str:
-    """Return "core" for keysteward/core/declare/credentials.py, "providers" for keysteward/host/http.py, "" for keysteward/__init__.py."""
+    """Return "core" for keysteward/core/findings.py, "host" for keysteward/host/http.py, "" for its __init__.py."""
     parts = name.removeprefix("keysteward/").split("/")
     return parts[0] if len(parts) > 1 else ""
 

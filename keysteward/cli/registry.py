@@ -68,7 +68,9 @@ class Commands(Mapping[str, Any]):
         """Return a command. Raises KeyError for a name that is none."""
         if name not in self._made:
             module, _, attribute = WHERE[name].partition(":")
-            self._made[name] = _made(name, getattr(importlib.import_module(f"keysteward.cli.commands.{module}"), attribute))
+            self._made[name] = _made(
+                name, getattr(importlib.import_module(f"keysteward.cli.commands.{module}"), attribute)
+            )
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -194,7 +194,13 @@ MUTANTS = (
     ),
     Mutant(
         "no last look before an ending",
-        (("run/executor.py", "            refused = self._current_refused(current)\n", "            refused = None\n"),),
+        (
+            (
+                "run/executor.py",
+                "            refused = self._current_refused(current)\n",
+                "            refused = None\n",
+            ),
+        ),
         family="bereft",
     ),
 )

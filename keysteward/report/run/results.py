@@ -1,7 +1,7 @@
 """What a run did, as people and programs read it. Pure.
 
-JSON (`format: 1`): `format`, `stack`, `plan` (a preview, see `keysteward.report.run.plan`), `results[]` and `summary` (a
-count for each outcome that occurs). A result has `name`, `identity`, `kind` (credential or resource server),
+JSON (`format: 1`): `format`, `stack`, `plan` (a preview, see `keysteward.report.run.plan`), `results[]` and `summary`
+(a count for each outcome that occurs). A result has `name`, `identity`, `kind` (credential or resource server),
 `outcome`, `done[]` (words of the steps), `error` (text or null), `wait` (`until`, `why`) or null, `generation`,
 `fingerprint`, `client_id` and `delivered_to[]` (null or empty where there is none), and `findings[]`.
 
