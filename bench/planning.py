@@ -12,13 +12,14 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from keysteward.core.contract.capabilities import Capabilities, Strategy
 from keysteward.core.contract.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
-from keysteward.core.contract.ports import Capabilities, Strategy
-from keysteward.core.declare.spec import Spec
+from keysteward.core.declare.delivery import Place
+from keysteward.core.declare.spec import About, Spec
 from keysteward.core.observe.world import Found, Self, View, World
 from keysteward.core.plan.planner import plan
 from keysteward.core.plan.steps import Plan
-from keysteward.core.record.ledger import About, Generation, Ledger, ObjectRecord, Place, State
+from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 
 NOW = datetime(2026, 8, 20, 12, tzinfo=UTC)
 EVERY, OVERLAP = timedelta(days=90), timedelta(days=7)

@@ -58,24 +58,24 @@ __all__ = [
 ]
 
 _ELSEWHERE = {
-    "Consumer": "core.owners",
-    "Delivery": "core.delivery",
+    "Consumer": "core.declare.owners",
+    "Delivery": "core.declare.delivery",
     "KeystewardError": "core.errors",
-    "Limit": "core.stack",
-    "Owner": "core.owners",
-    "Owners": "core.owners",
-    "Stack": "core.stack",
-    "Webhook": "core.delivery",
+    "Limit": "core.declare.stack",
+    "Owner": "core.declare.owners",
+    "Owners": "core.declare.owners",
+    "Stack": "core.declare.stack",
+    "Webhook": "core.declare.delivery",
     "deploy": "providers.dynamic",
 }
-"""Modules of the names that do not stand in `core.models`."""
+"""Modules of the names that do not stand in `core.declare.credentials`."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module protocol of PEP 562
     """Import a name when it is asked for. Raises AttributeError for one that is none of this namespace."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"{__name__}.{_ELSEWHERE.get(name, 'core.models')}"), name)
+    found = getattr(importlib.import_module(f"{__name__}.{_ELSEWHERE.get(name, 'core.declare.credentials')}"), name)
     globals()[name] = found
     return found
 

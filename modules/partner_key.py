@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from keysteward.core.contract.ports import Method, Target
+from keysteward.core.contract.capabilities import Method
+from keysteward.core.contract.ports import Target
 from keysteward.core.declare.credentials import ApiKey, M2MClient, ResourceServer, RotationSchedule, Transitional
 from keysteward.core.declare.delivery import Delivery
 

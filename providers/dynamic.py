@@ -55,8 +55,8 @@ from keysteward.core.plain import plain, tame
 from keysteward.core.plan.adopt import wanted
 from keysteward.core.plan.diff import differences
 from keysteward.core.plan.planner import plan
-from keysteward.core.plan.steps import Do
 from keysteward.core.policy.check import check
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Ledger, Revoked
 from keysteward.host.foreign_json import read_json
 from keysteward.operations.offline.revocations import of_stack

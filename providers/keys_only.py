@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, NoReturn
 
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Mark, Settings
-from keysteward.core.contract.ports import Capabilities, Created, Material, ScopeWant
+from keysteward.core.contract.ports import Created, Material, ScopeWant
 from keysteward.core.errors import Rejected
 
 NO_CLIENTS: Final = Capabilities(methods=(), lacks=frozenset({"catalogue"}))

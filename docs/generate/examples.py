@@ -21,7 +21,7 @@ from keysteward import (
     Stack,
     Waiver,
 )
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.policy.check import check
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore

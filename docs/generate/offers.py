@@ -14,7 +14,8 @@ from words import NOTICE
 from keysteward import (
     KeystewardError,
 )
-from keysteward.core.contract.ports import MANY, Capabilities, Strategy, Target
+from keysteward.core.contract.capabilities import MANY, Capabilities, Strategy
+from keysteward.core.contract.ports import Target
 from keysteward.core.declare.credentials import Secret
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import strategy_of

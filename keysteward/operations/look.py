@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
-from keysteward.cli.logins import logins_at
 from keysteward.cli.terminal import meanwhile
 from keysteward.core.contract.observed import Delivered
+from keysteward.core.contract.ports import Target
 from keysteward.core.declare.spec import Spec
 from keysteward.core.drift.drift import failed, findings_now
 from keysteward.core.drift.governed import GovernedSet
@@ -17,11 +17,11 @@ from keysteward.core.errors import AccessDenied, KeystewardError
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.identity import name_of
 from keysteward.core.observe.world import World
-from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.policy import Life
 from keysteward.core.record.heartbeat import heartbeat_key
 from keysteward.core.record.last_use import Usage
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.operations.containment import contained
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session
@@ -221,3 +221,8 @@ def life_of(world: World, usage: Usage) -> Life:
         times += [usage.last(record.target, i) for i in ids if i is not None]
     begun = min((g.current_since for g in ledger.generations if g.current_since is not None), default=None)
     return Life(current.current_since, max((t for t in times if t is not None), default=None), shows, begun)
+
+
+def logins_at(targets: Mapping[str, Target]) -> dict[str, frozenset[str]]:
+    """Return the client_ids of each target that its references to credentials name, where it can tell them."""
+    return {name: frozenset(getattr(target, "logs_in_as", ())) for name, target in targets.items()}

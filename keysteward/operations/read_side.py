@@ -1,8 +1,8 @@
 """Reads stacks in a process of its own and tells them in plain values.
 
-Started as `python -P -m keysteward.operations.read_side FILE`. The request is JSON on standard input: `now`, `stacks` (names) and `named` (those that a person named). The answer is
-JSON in FILE: for each stack its `form`, its `problem` in words, or neither where there is no such stack. Whoever starts
-this gives it the project's folder and no credential.
+Started as `python -P -m keysteward.operations.read_side FILE`. The request is JSON on standard input: `now`, `stacks`
+(names) and `named` (those that a person named). The answer is JSON in FILE: for each stack its `form`, its `problem` in
+words, or neither where there is no such stack. Whoever starts this gives it the project's folder and no credential.
 """
 
 from __future__ import annotations

@@ -26,12 +26,12 @@ from keysteward.core.observe.snapshot import Snapshot, Sources, old_identities
 from keysteward.core.observe.world import Extent, World
 from keysteward.core.plan.blast_radius import ALLOW_ENDING, Ending, must_be_allowed, note_ending, works
 from keysteward.core.plan.planner import plan
-from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.record.evidence import Author, Entry
 from keysteward.core.record.heartbeat import Heartbeat, heartbeat_key, note_run
 from keysteward.core.record.last_use import Usage, later, note_usage, read_usage, seen_days, usage_prefix
 from keysteward.core.record.ledger import Ledger, Logged
 from keysteward.core.record.revocation import Recorded
+from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.core.run.executor import Tools
 from keysteward.core.run.outbox import flush
 from keysteward.core.run.reconciler import Reconciler

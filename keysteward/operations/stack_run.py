@@ -13,13 +13,15 @@ from functools import cached_property
 
 from keysteward.cli.progress import Display, Interrupt, Stopped
 from keysteward.cli.terminal import INTERRUPTED, say
-from keysteward.core.errors import KeystewardError, LeaseHeld
+from keysteward.core.declare.stack import Limit
+from keysteward.core.errors import KeystewardError, LeaseHeld, LimitExceeded
 from keysteward.core.identity import name_of
 from keysteward.core.observe.world import Extent
-from keysteward.core.plan.steps import Do
+from keysteward.core.plan.blast_radius import ALLOW_ENDING, how_to_allow, how_to_revoke
+from keysteward.core.record.evidence import Do
 from keysteward.operations.containment import contained
 from keysteward.operations.project import Opened
-from keysteward.operations.session import Session
+from keysteward.operations.session import Session, allowance
 from keysteward.report.run.plan import CredentialPlan, Preview, ServerItem
 from keysteward.report.run.results import BAD, Outcome, RunResult, result_of
 
@@ -224,3 +226,27 @@ def exit_code(planned: Preview, results: Sequence[RunResult]) -> int:
 def _read_ahead(session: Session) -> None:
     """Make what all threads share before there are any, and fail before the first write."""
     _ = session.credentials, session.servers, session.snapshot.ledgers, session.snapshot.delivered
+
+
+_SHOWN = 5
+
+
+def check_endings(planned: Preview, limit: Limit, open_ledgers: int) -> None:
+    """Raise LimitExceeded when a preview would end too much, or ends something without a person's word.
+
+    KEYSTEWARD_ALLOW_ENDING=n lifts both for n credentials. Whole stack: `open_ledgers` counts all that could be lost.
+    """
+    allowed = allowance()
+    stopped = [c for c in planned.credentials if c.plan.problem is not None and not c.plan.steps]
+    needing = [c for c in planned.credentials if c.word is not None and c not in stopped]
+    if len(needing) > allowed and needing[0].word is not None:
+        say = how_to_allow if needing[0].plan.by_record is None else how_to_revoke
+        raise LimitExceeded(say(needing[0].name, needing[0].word, len(needing)), credential=needing[0].name)
+    ending = [c.name for c in planned.credentials if c.ends]
+    if limit.exceeded(len(ending), open_ledgers) and len(ending) > allowed:
+        more = f" and {len(ending) - _SHOWN} more" if len(ending) > _SHOWN else ""
+        raise LimitExceeded(
+            f"{len(ending)} of {open_ledgers} credentials would be left without a working secret "
+            f"({', '.join(ending[:_SHOWN])}{more}), and the limit is {limit.count} or {limit.share:.0%}; nothing was "
+            f"changed. Restore the declarations, or allow it with {ALLOW_ENDING}={len(ending)}"
+        )

@@ -18,10 +18,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import (
     Action,
-    Capabilities,
     Claim,
     Issued,
     Material,

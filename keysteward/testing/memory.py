@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
 
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import (
     OVERWRITTEN,
     Delivered,
@@ -28,7 +29,6 @@ from keysteward.core.contract.observed import (
 from keysteward.core.contract.ports import (
     About,
     Action,
-    Capabilities,
     Check,
     Claim,
     Created,

@@ -20,10 +20,10 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Observation, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import (
     Action,
-    Capabilities,
     Check,
     Claim,
     Descriptor,

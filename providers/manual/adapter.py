@@ -7,19 +7,9 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
+from keysteward.core.contract.capabilities import MANY, Capabilities
 from keysteward.core.contract.observed import Observation, ObservedObject, ObservedSecret
-from keysteward.core.contract.ports import (
-    MANY,
-    Capabilities,
-    Check,
-    Claim,
-    Descriptor,
-    Fingerprint,
-    Issued,
-    ObjectRef,
-    Order,
-    Verification,
-)
+from keysteward.core.contract.ports import Check, Claim, Descriptor, Fingerprint, Issued, ObjectRef, Order, Verification
 from keysteward.core.errors import DeclarationError
 from keysteward.host.http import CALL_TIMEOUT
 from keysteward.providers.keys_only import HOLDER, KeysOnly

@@ -11,11 +11,10 @@ from datetime import UTC, timedelta
 from typing import Any, Final
 
 from keysteward.core.contract.address import check_address
+from keysteward.core.contract.capabilities import MANY, Capabilities
 from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
 from keysteward.core.contract.ports import (
-    MANY,
     Action,
-    Capabilities,
     Check,
     Claim,
     Created,

@@ -26,8 +26,8 @@ from pulumi.runtime.stack import run_pulumi_func
 
 from keysteward import M2MClient, Owners, ResourceServer, RotationSchedule, Stack, deploy
 from keysteward.core.observe.snapshot import ledger_key
-from keysteward.core.plan.scopes import ServerLedger, load_server_ledger
 from keysteward.core.record.ledger import Ledger, load_ledger
+from keysteward.core.record.server_ledger import ServerLedger, load_server_ledger
 from keysteward.operations.session import Access, Session
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore

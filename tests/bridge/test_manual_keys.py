@@ -12,7 +12,7 @@ from dynamic_server import IDENTITY, Acme, PluginError, registered
 from saas import Saas, serving_saas
 
 from keysteward import ApiKey, Bootstrap, ManualKey, RotationSchedule, Stack, deploy
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.host.material import material_of
 from keysteward.providers.manual import Manual, Probe
 from keysteward.testing.memory import Clock, MemoryTarget

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from keysteward import M2MClient, ManualKey, Owners, ResourceServer, RotationSchedule, Stack
 from keysteward.cli.main import app
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.declare.credentials import Declaration
 from keysteward.core.record.ledger import Ledger, load_ledger
 from keysteward.providers.manual import Manual, Probe

@@ -12,7 +12,7 @@ import pytest
 from cli_project import OWNERS, Project
 
 from keysteward import ApiKey, PermanentException, RotationSchedule, Transitional
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.declare.credentials import Allowed, Waiver
 from keysteward.core.errors import Unavailable
 from keysteward.testing.memory import MemoryTarget

@@ -10,7 +10,7 @@ from cli_project import OWNERS, Project
 from saas import serving_saas
 
 from keysteward import ApiKey, Limit, PermanentException, RotationSchedule
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.errors import Unavailable
 from keysteward.testing.memory import MemoryTarget
 

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from keysteward import Allowed, Governed, Owners
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Mark, ObservedScope, Settings
-from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import NAME, Declaration
-from keysteward.core.naming import readable
+from keysteward.core.drift.importing import readable
 from keysteward.host.strict_yaml import read_text
 from keysteward.modules.catalog_schema import shipped
 from keysteward.modules.catalog_writer import catalog_text

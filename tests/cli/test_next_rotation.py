@@ -12,7 +12,7 @@ from cli_project import Project
 from saas import serving_saas
 
 from keysteward import ApiKey, RotationSchedule, Transitional
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.record.ledger import Blocked, Revoked, dump_ledger
 from keysteward.testing.memory import MemoryTarget
 

@@ -13,7 +13,8 @@ from bench_world import NAMED_KEYS, TWO_KEYS
 from cli_project import OWNERS, Project
 
 from keysteward import RotationSchedule
-from keysteward.core.contract.ports import Capabilities, Descriptor
+from keysteward.core.contract.capabilities import Capabilities
+from keysteward.core.contract.ports import Descriptor
 from keysteward.core.errors import OutcomeUnknown, Unavailable
 from keysteward.core.findings import Finding
 from keysteward.operations.offline.revocations import Marked, keep

@@ -10,7 +10,8 @@ import pytest
 from bench_world import ASSIGNING, MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS
 from keycloak_realms import MASTER, administrator, rotate_any_client
 
-from keysteward.core.contract.ports import Capabilities, Claim, Fingerprint, Material
+from keysteward.core.contract.capabilities import Capabilities
+from keysteward.core.contract.ports import Claim, Fingerprint, Material
 from keysteward.core.errors import OutcomeUnknown
 from keysteward.host.material import fingerprinter, new_material
 from keysteward.providers.keycloak import Keycloak

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.declare.credentials import (
     ApiKey,
     M2MClient,
@@ -17,11 +17,12 @@ from keysteward.core.declare.credentials import (
     RotationSchedule,
     Secret,
 )
+from keysteward.core.declare.delivery import Place
 from keysteward.core.declare.spec import Spec, spec_of
 from keysteward.core.observe.snapshot import Snapshot, Sources, ledger_key
 from keysteward.core.observe.world import Extent
 from keysteward.core.plan.steps import Plan
-from keysteward.core.record.ledger import Ledger, Place, load_ledger
+from keysteward.core.record.ledger import Ledger, load_ledger
 from keysteward.core.run.executor import News, Tools
 from keysteward.core.run.reconciler import Reconciler, Result
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryStore, MemoryTarget, Mint

@@ -20,7 +20,7 @@ from keysteward import (
     Transitional,
     Waiver,
 )
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.declare.credentials import Declaration
 from keysteward.core.findings import Finding
 from keysteward.core.policy import Life, judge

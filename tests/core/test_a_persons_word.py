@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 from bench_world import MINTING, NAMED, NATIVE, STOCK, Company
 
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind

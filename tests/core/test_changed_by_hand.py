@@ -9,11 +9,11 @@ from bench_world import MINTING, STOCK, Company
 from test_stories import NAME, company, running, stranger
 
 from keysteward import ClientSecret, RotationSchedule
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import Conflict, OutcomeUnknown
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.plan.steps import Do
+from keysteward.core.record.evidence import Do
 from keysteward.testing.memory import MemoryObject, MemorySecret
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from bench_world import ASSIGNING, MINTING, NAMED, NATIVE, STOCK, Company
 
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.errors import KeystewardError, OutcomeUnknown
 from keysteward.core.findings import Kind

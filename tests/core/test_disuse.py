@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from bench_world import MINTING, STOCK, Company
 
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Observation, ObservedObject
-from keysteward.core.contract.ports import Capabilities, Fingerprint, ObjectRef
+from keysteward.core.contract.ports import Fingerprint, ObjectRef
 from keysteward.core.declare.credentials import M2MClient, RotationSchedule
 from keysteward.core.declare.owners import Owner, Owners
 from keysteward.core.declare.stack import Stack

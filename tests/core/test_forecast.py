@@ -12,14 +12,15 @@ from bench_world import ASSIGNING, MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS,
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Rejected
 from keysteward.core.forecast.events import What
 from keysteward.core.forecast.forecast import Outlook, Runs, forecast
 from keysteward.core.forecast.what_if import stops
-from keysteward.core.plan.steps import Do, Step
+from keysteward.core.plan.steps import Step
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Held, Origin, Revoked, State, Suspended, dump_ledger
 
 DAY = timedelta(days=1)

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from bench_world import MINTING, NAMED_KEYS, OWN_KEYS, TWO_KEYS, Company, fingerprint
 
-from keysteward.core.contract.ports import Capabilities, Proof, Verification
+from keysteward.core.contract.capabilities import Capabilities
+from keysteward.core.contract.ports import Proof, Verification
 from keysteward.core.declare.credentials import (
     ApiKey,
     Bootstrap,

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 from bench_world import MINTING, NAMED_KEYS, STOCK, TWO_KEYS, Company
 
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.declare.credentials import M2MClient, ResourceServer, RotationSchedule, Transitional
 from keysteward.core.errors import Conflict, Rejected
 from keysteward.core.findings import Kind

@@ -10,12 +10,13 @@ from dataclasses import replace
 import pytest
 from bench_world import MINTING, NAMED, NAMED_KEYS, NATIVE, OWN_KEYS, STOCK, TWO_KEYS, Company
 
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.declare.credentials import ClientSecret, RotationSchedule
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
+from keysteward.core.observe.unrecorded import behind, unrecorded
 from keysteward.core.observe.world import Extent
-from keysteward.core.plan.rebuild import behind, rebuild, unrecorded, words_of
+from keysteward.core.plan.rebuild import rebuild, words_of
 from keysteward.core.plan.steps import Problem
 from keysteward.core.record.ledger import Ledger, Origin, State
 from keysteward.core.record.requests import reissue, revoke

@@ -29,7 +29,8 @@ from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.observe.world import MOST_BEGUN
 from keysteward.core.plan import planner
 from keysteward.core.plan.planner import LONGEST_PLAN, plan
-from keysteward.core.plan.steps import Do, Step
+from keysteward.core.plan.steps import Step
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.requests import reissue
 from keysteward.testing.memory import MemorySecret
 

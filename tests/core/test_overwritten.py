@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from bench_world import NATIVE, STOCK, Company
 
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import OVERWRITTEN, Delivered
-from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.drift.drift import findings_now
 from keysteward.core.findings import Finding, Kind, Severity

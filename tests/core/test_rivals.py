@@ -12,7 +12,7 @@ from keysteward.core.declare.spec import server_spec_of
 from keysteward.core.errors import Conflict
 from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.observe.world import Extent
-from keysteward.core.plan.scopes import ServerLedger, load_server_ledger
+from keysteward.core.record.server_ledger import ServerLedger, load_server_ledger
 from keysteward.core.run.scopes import ServerReconciler
 
 KEYS = {"auth_method": "private_key_jwt"}

@@ -14,10 +14,10 @@ from keysteward.core.declare.credentials import ClientSecret, RotationSchedule
 from keysteward.core.errors import Conflict, LeaseHeld, OutcomeUnknown
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.observe.snapshot import ledger_key
-from keysteward.core.plan.scopes import ServerLedger, dump_server_ledger
 from keysteward.core.plan.steps import unapproved
 from keysteward.core.record.ledger import Held, Ledger, Revoked
 from keysteward.core.record.requests import reissue
+from keysteward.core.record.server_ledger import ServerLedger, dump_server_ledger
 from keysteward.testing.memory import MemoryObject, MemorySecret, MemoryStore, MemoryTarget
 
 NAME = "acme/test/billing"

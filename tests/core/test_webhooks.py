@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from bench_world import STOCK, Company
 
-from keysteward.core.declare.delivery import Webhook
+from keysteward.core.declare.delivery import Place, Webhook
 from keysteward.core.declare.spec import dump_spec, load_spec
 from keysteward.core.errors import Unavailable
 from keysteward.core.findings import Kind
-from keysteward.core.record.ledger import Place
 from keysteward.core.record.requests import rollback
 from keysteward.core.run.executor import News
 

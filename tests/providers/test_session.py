@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keysteward import Limit, M2MClient, Owners, RotationSchedule, Stack
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.errors import Damaged, DeclarationError, LimitExceeded
 from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.record.ledger import dump_ledger

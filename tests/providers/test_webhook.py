@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from standardwebhooks import Webhook as Verifier
 
+from keysteward.core.declare.delivery import Place
 from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardError, NotFound, Unavailable
-from keysteward.core.record.ledger import Place
 from keysteward.core.run.executor import News
 from keysteward.operations.webhook import notify
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedScope, ObservedSecret, Settings
-from keysteward.core.contract.ports import Capabilities
 from keysteward.core.drift.inventory import Entry, Standing
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.policy import RULES

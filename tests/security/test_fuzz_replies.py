@@ -28,8 +28,8 @@ from pydantic import SecretStr
 from requests.structures import CaseInsensitiveDict
 
 from keysteward.core.contract.ports import Claim, Material
+from keysteward.core.declare.delivery import Place
 from keysteward.core.errors import KeystewardError
-from keysteward.core.record.ledger import Place
 from keysteward.core.run.executor import News
 from keysteward.host.http import Session
 from keysteward.operations.audit.ci import Actions, keys_of_issuer

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from unittest import mock
 
 from keysteward import Allowed, ApiKey, Governed, M2MClient, ResourceServer, RotationSchedule, Stack
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Mark, Settings
-from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.credentials import Declaration, PermanentException, Transitional
 from keysteward.core.declare.owners import Consumer, Owner, Owners
 from keysteward.core.drift.drift import Drift, drift

@@ -10,7 +10,7 @@ from bench_world import MINTING, STOCK, Company, fingerprint
 from test_crashes import PHASES, STRATEGIES, Killed, Trap, disarm, settle, strikes
 
 from keysteward import Owners, RotationSchedule, Stack
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.drift.drift import drift
 from keysteward.core.drift.survey import Examined, Seen, TargetSight
 from keysteward.core.errors import KeystewardError, OutcomeUnknown

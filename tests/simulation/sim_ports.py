@@ -17,18 +17,9 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Protocol
 
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
-from keysteward.core.contract.ports import (
-    About,
-    Capabilities,
-    Created,
-    Fingerprint,
-    Issued,
-    Material,
-    Order,
-    StageEntry,
-    Stored,
-)
+from keysteward.core.contract.ports import About, Created, Fingerprint, Issued, Material, Order, StageEntry, Stored
 from keysteward.core.errors import Rejected, VersionConflict
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryObject, MemorySecret, MemoryStore, MemoryTarget
 

@@ -14,11 +14,12 @@ from sim_credential import holder_of
 from sim_scenario import Action
 
 from keysteward.core.audit.ledgers import compare
-from keysteward.core.contract.ports import Strategy
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind, Severity
+from keysteward.core.observe.unrecorded import behind, unrecorded
 from keysteward.core.observe.world import World
-from keysteward.core.plan.rebuild import behind, rebuild, unrecorded
+from keysteward.core.plan.rebuild import rebuild
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Generation, Ledger, Origin, State
 from keysteward.testing.memory import MemorySecret

@@ -11,7 +11,8 @@ from company import Office, open_office
 from keysteward import RotationSchedule, Stack
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
-from keysteward.core.plan.rebuild import behind, rebuild
+from keysteward.core.observe.unrecorded import behind
+from keysteward.core.plan.rebuild import rebuild
 from keysteward.operations.session import Session
 from keysteward.providers.local import LocalStore
 from keysteward.testing.aging import age_ledgers

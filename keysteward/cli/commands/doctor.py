@@ -20,8 +20,8 @@ from keysteward.core.contract.ports import Check, LedgerStore, Store, Target
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.errors import KeystewardError
 from keysteward.core.observe.world import TOLERATED_SKEW
-from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words, oldest_late
 from keysteward.host import children
 from keysteward.operations.loading import StackOption, stack_names

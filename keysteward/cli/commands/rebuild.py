@@ -15,8 +15,9 @@ from keysteward.core.assess.examine import copied
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.findings import Finding
+from keysteward.core.observe.unrecorded import behind, unrecorded
 from keysteward.core.observe.world import World
-from keysteward.core.plan.rebuild import behind, rebuild, unrecorded, words_of
+from keysteward.core.plan.rebuild import rebuild, words_of
 from keysteward.core.record.ledger import Ledger
 from keysteward.operations.containment import contained
 from keysteward.operations.loading import StackOption

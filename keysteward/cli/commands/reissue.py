@@ -13,10 +13,10 @@ from keysteward.cli.commands.up import YesOption
 from keysteward.cli.requests import Request, ask_and_do, planned_alone, reason_of
 from keysteward.cli.terminal import say
 from keysteward.cli.time_options import duration_of
-from keysteward.core.contract.ports import Strategy
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.errors import DeclarationError
-from keysteward.core.plan.steps import Do
 from keysteward.core.record import requests
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Ledger
 from keysteward.operations.emergency import ledgers_needed, scene_of
 from keysteward.operations.loading import StackOption

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import ObservedObject
-from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.schedule import LATE_SHARE, show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.observe.keys import is_off
+from keysteward.core.observe.unrecorded import behind, copied_names, copies, unrecorded
 from keysteward.core.observe.world import World
 from keysteward.core.plan.blast_radius import ending_needs, must_be_allowed
 from keysteward.core.plan.issue import cap_filled, held_anywhere, would_cut_off
 from keysteward.core.plan.placement import new_home
-from keysteward.core.plan.rebuild import behind, copied_names, copies, unrecorded
 from keysteward.core.plan.retire import clock_off, retirement_at, silence
 from keysteward.core.plan.rotate import rotation_at, rotation_near
 from keysteward.core.record.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State

@@ -8,9 +8,9 @@ from typing import Final
 
 from keysteward.core.audit.verify import Defect, Wrong
 from keysteward.core.observe.attested import facts_of
-from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Ledger, Origin
+from keysteward.core.record.server_ledger import ServerLedger
 
 _TOLD: Final = ("remote_id", "client_id", "nonce", "current_since", "superseded_at", "ends_at", "ended_at", "issued_at")
 """Facts that a sentence may show, the most telling ones first."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from keysteward.core.plan.steps import Do
-from keysteward.core.record.evidence import Entry
+from keysteward.core.record.evidence import Do, Entry
 
 UNKNOWN: Final = "unknown"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keysteward.core.contract.ports import Strategy
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.record.ledger import Generation, Ledger, State
 
 

@@ -15,7 +15,8 @@ from typing import Annotated, TypeVar, dataclass_transform
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SkipValidation, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-from keysteward.core.contract.ports import Method, Target
+from keysteward.core.contract.capabilities import Method
+from keysteward.core.contract.ports import Target
 from keysteward.core.declare.delivery import Delivery
 from keysteward.core.declare.schedule import Day, DeclaredDuration, parse_duration, parse_window, show_duration
 from keysteward.core.errors import DeclarationError

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from keysteward.core.contract.address import check_address
 from keysteward.core.contract.ports import Store
 from keysteward.core.errors import DeclarationError
-from keysteward.core.record.ledger import Place
 
 DOCUMENT_FORMAT = 1
 """Version of the delivered document's public format; see docs/stores.md."""
@@ -87,3 +86,23 @@ class Delivery:
             hook.url if hook else None,
             hook.key if hook else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place in a store to which a credential is delivered. `fields` maps document fields to consumers' names.
+
+    `webhook` is called after each delivery, signed with the key that the reference `webhook_key` names.
+    """
+
+    store: str
+    path: str
+    fields: tuple[tuple[str, str], ...] = ()
+    take_over: bool = False
+    webhook: str | None = None
+    webhook_key: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return "store:path", the name of this place in plans, ledgers and outputs."""
+        return f"{self.store}:{self.path}"

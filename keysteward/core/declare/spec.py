@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from keysteward.core.contract.capabilities import Capabilities, Strategy
 from keysteward.core.contract.observed import Settings
-from keysteward.core.contract.ports import Capabilities, Strategy, Target, document_digest
+from keysteward.core.contract.ports import Target, document_digest
 from keysteward.core.declare.credentials import (
     ApiKey,
     Bootstrap,
@@ -26,9 +27,9 @@ from keysteward.core.declare.credentials import (
     Secret,
     Transitional,
 )
+from keysteward.core.declare.delivery import Place
 from keysteward.core.declare.schedule import Duration, parse_duration
 from keysteward.core.errors import DeclarationError
-from keysteward.core.record.ledger import About, Place
 
 KEY_KINDS = frozenset({"ApiKey", "ManualKey"})
 """Kinds whose secrets are keys of a holder, and not of a client of their own."""
@@ -388,3 +389,16 @@ def server_spec_of(declared: ResourceServer, stack: str) -> ServerSpec:
         adopt=declared.adopt,
         previously=tuple(declared.previously),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The last declaration in short, so that ending a credential works after its declaration is gone."""
+
+    owner: str
+    purpose: str
+    environment: str
+    consumer: str | None = None
+    runbook: str | None = None
+    decommission: datetime | None = None
+    adopted: bool = False

@@ -7,39 +7,32 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keysteward.core.assess.examine import late, standing
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import OVERWRITTEN, ObservedObject, ObservedSecret
-from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.schedule import parse_duration, show_duration
 from keysteward.core.declare.spec import NO_KEYS, capabilities_of
 from keysteward.core.declare.stack import IDENTITY
+from keysteward.core.drift.importing import advice
 from keysteward.core.drift.inventory import Coverage, Standing
 from keysteward.core.drift.survey import Seen, Thing, coverage
 from keysteward.core.drift.unmanaged import judge_kept
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.identity import in_stack, stack_of
-from keysteward.core.importable import advice
-from keysteward.core.observe.keys import expired
+from keysteward.core.observe.keys import expired, intruder, nameless, shown
 from keysteward.core.observe.world import TOLERATED_SKEW, World
 from keysteward.core.plan.adopt import wanted
 from keysteward.core.plan.blast_radius import ending_needs, must_be_allowed
 from keysteward.core.plan.diff import METHOD, Difference, differences
-from keysteward.core.plan.issue import (
-    SERVER_CHOOSES,
-    fields_changed,
-    held_anywhere,
-    intruder,
-    nameless,
-    overwritten,
-    shown,
-)
+from keysteward.core.plan.issue import SERVER_CHOOSES, fields_changed, held_anywhere, overwritten
 from keysteward.core.plan.retire import came_back
 from keysteward.core.plan.rotate import home_again, next_rotation
-from keysteward.core.plan.scopes import ServerLedger
-from keysteward.core.plan.steps import Do, Plan
+from keysteward.core.plan.steps import Plan
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.waivers import subject_of
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.heartbeat import last_beat
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
+from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words, oldest_late
 
 _RANK = (Severity.NOTE, Severity.WARNING, Severity.ERROR)

@@ -7,6 +7,7 @@ the choice is the one after which the present secret stays.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,8 +15,10 @@ from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from keysteward.core.contract.capabilities import Capabilities, Strategy
 from keysteward.core.contract.observed import ObservedObject, ObservedScope, ObservedSecret
-from keysteward.core.contract.ports import Capabilities, Strategy, Target
+from keysteward.core.contract.ports import Target
+from keysteward.core.declare.credentials import NAME
 from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES
 from keysteward.core.declare.owners import UNASSIGNED
 from keysteward.core.declare.schedule import show_duration
@@ -23,8 +26,6 @@ from keysteward.core.declare.spec import NO_KEYS
 from keysteward.core.declare.stack import second_client_id
 from keysteward.core.drift.inventory import Standing
 from keysteward.core.drift.survey import MACHINE_GRANT, Seen, Thing
-from keysteward.core.importable import ONE_KEY, left_out
-from keysteward.core.naming import Names, clean, readable
 
 ATTRIBUTE: Final = "attribute:"
 """What a grouping by something that people noted at the target begins with: "attribute:team"."""
@@ -388,3 +389,81 @@ def _scopes(thing: Thing) -> frozenset[str]:
     if thing.key is not None:
         return thing.key.scopes or frozenset()
     return thing.object.settings.scopes | thing.object.settings.optional_scopes
+
+
+LONGEST_NAME: Final = 100
+
+
+class Names:
+    """Gives each thing a valid name that nothing else has."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+
+    def give(self, text: str, otherwise: str, *, own: str | None = None) -> str:
+        """Return a name made from a text from elsewhere; `own` is taken by the very thing that gets the name."""
+        name = base = readable(text) or otherwise
+        number = 1
+        while name in self._taken and name != own:
+            number += 1
+            name = f"{base}-{number}"
+        self._taken.add(name)
+        return name
+
+
+def readable(text: str) -> str:
+    """Return a text from elsewhere as a valid name: letters, digits and _.- in place of anything else."""
+    ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", ascii_only).strip("-._")[:LONGEST_NAME].rstrip("-._")
+    return name if NAME.fullmatch(name) else ""
+
+
+def clean(text: str) -> str:
+    """Return a text without control characters and without white space around it."""
+    hidden = {"Cc", "Cf", "Cs", "Zl", "Zp", "Cn", "Co"}
+    spaced = "".join(" " if c in "\t\r\n" else c for c in text)
+    return "".join(c for c in spaced if unicodedata.category(c) not in hidden).strip()
+
+
+DECLARABLE: Final = frozenset({"client_secret", "private_key_jwt"})
+
+
+SECRETLESS: Final = "has no secret (public, bearer-only or SAML)"
+
+
+ONE_KEY: Final = "belongs to a holder whose other key is declared; one declaration rotates both"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Why an import writes no declaration for a thing ("is built in"), and what a person may do with it instead."""
+
+    why: str
+    instead: str = "allow it until a day, or end it at the target"
+
+
+def left_out(seen: Seen, target: Target, thing: Thing) -> LeftOut | None:
+    """Say why no import would take a thing that nobody declares; None for one that can be declared."""
+    item = thing.object
+    if item.built_in:
+        return LeftOut("is built in", "allow it until a day, or take its service account away at the target")
+    if thing.key is not None:
+        tells = (target.key_capabilities or NO_KEYS).tags_secrets
+        return None if tells or (target.name, item.client_id) not in seen.declared_holders else LeftOut(ONE_KEY)
+    if item.client_id in seen.logins.get(target.name, ()):
+        return LeftOut("is what keysteward itself logs in with", "allow it until a day")
+    if item.settings.method in {"none", "saml"}:
+        return LeftOut(SECRETLESS)
+    if item.settings.method not in DECLARABLE & {*target.capabilities.methods}:
+        return LeftOut(f"authenticates by {item.settings.method}, which cannot be declared")
+    return None if item.secrets else LeftOut("has neither a secret nor a key")
+
+
+def advice(seen: Seen, thing: Thing) -> str:
+    """Say what to do about a thing that nobody declares: an import only where it would take it."""
+    target = seen.stack.targets.get(thing.target)
+    left = left_out(seen, target, thing) if target is not None else None
+    if left is not None:
+        return f"{left.instead}; keysteward import leaves it out, since it {left.why}"
+    first = "" if target is not None else f"name target {thing.target} in the stack again, then "
+    return f"{first}declare it (keysteward import {thing.target}), allow it until a day, or end it at the target"

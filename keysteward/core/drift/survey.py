@@ -22,10 +22,10 @@ from keysteward.core.drift.inventory import Coverage, Standing
 from keysteward.core.findings import Finding
 from keysteward.core.identity import in_stack
 from keysteward.core.observe.keys import credentials_of, read_name
-from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.policy import Life
 from keysteward.core.record.last_use import Usage
 from keysteward.core.record.ledger import RELEASED, Ledger, ObjectRecord
+from keysteward.core.record.server_ledger import ServerLedger
 
 MACHINE_GRANT = "client_credentials"
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import ObservedScope, ObservedSecret
-from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES, KindRules
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec

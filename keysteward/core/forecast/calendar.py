@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keysteward.core.contract.ports import Strategy
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.declare.credentials import Allowed
 from keysteward.core.declare.limits import rules_for
 from keysteward.core.declare.owners import UNASSIGNED, Owners

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keysteward.core.contract.ports import Action, Strategy
+from keysteward.core.contract.capabilities import Strategy
+from keysteward.core.contract.ports import Action
 from keysteward.core.findings import Finding, Kind, Severity
+from keysteward.core.observe.keys import shown
 from keysteward.core.observe.world import World
 from keysteward.core.plan.effects import action_for
-from keysteward.core.plan.issue import shown
-from keysteward.core.plan.steps import Do, Step
+from keysteward.core.plan.steps import Step
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import State
 
 

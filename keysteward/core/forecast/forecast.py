@@ -18,12 +18,13 @@ from keysteward.core.assess.examine import examine
 from keysteward.core.declare.schedule import parse_window
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.forecast.events import Event, What, Writes, happens, means, target_of, writes_to
-from keysteward.core.forecast.moving_clock import INSTANT, Turns, moving, still
-from keysteward.core.observe.world import Self, View, World
+from keysteward.core.forecast.moving_clock import INSTANT, Turns, moving
+from keysteward.core.observe.keys import shown
+from keysteward.core.observe.world import Self, View, World, still
 from keysteward.core.plan.blast_radius import ends
-from keysteward.core.plan.issue import shown
 from keysteward.core.plan.planner import Played, decide, play
-from keysteward.core.plan.steps import Do, Problem, Step, Wait
+from keysteward.core.plan.steps import Problem, Step, Wait
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.fast_replace import replace
 from keysteward.core.run.reconciler import LONGEST_WAIT
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
+from keysteward.core.observe.world import still
+
 INSTANT = timedelta(microseconds=1)
 """By so much a strict comparison turns later than one that holds at the moment itself."""
 
@@ -220,13 +222,6 @@ def _span(length: timedelta, turns: Turns, *, growing: bool) -> Span:
     made = Span(days=length.days, seconds=length.seconds, microseconds=length.microseconds)
     made.turns, made.growing = turns, growing
     return made
-
-
-def still(at: datetime) -> datetime:
-    """Return a moment as a plain datetime."""
-    if type(at) is datetime:
-        return at
-    return datetime(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, at.tzinfo)
 
 
 def _length(span: timedelta) -> timedelta:

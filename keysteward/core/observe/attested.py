@@ -13,8 +13,7 @@ from typing import Final
 
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.observe.world import Attested, World
-from keysteward.core.plan.steps import Do
-from keysteward.core.record.evidence import Entry
+from keysteward.core.record.evidence import Do, Entry
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord
 
 Facts = Mapping[str, Mapping[str, str]]

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from keysteward.core.contract.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.contract.ports import Fingerprint, LedgerStore, Store, Stored, Target
+from keysteward.core.declare.delivery import Place
 from keysteward.core.declare.spec import ServerSpec, Spec
 from keysteward.core.declare.stack import second_client_id
 from keysteward.core.errors import Damaged, KeystewardError
@@ -20,10 +21,10 @@ from keysteward.core.identity import in_stack
 from keysteward.core.observe.attested import attested, unproven
 from keysteward.core.observe.keys import merged
 from keysteward.core.observe.world import TOLERATED_SKEW, Extent, Found, Self, View, World
-from keysteward.core.plan.scopes import ServerLedger, load_server_ledger
 from keysteward.core.record.evidence import Entry
-from keysteward.core.record.ledger import Ledger, Place, Revoked, State, load_ledger
+from keysteward.core.record.ledger import Ledger, Revoked, State, load_ledger
 from keysteward.core.record.revocation import Recorded
+from keysteward.core.record.server_ledger import ServerLedger, load_server_ledger
 
 LEDGERS = "ledgers"
 SERVER_KIND = "ResourceServer"

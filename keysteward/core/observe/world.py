@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import NOTHING_DELIVERED, Delivered, Mark, ObservedObject
-from keysteward.core.contract.ports import Capabilities
 from keysteward.core.declare.spec import NO_KEYS, Spec
 from keysteward.core.identity import name_of
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, Revoked
@@ -167,3 +167,10 @@ class World:
     def at(self, place: str) -> Delivered:
         """Return what a place holds."""
         return self.delivered.get(place, NOTHING_DELIVERED)
+
+
+def still(at: datetime) -> datetime:
+    """Return a moment as a plain datetime."""
+    if type(at) is datetime:
+        return at
+    return datetime(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, at.tzinfo)

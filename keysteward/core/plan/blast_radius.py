@@ -14,7 +14,8 @@ from keysteward.core.errors import Damaged
 from keysteward.core.identity import name_of
 from keysteward.core.observe.keys import is_off, ours
 from keysteward.core.observe.world import World
-from keysteward.core.plan.steps import Do, Step
+from keysteward.core.plan.steps import Step
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Ledger
 
 DAY = timedelta(hours=24)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from keysteward.core.contract.ports import Strategy
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
-from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import World
-from keysteward.core.record.ledger import UNFINISHED, Generation, Ledger, State
+from keysteward.core.record.ledger import UNFINISHED, Generation, Ledger
 
 
 def new_value(w: World) -> bool:
@@ -70,20 +69,3 @@ def _dates(w: World, spec: Spec) -> str | None:
     if spec.lapsed(w.now):
         return f"{spec.name!r} gets no new value: {spec.standing}; renew that in the declaration first"
     return None
-
-
-def may_be_ended(ledger: Ledger, number: int) -> Generation:
-    """Return a generation of which a person may say that it has ended. Raises DeclarationError for any other."""
-    name = ledger.name
-    known = {g.number: g for g in ledger.generations}
-    if number not in known:
-        raise DeclarationError(f"{name!r} has no generation {number}; it has {', '.join(map(str, known)) or 'none'}")
-    generation = known[number]
-    if generation.strategy is not Strategy.BY_HAND:
-        raise DeclarationError(f"generation {number} of {name!r} was not made by hand; keysteward ends it")
-    if generation.state is State.RETIRED:
-        when = f" on {generation.ended_at:%Y-%m-%d}" if generation.ended_at is not None else ""
-        raise DeclarationError(f"generation {number} of {name!r} is recorded as ended already{when}")
-    if generation.state in {State.INTENT, State.VERIFIED}:
-        raise DeclarationError(f"generation {number} of {name!r} is still being taken in; run `keysteward up` first")
-    return generation

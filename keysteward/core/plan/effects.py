@@ -9,16 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
-from keysteward.core.contract.ports import Action, Strategy
+from keysteward.core.contract.ports import Action
 from keysteward.core.declare.spec import Spec
-from keysteward.core.forecast.moving_clock import still
-from keysteward.core.observe.keys import enabled_keys, narrowed, switched, switched_off
-from keysteward.core.observe.world import MOST_BEGUN, Found, World
+from keysteward.core.observe.keys import enabled_keys, intruder, keys_elsewhere, narrowed, shown, switched, switched_off
+from keysteward.core.observe.world import MOST_BEGUN, Found, World, still
 from keysteward.core.plan.adopt import adopted_nonce, age_of, entered, kept_now, wanted
-from keysteward.core.plan.issue import comes_back_to, held_anywhere, intruder, keys_elsewhere, shown, strategy_for
-from keysteward.core.plan.steps import Do, Step
+from keysteward.core.plan.issue import comes_back_to, held_anywhere, strategy_for
+from keysteward.core.plan.steps import Step
 from keysteward.core.record import requests
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.fast_replace import replace
 from keysteward.core.record.ledger import (
     RELEASED,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.identity import name_of
 from keysteward.core.observe.keys import is_off, resumable
+from keysteward.core.observe.unrecorded import behind
 from keysteward.core.observe.world import World
 from keysteward.core.plan import issue, retire
-from keysteward.core.plan.rebuild import behind
 from keysteward.core.plan.repair import tidy
-from keysteward.core.plan.steps import Do, Problem, Step
+from keysteward.core.plan.steps import NOTHING, Decision, Problem, Step
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Ledger, State
 from keysteward.core.record.revocation import is_over, outdated
 

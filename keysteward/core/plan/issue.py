@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from keysteward.core.contract.capabilities import Capabilities, Strategy
 from keysteward.core.contract.observed import OVERWRITTEN, Delivered, DeliveredEntry, ObservedObject, ObservedSecret
-from keysteward.core.contract.ports import Capabilities, Strategy
 from keysteward.core.declare.spec import Spec
+from keysteward.core.observe.keys import keys_elsewhere
 from keysteward.core.observe.world import Extent, View, World
 from keysteward.core.plan.placement import at_home
-from keysteward.core.plan.steps import Do, Problem, Step, Wait
+from keysteward.core.plan.steps import Problem, Step, Wait
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import LEASE, Generation, Ledger, ObjectRecord, Origin, State
 
 SERVER_CHOOSES = frozenset({Strategy.MINT, Strategy.NAMED_KEY})
@@ -66,46 +68,6 @@ def proves_presence(view: View, can: Capabilities, generation: Generation) -> bo
     """Say whether a retired secret that a list shows is really there again, and not just still in an old list."""
     ended = generation.ended_at
     return ended is not None and view.taken_at >= ended + can.list_lag + can.call_timeout
-
-
-def shown(found: ObservedObject, generation: Generation) -> ObservedSecret | None:
-    """Return the secret of a generation: by its fingerprint, or by its id where the target shows no values."""
-    secret = found.secret(generation.fingerprint)
-    if secret is not None or generation.id is None:
-        return secret
-    return next((s for s in found.secrets if _under_id(s, generation) and not _another(s, generation)), None)
-
-
-def intruder(found: ObservedObject, generation: Generation) -> ObservedSecret | None:
-    """Return the key that somebody put under the id of a generation's own; None where there is none.
-
-    A `kid` of ours is the thumbprint of its key, so that no other key can have come by it honestly.
-    """
-    if generation.id is None or (len(found.secrets) == 1 and found.secrets[0].fingerprint == generation.fingerprint):
-        return None
-    return next((s for s in found.secrets if _under_id(s, generation) and _another(s, generation)), None)
-
-
-def keys_elsewhere(found: ObservedObject) -> str | None:
-    """Return from where a client takes all its keys, if that is not the client itself: such keys are not shown."""
-    return next((s.id for s in found.secrets if s.slot == "key" and s.fingerprint is None), None)
-
-
-def nameless(secret: ObservedSecret | None, generation: Generation) -> bool:
-    """Say whether a key of ours has lost the `kid` by which its consumers are looked up."""
-    if secret is None or secret.slot != "key" or generation.method != "private_key_jwt" or generation.id is None:
-        return False
-    return secret.id != generation.id and generation.origin is Origin.ISSUED
-
-
-def _under_id(secret: ObservedSecret, generation: Generation) -> bool:
-    return secret.slot == "key" and secret.id == generation.id
-
-
-def _another(secret: ObservedSecret, generation: Generation) -> bool:
-    """Say whether a secret has another value than a generation, as far as both are known."""
-    known = secret.fingerprint is not None and generation.fingerprint is not None
-    return known and secret.fingerprint != generation.fingerprint
 
 
 def would_cut_off(w: World, spec: Spec, ledger: Ledger) -> bool:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import ObservedObject
-from keysteward.core.contract.ports import Strategy
 from keysteward.core.declare.spec import NO_KEYS, Spec
 from keysteward.core.declare.stack import second_client_id
 from keysteward.core.observe.world import World

@@ -11,15 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from keysteward.core import claiming
 from keysteward.core.assess.examine import examine
-from keysteward.core.decision import NOTHING, Rule
 from keysteward.core.observe.world import Extent, World
-from keysteward.core.plan import guards, repair, rotate
+from keysteward.core.plan import adopt, guards, repair, rotate
 from keysteward.core.plan.effects import predict
 from keysteward.core.plan.retire import next_retirement
 from keysteward.core.plan.rotate import next_rotation
-from keysteward.core.plan.steps import Plan, Problem, Step, Wait
+from keysteward.core.plan.steps import NOTHING, Plan, Problem, Rule, Step, Wait
 from keysteward.core.record.ledger import State
 
 LONGEST_PLAN = 60
@@ -113,12 +111,12 @@ ALL_RULES: tuple[Rule, ...] = (
     guards.unnoted,
     guards.rivalled,
     guards.ledger_behind,
-    claiming.ours,
+    adopt.ours,
     guards.removed,
     guards.suspended,
     guards.places_taken,
-    claiming.adopt,
-    claiming.mark,
+    adopt.adopt,
+    adopt.mark,
     guards.decommissioned,
     guards.migrated,
     guards.resume,
@@ -141,7 +139,7 @@ ALL_RULES: tuple[Rule, ...] = (
     repair.record_changes,
 )
 
-DECLARATION_RULES = frozenset({guards.recorded, guards.removed, claiming.adopt, repair.settings, repair.record_changes})
+DECLARATION_RULES = frozenset({guards.recorded, guards.removed, adopt.adopt, repair.settings, repair.record_changes})
 """Rules that apply what a declaration changed, or a record says; a run of the lifecycle alone leaves them out."""
 
 RULES: dict[Extent, tuple[Rule, ...]] = {
@@ -155,8 +153,8 @@ RULES: dict[Extent, tuple[Rule, ...]] = {
         guards.rivalled,
         guards.ledger_behind,
         guards.places_taken,
-        claiming.ours,
-        claiming.mark,
+        adopt.ours,
+        adopt.mark,
         repair.redeliver,
     ),
 }

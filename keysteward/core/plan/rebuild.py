@@ -6,212 +6,19 @@ docs/life-of-a-credential.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from keysteward.core.contract.observed import DeliveredEntry, Mark, ObservedSecret
-from keysteward.core.contract.ports import Strategy
+from keysteward.core.contract.observed import ObservedSecret
 from keysteward.core.declare.spec import Spec
-from keysteward.core.declare.stack import second_client_id
-from keysteward.core.observe.keys import KeyName, read_name
+from keysteward.core.observe.keys import shown
+from keysteward.core.observe.unrecorded import PROMISED, behind, delivered_entries, named_keys, unrecorded
 from keysteward.core.observe.world import Found, World
 from keysteward.core.plan.adopt import age_of, entered, marked_as_adopted
-from keysteward.core.plan.issue import shown
 from keysteward.core.plan.placement import holder_record
 from keysteward.core.record.ledger import UNFINISHED, Blocked, Generation, Ledger, ObjectRecord, State
 
 PERHAPS_REVOKED = "its clients were disabled when its ledger was lost, so it may have been revoked"
-
-_PROMISED = frozenset({State.INTENT, State.ISSUED})
-"""States of a generation that no store can deliver yet."""
-
-
-def unrecorded(w: World) -> tuple[Found, ...]:
-    """Return the objects that are this credential's and that its ledger does not know, oldest first.
-
-    A mark can be copied with everything else of a client, so that it counts only together with a client_id which the
-    declaration, the ledger or a delivered document names, and once for each attempt. One that was gone and is there
-    again, as in a restored target, is not known either.
-    """
-    return tuple(sorted(_named_once(w).values(), key=_age))
-
-
-def copies(w: World) -> tuple[Found, ...]:
-    """Return the objects that carry this credential's mark and are not its: copies, or what nothing names any more."""
-    if not _strange(w):
-        return ()
-    entered = _named_once(w).values()
-    return tuple(sorted((found for found in _strange(w) if found not in entered), key=_age))
-
-
-def _named_once(w: World) -> dict[str, Found]:
-    """Return the likeliest of the unknown objects for each attempt's nonce, among those that have a name of ours."""
-    best: dict[str, Found] = {}
-    strange = _strange(w)
-    if not strange:
-        return best
-    known = {r.nonce for r in _known(w)}
-    for found in sorted(strange, key=lambda item: _likeliness(w, item)):
-        mark = found.object.mark
-        if mark is not None and mark.nonce not in known and (_delivered_as(w, found) or _has_name(w, found)):
-            best.setdefault(mark.nonce, found)
-    return best
-
-
-def _strange(w: World) -> list[Found]:
-    """Return what carries this credential's mark and is not an object that its ledger knows."""
-    known, strange = _known(w), []
-    for found in w.found:
-        mark = found.object.mark
-        if mark is None or not (mark.identity == w.identity or mark.identity in w.names):
-            continue
-        for record in known:
-            if _is(record, found, mark):
-                break
-        else:
-            strange.append(found)
-    return strange
-
-
-def _is(record: ObjectRecord, found: Found, mark: Mark) -> bool:
-    """Say whether a record is of this object: by its id, or while it has none by what it was to be made as."""
-    if record.target != found.target:
-        return False
-    if record.remote_id is not None:
-        return record.remote_id == found.object.remote_id
-    return (record.client_id, record.nonce) == (found.object.client_id, mark.nonce)
-
-
-def _known(w: World) -> list[ObjectRecord]:
-    return [r for r in w.ledger.objects if not r.deleted or _just_deleted(w, r)] if w.ledger is not None else []
-
-
-def _likeliness(w: World, found: Found) -> tuple[bool, bool, bool, tuple[float, str]]:
-    """Return what sorts the likeliest of several objects with one nonce first."""
-    elsewhere = w.spec is not None and found.target != w.spec.target
-    return not _delivered_as(w, found), elsewhere, found.object.client_id not in _client_ids(w), _age(found)
-
-
-def _delivered_as(w: World, found: Found) -> bool:
-    """Say whether a delivered document names this client: its digest covers the client_id."""
-    if w.spec is None:
-        return False
-    digest = w.spec.document_digest(found.object.client_id, found.object.settings.method)
-    return any(entry.about == digest for _, entry, _ in _entries(w))
-
-
-def _has_name(w: World, found: Found) -> bool:
-    """Say whether the declaration or the ledger names this client, or its twin where two clients take turns."""
-    names = _client_ids(w)
-    if w.spec is not None and w.spec.strategy is Strategy.ALTERNATE:
-        names |= {second_client_id(name, 2) for name in names}
-    return found.object.client_id in names or (w.spec is not None and w.spec.adopt == found.object.remote_id)
-
-
-def _client_ids(w: World) -> set[str]:
-    """Return the client_ids that the ledger and the declaration name; one that is not given stays what it was."""
-    names = {record.client_id for record in w.ledger.objects} if w.ledger is not None else set()
-    if w.spec is None:
-        return names
-    names |= {w.spec.client_id, *(() if w.spec.client_id_given else w.spec.previously)}
-    adopted = w.by_client_id(w.spec.target, w.spec.adopt) if w.spec.adopt is not None else None
-    return names if adopted is None else names | {adopted.client_id}
-
-
-def _just_deleted(w: World, record: ObjectRecord) -> bool:
-    """Say whether a list may still show what was deleted before its ledger was closed."""
-    closed, view = w.ledger.closed if w.ledger is not None else None, w.views.get(record.target)
-    can = w.can(record)
-    if closed is None or view is None or can is None:
-        return False
-    return view.taken_at < closed + can.list_lag + can.call_timeout
-
-
-def _age(found: Found) -> tuple[float, str]:
-    made = found.object.created_at
-    return made.timestamp() if made is not None else 0.0, found.object.client_id
-
-
-def behind(w: World) -> str | None:
-    """Say what shows that a ledger is lost, or older than the world; None when nothing does."""
-    ledger = w.ledger
-    if ledger is None and w.spec is None:
-        return None
-    following = ledger.next if ledger is not None else 1
-    promised = [g.number for g in ledger.generations if g.state in _PROMISED] if ledger is not None else []
-    for key, entry, staged in _entries(w) if _unknown(w, following, promised) else ():
-        if entry.generation >= following or (entry.generation in promised and not staged):
-            return f"{key} holds generation {entry.generation}, of which its ledger does not know"
-    for target, holder, secret, number in _named_keys(w):
-        if number >= following:
-            return f"key {secret.id} of {holder} at target {target} is generation {number}, of which no ledger knows"
-    if w.spec is not None and (ledger is None or ledger.closed is not None):
-        for found in unrecorded(w):
-            return f"{found.object.named} at target {found.target} carries its mark and is in no ledger"
-    return None
-
-
-def _unknown(w: World, following: int, promised: list[int]) -> bool:
-    """Say whether any place holds a generation that the ledger may not know, whosever it is: mostly none does."""
-    for held in w.delivered.values():
-        for entry in (held.current, held.previous):
-            if entry is not None and (entry.generation >= following or entry.generation in promised):
-                return True
-        for entry in held.staged:
-            if entry.generation >= following:
-                return True
-    return False
-
-
-def _named_keys(w: World) -> Iterator[tuple[str, str, ObservedSecret, int]]:
-    """Yield the keys of holders that are this credential's by their names, with target, holder and number.
-
-    A name alone gives no right, for anybody can write one: it counts together with the nonce of an attempt that a
-    delivered document or the ledger knows, and where a document names a key of that attempt by its id, only that key.
-    """
-    if not _holders(w):
-        return
-    ids = {e.nonce: e.remote_id for _, e, _ in _entries(w)}
-    if w.ledger is not None:
-        ids = {**{g.nonce: g.id for g in w.ledger.generations}, **ids}
-    for target, holder, secret, name in _keys_named_so(w):
-        if name.nonce in ids and ids[name.nonce] in {None, secret.id}:
-            yield target, holder, secret, name.number
-
-
-def _holders(w: World) -> bool:
-    return any(found.object.holder for found in w.found)
-
-
-def _keys_named_so(w: World) -> Iterator[tuple[str, str, ObservedSecret, KeyName]]:
-    for found in w.found:
-        for identity in (w.identity, *w.names):
-            for secret in found.object.keys_of.get(identity, ()):
-                name = read_name(secret)
-                if name is not None:
-                    yield found.target, found.object.named, secret, name
-
-
-def copied_names(w: World) -> Iterator[tuple[str, str, ObservedSecret]]:
-    """Yield the keys that are named as this credential's and that nothing else knows, with target and holder."""
-    if not _holders(w):
-        return
-    known: set[tuple[str, str | None]] = {(target, secret.id) for target, _, secret, _ in _named_keys(w)}
-    if w.ledger is not None:
-        known |= {(g.target, g.id) for g in w.ledger.generations}
-        known |= {(g.target, s) for g in w.ledger.generations for s in g.suspects}
-    for target, holder, secret, name in _keys_named_so(w):
-        if (target, secret.id) not in known and name.identity == w.identity:
-            yield target, holder, secret
-
-
-def _entries(w: World) -> Iterator[tuple[str, DeliveredEntry, bool]]:
-    """Yield what the places hold of this credential, and whether it is only staged."""
-    for key, held in sorted(w.delivered.items()):
-        if held.identity in {w.identity, *w.names}:
-            yield from ((key, entry, False) for entry in (held.current, held.previous) if entry is not None)
-        if held.identity in {w.identity, *w.names, None}:
-            yield from ((key, entry, True) for entry in held.staged)
 
 
 def rebuild(w: World, spec: Spec, incarnation: str, read: Mapping[int, str]) -> Ledger:
@@ -225,7 +32,7 @@ def rebuild(w: World, spec: Spec, incarnation: str, read: Mapping[int, str]) -> 
     fresh = _fresh_records(w, spec, ledger)
     keys = {record.key for record in fresh}
     ledger = replace(ledger, objects=(*(r for r in ledger.objects if r.key not in keys), *fresh))
-    delivered = {e.generation for _, e, staged in _entries(w) if not staged}
+    delivered = {e.generation for _, e, staged in delivered_entries(w) if not staged}
     secrets = [
         (record, secret)
         for record in (ledger.objects if old else fresh)
@@ -235,8 +42,10 @@ def rebuild(w: World, spec: Spec, incarnation: str, read: Mapping[int, str]) -> 
     made = _generations(w, spec, ledger, secrets, read)
     numbers = {g.number for g in made}
     kept = (g for g in ledger.generations if g.number not in numbers)
-    named = [number for _, _, _, number in _named_keys(w)]
-    following = max([ledger.next, *(n + 1 for n in (*numbers, *named, *(e.generation for _, e, _ in _entries(w))))])
+    named = [number for _, _, _, number in named_keys(w)]
+    following = max(
+        [ledger.next, *(n + 1 for n in (*numbers, *named, *(e.generation for _, e, _ in delivered_entries(w))))]
+    )
     everything = tuple(sorted((*kept, *made), key=lambda g: g.number))
     return _settled(w, replace(ledger, generations=everything, next=following), made, fresh)
 
@@ -301,8 +110,8 @@ def _secrets(w: World, record: ObjectRecord) -> list[ObservedSecret]:
 
 def _ours(w: World, secrets: Iterable[ObservedSecret]) -> list[ObservedSecret]:
     """Return the keys of a holder that are this credential's: by their name, by a delivered document, or as adopted."""
-    entries = [entry for _, entry, _ in _entries(w)]
-    ids = {*(key.id for _, _, key, _ in _named_keys(w)), *(e.remote_id for e in entries)}
+    entries = [entry for _, entry, _ in delivered_entries(w)]
+    ids = {*(key.id for _, _, key, _ in named_keys(w)), *(e.remote_id for e in entries)}
     if w.spec is not None:
         ids.add(w.spec.adopt)
     values = {e.fingerprint for e in entries}
@@ -315,7 +124,7 @@ def _named(ledger: Ledger, record: ObjectRecord, secret: ObservedSecret, deliver
     One that a store delivers while the ledger still promises it is behind, and is entered anew.
     """
     mine = [
-        g for g in ledger.generations if g.object == record.key and not (g.state in _PROMISED and g.number in delivered)
+        g for g in ledger.generations if g.object == record.key and not (g.state in PROMISED and g.number in delivered)
     ]
     return any(
         (secret.fingerprint is not None and g.fingerprint == secret.fingerprint)
@@ -333,11 +142,11 @@ def _generations(
     read: Mapping[int, str],
 ) -> list[Generation]:
     """Return generations for these secrets: numbered as a store names them, else above every number known."""
-    by_fingerprint = {e.fingerprint: e.generation for _, e, _ in _entries(w)}
+    by_fingerprint = {e.fingerprint: e.generation for _, e, _ in delivered_entries(w)}
     by_fingerprint |= {fingerprint: number for number, fingerprint in read.items()}
-    by_id = {e.remote_id: e.generation for _, e, _ in _entries(w) if e.remote_id is not None}
+    by_id = {e.remote_id: e.generation for _, e, _ in delivered_entries(w) if e.remote_id is not None}
     taken = {g.number for g in ledger.generations if g.state not in UNFINISHED}
-    by_id |= {secret.id: number for _, _, secret, number in _named_keys(w)}
+    by_id |= {secret.id: number for _, _, secret, number in named_keys(w)}
     following = max([ledger.next, *(number + 1 for number in (*by_fingerprint.values(), *by_id.values()))])
     made = []
     for record, secret in secrets:
@@ -348,7 +157,7 @@ def _generations(
             number, following = following, following + 1
         taken.add(number)
         generation = entered(secret, record, spec, number=number, nonce=record.nonce, at=w.now, current=False)
-        held = {key for key, entry, _ in _entries(w) if entry.generation == number}
+        held = {key for key, entry, _ in delivered_entries(w) if entry.generation == number}
         made.append(replace(generation, delivery=tuple(sorted({*generation.delivery, *held}))))
     return made
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from keysteward.core.decision import Decision
-from keysteward.core.observe.keys import expired
+from keysteward.core.observe.keys import expired, intruder, nameless, shown
 from keysteward.core.observe.world import World
 from keysteward.core.plan import issue, retire
 from keysteward.core.plan.adopt import kept_now, wanted
 from keysteward.core.plan.diff import METHOD, differences, show_differences
-from keysteward.core.plan.steps import Do, Step
+from keysteward.core.plan.steps import Decision, Step
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import UNFINISHED, Generation, State
 
 
@@ -109,8 +109,8 @@ def dead_current(w: World) -> Decision:
     view, found = w.views.get(record.target), w.object(record)
     if view is None or record.remote_id is None:
         return None
-    secret = issue.shown(found, current) if found is not None else None
-    forged = found is not None and (issue.intruder(found, current) is not None or issue.nameless(secret, current))
+    secret = shown(found, current) if found is not None else None
+    forged = found is not None and (intruder(found, current) is not None or nameless(secret, current))
     if forged and issue.held_anywhere(w, current):
         return _put_back(current)
     over = secret is not None and expired(secret, w.now)

@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from keysteward.core.contract.ports import Strategy
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.declare.schedule import may_begin, next_opening
 from keysteward.core.declare.spec import Spec
-from keysteward.core.observe.keys import suspendable
+from keysteward.core.observe.keys import shown, suspendable
 from keysteward.core.observe.world import TOLERATED_SKEW, World
-from keysteward.core.plan.issue import ONE_SLOT, answer_lost, proves_presence, resolve_lost, shown
-from keysteward.core.plan.steps import Do, Problem, Step, Wait
+from keysteward.core.plan.issue import ONE_SLOT, answer_lost, proves_presence, resolve_lost
+from keysteward.core.plan.steps import Problem, Step, Wait
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import LIVE, RELEASED, UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
 
 _Stop = TypeVar("_Stop")

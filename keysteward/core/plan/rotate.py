@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import ObservedObject
-from keysteward.core.contract.ports import Strategy
-from keysteward.core.decision import NOTHING, Decision
 from keysteward.core.declare.schedule import due_at, due_before, may_begin, next_opening, show_duration
 from keysteward.core.declare.spec import Spec
-from keysteward.core.observe.keys import narrowed
+from keysteward.core.observe.keys import keys_elsewhere, narrowed, shown
 from keysteward.core.observe.world import MOST_BEGUN, Extent, World
 from keysteward.core.plan import issue, retire
 from keysteward.core.plan.by_hand import new_value
 from keysteward.core.plan.placement import at_home, home_of, new_home
 from keysteward.core.plan.repair import settings
-from keysteward.core.plan.steps import Do, Problem, Step
+from keysteward.core.plan.steps import NOTHING, Decision, Problem, Step
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 
 _SLOT_STRATEGIES = frozenset({Strategy.ROTATED_SLOT, Strategy.ALTERNATE})
@@ -111,7 +111,7 @@ def _begin(w: World, spec: Spec, ledger: Ledger | None, record: ObjectRecord, wh
 def _foreign_keys(w: World, spec: Spec, record: ObjectRecord) -> str | None:
     """Say from where a client takes its keys, if not from itself."""
     found = w.object(record) if record.remote_id and spec.method == "private_key_jwt" else None
-    return issue.keys_elsewhere(found) if found is not None else None
+    return keys_elsewhere(found) if found is not None else None
 
 
 def _unapplied(w: World, spec: Spec, ledger: Ledger | None) -> Decision:
@@ -199,7 +199,7 @@ def _ends_at_target(w: World, spec: Spec, ledger: Ledger, current: Generation) -
     if not record.holder:
         return None
     found = w.object(record)
-    secret = issue.shown(found, current) if found is not None else None
+    secret = shown(found, current) if found is not None else None
     ends = secret.expires_at if secret is not None else None
     return ends if ends is not None and (spec.expires is None or ends < spec.expires) else None
 

@@ -6,66 +6,16 @@ A scope that is no longer declared is first noted as dropped; it is deleted as s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
-from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from keysteward.core.contract.observed import Mark, ObservedScope
 from keysteward.core.contract.ports import ScopeWant
 from keysteward.core.declare.spec import ServerSpec
-from keysteward.core.errors import Damaged
 from keysteward.core.identity import in_stack, name_of
 from keysteward.core.plan.steps import Problem
-from keysteward.core.record.evidence import Entry
-from keysteward.core.record.ledger import LEDGER_FORMAT, Executed, Logged
-
-
-@dataclass(frozen=True, slots=True)
-class ServerLedger:
-    """The record of one resource server: the remote ids of its scopes, and which are dropped but not yet deleted."""
-
-    identity: str
-    incarnation: str
-    target: str
-    nonce: str
-    kind: str = "ResourceServer"
-    format: int = LEDGER_FORMAT
-    version: int = 0
-    targets: Mapping[str, Any] = field(default_factory=dict)
-    scopes: Mapping[str, str] = field(default_factory=dict)
-    dropped: tuple[str, ...] = ()
-    executed: Executed = field(default_factory=Executed)
-    closed: datetime | None = None
-    outbox: tuple[Entry, ...] = ()
-    logged: Logged | None = None
-
-
-@cache
-def _ledgers() -> TypeAdapter[ServerLedger]:
-    """Return what writes and reads ledgers of servers; see the one in ledger.py."""
-    return TypeAdapter(ServerLedger)
-
-
-def dump_server_ledger(ledger: ServerLedger) -> dict[str, Any]:
-    """Write a resource server's ledger as JSON."""
-    document: dict[str, Any] = _ledgers().dump_python(ledger, mode="json")
-    document.pop("version")
-    return document
-
-
-def load_server_ledger(document: Mapping[str, Any], version: int) -> ServerLedger:
-    """Read a stored document. Raises Damaged when it cannot be read."""
-    try:
-        return _ledgers().validate_python({**document, "version": version})
-    except ValidationError as error:
-        raise Damaged(
-            f"ledger of {document.get('identity', 'unknown')!r} cannot be read "
-            f"({error.error_count()} fields are wrong): restore it from a backup of the ledger store"
-        ) from None
+from keysteward.core.record.server_ledger import ServerLedger
 
 
 class DoScope(StrEnum):

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 from keysteward.core.declare.credentials import ApiKey, M2MClient, ResourceServer
+from keysteward.core.declare.delivery import Place
 from keysteward.core.declare.environments import PRODUCTION, differs, environment_of, is_production, said
 from keysteward.core.findings import Severity
 from keysteward.core.policy.broad_scopes import sweeping
 from keysteward.core.policy.rule import Case, Rule, rule, shared
-from keysteward.core.record.ledger import Place
 
 _BETWEEN = re.compile(r"\s*([,;])\s*|\s+(?:and|&|\+)\s+", re.IGNORECASE)
 _COMPANY = re.compile(r"(?:ag|co|corp|gmbh|inc|llc|ltd|plc|sa|se)\.?", re.IGNORECASE)

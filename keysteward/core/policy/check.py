@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 
-from keysteward.core.contract.ports import Strategy
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.declare.credentials import (
     ApiKey,
     Declaration,

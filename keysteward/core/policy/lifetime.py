@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from keysteward.core.contract.ports import Strategy
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import midnight

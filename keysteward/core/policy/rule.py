@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from keysteward.core.contract.ports import Capabilities
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.declare.credentials import Secret
 from keysteward.core.declare.environments import PRODUCTION, environment_of, is_production, words_of
 from keysteward.core.declare.limits import KindRules, rules_for

@@ -15,8 +15,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import Settings
-from keysteward.core.contract.ports import Strategy
+from keysteward.core.declare.delivery import Place
+from keysteward.core.declare.spec import About
 from keysteward.core.errors import Damaged
 from keysteward.core.identity import name_of
 from keysteward.core.record.evidence import Entry
@@ -67,26 +69,6 @@ class Lease:
     runner: str
     until: datetime
     words: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One place in a store to which a credential is delivered. `fields` maps document fields to consumers' names.
-
-    `webhook` is called after each delivery, signed with the key that the reference `webhook_key` names.
-    """
-
-    store: str
-    path: str
-    fields: tuple[tuple[str, str], ...] = ()
-    take_over: bool = False
-    webhook: str | None = None
-    webhook_key: str | None = None
-
-    @property
-    def key(self) -> str:
-        """Return "store:path", the name of this place in plans, ledgers and outputs."""
-        return f"{self.store}:{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,19 +213,6 @@ class Executed:
 
     count: int = 0
     words: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """The last declaration in short, so that ending a credential works after its declaration is gone."""
-
-    owner: str
-    purpose: str
-    environment: str
-    consumer: str | None = None
-    runbook: str | None = None
-    decommission: datetime | None = None
-    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

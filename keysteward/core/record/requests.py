@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.errors import DeclarationError
-from keysteward.core.plan.by_hand import may_be_ended
-from keysteward.core.record.ledger import Held, Ledger, Revoked, State, Suspended
+from keysteward.core.record.ledger import Generation, Held, Ledger, Revoked, State, Suspended
 from keysteward.core.record.revocation import Recorded
 
 
@@ -151,3 +151,20 @@ def must_be_free(ledger: Ledger, runner: str, now: datetime) -> None:
 def _must_be_open(ledger: Ledger, so: str) -> None:
     if ledger.closed is not None:
         raise DeclarationError(f"{ledger.identity} is closed since {ledger.closed:%Y-%m-%d}; {so}")
+
+
+def may_be_ended(ledger: Ledger, number: int) -> Generation:
+    """Return a generation of which a person may say that it has ended. Raises DeclarationError for any other."""
+    name = ledger.name
+    known = {g.number: g for g in ledger.generations}
+    if number not in known:
+        raise DeclarationError(f"{name!r} has no generation {number}; it has {', '.join(map(str, known)) or 'none'}")
+    generation = known[number]
+    if generation.strategy is not Strategy.BY_HAND:
+        raise DeclarationError(f"generation {number} of {name!r} was not made by hand; keysteward ends it")
+    if generation.state is State.RETIRED:
+        when = f" on {generation.ended_at:%Y-%m-%d}" if generation.ended_at is not None else ""
+        raise DeclarationError(f"generation {number} of {name!r} is recorded as ended already{when}")
+    if generation.state in {State.INTENT, State.VERIFIED}:
+        raise DeclarationError(f"generation {number} of {name!r} is still being taken in; run `keysteward up` first")
+    return generation

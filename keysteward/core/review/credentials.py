@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from keysteward.core.declare.delivery import Place
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import DECOMMISSION_GRACE, Spec
 from keysteward.core.policy.broad_scopes import sweeping
-from keysteward.core.record.ledger import Place
 from keysteward.core.review.form import Declared, WaiverForm
 from keysteward.core.review.found import Found, changed, listed, longer_or_shorter, more_or_less, shown, switched
 from keysteward.core.review.sorts import Sort

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from keysteward.core.contract.capabilities import Capabilities, Strategy
 from keysteward.core.contract.observed import OVERWRITTEN, Mark, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import (
     About,
     Action,
-    Capabilities,
     Claim,
     Fingerprint,
     LedgerStore,
@@ -26,21 +26,21 @@ from keysteward.core.contract.ports import (
     ShowsRights,
     StageEntry,
     Store,
-    Strategy,
     Target,
     Verification,
 )
+from keysteward.core.declare.delivery import Place
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Damaged, KeystewardError, OutcomeUnknown, Rejected, Unavailable
-from keysteward.core.observe.keys import KeyName, expired, is_off, switched_off
+from keysteward.core.observe.keys import KeyName, expired, intruder, is_off, keys_elsewhere, shown, switched_off
 from keysteward.core.observe.world import Found, World
 from keysteward.core.plan.adopt import wanted
 from keysteward.core.plan.effects import Outcome, action_for
-from keysteward.core.plan.issue import ONE_SLOT, SERVER_CHOOSES, comes_back_to, intruder, keys_elsewhere, shown
+from keysteward.core.plan.issue import ONE_SLOT, SERVER_CHOOSES, comes_back_to
 from keysteward.core.plan.retire import replaces
-from keysteward.core.plan.steps import Do, Step
-from keysteward.core.record.evidence import Author, Entry
-from keysteward.core.record.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, Place, State
+from keysteward.core.plan.steps import Step
+from keysteward.core.record.evidence import Author, Do, Entry
+from keysteward.core.record.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, State
 
 _log = logging.getLogger(__name__)
 

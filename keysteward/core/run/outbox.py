@@ -10,9 +10,9 @@ from typing import Any, Final
 from keysteward.core.contract.ports import LedgerStore
 from keysteward.core.errors import OutcomeUnknown, VersionConflict
 from keysteward.core.observe.snapshot import ledger_key
-from keysteward.core.plan.scopes import ServerLedger, dump_server_ledger
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Ledger, Logged, dump_ledger
+from keysteward.core.record.server_ledger import ServerLedger, dump_server_ledger
 
 WAITS: Final = timedelta(hours=1)
 """How long entries may wait in a ledger: longer than a run takes. What a killed run left, the next one moves."""

@@ -22,8 +22,8 @@ from keysteward.core.observe.snapshot import Snapshot, ledger_key, read_delivere
 from keysteward.core.observe.world import Extent, World
 from keysteward.core.plan.effects import Outcome, about_to_disable, apply
 from keysteward.core.plan.planner import decide, plan
-from keysteward.core.plan.steps import LEDGER_ONLY, Do, Plan, Problem, Step, Wait, unapproved
-from keysteward.core.record.evidence import Entry
+from keysteward.core.plan.steps import LEDGER_ONLY, Plan, Problem, Step, Wait, unapproved
+from keysteward.core.record.evidence import Do, Entry
 from keysteward.core.record.ledger import LEASE, Executed, Failed, Lease, Ledger, State, dump_ledger, load_ledger
 from keysteward.core.run.executor import Tools, Worker
 from keysteward.core.run.outbox import numbered

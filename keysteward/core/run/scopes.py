@@ -9,20 +9,11 @@ from keysteward.core.contract.observed import ObservedScope
 from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.errors import Conflict, VersionConflict
 from keysteward.core.observe.snapshot import Snapshot, ledger_key, old_identities
-from keysteward.core.plan.scopes import (
-    DoScope,
-    ScopeStep,
-    ServerLedger,
-    ServerPlan,
-    ServerWorld,
-    after_scope,
-    dump_server_ledger,
-    load_server_ledger,
-    plan_server,
-)
+from keysteward.core.plan.scopes import DoScope, ScopeStep, ServerPlan, ServerWorld, after_scope, plan_server
 from keysteward.core.plan.steps import unapproved
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Executed
+from keysteward.core.record.server_ledger import ServerLedger, dump_server_ledger, load_server_ledger
 from keysteward.core.run.executor import Tools
 from keysteward.core.run.outbox import numbered
 

@@ -34,9 +34,9 @@ from keysteward.core.contract.ports import LedgerStore
 from keysteward.core.errors import AccessDenied, Damaged, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.identity import in_stack
 from keysteward.core.observe.snapshot import LEDGERS, read_ledger
-from keysteward.core.plan.scopes import ServerLedger
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.operations.audit.signing import Signer
 
 log = logging.getLogger(__name__)

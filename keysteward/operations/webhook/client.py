@@ -14,8 +14,8 @@ from functools import lru_cache
 from pydantic import SecretStr
 from standardwebhooks import Webhook as Signer
 
+from keysteward.core.declare.delivery import Place
 from keysteward.core.errors import DeclarationError
-from keysteward.core.record.ledger import Place
 from keysteward.core.run.executor import News
 from keysteward.host.http import Session
 from keysteward.host.references import resolve

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.identity import name_of
-from keysteward.core.plan.scopes import ServerLedger
+from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.report.run.plan import JSON_FORMAT
 from keysteward.report.text.plain import line
 

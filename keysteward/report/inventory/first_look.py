@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Observation, ObservedObject, ObservedScope, ObservedSecret
-from keysteward.core.contract.ports import Capabilities
 from keysteward.core.drift.inventory import Entry, Inventory, Standing
 from keysteward.core.drift.survey import Thing, part_of_target
 from keysteward.core.drift.unmanaged import judge_thing

@@ -34,9 +34,11 @@ from keysteward.core.declare.spec import ServerSpec, Spec
 from keysteward.core.drift.governed import GovernedSet
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.identity import name_of
-from keysteward.core.plan.scopes import DoScope, ServerLedger, ServerPlan
-from keysteward.core.plan.steps import Do, Plan
+from keysteward.core.plan.scopes import DoScope, ServerPlan
+from keysteward.core.plan.steps import Plan
+from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.report.counting import many
 from keysteward.report.text.findings import finding_lines
 from keysteward.report.text.plain import line

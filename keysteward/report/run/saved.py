@@ -17,8 +17,9 @@ from keysteward.core.plan.saved_plan import (
     left_alone,
     not_due,
 )
-from keysteward.core.plan.scopes import DoScope, ScopeStep, ServerLedger
+from keysteward.core.plan.scopes import DoScope, ScopeStep
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.report.run.plan import CredentialPlan, Preview, ServerItem, when
 from keysteward.report.text.plain import line
 

@@ -17,10 +17,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from keysteward.core.contract.address import check_address
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
 from keysteward.core.contract.ports import (
     Action,
-    Capabilities,
     Check,
     Claim,
     Created,
