@@ -21,10 +21,10 @@ from keysteward.operations.emergency import ledgers_needed, scene_of
 from keysteward.operations.project import Opened, unknown_name
 from keysteward.operations.runner import is_dead
 from keysteward.operations.session import Session
-from keysteward.operations.stack_plan import plan_of
-from keysteward.operations.stack_run import finish
-from keysteward.report.run.plan import CredentialPlan, Preview, preview_lines
-from keysteward.report.run.results import result_lines, result_of, results_json
+from keysteward.operations.stack_plan import CredentialPlan, Preview, plan_of
+from keysteward.operations.stack_run import finish, result_of
+from keysteward.report.run.plan import preview_lines
+from keysteward.report.run.results import result_lines, results_json
 
 CredentialArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of a credential, declared or in the ledgers alone.")

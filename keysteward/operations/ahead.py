@@ -15,8 +15,7 @@ from keysteward.operations.containment import contained
 from keysteward.operations.processes import helpers, processors
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session
-from keysteward.operations.stack_plan import Failures, chosen
-from keysteward.report.run.plan import Failure
+from keysteward.operations.stack_plan import Failure, Failures, chosen
 
 FEW = 400
 """So many and fewer are played in this process: they take a second, and other processes half of one to start."""

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keysteward.cli.output_file import write_output
 from keysteward.core.errors import Conflict, NotFound
-from keysteward.core.plan.saved_plan import SavedPlan, digest_of, dump_plan, load_plan, refusals
+from keysteward.core.plan.saved_plan import (
+    SavedFailure,
+    SavedItem,
+    SavedLedger,
+    SavedPlan,
+    SavedStep,
+    digest_of,
+    dump_plan,
+    left_alone,
+    load_plan,
+    not_due,
+    refusals,
+)
+from keysteward.core.plan.scopes import DoScope, ScopeStep
+from keysteward.core.record.ledger import Ledger
+from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.host.files import file_errors, read_file
 from keysteward.operations.audit.author import author_of
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session, describe
-from keysteward.operations.stack_plan import preview
-from keysteward.report.run.plan import Preview
-from keysteward.report.run.saved import Approved, saved_plan
+from keysteward.operations.stack_plan import CredentialPlan, Preview, ServerItem, preview
 
 
 def save(opened: Opened, planned: Preview, names: Iterable[str], path: Path) -> SavedPlan:
@@ -55,3 +69,84 @@ def _ports(opened: Opened) -> dict[str, str]:
     ports |= {f"store {name}": store.descriptor for name, store in stack.stores.items()}
     ports["ledgers"] = stack.ledgers.descriptor
     return {name: digest_of(describe(descriptor)) for name, descriptor in ports.items()}
+
+
+def saved_plan(preview: Preview, names: Iterable[str], ports: Mapping[str, str], by: str) -> SavedPlan:
+    """Return a preview as it is saved. `names` are those it was asked for, none for the whole stack."""
+    return SavedPlan(
+        stack=preview.stack,
+        at=preview.at,
+        by=by,
+        prune=preview.prune,
+        names=tuple(sorted(names)) or None,
+        ports=dict(sorted(ports.items())),
+        items=tuple(_server(i) if isinstance(i, ServerItem) else _credential(i) for i in preview.items),
+        findings=preview.findings,
+        failures=tuple(SavedFailure(f.message, f.names) for f in preview.failures),
+    )
+
+
+def _credential(item: CredentialPlan) -> SavedItem:
+    return SavedItem(
+        identity=item.identity,
+        kind="credential",
+        declaration=None if item.spec is None else item.spec.digest(),
+        ledger=_ledger(item.ledger),
+        words=item.numbered,
+        steps=tuple(SavedStep(s.words, s.why, s.needs_approval) for s in item.plan.steps),
+        wait=item.plan.wait,
+        problem=None if item.plan.problem is None else item.plan.problem.message,
+    )
+
+
+def _server(item: ServerItem) -> SavedItem:
+    return SavedItem(
+        identity=item.identity,
+        kind="resource server",
+        declaration=None if item.spec is None else item.spec.digest(),
+        ledger=_ledger(item.ledger),
+        words=item.numbered,
+        steps=tuple(_scope_step(step, ends=item.spec is None) for step in item.plan.steps),
+        problem=None if item.plan.problem is None else item.plan.problem.message,
+    )
+
+
+def _scope_step(step: ScopeStep, *, ends: bool) -> SavedStep:
+    """Return one step; when all of a resource server goes, a scope noted as dropped is deleted in the same run."""
+    if ends and step.do is DoScope.NOTE:
+        return SavedStep(f"delete scope {step.scope}", "as soon as no client has it", needs_approval=True)
+    return SavedStep(step.words, needs_approval=step.needs_approval)
+
+
+def _ledger(ledger: Ledger | ServerLedger | None) -> SavedLedger | None:
+    if ledger is None:
+        return None
+    return SavedLedger(ledger.identity, ledger.incarnation, ledger.version, ledger.executed)
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """A saved plan beside the fresh one that was found to be no more than it."""
+
+    plan: SavedPlan
+    fresh: SavedPlan
+
+    @property
+    def not_due(self) -> dict[str, list[str]]:
+        """Return the steps that were approved and are not due any more, by name."""
+        return not_due(self.plan, self.fresh)
+
+    @property
+    def left_alone(self) -> list[str]:
+        """Return the names for which something is due and of which the saved plan does not speak."""
+        return left_alone(self.plan, self.fresh)
+
+    def narrow(self, preview: Preview) -> Preview:
+        """Return the part of the fresh preview that is carried out: what was approved, and what is stopped now."""
+        kept = [i.identity for i in preview.items if i.plan.steps or i.plan.problem is not None]
+        known = self.plan.identities.intersection(kept)
+        return replace(
+            preview,
+            servers=tuple(s for s in preview.servers if s.identity in known),
+            credentials=tuple(c for c in preview.credentials if c.identity in known),
+        )

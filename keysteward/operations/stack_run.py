@@ -9,21 +9,26 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
+from typing import Literal
 
 from keysteward.cli.progress import Display, Interrupt, Stopped
 from keysteward.cli.terminal import INTERRUPTED, say
 from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import KeystewardError, LeaseHeld, LimitExceeded
+from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
 from keysteward.core.observe.world import Extent
 from keysteward.core.plan.blast_radius import ALLOW_ENDING, how_to_allow, how_to_revoke
+from keysteward.core.plan.steps import Wait
 from keysteward.core.record.evidence import Do
+from keysteward.core.record.ledger import Ledger
+from keysteward.core.run.reconciler import Result
 from keysteward.operations.containment import contained
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session, allowance
-from keysteward.report.run.plan import CredentialPlan, Preview, ServerItem
-from keysteward.report.run.results import BAD, Outcome, RunResult, result_of
+from keysteward.operations.stack_plan import CredentialPlan, Preview, ServerItem
 
 _NEEDS_SCOPES = frozenset({Do.CREATE, Do.UPDATE})
 """Steps that give a client the scopes of its resource servers."""
@@ -250,3 +255,52 @@ def check_endings(planned: Preview, limit: Limit, open_ledgers: int) -> None:
             f"({', '.join(ending[:_SHOWN])}{more}), and the limit is {limit.count} or {limit.share:.0%}; nothing was "
             f"changed. Restore the declarations, or allow it with {ALLOW_ENDING}={len(ending)}"
         )
+
+
+class Outcome(StrEnum):
+    """How one run ended."""
+
+    DONE = "done"
+    WAITING = "waiting"
+    LEASED = "leased"
+    SKIPPED = "skipped"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+BAD = frozenset({Outcome.FAILED, Outcome.SKIPPED})
+"""Outcomes that make the whole run one that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What became of one credential or resource server: words of the steps done, headlines first, and what is left."""
+
+    identity: str
+    kind: Literal["credential", "resource server"]
+    outcome: Outcome
+    done: tuple[str, ...] = ()
+    headlines: tuple[str, ...] = ()
+    error: str = ""
+    wait: Wait | None = None
+    ledger: Ledger | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return the name without the stack."""
+        return name_of(self.identity)
+
+
+def result_of(result: Result) -> RunResult:
+    """Return what a run of one credential did, in words."""
+    return RunResult(
+        identity=result.identity,
+        kind="credential",
+        outcome=Outcome.DONE if result.wait is None else Outcome.WAITING,
+        done=tuple(step.words for step in result.done),
+        headlines=tuple(step.words for step in result.done if step.headline),
+        wait=result.wait,
+        ledger=result.ledger,
+        findings=result.findings,
+    )

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -23,9 +23,10 @@ from rich.text import Text
 
 from keysteward.core.audit.chain import Head, dump_entry
 from keysteward.core.audit.period import Period, Row
-from keysteward.core.audit.verify import Examined, Recorded
+from keysteward.core.audit.verify import Recorded
 from keysteward.core.record.evidence import Entry
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words
+from keysteward.operations.audit.examine import Verified
 from keysteward.report.run.plan import JSON_FORMAT
 from keysteward.report.text.plain import line, plain
 
@@ -33,31 +34,6 @@ COLUMNS: Final = tuple(Row.__dataclass_fields__)
 
 _FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their full-width forms
 _SHORT: Final = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """A log that was examined, with what else is known: identities behind its keys, anchors asked, entries waiting.
-
-    `trusted` None: nobody said which keys may sign. `identities`: the claims of a CI's token by key. `late` is of when
-    the oldest entry is that waits too long. `ledgers` were compared with the log; `unattested` of their clients and
-    generations were last changed by versions that did not record them.
-    """
-
-    stack: str
-    log: Examined
-    trusted: frozenset[str] | None = None
-    identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    anchors: tuple[str, ...] = ()
-    waiting: int = 0
-    late: datetime | None = None
-    ledgers: int = 0
-    unattested: int = 0
-
-    @property
-    def sound(self) -> bool:
-        """Say whether nothing is wrong with the log, and nothing is missing from it for too long."""
-        return self.log.sound and self.late is None
 
 
 def verified_lines(verified: Verified) -> Iterable[RenderableType]:

@@ -29,8 +29,7 @@ from keysteward.core.record.requests import reissue
 from keysteward.operations.look import look
 from keysteward.operations.project import Opened
 from keysteward.operations.stack_plan import preview
-from keysteward.operations.stack_run import carry_out
-from keysteward.report.run.results import BAD
+from keysteward.operations.stack_run import BAD, carry_out
 from keysteward.testing.memory import START, Clock, MemoryLedgers, MemoryObject, MemorySecret, MemoryStore, MemoryTarget
 
 STACK, NEIGHBOUR = "acme/prod", "acme/staging"

@@ -18,17 +18,9 @@ from keysteward.core.audit.period import UNKNOWN, Approved, Period, rows
 from keysteward.core.errors import DeclarationError, KeystewardError, NotFound
 from keysteward.host.git import approvers
 from keysteward.operations.audit.anchors import anchor_in_file, anchor_in_git, anchor_in_s3
-from keysteward.operations.audit.examine import examine, trust_of
+from keysteward.operations.audit.examine import Verified, examine, trust_of
 from keysteward.operations.loading import StackOption, load_stack
-from keysteward.report.evidence import (
-    Verified,
-    entries_json,
-    entry_lines,
-    to_csv,
-    to_markdown,
-    verified_json,
-    verified_lines,
-)
+from keysteward.report.evidence import entries_json, entry_lines, to_csv, to_markdown, verified_json, verified_lines
 from keysteward.report.text.plain import plain
 
 WRONG = 2

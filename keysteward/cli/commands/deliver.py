@@ -27,10 +27,10 @@ from keysteward.host.material import material_of
 from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, open_stack, unknown_name
 from keysteward.operations.session import Session
-from keysteward.operations.stack_plan import plan_of
-from keysteward.operations.stack_run import finish
-from keysteward.report.run.plan import CredentialPlan, Preview, preview_lines
-from keysteward.report.run.results import Outcome, result_lines, result_of, results_json
+from keysteward.operations.stack_plan import CredentialPlan, Preview, plan_of
+from keysteward.operations.stack_run import Outcome, finish, result_of
+from keysteward.report.run.plan import preview_lines
+from keysteward.report.run.results import result_lines, results_json
 
 COMMAND = "deliver"
 

@@ -17,10 +17,10 @@ from keysteward.core.observe.world import Extent
 from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, open_stack, unknown_name
 from keysteward.operations.session import Access, Session
-from keysteward.operations.stack_plan import plan_of
-from keysteward.operations.stack_run import finish
-from keysteward.report.run.plan import Preview, preview_lines
-from keysteward.report.run.results import result_lines, result_of, results_json
+from keysteward.operations.stack_plan import Preview, plan_of
+from keysteward.operations.stack_run import finish, result_of
+from keysteward.report.run.plan import preview_lines
+from keysteward.report.run.results import result_lines, results_json
 
 
 def command(

@@ -21,8 +21,7 @@ from keysteward.core.record.ledger import Ledger
 from keysteward.operations.emergency import ledgers_needed, scene_of
 from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, open_stack, unknown_name
-from keysteward.operations.stack_plan import plan_of
-from keysteward.report.run.plan import Preview
+from keysteward.operations.stack_plan import Preview, plan_of
 
 
 def command(

@@ -14,9 +14,8 @@ from keysteward.cli.terminal import echo, show_json
 from keysteward.core.review import Risk, review
 from keysteward.operations.project import open_stack
 from keysteward.operations.review_sides import read_sides
-from keysteward.operations.stack_plan import preview
+from keysteward.operations.stack_plan import Failure, preview
 from keysteward.report.policy.review import Comment, Live, review_json, review_markdown
-from keysteward.report.run.plan import Failure
 
 FOUND = 2
 """Exit code of `--fail-on` when a change is of that risk or a higher one."""

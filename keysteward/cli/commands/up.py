@@ -12,13 +12,13 @@ from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, open_stack
-from keysteward.operations.saved_plan import plan_again, read_plan
+from keysteward.operations.saved_plan import Approved, plan_again, read_plan
 from keysteward.operations.session import Session
-from keysteward.operations.stack_plan import preview
+from keysteward.operations.stack_plan import Preview, preview
 from keysteward.operations.stack_run import carry_out, check_endings, exit_code, worth_running
-from keysteward.report.run.plan import Preview, preview_lines
+from keysteward.report.run.plan import preview_lines
 from keysteward.report.run.results import result_lines, results_json
-from keysteward.report.run.saved import Approved, approved_json, approved_lines
+from keysteward.report.run.saved import approved_json, approved_lines
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Needed where nobody can be asked.")]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from keysteward.core.audit.ledgers import compare
@@ -17,7 +18,6 @@ from keysteward.operations.audit.anchors import Anchored, read_anchors
 from keysteward.operations.audit.ci import Claims, claims_of, keys_of_issuer, shown, verified_claims
 from keysteward.operations.audit.log import Around, AuditLog
 from keysteward.operations.audit.signing import read_public_key
-from keysteward.report.evidence import Verified
 
 
 @dataclass(frozen=True)
@@ -143,3 +143,28 @@ def _unread(around: Around) -> tuple[Defect, ...]:
 
 def _with(found: Examined, more: tuple[Defect, ...]) -> Examined:
     return replace(found, defects=(*found.defects, *more)) if more else found
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A log that was examined, with what else is known: identities behind its keys, anchors asked, entries waiting.
+
+    `trusted` None: nobody said which keys may sign. `identities`: the claims of a CI's token by key. `late` is of when
+    the oldest entry is that waits too long. `ledgers` were compared with the log; `unattested` of their clients and
+    generations were last changed by versions that did not record them.
+    """
+
+    stack: str
+    log: Examined
+    trusted: frozenset[str] | None = None
+    identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    anchors: tuple[str, ...] = ()
+    waiting: int = 0
+    late: datetime | None = None
+    ledgers: int = 0
+    unattested: int = 0
+
+    @property
+    def sound(self) -> bool:
+        """Say whether nothing is wrong with the log, and nothing is missing from it for too long."""
+        return self.log.sound and self.late is None

@@ -32,8 +32,9 @@ from keysteward.core.forecast.events import Event, What
 from keysteward.core.forecast.forecast import Outlook, Runs
 from keysteward.core.forecast.what_if import Gone, Halt, Stop
 from keysteward.core.identity import name_of
+from keysteward.operations.stack_plan import Failure
 from keysteward.report.counting import many
-from keysteward.report.run.plan import JSON_FORMAT, Failure, when
+from keysteward.report.run.plan import JSON_FORMAT, when
 from keysteward.report.text.plain import line, plain
 
 By = Literal["day", "week", "month"]

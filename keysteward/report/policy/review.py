@@ -23,7 +23,7 @@ from typing import Any
 from keysteward.core.findings import Finding
 from keysteward.core.policy import RULES
 from keysteward.core.review import Change, Review, Risk
-from keysteward.report.run.plan import Failure
+from keysteward.operations.stack_plan import Failure
 from keysteward.report.text.markdown import code, codes, escape, row, table
 
 JSON_FORMAT = 1

@@ -20,25 +20,15 @@ problem or unchanged.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from rich.text import Text
 
 from keysteward.core.assess.status import status_of
-from keysteward.core.declare.spec import ServerSpec, Spec
-from keysteward.core.drift.governed import GovernedSet
-from keysteward.core.findings import Finding, Kind
-from keysteward.core.identity import name_of
-from keysteward.core.plan.scopes import DoScope, ServerPlan
-from keysteward.core.plan.steps import Plan
-from keysteward.core.record.evidence import Do
-from keysteward.core.record.ledger import Ledger
-from keysteward.core.record.server_ledger import ServerLedger
+from keysteward.operations.stack_plan import _PASSIVE, Action, CredentialPlan, Preview, ServerItem
 from keysteward.report.counting import many
 from keysteward.report.text.findings import finding_lines
 from keysteward.report.text.plain import line
@@ -46,21 +36,6 @@ from keysteward.report.text.plain import line
 JSON_FORMAT = 1
 WIDEST_NAME = 40
 """Characters of a name that the steps behind it are lined up with; a longer one moves its own line only."""
-
-
-class Action(StrEnum):
-    """What a plan comes to, in one word."""
-
-    CREATE = "create"
-    ADOPT = "adopt"
-    ROTATE = "rotate"
-    UPDATE = "update"
-    RETIRE = "retire"
-    REVOKE = "revoke"
-    END = "end"
-    WAIT = "wait"
-    PROBLEM = "problem"
-    UNCHANGED = "unchanged"
 
 
 SYMBOLS: dict[Action, tuple[str, str]] = {
@@ -75,167 +50,6 @@ SYMBOLS: dict[Action, tuple[str, str]] = {
     Action.PROBLEM: ("!", "bold red"),
     Action.UNCHANGED: (" ", "dim"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialPlan:
-    """The plan of one credential; `spec` is None for what is not declared any more.
-
-    `ends` says that no secret of it would work afterwards; `word` why that needs a person's word (None: it does not).
-    """
-
-    identity: str
-    plan: Plan
-    spec: Spec | None
-    ledger: Ledger | None
-    ends: bool = False
-    word: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Return the name without the stack."""
-        return name_of(self.identity)
-
-    @property
-    def due(self) -> bool:
-        """Say whether a run has something to do or to say about it."""
-        return bool(self.plan.steps) or self.plan.problem is not None or self.plan.wait is not None or self.leased
-
-    @property
-    def leased(self) -> bool:
-        """Say whether another run works on it."""
-        return any(finding.kind is Kind.LEASED for finding in self.plan.findings)
-
-    @property
-    def numbered(self) -> str:
-        """Return the plan's words under the run number that they will have in the ledger; empty when nothing is due."""
-        count = self.ledger.executed.count if self.ledger is not None else 0
-        return f"#{count + 1} {self.plan.words}" if self.plan.words else ""
-
-    @property
-    def action(self) -> Action:
-        """Return what the plan comes to."""
-        steps = {step.do for step in self.plan.steps}
-        new = self.ledger is None or self.ledger.closed is not None or not self.ledger.generations
-        cases = (
-            (self.plan.problem is not None, Action.PROBLEM),
-            (Do.REVOKE in steps, Action.REVOKE),
-            (Do.ADOPT in steps, Action.ADOPT),
-            (self.ends or (self.spec is None and bool(steps)), Action.END),
-            (Do.BEGIN in steps, Action.CREATE if new else Action.ROTATE),
-            (bool(steps) and steps <= {Do.RETIRE, Do.END, Do.SUSPEND}, Action.RETIRE),
-            (bool(steps), Action.UPDATE),
-            (self.plan.wait is not None or self.leased, Action.WAIT),
-        )
-        return next((action for holds, action in cases if holds), Action.UNCHANGED)
-
-
-@dataclass(frozen=True, slots=True)
-class ServerItem:
-    """The plan of one resource server; `spec` is None for what is not declared any more."""
-
-    identity: str
-    plan: ServerPlan
-    spec: ServerSpec | None
-    ledger: ServerLedger | None
-
-    @property
-    def name(self) -> str:
-        """Return the name without the stack."""
-        return name_of(self.identity)
-
-    @property
-    def due(self) -> bool:
-        """Say whether a run has something to do or to say about it."""
-        return bool(self.plan.steps) or self.plan.problem is not None
-
-    @property
-    def words(self) -> str:
-        """Return the plan in words; when all of it goes, its scopes go as soon as no client has them."""
-        if self.spec is not None:
-            return self.plan.words
-        later = [f"delete scope {s.scope}" for s in self.plan.steps if s.do is DoScope.NOTE]
-        rest = [s.words for s in self.plan.steps if s.do is not DoScope.NOTE]
-        return "; ".join([*later, *rest])
-
-    @property
-    def numbered(self) -> str:
-        """Return the words under the run number that they will have in the ledger."""
-        count = self.ledger.executed.count if self.ledger is not None else 0
-        return f"#{count + 1} {self.words}" if self.words else ""
-
-    @property
-    def action(self) -> Action:
-        """Return what the plan comes to."""
-        new = self.ledger is None or self.ledger.closed is not None
-        cases = (
-            (self.plan.problem is not None, Action.PROBLEM),
-            (not self.plan.steps, Action.UNCHANGED),
-            (self.spec is None, Action.END),
-            (new and all(step.remote_id is not None for step in self.plan.steps), Action.ADOPT),
-            (new, Action.CREATE),
-        )
-        return next((action for holds, action in cases if holds), Action.UPDATE)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One error that kept some credentials or resource servers from being planned."""
-
-    message: str
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a run would do to a whole stack, or to the names asked for. `prune`: undeclared things would end.
-
-    `unapplied` counts the declarations with changes that this run leaves alone, since it does lifecycle steps only.
-    """
-
-    stack: str
-    at: datetime
-    servers: tuple[ServerItem, ...]
-    credentials: tuple[CredentialPlan, ...]
-    findings: tuple[Finding, ...] = ()
-    failures: tuple[Failure, ...] = ()
-    prune: bool = False
-    unapplied: int = 0
-    governed: tuple[GovernedSet, ...] = ()
-
-    @property
-    def items(self) -> tuple[ServerItem | CredentialPlan, ...]:
-        """Return all plans, in the order of a run."""
-        return (*self.servers, *self.credentials)
-
-    @property
-    def due(self) -> bool:
-        """Say whether a run would change something."""
-        return any(item.plan.steps for item in self.items)
-
-    @property
-    def open(self) -> tuple[str, ...]:
-        """Return the credentials of which nobody can say yet whether anything is due: others work on them, or we wait.
-
-        What is waited for is the answer to what a run did that lost its reply: about a minute at most.
-        """
-        return tuple(c.name for c in self.credentials if c.action is Action.WAIT)
-
-    @property
-    def stopped(self) -> bool:
-        """Say whether something stops one of the plans, or kept it from being made."""
-        return bool(self.failures) or any(item.plan.problem is not None for item in self.items)
-
-    @property
-    def counts(self) -> Counter[Action]:
-        """Count the actions."""
-        return Counter(item.action for item in self.items)
-
-    @property
-    def next_due(self) -> tuple[datetime, str] | None:
-        """Return when something is next due by schedule, after this plan, and for which credential."""
-        dates = [(c.plan.due, c.name) for c in self.credentials if c.plan.due is not None]
-        return min(dates, default=None)
 
 
 def preview_lines(preview: Preview) -> Iterable[Text]:
@@ -324,9 +138,6 @@ def summary(preview: Preview) -> str:
         moment, name = preview.next_due
         text += f"; next due {moment:%Y-%m-%d} ({name})"
     return f"{text}."
-
-
-_PASSIVE = {Action.WAIT: "waiting", Action.PROBLEM: "with a problem", Action.UNCHANGED: "unchanged"}
 
 
 def preview_json(preview: Preview) -> dict[str, Any]:

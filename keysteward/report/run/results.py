@@ -13,35 +13,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
 
 from rich.text import Text
 
-from keysteward.core.findings import Finding
-from keysteward.core.identity import name_of
-from keysteward.core.plan.steps import Wait
-from keysteward.core.record.ledger import Ledger
-from keysteward.core.run.reconciler import Result
-from keysteward.report.run.plan import JSON_FORMAT, Preview, preview_json, when
+from keysteward.operations.stack_plan import Preview
+from keysteward.operations.stack_run import BAD, Outcome, RunResult
+from keysteward.report.run.plan import JSON_FORMAT, preview_json, when
 from keysteward.report.text.findings import finding_lines
 from keysteward.report.text.plain import line
-
-
-class Outcome(StrEnum):
-    """How one run ended."""
-
-    DONE = "done"
-    WAITING = "waiting"
-    LEASED = "leased"
-    SKIPPED = "skipped"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-BAD = frozenset({Outcome.FAILED, Outcome.SKIPPED})
-"""Outcomes that make the whole run one that failed."""
 
 SYMBOLS: dict[Outcome, tuple[str, str]] = {
     Outcome.DONE: ("✓", "green"),
@@ -51,40 +32,6 @@ SYMBOLS: dict[Outcome, tuple[str, str]] = {
     Outcome.STOPPED: ("!", "yellow"),
     Outcome.FAILED: ("✗", "bold red"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What became of one credential or resource server: words of the steps done, headlines first, and what is left."""
-
-    identity: str
-    kind: Literal["credential", "resource server"]
-    outcome: Outcome
-    done: tuple[str, ...] = ()
-    headlines: tuple[str, ...] = ()
-    error: str = ""
-    wait: Wait | None = None
-    ledger: Ledger | None = None
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Return the name without the stack."""
-        return name_of(self.identity)
-
-
-def result_of(result: Result) -> RunResult:
-    """Return what a run of one credential did, in words."""
-    return RunResult(
-        identity=result.identity,
-        kind="credential",
-        outcome=Outcome.DONE if result.wait is None else Outcome.WAITING,
-        done=tuple(step.words for step in result.done),
-        headlines=tuple(step.words for step in result.done if step.headline),
-        wait=result.wait,
-        ledger=result.ledger,
-        findings=result.findings,
-    )
 
 
 def result_lines(results: Sequence[RunResult], planned: Preview) -> Iterable[Text]:
