@@ -14,9 +14,11 @@ from typer.core import TyperGroup
 
 import keysteward
 from keysteward.cli.registry import Commands
-from keysteward.cli.terminal import INTERRUPTED, say, say_error
+from keysteward.cli.terminal import say, say_error
 from keysteward.core.errors import KeystewardError
 from keysteward.core.plain import one_line
+from keysteward.operations.exit_codes import INTERRUPTED
+from keysteward.operations.notices import NOTICES
 from keysteward.report.text.plain import shortened
 
 DEBUG = "KEYSTEWARD_DEBUG"
@@ -133,6 +135,16 @@ def settings(
     for handler in [h for h in logger.handlers if isinstance(h, _Handler)]:
         logger.removeHandler(handler)
     logger.addHandler(_Handler())
+    notices = logging.getLogger(NOTICES)
+    notices.propagate = False
+    notices.handlers = [_Notices(logging.WARNING)]
+
+
+class _Notices(logging.Handler):
+    """Shows what a person should know as a sentence, whatever is logged."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"warning: {record.getMessage()}")
 
 
 class _Handler(logging.StreamHandler[Any]):

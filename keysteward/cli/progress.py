@@ -10,20 +10,20 @@ from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from keysteward.cli.terminal import INTERRUPTED, console
-from keysteward.core.errors import KeystewardError
+from keysteward.cli.terminal import console
 from keysteward.core.identity import name_of
+from keysteward.operations.exit_codes import INTERRUPTED
 from keysteward.report.text.plain import line, plain
 
 
-class Stopped(KeystewardError):
-    """A person stopped the run before its next step; the next run goes on from there."""
-
-
 class Display:
-    """One line per thing that is worked on, and how many are done. Says nothing where there is no terminal."""
+    """One line per thing that is worked on, and how many are done. Says nothing where there is no terminal.
+
+    `stopping` says that a person wants no further step.
+    """
 
     def __init__(self, total: int) -> None:
+        self.stopping = False
         self._console = console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -75,7 +75,6 @@ class Interrupt:
     """The first Ctrl-C asks the run to stop, the second ends the process at once."""
 
     def __init__(self, display: Display) -> None:
-        self.asked = threading.Event()
         self._display = display
 
     def __enter__(self) -> Self:
@@ -91,8 +90,8 @@ class Interrupt:
             signal.signal(signal.SIGINT, self._before)
 
     def _strike(self, _number: int, _frame: FrameType | None) -> None:
-        if self.asked.is_set():
+        if self._display.stopping:
             self._display.leave()
             os._exit(INTERRUPTED)
-        self.asked.set()
+        self._display.stopping = True
         self._display.note("stopping after the steps under way; Ctrl-C again exits at once")

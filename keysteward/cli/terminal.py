@@ -17,9 +17,6 @@ from rich.text import Text
 from keysteward.core.errors import KeystewardError
 from keysteward.core.plain import plain, tame
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
-
 FILE_WIDTH = 200
 """Columns for tables that go to a file or a pipe."""
 

@@ -7,11 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from keysteward.cli.terminal import say
 from keysteward.core.contract.ports import LedgerStore, Store, Target
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import IDENTITY, Limit, Stack
@@ -20,19 +17,14 @@ from keysteward.core.identity import name_of
 from keysteward.core.observe.world import Extent
 from keysteward.core.policy.check import check, check_form
 from keysteward.core.record.revocation import Recorded
+from keysteward.operations.descriptors import revive
 from keysteward.operations.loading import load_stack, module_name
+from keysteward.operations.notices import warn
 from keysteward.operations.offline.stack_card import FOLDER, card_path, read_card
 from keysteward.operations.owners import owners_of
 from keysteward.operations.project import keep_card, read_records
-from keysteward.operations.session import Access, Session, revive
+from keysteward.operations.session import Access, Session
 from keysteward.operations.stack_modules import import_stacks_from
-
-CardOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--card", metavar="FILE", help="Work from this stack card, without loading the stack; see docs/emergency.md."
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -119,11 +111,11 @@ def open_scene(stack: str | None, card: Path | None) -> Scene:
         path = _card_of(stack)
         if path is None:
             raise DeclarationError(f"the stack does not load ({why}), and {_no_card(stack)}") from None
-        say(f"warning: the stack does not load ({why}); going on from {path.relative_to(Path.cwd())}")
+        warn(f"the stack does not load ({why}); going on from {path.relative_to(Path.cwd())}")
         return _from_card(path)
     wrong = _wrong_with(loaded)
     if wrong is not None:
-        say(f"warning: {wrong}; an emergency goes on all the same")
+        warn(f"{wrong}; an emergency goes on all the same")
     keep_card(stack, loaded)
     return scene_of(loaded)
 
@@ -190,5 +182,5 @@ def _ports(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         try:
             made[name] = revive(descriptor)
         except KeystewardError as error:
-            say(f"warning: {name}: {error}")
+            warn(f"{name}: {error}")
     return made

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
-from keysteward.cli.terminal import meanwhile
 from keysteward.core.contract.observed import Delivered
 from keysteward.core.contract.ports import Target
 from keysteward.core.declare.spec import Spec
@@ -172,7 +171,6 @@ def _list_meanwhile(session: Session) -> None:
         threading.Thread(target=listed, args=(name,), name=f"look at {name}", daemon=True).start()
 
 
-@meanwhile("Looking at targets, stores and ledgers ...")
 def look(opened: Opened, session: Session) -> Seen:
     """Observe all targets in bulk, and the ledgers and stores. Raises where the ledger store does not answer."""
     session.snapshot.lenient = True

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from keysteward.cli.meant import meant
-from keysteward.cli.terminal import say
 from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError
@@ -20,7 +18,9 @@ from keysteward.core.observe.world import Extent
 from keysteward.core.policy import Life
 from keysteward.core.policy.check import check, check_form, judged
 from keysteward.core.record.revocation import Recorded
-from keysteward.operations.loading import load_stack, module_name
+from keysteward.operations.loading import module_name
+from keysteward.operations.meant import meant
+from keysteward.operations.notices import warn
 from keysteward.operations.offline.revocations import of_stack
 from keysteward.operations.offline.stack_card import card_path, write_card
 from keysteward.operations.owners import owners_of
@@ -105,23 +105,17 @@ class Opened:
         return frozenset(self.identity(server.name) for server in access)
 
 
-def open_stack(name: str | None, *, strict: bool = True) -> Opened:
-    """Load a stack and check it whole. Raises DeclarationError before any call.
+def opened(stack: Stack, name: str | None, *, strict: bool = True) -> Opened:
+    """Check a stack whole that was loaded by this name. Raises DeclarationError before any call.
 
     Without `strict` a rule that is broken stops nothing and is a finding, and records of revocations that are refused
     are left out with a warning: for commands that only show.
     """
-    stack = load_stack(name)
     owners = owners_of(stack)
-    try:
-        if strict:
-            check(stack, owners, datetime.now(UTC))
-        else:
-            check_form(stack)
-    except DeclarationError as error:
-        from keysteward.cli.source.source_places import placed  # noqa: PLC0415 - only when it is wrong
-
-        raise placed(error, stack, name) from None
+    if strict:
+        check(stack, owners, datetime.now(UTC))
+    else:
+        check_form(stack)
     keep_card(name, stack)
     return Opened(stack, owners, read_records(stack.identity, strict=strict))
 
@@ -136,11 +130,11 @@ def read_records(stack: str, *, strict: bool) -> dict[str, Recorded]:
     except KeystewardError as error:
         if strict:
             raise
-        say(f"warning: {error}")
+        warn(f"{error}")
         return {}
     for record in records.values():
-        say(
-            f"warning: {record.identity} was revoked {record.words}; `keysteward up` shows that as a step of its plan; "
+        warn(
+            f"{record.identity} was revoked {record.words}; `keysteward up` shows that as a step of its plan; "
             f"at once: keysteward revoke {name_of(record.identity)} --all --reason TEXT"
         )
     return records

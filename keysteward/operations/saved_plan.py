@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from keysteward.cli.output_file import write_output
 from keysteward.core.errors import Conflict, NotFound
 from keysteward.core.plan.saved_plan import (
     SavedFailure,
@@ -25,9 +24,11 @@ from keysteward.core.plan.scopes import DoScope, ScopeStep
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.host.files import file_errors, read_file
+from keysteward.host.output_file import write_output
 from keysteward.operations.audit.author import author_of
+from keysteward.operations.descriptors import describe
 from keysteward.operations.project import Opened
-from keysteward.operations.session import Session, describe
+from keysteward.operations.session import Session
 from keysteward.operations.stack_plan import CredentialPlan, Preview, ServerItem, preview
 
 

@@ -6,7 +6,6 @@ Both front doors open sessions: a reader's for what is shown, a runner's for wha
 from __future__ import annotations
 
 import base64
-import importlib
 import logging
 import os
 import secrets
@@ -18,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from keysteward.core.contract.ports import Descriptor, Fingerprint, LedgerStore, Store, Stored, Target
+from keysteward.core.contract.ports import Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import Conflict, Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
@@ -38,6 +37,7 @@ from keysteward.core.run.reconciler import Reconciler
 from keysteward.core.run.scopes import ServerReconciler
 from keysteward.host.material import fingerprinter, new_material
 from keysteward.operations.audit.author import author_of
+from keysteward.operations.descriptors import revive
 from keysteward.operations.runner import is_dead, new_runner
 from keysteward.operations.webhook import notify
 
@@ -50,32 +50,6 @@ Access = Literal["reader", "runner"]
 
 KEY_BYTES = 32
 WRITE_TRIES = 5
-
-
-def revive(descriptor: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever port the descriptor describes
-    """Make a target, store or ledger store from its recorded descriptor ({"kind": "module:Class", "settings": {}}).
-
-    Raises DeclarationError when its class cannot be found, is no port, or does not take these settings.
-    """
-    kind = str(descriptor.get("kind", ""))
-    module, _, name = kind.partition(":")
-    try:
-        made = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, TypeError, ValueError):
-        raise DeclarationError(f"{kind!r} cannot be imported; install the package that provides it") from None
-    if not (isinstance(made, type) and hasattr(made, "as_reader")):
-        raise DeclarationError(f"{kind!r} is neither a target nor a store; correct the descriptor that names it")
-    try:
-        return made(**descriptor.get("settings", {}))
-    except (TypeError, ValueError, AttributeError):
-        raise DeclarationError(
-            f"{kind!r} does not take the settings that were recorded for it; install the version that wrote them"
-        ) from None
-
-
-def describe(descriptor: Descriptor) -> dict[str, Any]:
-    """Return a descriptor as JSON."""
-    return {"kind": descriptor.kind, "settings": dict(descriptor.settings)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from keysteward.cli.terminal import meanwhile
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.credentials import Governed
 from keysteward.core.declare.spec import ServerSpec, Spec
@@ -59,7 +58,6 @@ class Failures:
         return tuple(Failure(message, tuple(who)) for message, who in self.names.items())
 
 
-@meanwhile("Planning ...")
 def preview(opened: Opened, session: Session, names: Iterable[str] = (), *, prune: bool = False) -> Preview:
     """Plan a stack, or the names given and the resource servers they use. With `prune`, undeclared things end.
 
@@ -106,7 +104,6 @@ def judge_governed(session: Session, declared: Governed) -> GovernedSet:
     return judge_set(declared, session.stack, list(snapshot.target(target).by_id.values()), ours, snapshot.at)
 
 
-@meanwhile("Planning ...")
 def preview_lifecycle(opened: Opened, session: Session, names: Iterable[str] = ()) -> Preview:
     """Plan what time and faults bring, for the declared credentials or the names given, and nothing else of the stack.
 

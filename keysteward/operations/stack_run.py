@@ -11,10 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
-from keysteward.cli.progress import Display, Interrupt, Stopped
-from keysteward.cli.terminal import INTERRUPTED, say
 from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import KeystewardError, LeaseHeld, LimitExceeded
 from keysteward.core.findings import Finding
@@ -26,6 +24,8 @@ from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.run.reconciler import Result
 from keysteward.operations.containment import contained
+from keysteward.operations.exit_codes import INTERRUPTED
+from keysteward.operations.notices import warn
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session, allowance
 from keysteward.operations.stack_plan import CredentialPlan, Preview, ServerItem
@@ -34,6 +34,36 @@ _NEEDS_SCOPES = frozenset({Do.CREATE, Do.UPDATE})
 """Steps that give a client the scopes of its resource servers."""
 
 STOPPED = "stopped by Ctrl-C; the next run goes on from there"
+
+
+class Stopped(KeystewardError):
+    """A person stopped the run before its next step; the next run goes on from there."""
+
+
+class Progress(Protocol):
+    """What is told how a run goes, from several threads, and says whether it is to stop."""
+
+    @property
+    def stopping(self) -> bool:
+        """Say whether no further step is to be begun."""
+
+    def tell(self, identity: str, words: str) -> None:
+        """Hear what is done now, just before it is."""
+
+    def finished(self, identity: str) -> None:
+        """Hear that one is over, however it ended."""
+
+
+class Unwatched:
+    """Progress that nobody looks at, of a run that nobody stops."""
+
+    stopping = False
+
+    def tell(self, identity: str, words: str) -> None:
+        """Say nothing."""
+
+    def finished(self, identity: str) -> None:
+        """Say nothing."""
 
 
 @dataclass
@@ -45,8 +75,7 @@ class Run:
 
     opened: Opened
     planned: Preview
-    display: Display
-    interrupt: Interrupt
+    progress: Progress
     parallel: int = 4
     extent: Extent = Extent.ALL
     digest: str = ""
@@ -79,9 +108,9 @@ class Run:
 
     def _tell(self, identity: str, words: str) -> None:
         """Hear of each step just before it is done: the moment to stop. A resource server is never left half way."""
-        if self.interrupt.asked.is_set() and not any(s.identity == identity for s in self.planned.servers):
+        if self.progress.stopping and not any(s.identity == identity for s in self.planned.servers):
             raise Stopped(STOPPED, credential=identity)
-        self.display.tell(identity, words)
+        self.progress.tell(identity, words)
 
     def _server(self, item: ServerItem) -> RunResult:
         def act() -> RunResult:
@@ -152,7 +181,7 @@ class Run:
         def ended(outcome: Outcome, error: str) -> RunResult:
             return RunResult(about.identity, about.kind, outcome, error=error)
 
-        if self.interrupt.asked.is_set():
+        if self.progress.stopping:
             return ended(Outcome.STOPPED, "not begun; the next run does it")
         try:
             with contained(name_of(about.identity)):
@@ -164,7 +193,7 @@ class Run:
         except KeystewardError as error:
             return ended(Outcome.FAILED, _about(error, about))
         finally:
-            self.display.finished(about.identity)
+            self.progress.finished(about.identity)
 
 
 def _about(error: KeystewardError, about: RunResult) -> str:
@@ -177,7 +206,7 @@ def move_entries(session: Session) -> None:
     try:
         session.flush()
     except KeystewardError as error:
-        say(f"warning: the audit log did not take this run's entries; they wait for the next run: {error}")
+        warn(f"the audit log did not take this run's entries; they wait for the next run: {error}")
 
 
 def worth_running(planned: Preview) -> bool:
@@ -192,16 +221,16 @@ def carry_out(
     command: str,
     parallel: int,
     digest: str = "",
+    progress: Progress | None = None,
 ) -> list[RunResult]:
-    """Run what a preview of the reader's session shows, with progress and Ctrl-C; returns what became of it.
+    """Run what a preview of the reader's session shows; returns what became of it.
 
     What a run that died left for the audit log is moved there, and what was seen of last use and the heartbeat are
     written, also when nothing is due.
     """
-    with Display(sum(1 for item in planned.items if item.due)) as display, Interrupt(display) as interrupt:
-        run = Run(opened, planned, display, interrupt, parallel, reader.extent, digest)
-        running = worth_running(planned)
-        results = run.go() if running else []
+    run = Run(opened, planned, progress or Unwatched(), parallel, reader.extent, digest)
+    running = worth_running(planned)
+    results = run.go() if running else []
     if not running and reader.waiting:
         move_entries(run.session)
     run.session.note_usage(reader.snapshot)

@@ -31,12 +31,12 @@ from keysteward.host.http import CALL_TIMEOUT
 from keysteward.host.material import new_material
 from keysteward.host.once import once
 from keysteward.host.references import check_reference, resolve
+from keysteward.host.token_proof import rights_in
 from keysteward.providers.keycloak import doctor, models, proof, rotation
 from keysteward.providers.keycloak.admin import PAGE_SIZE, AdminApi
 from keysteward.providers.keycloak.client import TOKEN_PATH, KeycloakClient
 from keysteward.providers.keycloak.jwks import with_key, without_key
 from keysteward.providers.keycloak.scopes import drop_scope, put_scope
-from keysteward.providers.token_proof import rights_in
 
 LONGEST_TEXT: Final = 255
 """Columns CLIENT_ID and DESCRIPTION hold 255 characters; a longer one is answered with status 500."""

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from keysteward.core.errors import AccessDenied, KeystewardError, NotFound
 from keysteward.host.http import HeardClock, Reply, Session
 from keysteward.host.references import resolve
-from keysteward.providers.token_proof import Discovery, KeySet, SigningKeys, TokenReply, unchecked_claims
+from keysteward.host.token_proof import Discovery, KeySet, SigningKeys, TokenReply, unchecked_claims
 
 if TYPE_CHECKING:
     import jwt

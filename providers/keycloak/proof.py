@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from keysteward.core.contract.ports import Claim, Material, Proof, Verification
 from keysteward.core.errors import Damaged
 from keysteward.host.http import Reply
+from keysteward.host.token_proof import TokenRefusal, TokenReply, judge, unreadable
 from keysteward.providers.keycloak.client import KeycloakClient
-from keysteward.providers.token_proof import TokenRefusal, TokenReply, judge, unreadable
 
 if TYPE_CHECKING:
     import jwt

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from keysteward.host.foreign_json import LATEST, Moment
-from keysteward.providers.token_proof import MOST_SECONDS, VISIBLE
+from keysteward.host.token_proof import MOST_SECONDS, VISIBLE
 
 _FOLDER_OR_NAME: Final = r"^[^/]+/?$"
 

@@ -19,8 +19,8 @@ from pydantic import BaseModel
 from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Unavailable
 from keysteward.host.http import LONGEST_REASON, Budget, HeardClock, Reply, Session, retry_after
 from keysteward.host.references import resolve_token
+from keysteward.host.token_proof import Discovery, KeySet, SigningKeys
 from keysteward.providers.pages import Pages
-from keysteward.providers.token_proof import Discovery, KeySet, SigningKeys
 
 PAGE_SIZE: Final = 100
 """The largest `limit` of a list call."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keysteward.core.contract.ports import Claim, Proof, Verification
 from keysteward.host.http import Reply
-from keysteward.providers.token_proof import TokenRefusal, TokenReply, judge
+from keysteward.host.token_proof import TokenRefusal, TokenReply, judge
 from keysteward.providers.workos.api import Api
 from keysteward.providers.workos.client import WorkOSClient
 from keysteward.providers.workos.inventory import AT

@@ -20,7 +20,8 @@ from keysteward.core.contract.address import IN_CLEAR
 from keysteward.core.errors import DeclarationError, KeystewardError, Unavailable
 from keysteward.host.http import Session as HttpSession
 from keysteward.operations.audit.ci import Actions, keys_of_issuer
-from keysteward.operations.session import Session, describe, revive
+from keysteward.operations.descriptors import describe, revive
+from keysteward.operations.session import Session
 from keysteward.providers import aws, keycloak, local, manual, vault, workos
 from keysteward.providers.aws import ApiGateway, Cognito, DynamoLedgers, Iam, SecretsManager
 from keysteward.providers.dynamic import BridgeError, M2MClientProvider, add_ports

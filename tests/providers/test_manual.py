@@ -18,7 +18,7 @@ from keysteward.core.contract.ports import Action, Claim, ObjectRef, Order, Proo
 from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardError, NotFound, Rejected, Unavailable
 from keysteward.host.http import Session
 from keysteward.host.material import material_of
-from keysteward.operations.session import describe, revive
+from keysteward.operations.descriptors import describe, revive
 from keysteward.providers.manual import Manual, Probe
 from keysteward.providers.manual import client as manual_client
 

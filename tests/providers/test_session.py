@@ -13,7 +13,8 @@ from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.errors import Damaged, DeclarationError, LimitExceeded
 from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.record.ledger import dump_ledger
-from keysteward.operations.session import Session, describe, revive
+from keysteward.operations.descriptors import describe, revive
+from keysteward.operations.session import Session
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
 from keysteward.testing.memory import Clock, MemoryLedgers, MemoryTarget

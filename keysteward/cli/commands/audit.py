@@ -11,12 +11,12 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.output_file import write_output
 from keysteward.cli.terminal import echo, say, show, show_json
 from keysteward.cli.time_options import day_of
 from keysteward.core.audit.period import UNKNOWN, Approved, Period, rows
 from keysteward.core.errors import DeclarationError, KeystewardError, NotFound
 from keysteward.host.git import approvers
+from keysteward.host.output_file import write_output
 from keysteward.operations.audit.anchors import anchor_in_file, anchor_in_git, anchor_in_s3
 from keysteward.operations.audit.examine import Verified, examine, trust_of
 from keysteward.operations.loading import StackOption, load_stack

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.output_file import write_output
+from keysteward.cli.opening import open_stack
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.cli.time_options import day_of
 from keysteward.core.declare.spec import Spec, midnight
@@ -18,8 +18,9 @@ from keysteward.core.errors import DeclarationError
 from keysteward.core.forecast.calendar import Coming, Occasion, allowances, leaving, reviewed, scheduled, unowned
 from keysteward.core.observe.snapshot import old_identities
 from keysteward.core.record.ledger import Ledger
+from keysteward.host.output_file import write_output
 from keysteward.operations.loading import StackOption
-from keysteward.operations.project import Opened, open_stack
+from keysteward.operations.project import Opened
 from keysteward.operations.session import Session
 from keysteward.report.counting import many
 from keysteward.report.forecast.calendar import Entry, calendar_ics, calendar_json, calendar_lines, calendar_of

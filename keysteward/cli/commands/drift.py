@@ -9,14 +9,15 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.output_file import write_output
+from keysteward.cli.opening import open_stack
 from keysteward.cli.source.source_places import places_of
-from keysteward.cli.terminal import echo, say, show
+from keysteward.cli.terminal import echo, meanwhile, say, show
 from keysteward.core.drift.drift import Drift, drift
 from keysteward.core.findings import Severity
+from keysteward.host.output_file import write_output
 from keysteward.operations.loading import StackOption, module_name
 from keysteward.operations.look import look
-from keysteward.operations.project import Opened, open_stack
+from keysteward.operations.project import Opened
 from keysteward.report.drift.drift import drift_json, drift_lines, drift_markdown, drift_text, summary
 from keysteward.report.drift.sarif import Places, drift_sarif
 
@@ -85,7 +86,8 @@ def command(
     form = Format.JSON if as_json else form
     written = [(path, form or SUFFIXES.get(path.suffix, Format.TERMINAL)) for path in output or ()]
     opened = open_stack(stack, strict=False)
-    found = drift(look(opened, opened.session("reader")))
+    with meanwhile("Looking at targets, stores and ledgers ..."):
+        found = drift(look(opened, opened.session("reader")))
     places = _places(opened, module_name(stack, Path.cwd())) if found.findings else {}
     for path, kind in written:
         write_output("--output", path, TEXTS[kind](found, places).encode())

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.opening import open_stack
 from keysteward.cli.terminal import meanwhile, show, show_json
 from keysteward.cli.time_options import duration_of
 from keysteward.core.errors import DeclarationError
@@ -17,7 +18,7 @@ from keysteward.core.forecast.what_if import halt, stops, suppose_gone
 from keysteward.core.identity import name_of
 from keysteward.operations.ahead import forecast_all
 from keysteward.operations.loading import StackOption
-from keysteward.operations.project import Opened, open_stack
+from keysteward.operations.project import Opened
 from keysteward.operations.session import Session
 from keysteward.report.forecast.forecast import By, Forecast, forecast_json, forecast_lines
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.meant import meant
+from keysteward.cli.opening import open_stack
 from keysteward.cli.source.declarations import project_files
 from keysteward.cli.source.owners_file import note_unassigned
 from keysteward.cli.source.python_source import folders_named_in
@@ -33,7 +33,8 @@ from keysteward.modules.catalog_form import NAME_IN_PATH
 from keysteward.modules.catalog_writer import catalog_text
 from keysteward.operations.loading import FOLDER, StackOption, module_name
 from keysteward.operations.look import logins_at
-from keysteward.operations.project import Opened, open_stack
+from keysteward.operations.meant import meant
+from keysteward.operations.project import Opened
 from keysteward.operations.stack_plan import judge_governed
 from keysteward.operations.terraform_state import read_state
 from keysteward.report.drift.importing import Imported, import_json, import_lines

@@ -9,16 +9,16 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.meant import meant
-from keysteward.cli.output_file import write_output
+from keysteward.cli.opening import open_stack
 from keysteward.cli.target_options import KINDS, NOT_REPEATED, is_kind, target_from
 from keysteward.cli.terminal import console, meanwhile, say, show, show_json
 from keysteward.core.declare.owners import Owners as Listed
 from keysteward.core.drift.inventory import Inventory
 from keysteward.core.errors import DeclarationError
+from keysteward.host.output_file import write_output
 from keysteward.operations.loading import StackOption, stack_names
 from keysteward.operations.look import look
-from keysteward.operations.project import open_stack
+from keysteward.operations.meant import meant
 from keysteward.report.inventory.entries import inventory_of
 from keysteward.report.inventory.first_look import first_look
 from keysteward.report.inventory.formats import inventory_csv, inventory_json
@@ -170,7 +170,8 @@ def _of_stack(name: str | None) -> tuple[Inventory, Listed]:
             f"any: --target KIND with its settings ({', '.join(KINDS)}); --target keycloak says which it takes"
         )
     opened = open_stack(name, strict=False)
-    return inventory_of(look(opened, opened.session("reader"))), opened.owners
+    with meanwhile("Looking at targets, stores and ledgers ..."):
+        return inventory_of(look(opened, opened.session("reader"))), opened.owners
 
 
 def _write(inventory: Inventory, csv: Path | None, html: Path | None) -> None:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.terminal import say, show, show_json
+from keysteward.cli.opening import open_stack
+from keysteward.cli.terminal import meanwhile, say, show, show_json
 from keysteward.operations.loading import StackOption
-from keysteward.operations.project import open_stack
 from keysteward.operations.saved_plan import save
 from keysteward.operations.stack_plan import preview
 from keysteward.report.run.plan import preview_json, preview_lines
@@ -52,7 +52,8 @@ def command(
     or may be, since another run works on it.
     """
     opened = open_stack(stack)
-    planned = preview(opened, opened.session("reader"), names or (), prune=prune)
+    with meanwhile("Planning ..."):
+        planned = preview(opened, opened.session("reader"), names or (), prune=prune)
     saved = None if save_to is None else save(opened, planned, names or (), save_to)
     if as_json:
         show_json(preview_json(planned) | ({"saved": saved_json(saved, save_to)} if saved is not None else {}))

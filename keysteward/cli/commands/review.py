@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from keysteward.cli.opening import open_stack
 from keysteward.cli.stopping import ended_in_order
-from keysteward.cli.terminal import echo, show_json
+from keysteward.cli.terminal import echo, meanwhile, show_json
 from keysteward.core.review import Risk, review
-from keysteward.operations.project import open_stack
 from keysteward.operations.review_sides import read_sides
 from keysteward.operations.stack_plan import Failure, preview
 from keysteward.report.policy.review import Comment, Live, review_json, review_markdown
@@ -82,7 +82,8 @@ def _live(stacks: Iterable[str], names: frozenset[str]) -> Live:
     failures: list[Failure] = []
     for name in stacks:
         opened = open_stack(name, strict=False)
-        planned = preview(opened, opened.session("reader"), prune=True)
+        with meanwhile("Planning ..."):
+            planned = preview(opened, opened.session("reader"), prune=True)
         plans += [
             (item.identity, str(item.action), item.plan.problem.message if item.plan.problem else item.numbered)
             for item in planned.items

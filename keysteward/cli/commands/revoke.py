@@ -12,6 +12,7 @@ import typer
 
 from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.commands.up import YesOption
+from keysteward.cli.options import CardOption
 from keysteward.cli.progress import Display
 from keysteward.cli.requests import reason_of
 from keysteward.cli.terminal import confirm_or_stop, say, show, show_json
@@ -22,7 +23,7 @@ from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger, load_ledger
 from keysteward.core.record.revocation import Recorded
 from keysteward.core.run.reconciler import Result
-from keysteward.operations.emergency import CardOption, Scene, ledgers_needed, open_scene
+from keysteward.operations.emergency import Scene, ledgers_needed, open_scene
 from keysteward.operations.loading import StackOption
 from keysteward.operations.offline.revocations import Marked, delivered_keys, disable_marked, keep, named_keys
 from keysteward.operations.project import unknown_name

@@ -8,13 +8,13 @@ import typer
 
 from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.commands.up import YesOption
+from keysteward.cli.opening import open_stack
 from keysteward.cli.requests import CredentialArgument, Request, note_and_do, written
 from keysteward.cli.terminal import say
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import World
 from keysteward.core.record import requests
 from keysteward.operations.loading import StackOption
-from keysteward.operations.project import open_stack
 
 
 def command(

@@ -8,10 +8,11 @@ import typer
 
 from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.commands.up import ParallelOption, YesOption, show_and_do
+from keysteward.cli.opening import open_stack
+from keysteward.cli.terminal import meanwhile
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import Extent
 from keysteward.operations.loading import StackOption
-from keysteward.operations.project import open_stack
 from keysteward.operations.stack_plan import preview_lifecycle
 
 
@@ -43,5 +44,6 @@ def command(
         )
     opened = open_stack(stack)
     session = opened.session("reader", extent=Extent.LIFECYCLE)
-    planned = preview_lifecycle(opened, session, names or ())
+    with meanwhile("Planning ..."):
+        planned = preview_lifecycle(opened, session, names or ())
     show_and_do(opened, session, planned, "rotate", yes=yes, as_json=as_json, parallel=parallel)

@@ -8,6 +8,7 @@ import typer
 
 from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.commands.up import YesOption
+from keysteward.cli.opening import open_stack
 from keysteward.cli.requests import CredentialArgument, ReasonOption, Request, note_and_do, reason_of, written
 from keysteward.cli.terminal import say
 from keysteward.core.errors import DeclarationError
@@ -15,7 +16,6 @@ from keysteward.core.observe.world import World
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
 from keysteward.operations.loading import StackOption
-from keysteward.operations.project import open_stack
 
 
 def suspend(

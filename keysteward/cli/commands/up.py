@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.commands.preview import JsonOption, Names, PruneOption
-from keysteward.cli.terminal import confirm_or_stop, show, show_json
+from keysteward.cli.opening import open_stack
+from keysteward.cli.progress import Display, Interrupt
+from keysteward.cli.terminal import confirm_or_stop, meanwhile, show, show_json
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.operations.loading import StackOption
-from keysteward.operations.project import Opened, open_stack
+from keysteward.operations.project import Opened
 from keysteward.operations.saved_plan import Approved, plan_again, read_plan
 from keysteward.operations.session import Session
 from keysteward.operations.stack_plan import Preview, preview
@@ -55,10 +57,11 @@ def command(
     saved = None if plan is None else read_plan(opened, plan)
     session = opened.session("reader")
     approved: Approved | None = None
-    if saved is None:
-        planned = preview(opened, session, names or (), prune=prune)
-    else:
-        approved, planned = plan_again(opened, session, saved)
+    with meanwhile("Planning ..."):
+        if saved is None:
+            planned = preview(opened, session, names or (), prune=prune)
+        else:
+            approved, planned = plan_again(opened, session, saved)
     show_and_do(opened, session, planned, "up", approved, yes=yes, as_json=as_json, parallel=parallel)
 
 
@@ -88,7 +91,9 @@ def show_and_do(
         if approved is None:
             _ask(yes=yes, as_json=as_json)
     digest = approved.plan.digest if approved is not None else ""
-    results = carry_out(opened, session, planned, asked, parallel, digest)
+    due = sum(1 for item in planned.items if item.due)
+    with Display(due) as display, Interrupt(display):
+        results = carry_out(opened, session, planned, asked, parallel, digest, display)
     if as_json:
         document = results_json(results, planned)
         show_json(document | ({"approved": approved_json(approved)} if approved is not None else {}))

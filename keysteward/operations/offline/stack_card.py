@@ -20,7 +20,7 @@ from keysteward.core.errors import DeclarationError
 from keysteward.host.files import replace_file
 from keysteward.host.foreign_json import Misshapen, read_json
 from keysteward.host.git import CARDS
-from keysteward.operations.session import describe
+from keysteward.operations.descriptors import describe
 
 FORMAT = 1
 FOLDER = CARDS

@@ -9,7 +9,7 @@ import jwt
 from pydantic import SecretStr
 
 from keysteward.host.http import Reply, Session
-from keysteward.providers.token_proof import KeySet, SigningKeys
+from keysteward.host.token_proof import KeySet, SigningKeys
 
 
 class TokenClient:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from keysteward.core.contract.ports import Claim, Material, Proof, Verification
+from keysteward.host.token_proof import TokenRefusal, TokenReply, judge
 from keysteward.providers.aws.cognito.client import TokenClient
-from keysteward.providers.token_proof import TokenRefusal, TokenReply, judge
 
 REFUSALS: Final[Mapping[str, Verification]] = {
     "invalid_client": Verification(Proof.REFUSED, "Cognito refuses it, or there is no such client"),

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, SecretStr
 from keysteward.core.contract.address import check_address
 from keysteward.core.errors import DeclarationError
 from keysteward.host.http import Reply, Session
-from keysteward.providers.token_proof import VISIBLE, Discovery, KeySet
+from keysteward.host.token_proof import VISIBLE, Discovery, KeySet
 
 REQUEST_URL = "ACTIONS_ID_TOKEN_REQUEST_URL"
 REQUEST_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - the variable's name

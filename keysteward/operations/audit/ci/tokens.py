@@ -10,7 +10,7 @@ import jwt
 
 from keysteward.core.audit.chain import audience
 from keysteward.core.errors import DeclarationError
-from keysteward.providers.token_proof import KeySet, unchecked_claims, unreadable
+from keysteward.host.token_proof import KeySet, unchecked_claims, unreadable
 
 Claims = dict[str, str]
 
