@@ -4,6 +4,6 @@ import sys
 
 if getattr(getattr(sys.modules.get("__main__"), "__spec__", None), "name", "") == "pulumi.dynamic.__main__":
     # Pulumi's plugin process, which has the project's folder first on sys.path: before anything else is imported.
-    from keysteward.operations.stack_modules import forget_working_folder
+    from keysteward.host.stack_modules import forget_working_folder
 
     forget_working_folder()

@@ -59,11 +59,11 @@ from keysteward.core.policy.check import check
 from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Ledger, Revoked
 from keysteward.host.foreign_json import read_json
+from keysteward.host.stack_modules import refuse_stand_ins
 from keysteward.operations.descriptors import describe, revive
 from keysteward.operations.offline.revocations import of_stack
 from keysteward.operations.owners import owners_of
 from keysteward.operations.session import Access, Session
-from keysteward.operations.stack_modules import refuse_stand_ins
 
 FORMAT = 1
 SERVER_OUTPUTS = ("status", "incarnation", "scope_ids")

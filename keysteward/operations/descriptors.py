@@ -16,11 +16,7 @@ def revive(descriptor: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever por
     Raises DeclarationError when its class cannot be found, is no port, or does not take these settings.
     """
     kind = str(descriptor.get("kind", ""))
-    module, _, name = kind.partition(":")
-    try:
-        made = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, TypeError, ValueError):
-        raise DeclarationError(f"{kind!r} cannot be imported; install the package that provides it") from None
+    made = imported(kind)
     if not (isinstance(made, type) and hasattr(made, "as_reader")):
         raise DeclarationError(f"{kind!r} is neither a target nor a store; correct the descriptor that names it")
     try:
@@ -29,6 +25,15 @@ def revive(descriptor: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever por
         raise DeclarationError(
             f"{kind!r} does not take the settings that were recorded for it; install the version that wrote them"
         ) from None
+
+
+def imported(kind: str) -> Any:  # noqa: ANN401 - whatever stands there
+    """Import what "module:Name" names. Raises DeclarationError when there is no such thing."""
+    module, _, name = kind.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, TypeError, ValueError):
+        raise DeclarationError(f"{kind!r} cannot be imported; install the package that provides it") from None
 
 
 def describe(descriptor: Descriptor) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from keysteward.core.identity import name_of
 from keysteward.core.observe.world import Extent
 from keysteward.core.policy.check import check, check_form
 from keysteward.core.record.revocation import Recorded
+from keysteward.host.stack_modules import import_stacks_from
 from keysteward.operations.descriptors import revive
 from keysteward.operations.loading import load_stack, module_name
 from keysteward.operations.notices import warn
@@ -24,7 +25,6 @@ from keysteward.operations.offline.stack_card import FOLDER, card_path, read_car
 from keysteward.operations.owners import owners_of
 from keysteward.operations.project import keep_card, read_records
 from keysteward.operations.session import Access, Session
-from keysteward.operations.stack_modules import import_stacks_from
 
 
 @dataclass(frozen=True)

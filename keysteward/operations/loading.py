@@ -13,7 +13,7 @@ import typer
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError
 from keysteward.core.review.what_runs import STACKS
-from keysteward.operations.stack_modules import import_stacks_from, outside_of_stacks
+from keysteward.host.stack_modules import import_stacks_from, outside_of_stacks
 
 FOLDER = STACKS
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")

@@ -14,7 +14,7 @@ from cli_project import Project
 
 from keysteward import RotationSchedule
 from keysteward.core.errors import DeclarationError
-from keysteward.operations.stack_modules import refuse_stand_ins
+from keysteward.host.stack_modules import refuse_stand_ins
 
 
 def module(project: Project, text: str, name: str = "demo") -> None:

@@ -16,10 +16,12 @@ from keysteward.core.audit.chain import Head, canonical, dump_head, load_head
 from keysteward.core.errors import Damaged, NotFound
 from keysteward.host.files import file_errors, make_folder
 from keysteward.host.git import NOTES, add_note, notes
-from keysteward.providers.aws.s3 import S3Object
+from keysteward.operations.descriptors import imported
 
 GIT_NOTE: Final = "git-note"
 S3_SCHEME: Final = "s3://"
+S3_OBJECT: Final = "keysteward.providers.aws.s3:S3Object"
+"""The class of what an s3:// address names: lines that can be read and added to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def anchor_in_git(head: Head, root: Path, commit: str) -> str:
 
 def anchor_in_s3(head: Head, url: str) -> str:
     """Add a head to an S3 object; returns where it is."""
-    S3Object(url).add_line(line_of(head))
+    imported(S3_OBJECT)(url).add_line(line_of(head))
     return url
 
 
@@ -64,7 +66,7 @@ def read_anchors(where: str, stack: str, root: Path) -> Anchored:
     if where == GIT_NOTE:
         lines = notes(root)
     elif where.startswith(S3_SCHEME):
-        lines = S3Object(where).lines()
+        lines = imported(S3_OBJECT)(where).lines()
     else:
         lines = _lines_of(Path(where))
     found = _anchored(where, stack, lines)

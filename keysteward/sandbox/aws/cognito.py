@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import NotFound
 
 from keysteward.sandbox.aws import tokens
 from keysteward.sandbox.aws.calls import Refused
+from keysteward.sandbox.aws.user_pools import Client, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,44 +43,6 @@ DEFAULTS: dict[str, Any] = {
 
 _FIXED = frozenset({"UserPoolId", "ClientId", "ClientName", "ClientSecret", "CreationDate", "LastModifiedDate"})
 """What an update leaves as it is."""
-
-
-@dataclass
-class ClientSecret:
-    """One secret of a client."""
-
-    id: str
-    value: str = field(repr=False)
-    created: datetime
-
-    def shown(self) -> dict[str, Any]:
-        """Return what lists show: never the value."""
-        return {"ClientSecretId": self.id, "ClientSecretCreateDate": self.created.timestamp()}
-
-
-@dataclass
-class Client:
-    """A client with its secrets, oldest first, and its settings as they were written last."""
-
-    settings: dict[str, Any]
-    secrets: list[ClientSecret] = field(default_factory=list)
-
-    def add(self, value: str, now: datetime) -> ClientSecret:
-        """Give it one more secret; ids end in the second of their making, or the next that is free."""
-        client_id, second = self.settings["ClientId"], int(now.timestamp())
-        while any(secret.id == f"{client_id}--{second}" for secret in self.secrets):
-            second += 1
-        made = ClientSecret(f"{client_id}--{second}", value, now)
-        self.secrets.append(made)
-        return made
-
-
-@dataclass
-class Pool:
-    """A pool: its clients by id, its resource servers by identifier."""
-
-    clients: dict[str, Client] = field(default_factory=dict)
-    servers: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class UserPools:

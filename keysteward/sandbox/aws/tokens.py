@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request, Response
 
-    from keysteward.sandbox.aws.cognito import Client
+    from keysteward.sandbox.aws.user_pools import Client
 
     Held = Iterable[tuple[str, Mapping[str, Client], Mapping[str, Mapping[str, Any]]]]
 
