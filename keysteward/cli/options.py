@@ -13,3 +13,38 @@ CardOption = Annotated[
         "--card", metavar="FILE", help="Work from this stack card, without loading the stack; see docs/emergency.md."
     ),
 ]
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Only these credentials and resource servers. All when none is named."),
+]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document (format 1) in place of text.")]
+
+PruneOption = Annotated[
+    bool, typer.Option("--prune", help="End what the ledgers know and nobody declares any more.", show_default=False)
+]
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Needed where nobody can be asked.")]
+
+ParallelOption = Annotated[int, typer.Option(min=1, max=32, help="How many credentials are worked on at a time.")]
+
+StackOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        "-s",
+        metavar="NAME",
+        envvar="KEYSTEWARD_STACK",
+        help="Stack to work on: demo (the module stacks/demo.py) or a full module name. "
+        "Not needed when the folder stacks holds only one.",
+    ),
+]
+
+CredentialArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of a credential, declared or in the ledgers alone.")
+]
+
+ReasonOption = Annotated[
+    str, typer.Option("--reason", "-r", help="Why: it is kept in the ledger and shown with the credential.")
+]

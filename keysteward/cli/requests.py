@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated
-
-import typer
 
 from keysteward.cli.progress import Display
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
@@ -25,13 +22,6 @@ from keysteward.operations.stack_plan import CredentialPlan, Preview, plan_of
 from keysteward.operations.stack_run import finish, result_of
 from keysteward.report.run.plan import preview_lines
 from keysteward.report.run.results import result_lines, results_json
-
-CredentialArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="Name of a credential, declared or in the ledgers alone.")
-]
-ReasonOption = Annotated[
-    str, typer.Option("--reason", "-r", help="Why: it is kept in the ledger and shown with the credential.")
-]
 
 Change = Callable[[Ledger, str, datetime], Ledger]
 """A handle: from a ledger, the runner's id and the ledger store's time to the ledger with a person's word in it."""

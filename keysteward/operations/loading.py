@@ -6,9 +6,6 @@ import importlib
 import re
 import traceback
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError
@@ -18,18 +15,6 @@ from keysteward.host.stack_modules import import_stacks_from, outside_of_stacks
 FOLDER = STACKS
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _OWN_PLACE = re.compile(r"([^:\n]+), line \d+: ")
-
-StackOption = Annotated[
-    str | None,
-    typer.Option(
-        "--stack",
-        "-s",
-        metavar="NAME",
-        envvar="KEYSTEWARD_STACK",
-        help="Stack to work on: demo (the module stacks/demo.py) or a full module name. "
-        "Not needed when the folder stacks holds only one.",
-    ),
-]
 
 
 def load_stack(name: str | None) -> Stack:

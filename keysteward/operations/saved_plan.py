@@ -32,6 +32,34 @@ from keysteward.operations.session import Session
 from keysteward.operations.stack_plan import CredentialPlan, Preview, ServerItem, preview
 
 
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """A saved plan beside the fresh one that was found to be no more than it."""
+
+    plan: SavedPlan
+    fresh: SavedPlan
+
+    @property
+    def not_due(self) -> dict[str, list[str]]:
+        """Return the steps that were approved and are not due any more, by name."""
+        return not_due(self.plan, self.fresh)
+
+    @property
+    def left_alone(self) -> list[str]:
+        """Return the names for which something is due and of which the saved plan does not speak."""
+        return left_alone(self.plan, self.fresh)
+
+    def narrow(self, preview: Preview) -> Preview:
+        """Return the part of the fresh preview that is carried out: what was approved, and what is stopped now."""
+        kept = [i.identity for i in preview.items if i.plan.steps or i.plan.problem is not None]
+        known = self.plan.identities.intersection(kept)
+        return replace(
+            preview,
+            servers=tuple(s for s in preview.servers if s.identity in known),
+            credentials=tuple(c for c in preview.credentials if c.identity in known),
+        )
+
+
 def save(opened: Opened, planned: Preview, names: Iterable[str], path: Path) -> SavedPlan:
     """Write a preview as a plan that can be approved: whole or not at all, readable for its owner only."""
     made = saved_plan(
@@ -123,31 +151,3 @@ def _ledger(ledger: Ledger | ServerLedger | None) -> SavedLedger | None:
     if ledger is None:
         return None
     return SavedLedger(ledger.identity, ledger.incarnation, ledger.version, ledger.executed)
-
-
-@dataclass(frozen=True, slots=True)
-class Approved:
-    """A saved plan beside the fresh one that was found to be no more than it."""
-
-    plan: SavedPlan
-    fresh: SavedPlan
-
-    @property
-    def not_due(self) -> dict[str, list[str]]:
-        """Return the steps that were approved and are not due any more, by name."""
-        return not_due(self.plan, self.fresh)
-
-    @property
-    def left_alone(self) -> list[str]:
-        """Return the names for which something is due and of which the saved plan does not speak."""
-        return left_alone(self.plan, self.fresh)
-
-    def narrow(self, preview: Preview) -> Preview:
-        """Return the part of the fresh preview that is carried out: what was approved, and what is stopped now."""
-        kept = [i.identity for i in preview.items if i.plan.steps or i.plan.problem is not None]
-        known = self.plan.identities.intersection(kept)
-        return replace(
-            preview,
-            servers=tuple(s for s in preview.servers if s.identity in known),
-            credentials=tuple(c for c in preview.credentials if c.identity in known),
-        )

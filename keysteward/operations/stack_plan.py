@@ -35,6 +35,185 @@ _Asked = TypeVar("_Asked")
 _Item = TypeVar("_Item")
 
 
+class Action(StrEnum):
+    """What a plan comes to, in one word."""
+
+    CREATE = "create"
+    ADOPT = "adopt"
+    ROTATE = "rotate"
+    UPDATE = "update"
+    RETIRE = "retire"
+    REVOKE = "revoke"
+    END = "end"
+    WAIT = "wait"
+    PROBLEM = "problem"
+    UNCHANGED = "unchanged"
+
+
+_PASSIVE = {Action.WAIT: "waiting", Action.PROBLEM: "with a problem", Action.UNCHANGED: "unchanged"}
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialPlan:
+    """The plan of one credential; `spec` is None for what is not declared any more.
+
+    `ends` says that no secret of it would work afterwards; `word` why that needs a person's word (None: it does not).
+    """
+
+    identity: str
+    plan: Plan
+    spec: Spec | None
+    ledger: Ledger | None
+    ends: bool = False
+    word: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name without the stack."""
+        return name_of(self.identity)
+
+    @property
+    def due(self) -> bool:
+        """Say whether a run has something to do or to say about it."""
+        return bool(self.plan.steps) or self.plan.problem is not None or self.plan.wait is not None or self.leased
+
+    @property
+    def leased(self) -> bool:
+        """Say whether another run works on it."""
+        return any(finding.kind is Kind.LEASED for finding in self.plan.findings)
+
+    @property
+    def numbered(self) -> str:
+        """Return the plan's words under the run number that they will have in the ledger; empty when nothing is due."""
+        count = self.ledger.executed.count if self.ledger is not None else 0
+        return f"#{count + 1} {self.plan.words}" if self.plan.words else ""
+
+    @property
+    def action(self) -> Action:
+        """Return what the plan comes to."""
+        steps = {step.do for step in self.plan.steps}
+        new = self.ledger is None or self.ledger.closed is not None or not self.ledger.generations
+        cases = (
+            (self.plan.problem is not None, Action.PROBLEM),
+            (Do.REVOKE in steps, Action.REVOKE),
+            (Do.ADOPT in steps, Action.ADOPT),
+            (self.ends or (self.spec is None and bool(steps)), Action.END),
+            (Do.BEGIN in steps, Action.CREATE if new else Action.ROTATE),
+            (bool(steps) and steps <= {Do.RETIRE, Do.END, Do.SUSPEND}, Action.RETIRE),
+            (bool(steps), Action.UPDATE),
+            (self.plan.wait is not None or self.leased, Action.WAIT),
+        )
+        return next((action for holds, action in cases if holds), Action.UNCHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerItem:
+    """The plan of one resource server; `spec` is None for what is not declared any more."""
+
+    identity: str
+    plan: ServerPlan
+    spec: ServerSpec | None
+    ledger: ServerLedger | None
+
+    @property
+    def name(self) -> str:
+        """Return the name without the stack."""
+        return name_of(self.identity)
+
+    @property
+    def due(self) -> bool:
+        """Say whether a run has something to do or to say about it."""
+        return bool(self.plan.steps) or self.plan.problem is not None
+
+    @property
+    def words(self) -> str:
+        """Return the plan in words; when all of it goes, its scopes go as soon as no client has them."""
+        if self.spec is not None:
+            return self.plan.words
+        later = [f"delete scope {s.scope}" for s in self.plan.steps if s.do is DoScope.NOTE]
+        rest = [s.words for s in self.plan.steps if s.do is not DoScope.NOTE]
+        return "; ".join([*later, *rest])
+
+    @property
+    def numbered(self) -> str:
+        """Return the words under the run number that they will have in the ledger."""
+        count = self.ledger.executed.count if self.ledger is not None else 0
+        return f"#{count + 1} {self.words}" if self.words else ""
+
+    @property
+    def action(self) -> Action:
+        """Return what the plan comes to."""
+        new = self.ledger is None or self.ledger.closed is not None
+        cases = (
+            (self.plan.problem is not None, Action.PROBLEM),
+            (not self.plan.steps, Action.UNCHANGED),
+            (self.spec is None, Action.END),
+            (new and all(step.remote_id is not None for step in self.plan.steps), Action.ADOPT),
+            (new, Action.CREATE),
+        )
+        return next((action for holds, action in cases if holds), Action.UPDATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One error that kept some credentials or resource servers from being planned."""
+
+    message: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would do to a whole stack, or to the names asked for. `prune`: undeclared things would end.
+
+    `unapplied` counts the declarations with changes that this run leaves alone, since it does lifecycle steps only.
+    """
+
+    stack: str
+    at: datetime
+    servers: tuple[ServerItem, ...]
+    credentials: tuple[CredentialPlan, ...]
+    findings: tuple[Finding, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    prune: bool = False
+    unapplied: int = 0
+    governed: tuple[GovernedSet, ...] = ()
+
+    @property
+    def items(self) -> tuple[ServerItem | CredentialPlan, ...]:
+        """Return all plans, in the order of a run."""
+        return (*self.servers, *self.credentials)
+
+    @property
+    def due(self) -> bool:
+        """Say whether a run would change something."""
+        return any(item.plan.steps for item in self.items)
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Return the credentials of which nobody can say yet whether anything is due: others work on them, or we wait.
+
+        What is waited for is the answer to what a run did that lost its reply: about a minute at most.
+        """
+        return tuple(c.name for c in self.credentials if c.action is Action.WAIT)
+
+    @property
+    def stopped(self) -> bool:
+        """Say whether something stops one of the plans, or kept it from being made."""
+        return bool(self.failures) or any(item.plan.problem is not None for item in self.items)
+
+    @property
+    def counts(self) -> Counter[Action]:
+        """Count the actions."""
+        return Counter(item.action for item in self.items)
+
+    @property
+    def next_due(self) -> tuple[datetime, str] | None:
+        """Return when something is next due by schedule, after this plan, and for which credential."""
+        dates = [(c.plan.due, c.name) for c in self.credentials if c.plan.due is not None]
+        return min(dates, default=None)
+
+
 @dataclass
 class Failures:
     """Errors by message, with the names that met them: one target down is one sentence."""
@@ -255,182 +434,3 @@ def undeclared(item: CredentialPlan | ServerItem) -> Finding:
     if isinstance(item, CredentialPlan):
         mend += ending_needs(item.word)
     return Finding(Kind.UNDECLARED, Severity.WARNING, item.identity, "has an open ledger and no declaration", mend)
-
-
-class Action(StrEnum):
-    """What a plan comes to, in one word."""
-
-    CREATE = "create"
-    ADOPT = "adopt"
-    ROTATE = "rotate"
-    UPDATE = "update"
-    RETIRE = "retire"
-    REVOKE = "revoke"
-    END = "end"
-    WAIT = "wait"
-    PROBLEM = "problem"
-    UNCHANGED = "unchanged"
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialPlan:
-    """The plan of one credential; `spec` is None for what is not declared any more.
-
-    `ends` says that no secret of it would work afterwards; `word` why that needs a person's word (None: it does not).
-    """
-
-    identity: str
-    plan: Plan
-    spec: Spec | None
-    ledger: Ledger | None
-    ends: bool = False
-    word: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Return the name without the stack."""
-        return name_of(self.identity)
-
-    @property
-    def due(self) -> bool:
-        """Say whether a run has something to do or to say about it."""
-        return bool(self.plan.steps) or self.plan.problem is not None or self.plan.wait is not None or self.leased
-
-    @property
-    def leased(self) -> bool:
-        """Say whether another run works on it."""
-        return any(finding.kind is Kind.LEASED for finding in self.plan.findings)
-
-    @property
-    def numbered(self) -> str:
-        """Return the plan's words under the run number that they will have in the ledger; empty when nothing is due."""
-        count = self.ledger.executed.count if self.ledger is not None else 0
-        return f"#{count + 1} {self.plan.words}" if self.plan.words else ""
-
-    @property
-    def action(self) -> Action:
-        """Return what the plan comes to."""
-        steps = {step.do for step in self.plan.steps}
-        new = self.ledger is None or self.ledger.closed is not None or not self.ledger.generations
-        cases = (
-            (self.plan.problem is not None, Action.PROBLEM),
-            (Do.REVOKE in steps, Action.REVOKE),
-            (Do.ADOPT in steps, Action.ADOPT),
-            (self.ends or (self.spec is None and bool(steps)), Action.END),
-            (Do.BEGIN in steps, Action.CREATE if new else Action.ROTATE),
-            (bool(steps) and steps <= {Do.RETIRE, Do.END, Do.SUSPEND}, Action.RETIRE),
-            (bool(steps), Action.UPDATE),
-            (self.plan.wait is not None or self.leased, Action.WAIT),
-        )
-        return next((action for holds, action in cases if holds), Action.UNCHANGED)
-
-
-@dataclass(frozen=True, slots=True)
-class ServerItem:
-    """The plan of one resource server; `spec` is None for what is not declared any more."""
-
-    identity: str
-    plan: ServerPlan
-    spec: ServerSpec | None
-    ledger: ServerLedger | None
-
-    @property
-    def name(self) -> str:
-        """Return the name without the stack."""
-        return name_of(self.identity)
-
-    @property
-    def due(self) -> bool:
-        """Say whether a run has something to do or to say about it."""
-        return bool(self.plan.steps) or self.plan.problem is not None
-
-    @property
-    def words(self) -> str:
-        """Return the plan in words; when all of it goes, its scopes go as soon as no client has them."""
-        if self.spec is not None:
-            return self.plan.words
-        later = [f"delete scope {s.scope}" for s in self.plan.steps if s.do is DoScope.NOTE]
-        rest = [s.words for s in self.plan.steps if s.do is not DoScope.NOTE]
-        return "; ".join([*later, *rest])
-
-    @property
-    def numbered(self) -> str:
-        """Return the words under the run number that they will have in the ledger."""
-        count = self.ledger.executed.count if self.ledger is not None else 0
-        return f"#{count + 1} {self.words}" if self.words else ""
-
-    @property
-    def action(self) -> Action:
-        """Return what the plan comes to."""
-        new = self.ledger is None or self.ledger.closed is not None
-        cases = (
-            (self.plan.problem is not None, Action.PROBLEM),
-            (not self.plan.steps, Action.UNCHANGED),
-            (self.spec is None, Action.END),
-            (new and all(step.remote_id is not None for step in self.plan.steps), Action.ADOPT),
-            (new, Action.CREATE),
-        )
-        return next((action for holds, action in cases if holds), Action.UPDATE)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One error that kept some credentials or resource servers from being planned."""
-
-    message: str
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a run would do to a whole stack, or to the names asked for. `prune`: undeclared things would end.
-
-    `unapplied` counts the declarations with changes that this run leaves alone, since it does lifecycle steps only.
-    """
-
-    stack: str
-    at: datetime
-    servers: tuple[ServerItem, ...]
-    credentials: tuple[CredentialPlan, ...]
-    findings: tuple[Finding, ...] = ()
-    failures: tuple[Failure, ...] = ()
-    prune: bool = False
-    unapplied: int = 0
-    governed: tuple[GovernedSet, ...] = ()
-
-    @property
-    def items(self) -> tuple[ServerItem | CredentialPlan, ...]:
-        """Return all plans, in the order of a run."""
-        return (*self.servers, *self.credentials)
-
-    @property
-    def due(self) -> bool:
-        """Say whether a run would change something."""
-        return any(item.plan.steps for item in self.items)
-
-    @property
-    def open(self) -> tuple[str, ...]:
-        """Return the credentials of which nobody can say yet whether anything is due: others work on them, or we wait.
-
-        What is waited for is the answer to what a run did that lost its reply: about a minute at most.
-        """
-        return tuple(c.name for c in self.credentials if c.action is Action.WAIT)
-
-    @property
-    def stopped(self) -> bool:
-        """Say whether something stops one of the plans, or kept it from being made."""
-        return bool(self.failures) or any(item.plan.problem is not None for item in self.items)
-
-    @property
-    def counts(self) -> Counter[Action]:
-        """Count the actions."""
-        return Counter(item.action for item in self.items)
-
-    @property
-    def next_due(self) -> tuple[datetime, str] | None:
-        """Return when something is next due by schedule, after this plan, and for which credential."""
-        dates = [(c.plan.due, c.name) for c in self.credentials if c.plan.due is not None]
-        return min(dates, default=None)
-
-
-_PASSIVE = {Action.WAIT: "waiting", Action.PROBLEM: "with a problem", Action.UNCHANGED: "unchanged"}

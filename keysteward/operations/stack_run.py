@@ -36,6 +36,55 @@ _NEEDS_SCOPES = frozenset({Do.CREATE, Do.UPDATE})
 STOPPED = "stopped by Ctrl-C; the next run goes on from there"
 
 
+class Outcome(StrEnum):
+    """How one run ended."""
+
+    DONE = "done"
+    WAITING = "waiting"
+    LEASED = "leased"
+    SKIPPED = "skipped"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+BAD = frozenset({Outcome.FAILED, Outcome.SKIPPED})
+"""Outcomes that make the whole run one that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What became of one credential or resource server: words of the steps done, headlines first, and what is left."""
+
+    identity: str
+    kind: Literal["credential", "resource server"]
+    outcome: Outcome
+    done: tuple[str, ...] = ()
+    headlines: tuple[str, ...] = ()
+    error: str = ""
+    wait: Wait | None = None
+    ledger: Ledger | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return the name without the stack."""
+        return name_of(self.identity)
+
+
+def result_of(result: Result) -> RunResult:
+    """Return what a run of one credential did, in words."""
+    return RunResult(
+        identity=result.identity,
+        kind="credential",
+        outcome=Outcome.DONE if result.wait is None else Outcome.WAITING,
+        done=tuple(step.words for step in result.done),
+        headlines=tuple(step.words for step in result.done if step.headline),
+        wait=result.wait,
+        ledger=result.ledger,
+        findings=result.findings,
+    )
+
+
 class Stopped(KeystewardError):
     """A person stopped the run before its next step; the next run goes on from there."""
 
@@ -284,52 +333,3 @@ def check_endings(planned: Preview, limit: Limit, open_ledgers: int) -> None:
             f"({', '.join(ending[:_SHOWN])}{more}), and the limit is {limit.count} or {limit.share:.0%}; nothing was "
             f"changed. Restore the declarations, or allow it with {ALLOW_ENDING}={len(ending)}"
         )
-
-
-class Outcome(StrEnum):
-    """How one run ended."""
-
-    DONE = "done"
-    WAITING = "waiting"
-    LEASED = "leased"
-    SKIPPED = "skipped"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-BAD = frozenset({Outcome.FAILED, Outcome.SKIPPED})
-"""Outcomes that make the whole run one that failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What became of one credential or resource server: words of the steps done, headlines first, and what is left."""
-
-    identity: str
-    kind: Literal["credential", "resource server"]
-    outcome: Outcome
-    done: tuple[str, ...] = ()
-    headlines: tuple[str, ...] = ()
-    error: str = ""
-    wait: Wait | None = None
-    ledger: Ledger | None = None
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Return the name without the stack."""
-        return name_of(self.identity)
-
-
-def result_of(result: Result) -> RunResult:
-    """Return what a run of one credential did, in words."""
-    return RunResult(
-        identity=result.identity,
-        kind="credential",
-        outcome=Outcome.DONE if result.wait is None else Outcome.WAITING,
-        done=tuple(step.words for step in result.done),
-        headlines=tuple(step.words for step in result.done if step.headline),
-        wait=result.wait,
-        ledger=result.ledger,
-        findings=result.findings,
-    )

@@ -13,9 +13,8 @@ from typing import Any
 from rich.text import Text
 
 from keysteward.core.contract.ports import Check
-from keysteward.report.counting import many
 from keysteward.report.run.plan import JSON_FORMAT
-from keysteward.report.text.plain import line
+from keysteward.report.text.plain import line, many
 
 _SYMBOLS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
 

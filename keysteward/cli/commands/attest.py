@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from keysteward.cli.options import StackOption
 from keysteward.cli.source.declarations import change, find_places, project_files
 from keysteward.cli.source.places import Edit, Place, relative, written
 from keysteward.cli.terminal import show
@@ -18,7 +19,7 @@ from keysteward.cli.time_options import day_of
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
-from keysteward.operations.loading import StackOption, load_stack, module_name
+from keysteward.operations.loading import load_stack, module_name
 from keysteward.operations.project import unknown_name
 from keysteward.report.text.plain import line
 

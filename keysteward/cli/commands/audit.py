@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.options import JsonOption, StackOption
 from keysteward.cli.terminal import echo, say, show, show_json
 from keysteward.cli.time_options import day_of
 from keysteward.core.audit.period import UNKNOWN, Approved, Period, rows
@@ -19,7 +19,7 @@ from keysteward.host.git import approvers
 from keysteward.host.output_file import write_output
 from keysteward.operations.audit.anchors import anchor_in_file, anchor_in_git, anchor_in_s3
 from keysteward.operations.audit.examine import Verified, examine, trust_of
-from keysteward.operations.loading import StackOption, load_stack
+from keysteward.operations.loading import load_stack
 from keysteward.report.evidence import entries_json, entry_lines, to_csv, to_markdown, verified_json, verified_lines
 from keysteward.report.text.plain import plain
 

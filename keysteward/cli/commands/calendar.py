@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, StackOption
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.cli.time_options import day_of
 from keysteward.core.declare.spec import Spec, midnight
@@ -19,11 +19,10 @@ from keysteward.core.forecast.calendar import Coming, Occasion, allowances, leav
 from keysteward.core.observe.snapshot import old_identities
 from keysteward.core.record.ledger import Ledger
 from keysteward.host.output_file import write_output
-from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session
-from keysteward.report.counting import many
 from keysteward.report.forecast.calendar import Entry, calendar_ics, calendar_json, calendar_lines, calendar_of
+from keysteward.report.text.plain import many
 
 LONGEST = 3650
 """Days ahead: nobody plans longer."""

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.commands.up import YesOption
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, StackOption, YesOption
 from keysteward.cli.progress import Display
 from keysteward.cli.requests import planned_alone, reason_of, refuse_recorded, undisturbed
 from keysteward.cli.terminal import confirm_or_stop, read_secret, say, show, show_json
@@ -25,7 +24,6 @@ from keysteward.core.record.requests import may_be_ended
 from keysteward.core.run.executor import TRY
 from keysteward.core.run.reconciler import Result
 from keysteward.host.material import material_of
-from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, unknown_name
 from keysteward.operations.session import Session
 from keysteward.operations.stack_plan import CredentialPlan, Preview, plan_of

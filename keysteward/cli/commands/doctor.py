@@ -14,8 +14,8 @@ from pathlib import Path
 import typer
 
 import keysteward
-from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, StackOption
 from keysteward.cli.terminal import show, show_json
 from keysteward.core.contract.ports import Check, LedgerStore, Store, Target
 from keysteward.core.declare.schedule import show_duration
@@ -25,7 +25,7 @@ from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words, oldest_late
 from keysteward.host import children
-from keysteward.operations.loading import StackOption, stack_names
+from keysteward.operations.loading import stack_names
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Access, Session
 from keysteward.report.checks import Section, check_lines, checks_json, failed

@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import StackOption
 from keysteward.cli.source.source_places import places_of
 from keysteward.cli.terminal import echo, meanwhile, say, show
 from keysteward.core.drift.drift import Drift, drift
 from keysteward.core.findings import Severity
 from keysteward.host.output_file import write_output
-from keysteward.operations.loading import StackOption, module_name
+from keysteward.operations.loading import module_name
 from keysteward.operations.look import look
 from keysteward.operations.project import Opened
 from keysteward.report.drift.drift import drift_json, drift_lines, drift_markdown, drift_text, summary

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, StackOption
 from keysteward.cli.terminal import meanwhile, show, show_json
 from keysteward.cli.time_options import duration_of
 from keysteward.core.errors import DeclarationError
@@ -17,7 +17,6 @@ from keysteward.core.forecast.forecast import Runs
 from keysteward.core.forecast.what_if import halt, stops, suppose_gone
 from keysteward.core.identity import name_of
 from keysteward.operations.ahead import forecast_all
-from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session
 from keysteward.report.forecast.forecast import By, Forecast, forecast_json, forecast_lines

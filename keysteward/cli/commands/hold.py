@@ -8,16 +8,15 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.opening import open_stack
-from keysteward.cli.requests import CredentialArgument, ReasonOption, Request, note, reason_of, written
+from keysteward.cli.options import CredentialArgument, JsonOption, ReasonOption, StackOption
+from keysteward.cli.requests import Request, note, reason_of, written
 from keysteward.cli.terminal import show, show_json
 from keysteward.cli.time_options import day_of
 from keysteward.core.declare.schedule import parse_duration
 from keysteward.core.errors import DeclarationError
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
-from keysteward.operations.loading import StackOption
 from keysteward.report.run.plan import JSON_FORMAT, when
 from keysteward.report.text.plain import line
 

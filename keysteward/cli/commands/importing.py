@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, StackOption
 from keysteward.cli.source.declarations import project_files
 from keysteward.cli.source.owners_file import note_unassigned
 from keysteward.cli.source.python_source import folders_named_in
@@ -31,7 +31,7 @@ from keysteward.host.strict_yaml import read_file
 from keysteward.modules.catalog import SUFFIXES, Entry, catalog, catalog_files, read_entries
 from keysteward.modules.catalog_form import NAME_IN_PATH
 from keysteward.modules.catalog_writer import catalog_text
-from keysteward.operations.loading import FOLDER, StackOption, module_name
+from keysteward.operations.loading import FOLDER, module_name
 from keysteward.operations.look import logins_at
 from keysteward.operations.meant import meant
 from keysteward.operations.project import Opened

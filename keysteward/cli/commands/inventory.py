@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, StackOption
 from keysteward.cli.target_options import KINDS, NOT_REPEATED, is_kind, target_from
 from keysteward.cli.terminal import console, meanwhile, say, show, show_json
 from keysteward.core.declare.owners import Owners as Listed
 from keysteward.core.drift.inventory import Inventory
 from keysteward.core.errors import DeclarationError
 from keysteward.host.output_file import write_output
-from keysteward.operations.loading import StackOption, stack_names
+from keysteward.operations.loading import stack_names
 from keysteward.operations.look import look
 from keysteward.operations.meant import meant
 from keysteward.report.inventory.entries import inventory_of

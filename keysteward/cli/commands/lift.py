@@ -8,15 +8,13 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.commands.up import YesOption
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, StackOption, YesOption
 from keysteward.cli.requests import Request, ask_and_do, planned_alone, reason_of
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import World
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
-from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, unknown_name
 from keysteward.operations.stack_plan import plan_of
 

@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.commands.up import YesOption
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, StackOption, YesOption
 from keysteward.cli.progress import Display
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Conflict, DeclarationError, KeystewardError
 from keysteward.core.observe.world import Extent
-from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, unknown_name
 from keysteward.operations.session import Access, Session
 from keysteward.operations.stack_plan import Preview, plan_of

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.commands.revoke import revoke_now
-from keysteward.cli.commands.up import YesOption
+from keysteward.cli.options import JsonOption, StackOption, YesOption
 from keysteward.cli.source.declarations import Owned, change_owners, find_owners, project_files
 from keysteward.cli.source.places import relative
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
@@ -21,7 +20,7 @@ from keysteward.core.plan.blast_radius import ALLOW_ENDING, must_be_allowed
 from keysteward.core.record import requests
 from keysteward.operations.containment import contained
 from keysteward.operations.emergency import Scene, scene_of
-from keysteward.operations.loading import StackOption, load_stack, module_name
+from keysteward.operations.loading import load_stack, module_name
 from keysteward.operations.owners import owners_of
 from keysteward.operations.session import Session, allowance
 from keysteward.operations.stack_run import finish

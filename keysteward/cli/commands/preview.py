@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, Names, PruneOption, StackOption
 from keysteward.cli.terminal import meanwhile, say, show, show_json
-from keysteward.operations.loading import StackOption
 from keysteward.operations.saved_plan import save
 from keysteward.operations.stack_plan import preview
 from keysteward.report.run.plan import preview_json, preview_lines
@@ -17,15 +17,6 @@ from keysteward.report.run.saved import saved_json, saved_lines
 
 DUE = 2
 """Exit code of `--expect-no-changes` when something is due, or may be."""
-
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Only these credentials and resource servers. All when none is named."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document (format 1) in place of text.")]
-PruneOption = Annotated[
-    bool, typer.Option("--prune", help="End what the ledgers know and nobody declares any more.", show_default=False)
-]
 
 
 def command(

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.commands.up import YesOption
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, StackOption, YesOption
 from keysteward.cli.terminal import confirm_or_stop, say, say_error, show, show_json
 from keysteward.core.assess.examine import copied
 from keysteward.core.declare.spec import Spec
@@ -21,7 +20,6 @@ from keysteward.core.observe.world import World
 from keysteward.core.plan.rebuild import rebuild, words_of
 from keysteward.core.record.ledger import Ledger
 from keysteward.operations.containment import contained
-from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, unknown_name
 from keysteward.operations.session import Session
 from keysteward.operations.stack_run import finish

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.commands.up import YesOption
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, StackOption, YesOption
 from keysteward.cli.requests import Request, ask_and_do, planned_alone, reason_of
 from keysteward.cli.terminal import say
 from keysteward.cli.time_options import duration_of
@@ -20,7 +19,6 @@ from keysteward.core.record import requests
 from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Ledger
 from keysteward.operations.emergency import ledgers_needed, scene_of
-from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, unknown_name
 from keysteward.operations.stack_plan import Preview, plan_of
 

@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, StackOption
 from keysteward.cli.requests import undisturbed
 from keysteward.cli.terminal import show, show_json
 from keysteward.core.record import requests
-from keysteward.operations.loading import StackOption
 from keysteward.operations.project import unknown_name
 from keysteward.operations.stack_run import finish
 from keysteward.report.run.plan import JSON_FORMAT

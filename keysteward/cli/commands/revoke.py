@@ -10,9 +10,7 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.commands.up import YesOption
-from keysteward.cli.options import CardOption
+from keysteward.cli.options import CardOption, JsonOption, StackOption, YesOption
 from keysteward.cli.progress import Display
 from keysteward.cli.requests import reason_of
 from keysteward.cli.terminal import confirm_or_stop, say, show, show_json
@@ -24,7 +22,6 @@ from keysteward.core.record.ledger import Ledger, load_ledger
 from keysteward.core.record.revocation import Recorded
 from keysteward.core.run.reconciler import Result
 from keysteward.operations.emergency import Scene, ledgers_needed, open_scene
-from keysteward.operations.loading import StackOption
 from keysteward.operations.offline.revocations import Marked, delivered_keys, disable_marked, keep, named_keys
 from keysteward.operations.project import unknown_name
 from keysteward.operations.session import Session

@@ -6,15 +6,13 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.commands.up import YesOption
 from keysteward.cli.opening import open_stack
-from keysteward.cli.requests import CredentialArgument, Request, note_and_do, written
+from keysteward.cli.options import CredentialArgument, JsonOption, StackOption, YesOption
+from keysteward.cli.requests import Request, note_and_do, written
 from keysteward.cli.terminal import say
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import World
 from keysteward.core.record import requests
-from keysteward.operations.loading import StackOption
 
 
 def command(

@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.commands.up import ParallelOption, YesOption, show_and_do
+from keysteward.cli.apply import show_and_do
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, ParallelOption, StackOption, YesOption
 from keysteward.cli.terminal import meanwhile
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import Extent
-from keysteward.operations.loading import StackOption
 from keysteward.operations.stack_plan import preview_lifecycle
 
 

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from keysteward.cli.options import StackOption
 from keysteward.cli.terminal import show, show_json
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.core.policy import mistakes
-from keysteward.operations.loading import StackOption, load_stack
+from keysteward.operations.loading import load_stack
 from keysteward.report.policy.rules import numbered_lines, rules_json, rules_lines, waiver_lines
 
 

@@ -8,15 +8,14 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from keysteward.cli.commands.preview import JsonOption
 from keysteward.cli.opening import open_stack
+from keysteward.cli.options import JsonOption, StackOption
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.declare.spec import capabilities_of
 from keysteward.core.errors import KeystewardError
 from keysteward.core.findings import Finding
 from keysteward.core.policy import outranked
 from keysteward.operations.emergency import ledgers_needed, scene_of
-from keysteward.operations.loading import StackOption
 from keysteward.operations.project import Opened, unknown_name
 from keysteward.operations.session import Session
 from keysteward.operations.stack_plan import findings_of, plan_credential

@@ -6,16 +6,14 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
-from keysteward.cli.commands.up import YesOption
 from keysteward.cli.opening import open_stack
-from keysteward.cli.requests import CredentialArgument, ReasonOption, Request, note_and_do, reason_of, written
+from keysteward.cli.options import CredentialArgument, JsonOption, ReasonOption, StackOption, YesOption
+from keysteward.cli.requests import Request, note_and_do, reason_of, written
 from keysteward.cli.terminal import say
 from keysteward.core.errors import DeclarationError
 from keysteward.core.observe.world import World
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
-from keysteward.operations.loading import StackOption
 
 
 def suspend(

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from keysteward.cli.commands.preview import JsonOption
+from keysteward.cli.options import JsonOption, StackOption
 from keysteward.cli.terminal import say, show, show_json
 from keysteward.core.audit.trace import Trace, other_keys, traces
 from keysteward.core.contract.ports import LedgerStore, Stored
@@ -21,7 +21,7 @@ from keysteward.core.errors import AccessDenied, DeclarationError, KeystewardErr
 from keysteward.core.identity import in_stack
 from keysteward.core.observe.snapshot import LEDGERS, SERVER_KIND
 from keysteward.core.record.ledger import Ledger, load_ledger
-from keysteward.operations.loading import StackOption, load_stack, stack_names
+from keysteward.operations.loading import load_stack, stack_names
 from keysteward.operations.owners import owners_of
 from keysteward.operations.search.files import Sources, search
 from keysteward.operations.search.searcher import NOWHERE, Answer, Form, Searcher

@@ -27,12 +27,11 @@ from rich.text import Text
 from keysteward.core.drift.drift import Drift
 from keysteward.core.drift.inventory import Coverage
 from keysteward.core.findings import Finding, Severity
-from keysteward.report.counting import many
 from keysteward.report.drift.sarif import NOWHERE, Places
 from keysteward.report.run.plan import JSON_FORMAT, when
 from keysteward.report.text.findings import SEVERITIES, mend_of_any
 from keysteward.report.text.markdown import code, escape, row, table
-from keysteward.report.text.plain import line, plain
+from keysteward.report.text.plain import line, many, plain
 
 MARKER = "<!-- keysteward drift -->"
 """The first line of the issue, by which the next look finds it."""

@@ -15,9 +15,8 @@ from typing import Any
 from rich.console import RenderableType
 
 from keysteward.core.drift.importing import Draft, Intake
-from keysteward.report.counting import many
 from keysteward.report.run.plan import JSON_FORMAT
-from keysteward.report.text.plain import line, plain
+from keysteward.report.text.plain import line, many, plain
 
 MANY = 10
 """So many names are told one by one; of more only how many there are."""

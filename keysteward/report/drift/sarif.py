@@ -22,9 +22,8 @@ from urllib.parse import quote
 from keysteward.core.drift.drift import Drift
 from keysteward.core.findings import Finding, Severity
 from keysteward.core.policy import RULES
-from keysteward.report.counting import many
 from keysteward.report.text.kinds import WORDS
-from keysteward.report.text.plain import plain
+from keysteward.report.text.plain import many, plain
 
 Places = Mapping[str, tuple[str, int]]
 """Where subjects are declared: the file, relative to the repository, and the line."""

@@ -17,9 +17,8 @@ from rich.text import Text
 from keysteward.core.audit.trace import Trace, Works, what_next
 from keysteward.core.declare.owners import Owner
 from keysteward.core.record.ledger import ObjectRecord
-from keysteward.report.counting import many
 from keysteward.report.run.plan import JSON_FORMAT
-from keysteward.report.text.plain import line
+from keysteward.report.text.plain import line, many
 
 _STYLES = {Works.YES: "bold red", Works.UNKNOWN: "yellow", Works.NO: "green"}
 _LABEL = 13

@@ -20,9 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from keysteward.core.forecast.calendar import Coming, Occasion
-from keysteward.report.counting import many
 from keysteward.report.run.plan import JSON_FORMAT, when
-from keysteward.report.text.plain import line, plain
+from keysteward.report.text.plain import line, many, plain
 
 _STYLES = {
     Occasion.ROTATION: "green",

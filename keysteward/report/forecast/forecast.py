@@ -33,9 +33,8 @@ from keysteward.core.forecast.forecast import Outlook, Runs
 from keysteward.core.forecast.what_if import Gone, Halt, Stop
 from keysteward.core.identity import name_of
 from keysteward.operations.stack_plan import Failure
-from keysteward.report.counting import many
 from keysteward.report.run.plan import JSON_FORMAT, when
-from keysteward.report.text.plain import line, plain
+from keysteward.report.text.plain import line, many, plain
 
 By = Literal["day", "week", "month"]
 

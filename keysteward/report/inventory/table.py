@@ -16,12 +16,11 @@ from rich.text import Text
 
 from keysteward.core.drift.inventory import Coverage, Entry, Inventory, Standing
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.report.counting import many
 from keysteward.report.drift.drift import percent
 from keysteward.report.inventory.selection import SEVERITIES as RANKS
 from keysteward.report.inventory.selection import SHORT, Summary, counted, ownerless, summary_of, worst
 from keysteward.report.text.findings import LONGEST_NAME, SEVERITIES, finding_lines, named
-from keysteward.report.text.plain import line, plain, shortened
+from keysteward.report.text.plain import line, many, plain, shortened
 
 MOST_ROWS = 40
 """So many rows of one target are shown; `all_rows` shows every one."""

@@ -21,10 +21,9 @@ from keysteward.core.assess.status import status_of
 from keysteward.core.declare.spec import Spec
 from keysteward.core.identity import name_of
 from keysteward.core.record.ledger import Ledger
-from keysteward.report.counting import many
 from keysteward.report.run.emergency import Revocation, revocation_json
 from keysteward.report.run.plan import JSON_FORMAT
-from keysteward.report.text.plain import line, plain
+from keysteward.report.text.plain import line, many, plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,8 @@ from rich.text import Text
 
 from keysteward.core.assess.status import status_of
 from keysteward.operations.stack_plan import _PASSIVE, Action, CredentialPlan, Preview, ServerItem
-from keysteward.report.counting import many
 from keysteward.report.text.findings import finding_lines
-from keysteward.report.text.plain import line
+from keysteward.report.text.plain import line, many
 
 JSON_FORMAT = 1
 WIDEST_NAME = 40

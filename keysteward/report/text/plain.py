@@ -22,3 +22,8 @@ def shortened(name: str, longest: int) -> str:
     """Return a name without what is too much of it."""
     text = plain(name)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def many(count: int, one: str, more: str = "") -> str:
+    """Return "1 key" or "1,200 keys"; `more` is the word for several where that is not the one with an s."""
+    return f"{count:,} {one if count == 1 else more or f'{one}s'}"
