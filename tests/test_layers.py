@@ -1,4 +1,4 @@
-"""Who may import whom, read off the source: nothing runs."""
+"""Who may import whom, read off the source: nothing runs. docs/architecture.md draws the same rooms."""
 
 from __future__ import annotations
 
@@ -15,14 +15,25 @@ PACKAGE = ROOT / "keysteward"
 
 ALLOWED = {
     "core": set(),
+    "host": {"core"},
+    "operations": {"core", "host"},
+    "providers": {"core", "host"},
+    "report": {"core", "operations"},
+    "modules": {"core", "host", "providers"},
     "sandbox": set(),
-    "testing": {"core"},
-    "providers": {"core"},
-    "report": {"core"},
-    "modules": {"core", "providers"},
-    "cli": {"core", "providers", "modules", "report", "sandbox", "testing"},
+    "testing": {"core", "host"},
+    "cli": {"core", "host", "operations", "providers", "modules", "report", "sandbox", "testing"},
 }
 """What the files of a layer may import of the others."""
+
+BESIDE = {"providers/dynamic.py": {"operations"}}
+"""What single files may import besides: Pulumi's door runs operations, as the command line does."""
+
+CORE = (
+    *("contract", "declare", "record", "observe", "plan", "assess", "run"),
+    *("policy", "review", "drift", "audit", "forecast"),
+)
+"""The rooms of `core`, from below: each imports only those before it. Files beside the rooms lie below them all."""
 
 MAY_IMPORT_PULUMI = {"providers/dynamic.py", "__main__.py"}
 
@@ -46,6 +57,15 @@ def name_of(path: Path) -> str:
 SOURCES = {name_of(path): path for path in sources()}
 
 
+def module_of(name: str) -> str:
+    """Return the name under which a file is imported: "keysteward.host.http" for keysteward/host/http.py."""
+    full = name if name.startswith("keysteward/") else f"keysteward/{name}"
+    return full.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+MODULES = {module_of(name): name for name in SOURCES if not name.startswith(("stacks/", "__main__"))}
+
+
 def layer_of(name: str) -> str:
     """Return "core" for keysteward/core/findings.py, "host" for keysteward/host/http.py, "" for its __init__.py."""
     parts = name.removeprefix("keysteward/").split("/")
@@ -53,7 +73,7 @@ def layer_of(name: str) -> str:
 
 
 def imports_of(name: str) -> set[str]:
-    """Return the full names a file imports; of `from a import b` both "a" and "a.b"."""
+    """Return the full names a file imports, wherever it does; of `from a import b` both "a" and "a.b"."""
     path = SOURCES[name]
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -63,6 +83,12 @@ def imports_of(name: str) -> set[str]:
             assert node.level == 0, f"{name}:{node.lineno}: write the full name"
             found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
+
+
+def ours(name: str) -> set[str]:
+    """Return the modules of ours that a file imports; a package counts when nothing more exact is meant."""
+    found = imports_of(name) & set(MODULES)
+    return {m for m in found if not any(other.startswith(f"{m}.") for other in found)} - {module_of(name)}
 
 
 def test_every_layer_is_known() -> None:
@@ -77,16 +103,49 @@ def test_a_layer_imports_only_what_lies_below_it(layer: str) -> None:
         for name in SOURCES
         if layer_of(name) == layer
         for imported in sorted(imports_of(name))
-        if imported.split(".")[0] == "keysteward" and not _may(layer, imported)
+        if imported.split(".")[0] == "keysteward" and not _may(name, imported)
     ]
     assert trespasses == []
 
 
-def _may(layer: str, imported: str) -> bool:
-    below = imported.split(".")[1:]
+def _may(name: str, imported: str) -> bool:
+    layer, below = layer_of(name), imported.split(".")[1:]
     if not below or below[0] not in ALLOWED:
         return layer == "cli"  # the public namespace and the version
-    return below[0] in ALLOWED[layer] | {layer}
+    return below[0] in ALLOWED[layer] | BESIDE.get(name, set()) | {layer}
+
+
+def test_the_rooms_of_the_core_are_known() -> None:
+    assert {p.name for p in (PACKAGE / "core").iterdir() if (p / "__init__.py").exists()} == set(CORE)
+
+
+@pytest.mark.parametrize("room", ["", *CORE])
+def test_a_room_of_the_core_imports_only_rooms_below_it(room: str) -> None:
+    above = set(CORE[CORE.index(room) + 1 :]) if room else set(CORE)
+    trespasses = [
+        f"{name} imports {imported}"
+        for name in SOURCES
+        if layer_of(name) == "core" and _room_of(module_of(name)) == room
+        for imported in sorted(ours(name))
+        if _room_of(imported) in above
+    ]
+    assert trespasses == []
+
+
+def _room_of(module: str) -> str:
+    """Return "plan" for keysteward.core.plan.steps, "" for keysteward.core.findings and for what is not of the core."""
+    parts = module.split(".")
+    return parts[2] if parts[1:2] == ["core"] and len(parts) > 2 and parts[2] in CORE else ""
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Late imports, and those for types alone, count like others: a circle of them is one thing in two files."""
+    left = {module: ours(name) for module, name in MODULES.items()}
+    while free := {module for module, needs in left.items() if not needs & set(left)}:
+        left = {module: needs for module, needs in left.items() if module not in free}
+    while ends := {module for module in left if not any(module in needs for needs in left.values())}:
+        left = {module: needs for module, needs in left.items() if module not in ends}
+    assert {module: sorted(needs & set(left)) for module, needs in left.items()} == {}
 
 
 def test_a_stack_imports_the_public_namespace_only() -> None:
