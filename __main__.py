@@ -11,9 +11,7 @@ if sys.path[0] == __file__.rpartition("/")[0]:
 
 import pulumi
 
-from keysteward import KeystewardError, deploy
-from keysteward.cli.source.source_places import placing
-from keysteward.operations.loading import load_stack
+from keysteward import KeystewardError, deploy, load_stack, placing
 
 module = pulumi.get_stack().replace("-", "_")
 try:

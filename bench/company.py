@@ -14,10 +14,10 @@ from typing import Any, cast
 from counting import Counted
 
 from keysteward import Limit, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
+from keysteward.core.assess.examine import Assessed, assess
 from keysteward.core.contract.ports import LedgerStore, Store
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import KeystewardError
-from keysteward.core.plan.steps import Plan
 from keysteward.core.policy.check import check
 from keysteward.operations.session import Access, Session
 from keysteward.providers.keycloak import Keycloak
@@ -116,13 +116,13 @@ def session(stack: Stack, access: Access, tally: Tally | None = None) -> Session
     return opened
 
 
-def preview(stack: Stack) -> Mapping[str, Plan]:
+def preview(stack: Stack) -> Mapping[str, Assessed]:
     """Check the declarations and plan every one of them through a reader's session."""
     check(stack, OWNERS, CHECKED_ON)
     reader = session(stack, "reader")
     for identity, server in stack.server_specs.items():
         reader.servers.preview(identity, server)
-    return {identity: reader.credentials.preview(identity, spec) for identity, spec in stack.specs.items()}
+    return {identity: assess(reader.snapshot.world(identity, spec)) for identity, spec in stack.specs.items()}
 
 
 def open_runner(stack: Stack, tally: Tally | None = None) -> Session:
@@ -132,7 +132,7 @@ def open_runner(stack: Stack, tally: Tally | None = None) -> Session:
     for identity, server in stack.server_specs.items():
         runner.servers.run(identity, server)
     first = next(iter(stack.specs.values()))
-    runner.credentials.preview(first.identity, first)
+    assess(runner.snapshot.world(first.identity, first))
     return runner
 
 

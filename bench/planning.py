@@ -12,13 +12,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from keysteward.core.assess.examine import Assessed, assess
 from keysteward.core.contract.capabilities import Capabilities, Strategy
 from keysteward.core.contract.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
 from keysteward.core.declare.delivery import Place
 from keysteward.core.declare.spec import About, Spec
 from keysteward.core.observe.world import Found, Self, View, World
-from keysteward.core.plan.planner import plan
-from keysteward.core.plan.steps import Plan
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 
 NOW = datetime(2026, 8, 20, 12, tzinfo=UTC)
@@ -169,11 +168,12 @@ def _object(spec: Spec, number: int, living: list[Generation]) -> ObservedObject
     )
 
 
-def _check(number: int, made: Plan) -> None:
+def _check(number: int, made: Assessed) -> None:
     """Make sure that the planner was given what this module says. Raises ValueError otherwise."""
-    rotates = "rotate to generation" in made.words
-    if made.problem is not None or made.findings or rotates is not is_due(number) or bool(made.words) is not rotates:
-        raise ValueError(f"credential {number}: not the world that was meant: {made.words or made}")
+    words = made.plan.words
+    rotates = "rotate to generation" in words
+    if made.plan.problem is not None or made.findings or rotates is not is_due(number) or bool(words) is not rotates:
+        raise ValueError(f"credential {number}: not the world that was meant: {words or made}")
 
 
 LOOP = 2_000_000
@@ -203,12 +203,12 @@ def main() -> None:
     parser.add_argument("--hold", action="store_true")
     given = parser.parse_args()
     held: list[list[World]] = []
-    plans: list[Plan] = []
+    plans: list[Assessed] = []
     seconds, loops = 0.0, [loop_seconds()]
     for numbers in _chunks(given.count):
         built = worlds(numbers)
         began = time.process_time()
-        made = [plan(world) for world in built]
+        made = [assess(world) for world in built]
         seconds += time.process_time() - began
         for number, one in zip(numbers, made, strict=True):
             _check(number, one)

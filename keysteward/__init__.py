@@ -55,6 +55,8 @@ __all__ = [
     "Waiver",
     "Webhook",
     "deploy",
+    "load_stack",
+    "placing",
 ]
 
 _ELSEWHERE = {
@@ -67,6 +69,8 @@ _ELSEWHERE = {
     "Stack": "core.declare.stack",
     "Webhook": "core.declare.delivery",
     "deploy": "providers.dynamic",
+    "load_stack": "operations.loading",
+    "placing": "cli.source.source_places",
 }
 """Modules of the names that do not stand in `core.declare.credentials`."""
 

@@ -49,10 +49,11 @@ from keysteward.core.declare.spec import (
 )
 from keysteward.core.declare.stack import Limit, Stack
 from keysteward.core.errors import Damaged, DeclarationError, KeystewardError, LeaseHeld
-from keysteward.core.findings import Kind, Severity
+from keysteward.core.findings import Severity
 from keysteward.core.observe.world import World
 from keysteward.core.plain import plain, tame
 from keysteward.core.plan.adopt import wanted
+from keysteward.core.plan.approval import Approvable, Approval, keys_to_approve
 from keysteward.core.plan.diff import differences
 from keysteward.core.plan.planner import plan
 from keysteward.core.policy.check import check
@@ -189,7 +190,7 @@ _NUMBER = re.compile("[0-9]{1,9}")
 
 
 def _common(props: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("format", "stack", "identity", "declaration", "ports", "plan")
+    names = ("format", "stack", "identity", "declaration", "ports", *PLANNED)
     return {name: props[name] for name in names if name in props}
 
 
@@ -270,17 +271,31 @@ def _other_format(props: Mapping[str, Any]) -> str:
     return f"has format {shown}, and this keysteward knows format {FORMAT}; use the version of keysteward that wrote it"
 
 
-def _plan_words(words: str, executed: tuple[int, str], olds: Mapping[str, Any]) -> str:
-    """Return the derived input: what is due under its run number, else what was there, else what was executed.
+PLANNED = ("plan", "approves")
+"""The inputs that `check` derives: the plan in words for people, and the keys of its steps that need approval."""
+
+
+def _planned(
+    words: str, steps: Iterable[Approvable], executed: tuple[int, str], olds: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the derived inputs: what is due under its run number, else what was there, else what was executed.
 
     The number is above that of every plan announced before, also of one that found nothing left to do: the same
     words twice would be no change to the engine.
     """
-    old = olds.get("plan")
     if words:
-        count = max(executed[0], _run_number(executed[1]), _run_number(str(old)))
-        return f"#{count + 1} {words}"
-    return str(old) if old is not None else executed[1]
+        count = max(executed[0], _run_number(executed[1]), _run_number(str(olds.get("plan"))))
+        return {"plan": f"#{count + 1} {words}", "approves": sorted(keys_to_approve(steps))}
+    if olds.get("plan") is not None:
+        return {name: olds[name] for name in PLANNED if name in olds}
+    return {"plan": executed[1], "approves": []}
+
+
+def _approval(props: Mapping[str, Any]) -> Approval:
+    """Return what was announced. A state that an earlier version wrote holds words alone, which approve nothing."""
+    with _from_state(props):
+        keys = frozenset(map(str, props.get("approves") or ()))
+        return Approval(keys, _run_number(str(props.get("plan", ""))))
 
 
 def _run_number(plan: str) -> int:
@@ -314,8 +329,8 @@ class CredentialProvider(ResourceProvider):
         executed = (ledger.executed.count, ledger.executed.words) if ledger else (0, "")
         if ledger is not None and ledger.revoked is not None:
             _tell(spec.identity, _revoked(spec, ledger.revoked))
-        words = "" if any(f.kind is Kind.LEASED for f in shown.findings) else shown.words
-        return CheckResult({**_common(news), "plan": _plan_words(words, executed, _olds)}, failures)
+        words = "" if shown.leased is not None else shown.words
+        return CheckResult({**_common(news), **_planned(words, shown.steps, executed, _olds)}, failures)
 
     @_readable
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -354,7 +369,9 @@ class CredentialProvider(ResourceProvider):
         if world.recorded is not None and plan(world).by_record is not None:
             session.allow_ending(spec.identity, recorded=True)
         try:
-            result = session.credentials.run(spec.identity, spec, approved=words, words=words, incarnation=incarnation)
+            result = session.credentials.run(
+                spec.identity, spec, approved=_approval(props), words=words, incarnation=incarnation
+            )
         except LeaseHeld as error:
             raise LeaseHeld(f"{error.message}; run again then", credential=spec.identity) from None
         if any(step.do is Do.UPDATE for step in result.done):
@@ -434,22 +451,18 @@ def observed_spec(world: World, spec: Spec) -> Spec:
     changes: dict[str, Any] = {}
     want = wanted(world, spec, record)
     for difference in differences(want, found.settings):
-        if difference.field == "scopes":
+        if difference.safeguard:
+            observed = {**changes.get("safeguards", spec.safeguards), difference.field: difference.observed}
+            changes["safeguards"] = observed
+        elif difference.field == "scopes":
             changes["scopes"] = found.settings.scopes - (want.scopes - spec.scopes)
-        elif difference.field == "optional scopes":
+        elif difference.field == "optional_scopes":
             changes["optional_scopes"] = found.settings.optional_scopes - (want.optional_scopes - spec.optional_scopes)
-        elif difference.field == "token lifetime":
-            changes["token_lifetime"] = found.settings.token_lifetime
-        elif difference.field == "authentication method":
-            changes["method"] = found.settings.method
         elif difference.field == "description":
             ours = (spec.settings(record.method).description or "").removeprefix(spec.purpose)
             changes["purpose"] = (found.settings.description or "").removesuffix(ours)
-        elif difference.field == "grants":
-            changes["grants"] = found.settings.grants
         else:
-            observed = {**changes.get("safeguards", spec.safeguards), difference.field: difference.observed}
-            changes["safeguards"] = observed
+            changes[difference.field] = getattr(found.settings, difference.field)
     return replace(spec, **changes) if changes else spec
 
 
@@ -477,7 +490,7 @@ class ResourceServerProvider(ResourceProvider):
         failures = [CheckFailure("declaration", shown.problem.message)] if shown.problem else []
         ledger = session.snapshot.server_ledgers.get(spec.identity)
         executed = (ledger.executed.count, ledger.executed.words) if ledger else (0, "")
-        return CheckResult({**_common(news), "plan": _plan_words(shown.words, executed, _olds)}, failures)
+        return CheckResult({**_common(news), **_planned(shown.words, shown.steps, executed, _olds)}, failures)
 
     @_readable
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -504,7 +517,7 @@ class ResourceServerProvider(ResourceProvider):
     @staticmethod
     def _run(session: Session, spec: ServerSpec, props: Mapping[str, Any]) -> None:
         words = str(props.get("plan", ""))
-        session.servers.run(spec.identity, spec, approved=words, words=words)
+        session.servers.run(spec.identity, spec, approved=_approval(props), words=words)
         _PROCESS.move_entries(session, spec.identity)
 
     @staticmethod
@@ -597,7 +610,7 @@ def deploy(stack: Stack, *, root: Path | None = None, placed: Placed | None = No
             depends_on=[made[name] for name in _servers_of(declared)],
         )
         names = SERVER_OUTPUTS if isinstance(declared, ResourceServer) else OUTPUT_NAMES
-        props = {**_props(stack, declared.name, kind), **dict.fromkeys(("plan", *names))}
+        props = {**_props(stack, declared.name, kind), **dict.fromkeys((*PLANNED, *names))}
         made[declared.name] = resource(provider(), declared.name, props, options)
         _leave_to_their_resource(made[declared.name])
     return made

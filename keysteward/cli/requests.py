@@ -136,7 +136,7 @@ def refuse_recorded(item: CredentialPlan) -> None:
 
 def planned_alone(opened: Opened, item: CredentialPlan, at: datetime) -> Preview:
     """Return a preview of one credential and nothing else."""
-    return Preview(opened.stack.identity, at, (), (item,), item.plan.findings)
+    return Preview(opened.stack.identity, at, (), (item,), item.findings)
 
 
 def ask_and_do(
@@ -174,7 +174,7 @@ def _do(opened: Opened, request: Request, item: CredentialPlan, extent: Extent) 
             _edit(session, item.identity, request)
             try:
                 result = session.credentials.run(
-                    item.identity, item.spec, approved=item.numbered, words=item.numbered or None
+                    item.identity, item.spec, approved=item.approval, words=item.numbered or None
                 )
             except LeaseHeld as error:
                 raise LeaseHeld(f"it is noted, and the next run does it: {error.message}") from None

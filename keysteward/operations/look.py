@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
+from keysteward.core.assess.examine import Assessed
 from keysteward.core.contract.observed import Delivered
 from keysteward.core.contract.ports import Target
 from keysteward.core.declare.spec import Spec
@@ -95,7 +96,7 @@ class _Look:
         item = plan_of(world)
         findings = (*findings_of(item), *failed(world, item.plan))
         if world.spec is not None:
-            findings = findings_now(world, item.plan)
+            findings = findings_now(world, Assessed(item.plan, item.findings))
         words = item.plan.words if world.spec is not None else ""
         return Examined(world.identity, world.spec, world.ledger, findings, words, item.plan.due, life_of(world, usage))
 

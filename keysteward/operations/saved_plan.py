@@ -20,7 +20,8 @@ from keysteward.core.plan.saved_plan import (
     not_due,
     refusals,
 )
-from keysteward.core.plan.scopes import DoScope, ScopeStep
+from keysteward.core.plan.scopes import ScopeStep
+from keysteward.core.plan.steps import Step
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.host.files import file_errors, read_file
@@ -122,7 +123,7 @@ def _credential(item: CredentialPlan) -> SavedItem:
         declaration=None if item.spec is None else item.spec.digest(),
         ledger=_ledger(item.ledger),
         words=item.numbered,
-        steps=tuple(SavedStep(s.words, s.why, s.needs_approval) for s in item.plan.steps),
+        steps=tuple(map(_step, item.plan.steps)),
         wait=item.plan.wait,
         problem=None if item.plan.problem is None else item.plan.problem.message,
     )
@@ -135,16 +136,13 @@ def _server(item: ServerItem) -> SavedItem:
         declaration=None if item.spec is None else item.spec.digest(),
         ledger=_ledger(item.ledger),
         words=item.numbered,
-        steps=tuple(_scope_step(step, ends=item.spec is None) for step in item.plan.steps),
+        steps=tuple(map(_step, item.steps)),
         problem=None if item.plan.problem is None else item.plan.problem.message,
     )
 
 
-def _scope_step(step: ScopeStep, *, ends: bool) -> SavedStep:
-    """Return one step; when all of a resource server goes, a scope noted as dropped is deleted in the same run."""
-    if ends and step.do is DoScope.NOTE:
-        return SavedStep(f"delete scope {step.scope}", "as soon as no client has it", needs_approval=True)
-    return SavedStep(step.words, needs_approval=step.needs_approval)
+def _step(step: Step | ScopeStep) -> SavedStep:
+    return SavedStep(step.words, step.why, tuple(sorted(step.keys)), step.needs_approval)
 
 
 def _ledger(ledger: Ledger | ServerLedger | None) -> SavedLedger | None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
+from keysteward.core.assess.examine import left_after
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.credentials import Governed
 from keysteward.core.declare.spec import ServerSpec, Spec
@@ -18,9 +19,10 @@ from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.identity import in_stack, name_of
 from keysteward.core.observe.keys import expired, read_name
 from keysteward.core.observe.world import Extent, View, World
+from keysteward.core.plan.approval import Approval, keys_to_approve
 from keysteward.core.plan.blast_radius import ending_needs, ends, word_for
 from keysteward.core.plan.planner import plan, plan_from, play
-from keysteward.core.plan.scopes import DoScope, ServerPlan
+from keysteward.core.plan.scopes import DoScope, ScopeStep, ServerPlan
 from keysteward.core.plan.steps import Plan
 from keysteward.core.policy import outranked
 from keysteward.core.record.evidence import Do
@@ -57,13 +59,15 @@ _PASSIVE = {Action.WAIT: "waiting", Action.PROBLEM: "with a problem", Action.UNC
 class CredentialPlan:
     """The plan of one credential; `spec` is None for what is not declared any more.
 
-    `ends` says that no secret of it would work afterwards; `word` why that needs a person's word (None: it does not).
+    `findings` are what a person should know once it is done. `ends` says that no secret of it would work afterwards;
+    `word` why that needs a person's word (None: it does not).
     """
 
     identity: str
     plan: Plan
     spec: Spec | None
     ledger: Ledger | None
+    findings: tuple[Finding, ...] = ()
     ends: bool = False
     word: str | None = None
 
@@ -80,13 +84,19 @@ class CredentialPlan:
     @property
     def leased(self) -> bool:
         """Say whether another run works on it."""
-        return any(finding.kind is Kind.LEASED for finding in self.plan.findings)
+        return self.plan.leased is not None
 
     @property
     def numbered(self) -> str:
         """Return the plan's words under the run number that they will have in the ledger; empty when nothing is due."""
         count = self.ledger.executed.count if self.ledger is not None else 0
         return f"#{count + 1} {self.plan.words}" if self.plan.words else ""
+
+    @property
+    def approval(self) -> Approval:
+        """Return what whoever approves this plan approves: its steps, in the run that is next."""
+        count = self.ledger.executed.count if self.ledger is not None else 0
+        return Approval(keys_to_approve(self.plan.steps), count + 1)
 
     @property
     def action(self) -> Action:
@@ -139,6 +149,23 @@ class ServerItem:
         """Return the words under the run number that they will have in the ledger."""
         count = self.ledger.executed.count if self.ledger is not None else 0
         return f"#{count + 1} {self.words}" if self.words else ""
+
+    @property
+    def approval(self) -> Approval:
+        """Return what whoever approves this plan approves. When all of it goes, so do the scopes that clients have."""
+        count = self.ledger.executed.count if self.ledger is not None else 0
+        return Approval(keys_to_approve(self.steps), count + 1)
+
+    @property
+    def steps(self) -> tuple[ScopeStep, ...]:
+        """Return the steps as they are approved: when all of it goes, a scope noted as dropped goes in the same run."""
+        if self.spec is not None:
+            return self.plan.steps
+        why = "as soon as no client has it"
+        return tuple(
+            replace(s, do=DoScope.DROP, words=f"delete scope {s.scope}", why=why) if s.do is DoScope.NOTE else s
+            for s in self.plan.steps
+        )
 
     @property
     def action(self) -> Action:
@@ -412,12 +439,13 @@ def plan_of(world: World) -> CredentialPlan:
     made = plan_from(world, played)
     word = word_for(world, played.steps, world.now)
     ended = ends(world, played.steps, played.after)
-    return CredentialPlan(world.identity, made, world.spec, world.ledger, ended, word)
+    findings = left_after(world, played)
+    return CredentialPlan(world.identity, made, world.spec, world.ledger, findings, ended, word)
 
 
 def findings_of(item: CredentialPlan, *, prune: bool = False) -> tuple[Finding, ...]:
     """Return the findings of one credential; that nobody declares it any more is one unless it is to end."""
-    told = tuple(finding for finding in item.plan.findings if finding.kind is not Kind.UNDECLARED)
+    told = tuple(finding for finding in item.findings if finding.kind is not Kind.UNDECLARED)
     if prune or item.spec is not None or item.ledger is None or item.ledger.closed is not None:
         return told
     return (*told, undeclared(item))

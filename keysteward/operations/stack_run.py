@@ -166,7 +166,7 @@ class Run:
             if item.plan.problem is not None:
                 return RunResult(item.identity, "resource server", Outcome.FAILED, error=item.plan.problem.message)
             result = self.session.servers.run(
-                item.identity, item.spec, approved=item.numbered, words=item.numbered or None
+                item.identity, item.spec, approved=item.approval, words=item.numbered or None
             )
             words = tuple(step.words for step in result.done)
             return RunResult(item.identity, "resource server", Outcome.DONE, words, words)
@@ -195,7 +195,7 @@ class Run:
         if item.plan.problem is not None and not item.plan.steps:
             return RunResult(item.identity, "credential", Outcome.FAILED, error=item.plan.problem.message)
         result = self.session.credentials.run(
-            item.identity, item.spec, approved=item.numbered, words=item.numbered or None
+            item.identity, item.spec, approved=item.approval, words=item.numbered or None
         )
         return result_of(result)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from dynamic_server import IDENTITY, Acme
+from previews import previewed
 
 from keysteward import Stack
 from keysteward.sandbox.keycloak import KeycloakStandIn
@@ -141,8 +142,8 @@ def embedded_plans(acme: Acme, stack: Stack) -> dict[str, str]:
     """Return what `keysteward preview --prune` plans: words by name, where something is due."""
     session = acme.session(stack, "reader")
     words = {name: session.servers.preview(name, spec).words for name, spec in stack.server_specs.items()}
-    words |= {name: session.credentials.preview(name, spec).words for name, spec in stack.specs.items()}
-    words |= {name: session.credentials.preview(name, None).words for name in acme.undeclared(stack, session)}
+    words |= {name: previewed(session.credentials, name, spec).words for name, spec in stack.specs.items()}
+    words |= {name: previewed(session.credentials, name, None).words for name in acme.undeclared(stack, session)}
     return {name.rpartition("/")[2]: text for name, text in words.items() if text}
 
 

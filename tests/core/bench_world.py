@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
+from previews import Previewed, previewed
+
 from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.declare.credentials import (
     ApiKey,
@@ -21,7 +23,6 @@ from keysteward.core.declare.delivery import Place
 from keysteward.core.declare.spec import Spec, spec_of
 from keysteward.core.observe.snapshot import Snapshot, Sources, ledger_key
 from keysteward.core.observe.world import Extent
-from keysteward.core.plan.steps import Plan
 from keysteward.core.record.ledger import Ledger, load_ledger
 from keysteward.core.run.executor import News, Tools
 from keysteward.core.run.reconciler import Reconciler, Result
@@ -148,9 +149,9 @@ class Company:
     def identities(self) -> list[str]:
         return sorted({*self.specs, *self.reconciler("reader").snapshot.undeclared()})
 
-    def preview(self) -> Mapping[str, Plan]:
+    def preview(self) -> Mapping[str, Previewed]:
         reconciler = self.reconciler()
-        return {name: reconciler.preview(name, self.specs.get(name)) for name in self.identities()}
+        return {name: previewed(reconciler, name, self.specs.get(name)) for name in self.identities()}
 
     def words(self, name: str = "billing") -> str:
         return self.preview()[f"{self.stack}/{name}"].words

@@ -9,6 +9,7 @@ from bench_world import MINTING, STOCK, Company
 from test_stories import NAME, company, running, stranger
 
 from keysteward import ClientSecret, RotationSchedule
+from keysteward.core.assess.examine import assess
 from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import Conflict, OutcomeUnknown
@@ -20,7 +21,7 @@ from keysteward.testing.memory import MemoryObject, MemorySecret
 def told(made: Company) -> list[Finding]:
     """Return what a look tells of the credential now."""
     world = made.reconciler().snapshot.world(NAME, made.specs.get(NAME))
-    return list(findings_now(world, made.preview()[NAME]))
+    return list(findings_now(world, assess(world)))
 
 
 def client(made: Company) -> MemoryObject:

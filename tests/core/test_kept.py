@@ -11,6 +11,7 @@ from bench_world import STOCK, Company
 from test_stories import NAME, stranger
 
 from keysteward import ResourceServer
+from keysteward.core.assess.examine import assess
 from keysteward.core.contract.observed import ObservedScope, Settings
 from keysteward.core.drift.drift import findings_now
 from keysteward.core.findings import Finding, Kind
@@ -85,7 +86,7 @@ def client(made: Company) -> MemoryObject:
 
 def changed(made: Company) -> list[Finding]:
     world = made.reconciler().snapshot.world(NAME, made.specs[NAME])
-    return [f for f in findings_now(world, made.preview()[NAME]) if f.kind is Kind.CHANGED]
+    return [f for f in findings_now(world, assess(world)) if f.kind is Kind.CHANGED]
 
 
 def test_every_setting_has_a_safer_direction_or_says_that_it_has_none() -> None:

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from bench_world import NATIVE, STOCK, Company
 
+from keysteward.core.assess.examine import assess
 from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import OVERWRITTEN, Delivered
 from keysteward.core.declare.credentials import RotationSchedule
 from keysteward.core.drift.drift import findings_now
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.observe.world import Extent, World
-from keysteward.core.plan.planner import plan
 from keysteward.testing.store_world import secret
 
 NAME, PATH = "acme/test/billing", "apps/billing"
@@ -45,7 +45,7 @@ def world(made: Company) -> World:
 
 
 def found(seen: World) -> list[Finding]:
-    return [f for f in findings_now(seen, plan(seen)) if f.kind is Kind.OVERWRITTEN]
+    return [f for f in findings_now(seen, assess(seen)) if f.kind is Kind.OVERWRITTEN]
 
 
 @pytest.mark.parametrize("extent", [Extent.ALL, Extent.LIFECYCLE])

@@ -14,7 +14,8 @@ from keysteward.core.declare.credentials import ClientSecret, RotationSchedule
 from keysteward.core.errors import Conflict, LeaseHeld, OutcomeUnknown
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.observe.snapshot import ledger_key
-from keysteward.core.plan.steps import unapproved
+from keysteward.core.plan.approval import Approval, keys_to_approve, unapproved
+from keysteward.core.plan.steps import Do, Step
 from keysteward.core.record.ledger import Held, Ledger, Revoked
 from keysteward.core.record.requests import reissue
 from keysteward.core.record.server_ledger import ServerLedger, dump_server_ledger
@@ -144,17 +145,32 @@ def test_a_step_that_widens_and_was_not_reviewed_is_refused() -> None:
     item = next(iter(made.target.objects.values()))
     item.settings = replace(item.settings, grants=frozenset())
     with pytest.raises(Conflict, match=r"update client billing: grants \+client_credentials was not in the plan"):
-        made.reconciler().run(NAME, made.specs[NAME], approved="#2 rotate to generation 2 (due 2026-04-01)")
-    made.reconciler().run(NAME, made.specs[NAME], approved=f"#2 {made.words()}")
+        made.reconciler().run(NAME, made.specs[NAME], approved=Approval(frozenset({"begin generation 2"}), 2))
+    seen = made.preview()[NAME]
+    assert "grants +client_credentials" in " ".join(keys_to_approve(seen.steps))
+    made.reconciler().run(NAME, made.specs[NAME], approved=Approval(keys_to_approve(seen.steps), 2))
     assert item.settings.grants == {"client_credentials"}
 
 
 def test_an_approved_plan_does_not_approve_what_merely_begins_alike() -> None:
-    assert unapproved(["retire generation 1"], "#7 retire generation 12") == ["retire generation 1"]
-    assert unapproved(["retire generation 1"], "#7 update client x; retire generation 1") == []
-    assert unapproved(["create client a; issue generation 1"], "#1 create client a; issue generation 1; deliver") == []
-    assert unapproved(["anything"], None) == []
-    assert unapproved(["retire generation 1"], "#7 retire generation 1", executed=7) == ["retire generation 1"]
+    first = Step(Do.RETIRE, "retire generation 1", generation=1, headline=True)
+    twelfth = Step(Do.RETIRE, "retire generation 12", generation=12, headline=True)
+    announced = keys_to_approve([first])
+    assert unapproved([first], Approval(keys_to_approve([twelfth]), 7)) == ["retire generation 1"]
+    assert unapproved([first], Approval(announced | keys_to_approve([twelfth]), 7)) == []
+    assert unapproved([first, twelfth], None) == []
+    assert unapproved([first], Approval(announced, 7), executed=7) == ["retire generation 1"]
+    assert unapproved([replace(first, words="put otherwise")], Approval(announced, 7)) == []
+
+
+def test_of_several_changes_those_that_were_seen_are_approved_and_no_other() -> None:
+    def update(*changes: str) -> Step:
+        return Step(Do.UPDATE, ", ".join(changes), object=1, headline=True, widens=True, changes=changes)
+
+    announced = Approval(keys_to_approve([update("scopes +read", "scopes +write")]))
+    assert unapproved([update("scopes +read")], announced) == []
+    assert unapproved([update("scopes +admin")], announced) == ["scopes +admin"]
+    assert unapproved([replace(update("scopes +read"), object=2)], announced) == ["scopes +read"]
 
 
 def test_a_document_that_somebody_wrote_to_is_looked_at() -> None:

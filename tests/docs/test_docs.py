@@ -113,7 +113,7 @@ def shipped_targets() -> Iterator[type]:
     for folder in sorted((ROOT / "providers").iterdir()):
         if (folder / "__init__.py").exists():
             module = importlib.import_module(f"keysteward.providers.{folder.name}")
-            for name in module.__all__:
+            for name in getattr(module, "__all__", ()):
                 exported = getattr(module, name)
                 if inspect.isclass(exported) and hasattr(exported, "key_capabilities"):
                     yield exported

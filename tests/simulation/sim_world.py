@@ -17,19 +17,20 @@ from datetime import timedelta
 from random import Random
 
 from greenlet import greenlet
+from previews import Previewed, previewed
 from sim_credential import Credential, holder_of
 from sim_people import Declarations, People, Strangers
 from sim_ports import SimLedgers, SimStore, SimTarget
 from sim_scenario import KEY_PROFILES, PAUSED, PROFILES, Action, Fault, Scenario
 from sim_watch import Broken, Watch
 
+from keysteward.core.assess.examine import assess
 from keysteward.core.declare.spec import Spec
 from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Unavailable
 from keysteward.core.findings import Finding
 from keysteward.core.observe.snapshot import Snapshot, Sources, ledger_key
 from keysteward.core.observe.world import Extent
-from keysteward.core.plan.planner import plan
 from keysteward.core.plan.steps import Plan
 from keysteward.core.record.evidence import Author, Entry
 from keysteward.core.record.ledger import LEASE, Ledger, Logged, load_ledger
@@ -385,20 +386,20 @@ class Simulation:
             self.targets[name].objects = objects
             self.targets[name].remember()
 
-    def preview(self) -> dict[str, Plan]:
+    def preview(self) -> dict[str, Previewed]:
         """Plan everything, past the gate."""
         with self.nobody():
             reconciler = self.reconciler(f"look-{next(self.numbers)}")
             names = sorted({*reconciler.snapshot.specs, *reconciler.snapshot.undeclared()})
-            return {name: reconciler.preview(name, reconciler.snapshot.specs.get(name)) for name in names}
+            return {name: previewed(reconciler, name, reconciler.snapshot.specs.get(name)) for name in names}
 
     def looked(self, identity: str) -> tuple[Plan, tuple[Finding, ...]]:
         """Look at one declared credential, past the gate: its plan, and what drift tells of it."""
         with self.nobody():
             snapshot = self.reconciler(f"look-{next(self.numbers)}").snapshot
             world = snapshot.world(identity, snapshot.specs.get(identity))
-            planned = plan(world)
-            return planned, findings_now(world, planned)
+            made = assess(world)
+            return made.plan, findings_now(world, made)
 
     def edit(self, identity: str, change: Callable[[Ledger], Ledger], command: str) -> None:
         """Let a person's command change a ledger."""

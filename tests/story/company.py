@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from previews import Previewed, previewed
 
 from keysteward import M2MClient, Owners, ResourceServer, RotationSchedule, Stack
 from keysteward.core.declare.credentials import Declaration
-from keysteward.core.plan.steps import Plan
 from keysteward.core.policy.check import check
 from keysteward.core.run.reconciler import Result
 from keysteward.operations.owners import owners_of
@@ -81,9 +81,9 @@ class Office:
         session.add_ports(stack.targets, stack.stores)
         return session
 
-    def preview(self, stack: Stack) -> dict[str, Plan]:
+    def preview(self, stack: Stack) -> dict[str, Previewed]:
         session = self.session(stack, "reader")
-        return {name: session.credentials.preview(name, spec) for name, spec in stack.specs.items()}
+        return {name: previewed(session.credentials, name, spec) for name, spec in stack.specs.items()}
 
     def up(self, stack: Stack) -> dict[str, Result]:
         session = self.session(stack)

@@ -15,12 +15,13 @@ from aws_account import Account
 from aws_server import REGION
 from botocore.exceptions import ClientError
 from company import OWNERS
+from previews import previewed
 
 from keysteward import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack, Transitional
+from keysteward.core.assess.examine import assess
 from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown
 from keysteward.core.findings import Finding, Severity
-from keysteward.core.plan.planner import plan
 from keysteward.core.policy.check import check
 from keysteward.core.record import requests as asked
 from keysteward.core.record.ledger import Ledger
@@ -107,7 +108,7 @@ class Company:
 
     def due(self) -> dict[str, bool]:
         session = self.session("reader")
-        return {name: bool(session.credentials.preview(name, spec).steps) for name, spec in self.stack.specs.items()}
+        return {name: bool(previewed(session.credentials, name, spec).steps) for name, spec in self.stack.specs.items()}
 
     def up(self) -> dict[str, Result]:
         session = self.session("runner")
@@ -120,7 +121,7 @@ class Company:
         world = self.session("reader").credentials.snapshot.world(
             f"acme/test/{name}", self.stack.specs[f"acme/test/{name}"]
         )
-        return [f for f in findings_now(world, plan(world)) if f.severity is not Severity.NOTE]
+        return [f for f in findings_now(world, assess(world)) if f.severity is not Severity.NOTE]
 
     def note(self, name: str, change: Callable[[Ledger, datetime], Ledger]) -> None:
         """Write a person's word into a ledger, as commands do."""

@@ -16,17 +16,18 @@ import pytest
 import requests
 from company import OWNERS
 from keycloak_realms import administrator, as_master
+from previews import previewed
 from pydantic import SecretStr
 
 from keysteward import ClientSecret, M2MClient, ResourceServer, RotationSchedule, Stack
 from keysteward.cli.demo.application import Credential, get_token
 from keysteward.cli.demo.place import Place
+from keysteward.core.assess.examine import assess
 from keysteward.core.contract.ports import Claim, Material
 from keysteward.core.declare.credentials import Declaration
 from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import AccessDenied, Conflict
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.plan.planner import plan
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.requests import reissue, resume, rollback, suspend
 from keysteward.host.material import new_material
@@ -106,8 +107,8 @@ class Realm:
         session = Session(stack.identity, stack.ledgers, access="reader", specs=stack.specs)
         session.add_ports(stack.targets, stack.stores)
         plans = [session.servers.preview(name, spec).words for name, spec in stack.server_specs.items()]
-        plans += [session.credentials.preview(name, spec).words for name, spec in stack.specs.items()]
-        plans += [session.credentials.preview(name, None).words for name in session.snapshot.undeclared()]
+        plans += [previewed(session.credentials, name, spec).words for name, spec in stack.specs.items()]
+        plans += [previewed(session.credentials, name, None).words for name in session.snapshot.undeclared()]
         return "; ".join(words for words in plans if words)
 
     def up(self, stack: Stack) -> None:
@@ -133,7 +134,7 @@ class Realm:
         session = Session(stack.identity, stack.ledgers, access="reader", specs=stack.specs)
         session.add_ports(stack.targets, stack.stores)
         worlds = [session.snapshot.world(name, spec) for name, spec in stack.specs.items()]
-        return [finding for world in worlds for finding in findings_now(world, plan(world))]
+        return [finding for world in worlds for finding in findings_now(world, assess(world))]
 
     def errors(self, stack: Stack) -> list[str]:
         return [f.message for f in self.findings(stack) if f.severity is Severity.ERROR]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 from company import OWNERS
+from previews import previewed
 from werkzeug.wrappers import Request, Response
 
 from keysteward import ApiKey, ClientSecret, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack
@@ -94,7 +95,7 @@ class Business:
 
     def words(self, *declared: Declaration) -> dict[str, str]:
         stack, session = self.session(*declared, access="reader")
-        return {name: session.credentials.preview(name, spec).words for name, spec in stack.specs.items()}
+        return {name: previewed(session.credentials, name, spec).words for name, spec in stack.specs.items()}
 
     def up(self, *declared: Declaration) -> dict[str, Result]:
         stack, session = self.session(*declared)
@@ -400,7 +401,7 @@ def test_the_sixth_secret_is_told_and_nothing_is_lost(business: Business) -> Non
         business.target.issue(application.id, Order(Action.MINT))
     business.pass_time(days=91)
     stack, session = business.session()
-    plan = session.credentials.preview(CLIENT, stack.specs[CLIENT])
+    plan = previewed(session.credentials, CLIENT, stack.specs[CLIENT])
     assert plan.words == ""
     assert f"all 5 secrets of {application.client_id} are taken" in " ".join(f.message for f in plan.findings)
     business.up()

@@ -158,7 +158,7 @@ def _must_begin(item: CredentialPlan, *, known: bool) -> None:
         return
     if item.plan.problem is not None:
         raise Conflict(item.plan.problem.message, credential=item.identity)
-    why = "; ".join(finding.message for finding in item.plan.findings) or "another step comes first"
+    why = "; ".join(finding.message for finding in item.findings) or "another step comes first"
     raise KeystewardError(f"nothing was changed: no value can be taken in now ({why})", credential=item.identity)
 
 
@@ -184,7 +184,7 @@ def _end(opened: Opened, name: str, number: int, word: str | None, way: _Way) ->
     system = may_be_ended(world.ledger, number).target
     item = plan_of(replace(world, me=replace(world.me, asked=frozenset({number}))))
     if item.leased:
-        raise LeaseHeld(next(f.message for f in item.plan.findings), credential=world.identity)
+        raise LeaseHeld(next(f.message for f in item.findings), credential=world.identity)
     planned = planned_alone(opened, item, world.now)
     _ask(planned, f"Try generation {number} at {system}, and record its end when it is refused?", way)
     try:
@@ -237,7 +237,7 @@ def _run(
             result = session.credentials.run(
                 item.identity,
                 item.spec,
-                approved=item.numbered,
+                approved=item.approval,
                 words=item.numbered or None,
                 given=given,
                 asked=numbers,

@@ -53,7 +53,7 @@ def command(
         runner = _session(opened, spec, "runner", display)
         code = 1
         try:
-            result = runner.credentials.run(spec.identity, spec, approved=item.numbered, words=item.numbered or None)
+            result = runner.credentials.run(spec.identity, spec, approved=item.approval, words=item.numbered or None)
             runner.credentials.edit(
                 spec.identity, lambda ledger: ledger, command="mv", words=f"{opened.identity(old)} to {spec.identity}"
             )

@@ -1,8 +1,9 @@
-"""Findings about one credential, as the planner sees it after everything that is due has been done."""
+"""What is wrong with one credential, and what a person should know of it: findings, each with how to mend it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keysteward.core.contract.capabilities import Strategy
@@ -14,10 +15,13 @@ from keysteward.core.observe.keys import is_off
 from keysteward.core.observe.unrecorded import behind, copied_names, copies, unrecorded
 from keysteward.core.observe.world import World
 from keysteward.core.plan.blast_radius import ending_needs, must_be_allowed
+from keysteward.core.plan.guards import LEASE_MEND, lease_of_another, lease_words
 from keysteward.core.plan.issue import cap_filled, held_anywhere, would_cut_off
 from keysteward.core.plan.placement import new_home
+from keysteward.core.plan.planner import Played, plan_from, play
 from keysteward.core.plan.retire import clock_off, retirement_at, silence
 from keysteward.core.plan.rotate import rotation_at, rotation_near
+from keysteward.core.plan.steps import Plan
 from keysteward.core.record.ledger import UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
 
 HANDOVER_NOTICE = timedelta(days=14)
@@ -25,6 +29,25 @@ HANDOVER_NOTICE = timedelta(days=14)
 
 EXPIRY_NOTICE = timedelta(days=30)
 """So long before its expiry a credential is a finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """One credential at one moment: what a run would do, and what a person should know once that is done."""
+
+    plan: Plan
+    findings: tuple[Finding, ...]
+
+
+def assess(world: World) -> Assessed:
+    """Plan one credential, and examine it as the plan would leave it."""
+    played = play(world)
+    return Assessed(plan_from(world, played), left_after(world, played))
+
+
+def left_after(world: World, played: Played) -> tuple[Finding, ...]:
+    """Return what a person should know once everything that is due has been done. Of a plan in circles nothing is."""
+    return examine(world if played.cut else played.after)
 
 
 def examine(w: World) -> tuple[Finding, ...]:
@@ -89,15 +112,9 @@ def _revoked(w: World, ledger: Ledger | None) -> Iterable[Finding]:
 
 
 def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
-    lease = ledger.lease
-    if lease is not None and lease.runner != w.me.runner and lease.until > w.now:
-        yield _find(
-            w,
-            Kind.LEASED,
-            Severity.WARNING,
-            f"another run ({lease.runner}) works on it until {lease.until:%H:%M:%S} UTC",
-            "nothing to do; the next run goes on",
-        )
+    lease = lease_of_another(w)
+    if lease is not None:
+        yield _find(w, Kind.LEASED, Severity.WARNING, lease_words(lease), LEASE_MEND)
     if ledger.blocked is not None:
         yield _find(
             w,

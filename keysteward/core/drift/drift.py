@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keysteward.core.assess.examine import late, standing
+from keysteward.core.assess.examine import Assessed, late, standing
 from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import OVERWRITTEN, ObservedObject, ObservedSecret
 from keysteward.core.declare.schedule import parse_duration, show_duration
@@ -86,15 +86,15 @@ def drift(seen: Seen) -> Drift:
     return Drift(seen.stack.identity, seen.at, tuple(ordered), tuple(counted), seen.failures)
 
 
-def findings_now(w: World, planned: Plan) -> tuple[Finding, ...]:
+def findings_now(w: World, made: Assessed) -> tuple[Finding, ...]:
     """Return what is so of one credential now: what is left after a run, what a run would mend, and what stops it.
 
-    A plan is examined as it would end; that a rotation is late, or that a client is gone, must show before that.
+    That a rotation is late, or that a client is gone, must show before a run mends it.
     """
     if w.ledger is not None and w.ledger.closed is not None and w.spec is None:
         return ()
-    gone = [*_gone(w), *_moved(w)]
-    told = dict.fromkeys((*standing(w), *planned.findings, *late(w)))
+    planned, gone = made.plan, [*_gone(w), *_moved(w)]
+    told = dict.fromkeys((*standing(w), *made.findings, *late(w)))
     found = [*gone, *(f for f in told if not (gone and f.kind is Kind.ENDED_ELSEWHERE))]
     found += [*_renamed(w), *_forged(w), *_overwritten(w), *_there_again(w), *_misdeclared(w)]
     found += [*_enabled_again(w, planned), *_changed(w, planned), *_never_issued(w, planned)]
@@ -344,8 +344,8 @@ def _field(difference: Difference) -> str:
     words = difference.declared.split(" ")
     if all(word[:1] in {"+", "-"} for word in words):
         parts = [f"{w[1:]} {'is missing' if w[0] == '+' else 'is not declared'}" for w in words]
-        return f"{difference.field}: {', '.join(parts)}"
-    return f"{difference.field}: {difference.observed!r} there, {difference.declared!r} declared"
+        return f"{difference.label}: {', '.join(parts)}"
+    return f"{difference.label}: {difference.observed!r} there, {difference.declared!r} declared"
 
 
 def _standing(seen: Seen, thing: Thing) -> Iterator[Finding]:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keysteward.core.contract.observed import Settings
 
-METHOD = "authentication method"
-"""Shown as drift, and never mended by an update: it would end the present secret. A new generation sets it again."""
+METHOD = "method"
+"""Shown as drift, and never mended by an update, which would end the present secret: a new generation sets it."""
+
+SETS = frozenset({"scopes", "optional_scopes", "grants"})
+DESCRIPTION = "description"
+LABELS = {"optional_scopes": "optional scopes", "token_lifetime": "token lifetime", METHOD: "authentication method"}
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field that differs. `widens` says that the declared value allows more than the observed one."""
+    """One field of the settings that differs, or one safeguard. `widens`: the declared value allows more.
+
+    Of sets `declared` says what is to be added and taken away: "+invoices:write -invoices:read".
+    """
 
     field: str
     observed: str
     declared: str
     widens: bool = False
+    safeguard: bool = False
+
+    @property
+    def label(self) -> str:
+        """Return the field as people call it; a safeguard goes by its own name."""
+        return self.field if self.safeguard else LABELS.get(self.field, self.field)
 
 
 def differences(declared: Settings, observed: Settings) -> tuple[Difference, ...]:
@@ -27,17 +40,17 @@ def differences(declared: Settings, observed: Settings) -> tuple[Difference, ...
         return ()
     found = [
         *_sets("scopes", declared.scopes, observed.scopes),
-        *_sets("optional scopes", declared.optional_scopes, observed.optional_scopes),
+        *_sets("optional_scopes", declared.optional_scopes, observed.optional_scopes),
         *_sets("grants", declared.grants, observed.grants),
-        *_values("token lifetime", declared.token_lifetime, observed.token_lifetime, _longer),
+        *_values("token_lifetime", declared.token_lifetime, observed.token_lifetime, _longer),
         *_values(METHOD, declared.method, observed.method, _never),
     ]
     if observed.description is not None:
-        found += _values("description", declared.description, observed.description, _never)
+        found += _values(DESCRIPTION, declared.description, observed.description, _never)
     for name, value in declared.safeguards.items():
         shown = observed.safeguards.get(name)
         if shown is not None:
-            found.extend(_values(name, value, shown, _never))
+            found += [replace(one, safeguard=True) for one in _values(name, value, shown, _never)]
     return tuple(found)
 
 
@@ -45,13 +58,22 @@ def show_differences(found: tuple[Difference, ...]) -> str:
     """Write differences in words: "scopes + invoices:write, token lifetime 300 -> 600"."""
     parts = []
     for difference in found:
-        if difference.field in {"scopes", "optional scopes", "grants"}:
-            parts.append(f"{difference.field} {difference.declared}")
-        elif difference.field == "description":
-            parts.append("description")
+        if difference.safeguard or difference.field not in {*SETS, DESCRIPTION}:
+            parts.append(f"{difference.label} {difference.observed} -> {difference.declared}")
+        elif difference.field == DESCRIPTION:
+            parts.append(difference.label)
         else:
-            parts.append(f"{difference.field} {difference.observed} -> {difference.declared}")
-    return ", ".join(parts).replace(";", ",")  # a semicolon parts the steps of a plan
+            parts.append(f"{difference.label} {difference.declared}")
+    return ", ".join(parts)
+
+
+def changes_of(found: tuple[Difference, ...]) -> tuple[str, ...]:
+    """Return what writing these fields changes, one by one: "scopes +invoices:write", "token_lifetime 600"."""
+    return tuple(
+        f"{difference.field} {change}"
+        for difference in found
+        for change in (difference.declared.split(" ") if difference.field in SETS else [difference.declared])
+    )
 
 
 def _sets(name: str, declared: frozenset[str], observed: frozenset[str]) -> list[Difference]:

@@ -12,7 +12,7 @@ from keysteward.core.plan import issue, retire
 from keysteward.core.plan.repair import tidy
 from keysteward.core.plan.steps import NOTHING, Decision, Problem, Step
 from keysteward.core.record.evidence import Do
-from keysteward.core.record.ledger import Ledger, State
+from keysteward.core.record.ledger import Lease, Ledger, State
 from keysteward.core.record.revocation import is_over, outdated
 
 _IN_USE = frozenset({State.CURRENT, State.PREVIOUS})
@@ -20,8 +20,21 @@ _IN_USE = frozenset({State.CURRENT, State.PREVIOUS})
 
 def leased(w: World) -> Decision:
     """Leave a credential alone that another run works on."""
+    return NOTHING if lease_of_another(w) is not None else None
+
+
+def lease_of_another(w: World) -> Lease | None:
+    """Return the lease of another run that still works on it; None where there is none."""
     lease = w.ledger.lease if w.ledger else None
-    return NOTHING if lease is not None and lease.runner != w.me.runner and lease.until > w.now else None
+    return lease if lease is not None and lease.runner != w.me.runner and lease.until > w.now else None
+
+
+LEASE_MEND = "nothing to do; the next run goes on"
+
+
+def lease_words(lease: Lease) -> str:
+    """Say who works on a credential."""
+    return f"another run ({lease.runner}) works on it until {lease.until:%H:%M:%S} UTC"
 
 
 def closed(w: World) -> Decision:
@@ -64,7 +77,7 @@ def recorded(w: World) -> Decision:
     if outdated(record, ledger):
         lifted = f"{ledger.lifted:%Y-%m-%d %H:%M} UTC"
         return Problem(f"it was revoked ({record.reason}; {record.words}), and lifted since, at {lifted}; {_decide(w)}")
-    return Step(Do.REVOKE, f"revoke it: {record.reason}", record.words, headline=True)
+    return Step(Do.REVOKE, f"revoke it: {record.reason}", record.words, headline=True, changes=(record.id,))
 
 
 def unnoted(w: World) -> Decision:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from keysteward.core.assess.examine import examine
 from keysteward.core.observe.world import Extent, World
 from keysteward.core.plan import adopt, guards, repair, rotate
 from keysteward.core.plan.effects import predict
@@ -25,7 +24,7 @@ LONGEST_PLAN = 60
 
 
 def plan(world: World) -> Plan:
-    """Plan one credential: the steps that are due now, what waits or stops it, findings, and the next due time."""
+    """Plan one credential: the steps that are due now, what waits or stops it, and the next due time."""
     return plan_from(world, play(world))
 
 
@@ -53,9 +52,16 @@ def plan_from(world: World, played: Played) -> Plan:
     if played.cut:
         last = played.steps[-1].words
         problem = Problem(f"no end of steps is in sight, the last being {last!r}, so none is done; please report this")
-        return Plan(world.identity, (), examine(world), problem=problem)
+        return Plan(world.identity, problem=problem)
     ahead = played.after
-    return Plan(world.identity, tuple(played.steps), examine(ahead), played.wait, played.problem, next_due(ahead))
+    return Plan(
+        world.identity,
+        tuple(played.steps),
+        played.wait,
+        played.problem,
+        next_due(ahead),
+        guards.lease_of_another(ahead),
+    )
 
 
 def play(world: World, ask: Callable[[World], Step | Wait | Problem | None] | None = None) -> Played:

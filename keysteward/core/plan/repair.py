@@ -6,7 +6,7 @@ from keysteward.core.observe.keys import expired, intruder, nameless, shown
 from keysteward.core.observe.world import World
 from keysteward.core.plan import issue, retire
 from keysteward.core.plan.adopt import kept_now, wanted
-from keysteward.core.plan.diff import METHOD, differences, show_differences
+from keysteward.core.plan.diff import METHOD, changes_of, differences, show_differences
 from keysteward.core.plan.steps import Decision, Step
 from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import UNFINISHED, Generation, State
@@ -157,8 +157,10 @@ def safer(w: World) -> Decision:
         now = kept_now(w, record) if kept is not None and not record.deleted else None
         if kept is None or now is None or now == kept:
             continue
-        words = f"keep client {record.client_id} as it was made safer: {show_differences(differences(now, kept))}"
-        return Step(Do.KEEP, words, "what an adoption kept only becomes safer", object=record.key, headline=True)
+        differing = differences(now, kept)
+        words = f"keep client {record.client_id} as it was made safer: {show_differences(differing)}"
+        why = "what an adoption kept only becomes safer"
+        return Step(Do.KEEP, words, why, object=record.key, headline=True, changes=changes_of(differing))
     return None
 
 
@@ -182,6 +184,7 @@ def settings(w: World) -> Decision:
                 object=record.key,
                 headline=True,
                 widens=any(change.widens for change in changes),
+                changes=changes_of(changes),
             )
     return None
 

@@ -94,17 +94,29 @@ def _begin(w: World, spec: Spec, ledger: Ledger | None, record: ObjectRecord, wh
     wider = narrowed(w, spec, current) if current is not None else frozenset()
     if wider and not spec.narrow_now:
         words += f", while the one that also allows {', '.join(sorted(wider))} ends {show_duration(spec.overlap)} later"
+    changes = []
     source = _foreign_keys(w, spec, record)
     if source is not None:
         words += f", in place of what {source} gives out"
+        changes.append(f"instead of {source}")
     if ledger is not None and issue.would_cut_off(w, spec, ledger):
+        changes.append("consumers cut off")
         words += "; whoever uses the present secret is cut off, for no store delivers it"
     if current is not None and current.object != record.key and not record.holder:
         words += f"; consumers then log in as client {record.client_id}"
     if record.remote_id is None:
         words = f"create client {record.client_id}; {words}"
+        changes.append(f"new client {record.client_id}")
     return Step(
-        Do.BEGIN, words, why, number, object=record.key, record=record, headline=True, widens=record.remote_id is None
+        Do.BEGIN,
+        words,
+        why,
+        number,
+        object=record.key,
+        record=record,
+        headline=True,
+        widens=record.remote_id is None,
+        changes=tuple(changes),
     )
 
 

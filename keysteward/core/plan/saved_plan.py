@@ -1,13 +1,14 @@
 """The saved plan: what a person approved, as a public file, and whether a fresh plan is still that one. Pure.
 
-The file (`format: 1`) is one JSON object:
+The file (`format: 2`) is one JSON object:
 
 - `format`, `digest` ("sha256:" and the SHA-256 of the canonical text: all other keys, sorted, without white space,
   non-ASCII escaped), `stack`, `at` (ISO 8601, the ledger store's time), `by`, `prune`, `names` (null: the whole stack)
 - `ports`: digest of how each target and store is reached, by "target NAME", "store NAME" and "ledgers"
 - `items[]`: `identity`, `kind` (credential or resource server), `declaration` (its digest, or null when nothing
   declares it), `ledger` (`identity`, `incarnation`, `version`, `executed`, or null when there is none), `words` (under
-  the run number), `steps[]` (`words`, `why`, `needs_approval`), `wait` (`until`, `why`) or null, `problem` or null
+  the run number), `steps[]` (`words`, `why`, `keys`, `needs_approval`), `wait` (`until`, `why`) or null, `problem`
+  or null
 - `findings[]` (`kind`, `severity`, `subject`, `message`, `mend`) and `failures[]` (`message`, `names`)
 
 The digest finds damage and tells two plans apart. It is no signature: who may write the file may approve.
@@ -30,7 +31,7 @@ from keysteward.core.identity import name_of
 from keysteward.core.plan.steps import Wait
 from keysteward.core.record.ledger import Executed
 
-PLAN_FORMAT = 1
+PLAN_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class SavedStep:
     """One step as it was shown."""
 
     words: str
-    why: str = ""
+    why: str
+    keys: tuple[str, ...]
     needs_approval: bool = False
 
 
@@ -137,8 +139,8 @@ def load_plan(text: bytes, stack: str, where: str) -> SavedPlan:
         raise Damaged(f"{where} is not a saved plan: make one with `keysteward preview --save FILE`")
     if document["format"] != PLAN_FORMAT:
         raise Damaged(
-            f"{where} has format {_short(document['format'])}, this keysteward reads format {PLAN_FORMAT}: use the "
-            "version of keysteward that wrote it"
+            f"{where} has format {_short(document['format'])}, this keysteward reads format {PLAN_FORMAT}: save "
+            "and approve it again, or use the version of keysteward that wrote it"
         )
     if document["digest"] != digest_of(document):
         raise Damaged(f"{where} was changed since it was saved, its digest does not fit: save and approve it again")
@@ -210,9 +212,9 @@ def _same_state(before: SavedLedger | None, after: SavedLedger | None) -> bool:
 
 
 def _missing(steps: Iterable[SavedStep], known: Iterable[SavedStep]) -> list[str]:
-    """Return the words of steps that are not among others, each once, in order."""
-    words = {step.words for step in known}
-    return list(dict.fromkeys(step.words for step in steps if step.words not in words))
+    """Return the words of steps that are not among others, each once, in order. Steps are told apart by their keys."""
+    keys = {key for step in known for key in step.keys}
+    return list(dict.fromkeys(step.words for step in steps if not keys.issuperset(step.keys)))
 
 
 def _quoted(sign: str, words: Iterable[str]) -> str:

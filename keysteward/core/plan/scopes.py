@@ -37,6 +37,13 @@ class ScopeStep:
     want: ScopeWant | None = None
     remote_id: str | None = None
     widens: bool = False
+    why: str = ""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Return what this step is, whatever its words."""
+        itself = f"{self.do} scope {self.scope}"
+        return frozenset({itself, f"{itself}: audience"} if self.widens else {itself})
 
     @property
     def needs_approval(self) -> bool:
@@ -56,11 +63,6 @@ class ServerPlan:
     def words(self) -> str:
         """Return the plan as one sentence; empty when nothing is due."""
         return "; ".join(step.words for step in self.steps if step.do is not DoScope.CLOSE or len(self.steps) == 1)
-
-    @property
-    def approved(self) -> frozenset[str]:
-        """Return the words of the steps that need approval."""
-        return frozenset(step.words for step in self.steps if step.needs_approval)
 
 
 @dataclass(frozen=True, slots=True)

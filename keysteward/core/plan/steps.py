@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Final
 
-from keysteward.core.findings import Finding
 from keysteward.core.observe.world import World
 from keysteward.core.record.evidence import Do
-from keysteward.core.record.ledger import ObjectRecord
+from keysteward.core.record.ledger import Lease, ObjectRecord
 
 LEDGER_ONLY = frozenset(
     {
@@ -27,8 +26,9 @@ ENDS = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE, Do.RELEASE, Do.ABANDON, Do.M
 class Step:
     """One step: what, to which generation, object or place, in words, and why.
 
-    `headline` steps make up the words of a plan; the others are how it is done. `widens` says that more is allowed
-    afterwards than before. `until` is how long an abandoned generation lives on.
+    `headline` steps make up the words of a plan; the others are how it is done. `changes` are what it changes, one by
+    one, where its kind and place do not say that; `widens` says that more is allowed afterwards than before. `until` is
+    how long an abandoned generation lives on.
     """
 
     do: Do
@@ -39,10 +39,18 @@ class Step:
     place: str | None = None
     headline: bool = False
     widens: bool = False
+    changes: tuple[str, ...] = ()
     record: ObjectRecord | None = None
     secret_id: str | None = None
     suspects: tuple[str, ...] = ()
     until: datetime | None = None
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Return what this step is, whatever its words: itself, and each change that it makes."""
+        where = (("generation", self.generation), ("object", self.object), ("place", self.place))
+        itself = " ".join([self.do, *(f"{name} {value}" for name, value in where if value is not None)])
+        return frozenset({itself, *(f"{itself}: {change}" for change in self.changes)})
 
     @property
     def needs_approval(self) -> bool:
@@ -67,14 +75,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do to one credential. `due` is the next time at which something is, as far as is known."""
+    """What a run would do to one credential. `due` is the next time at which something is, as far as is known.
+
+    `leased` is the lease of another run that works on it: nothing is planned then.
+    """
 
     identity: str
     steps: tuple[Step, ...] = ()
-    findings: tuple[Finding, ...] = ()
     wait: Wait | None = None
     problem: Problem | None = None
     due: datetime | None = None
+    leased: Lease | None = None
 
     @property
     def words(self) -> str:
@@ -86,24 +97,6 @@ class Plan:
     def by_record(self) -> Step | None:
         """Return the step that notes what was revoked without the ledger store; the rest of the plan carries it out."""
         return next((step for step in self.steps if step.do is Do.REVOKE), None)
-
-    @property
-    def approved(self) -> frozenset[str]:
-        """Return the words of the steps that need approval."""
-        return frozenset(step.words for step in self.steps if step.needs_approval)
-
-
-def unapproved(words: Iterable[str], approved: str | None, executed: int = 0) -> list[str]:
-    """Return which of these steps the words of an approved plan do not have; `approved` None approves all.
-
-    A plan under a run number ("#12 ...") that is not above `executed`, how many plans were carried out, is over.
-    """
-    if approved is None:
-        return []
-    number, _, plan = approved.partition(" ") if approved.startswith("#") else ("", "", approved)
-    over = number[1:].isdecimal() and int(number[1:]) <= executed
-    known = set() if over else set(plan.split("; "))
-    return sorted(w for w in words if not set(w.split("; ")) <= known)
 
 
 class Nothing(Enum):

@@ -16,13 +16,15 @@ from keysteward.core.assess.examine import examine
 from keysteward.core.contract.ports import Descriptor, Material
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, Rejected, VersionConflict
-from keysteward.core.findings import Finding, Kind
+from keysteward.core.findings import Finding
 from keysteward.core.observe.attested import changed_facts
 from keysteward.core.observe.snapshot import Snapshot, ledger_key, read_delivered
 from keysteward.core.observe.world import Extent, World
+from keysteward.core.plan.approval import Approval, unapproved
 from keysteward.core.plan.effects import Outcome, about_to_disable, apply
+from keysteward.core.plan.guards import LEASE_MEND, lease_of_another, lease_words
 from keysteward.core.plan.planner import decide, plan
-from keysteward.core.plan.steps import LEDGER_ONLY, Plan, Problem, Step, Wait, unapproved
+from keysteward.core.plan.steps import LEDGER_ONLY, Plan, Problem, Step, Wait
 from keysteward.core.record.evidence import Do, Entry
 from keysteward.core.record.ledger import LEASE, Executed, Failed, Lease, Ledger, State, dump_ledger, load_ledger
 from keysteward.core.run.executor import Tools, Worker
@@ -71,16 +73,12 @@ class Reconciler:
         self.tools = tools
         self.snapshot = snapshot
 
-    def preview(self, identity: str, spec: Spec | None) -> Plan:
-        """Plan one credential from the snapshot; no call is made for it alone."""
-        return plan(self.snapshot.world(identity, spec))
-
     def run(
         self,
         identity: str,
         spec: Spec | None,
         *,
-        approved: str | None = None,
+        approved: Approval | None = None,
         words: str | None = None,
         incarnation: str | None = None,
         given: Material | None = None,
@@ -88,33 +86,26 @@ class Reconciler:
     ) -> Result:
         """Bring one credential to where nothing is due.
 
-        `approved` are the words of the plan a reviewer saw (None: any); a fresh step that ends or widens something
-        and is not in them raises Conflict before anything is written. `words` are kept as the executed plan;
+        `approved` is what the plan announced that a reviewer saw (None: any); a fresh step that ends or widens
+        something and is not in it raises Conflict before anything is written. `words` are kept as the executed plan;
         every ledger written carries `incarnation`, when given. `given` is a value that a person hands over, `asked` the
         generations of which a person says that they have ended.
         Raises LeaseHeld when another run works on it, Conflict for a problem the plan names, and the ports' errors.
         """
         seen = self.snapshot.world(identity, spec)
         seen = replace(seen, me=replace(seen.me, given=self.fingerprint(given), asked=asked))
-        shown = plan(seen)
-        quiet = not shown.steps and shown.problem is None and shown.wait is None
+        due = decide(seen)
         renames = self.snapshot.extent is not Extent.LIFECYCLE and self.snapshot.renamed_halfway(seen)
-        if quiet and not renames:
-            self._raise_for_lease(shown)
-            return Result(identity, seen.ledger, findings=shown.findings)
-        return _Run(self, seen, approved, incarnation, given).go(shown, words)
+        if due is None and not renames:
+            raise_for_lease(seen)
+            return Result(identity, seen.ledger, findings=examine(seen))
+        return _Run(self, seen, approved, incarnation, given).go(due, words)
 
     def fingerprint(self, given: Material | None) -> str | None:
         """Return the fingerprint of a value that a person hands over; None for none, "" where there is no key yet."""
         if given is None:
             return None
         return "" if self.tools.fingerprint is None else self.tools.fingerprint(given.canonical.get_secret_value())
-
-    @staticmethod
-    def _raise_for_lease(shown: Plan) -> None:
-        for finding in shown.findings:
-            if finding.kind is Kind.LEASED:
-                raise LeaseHeld(f"{finding.message}; {finding.mend}", credential=shown.identity)
 
     def edit(
         self, identity: str, change: Callable[[Ledger], Ledger], *, command: str | None = None, words: str = ""
@@ -170,6 +161,13 @@ class Reconciler:
         return self.tools.ledgers.now(), self.tools.monotonic()
 
 
+def raise_for_lease(world: World) -> None:
+    """Raise LeaseHeld when another run works on this credential."""
+    lease = lease_of_another(world)
+    if lease is not None:
+        raise LeaseHeld(f"{lease_words(lease)}; {LEASE_MEND}", credential=world.identity)
+
+
 class _Run:
     """One credential's run: a fresh world, its worker, and the lease it holds."""
 
@@ -177,7 +175,7 @@ class _Run:
         self,
         reconciler: Reconciler,
         seen: World,
-        approved: str | None,
+        approved: Approval | None,
         incarnation: str | None = None,
         given: Material | None = None,
     ) -> None:
@@ -264,16 +262,16 @@ class _Run:
             recorded=changed_facts(before.ledger, ledger),
         )
 
-    def go(self, seen_plan: Plan, words: str | None) -> Result:
-        """Look at the objects, check the approval, then step until nothing is due."""
+    def go(self, due: Step | Wait | Problem | None, words: str | None) -> Result:
+        """Look at the objects, check the approval, then step until nothing is due. `due` is what a first look found."""
         try:
-            self._look_at_objects(seen_plan)
+            self._look_at_objects(due)
             self.world = self.snapshot.attest(self.world)
+            raise_for_lease(self.world)
             shown = plan(self.world)
-            Reconciler._raise_for_lease(shown)  # noqa: SLF001 - the same module's one rule
             if shown.problem is not None and not shown.steps:
                 self._raise_problem(shown.problem)
-            self._check_approval(shown.approved)
+            self._check_approval(shown.steps)
             wait = self._loop(words or self._words(shown))
         except LeaseHeld:
             raise
@@ -327,22 +325,20 @@ class _Run:
         except KeystewardError:
             _log.warning("credential=%s operation=log outcome=failed entries=%d", self.seen.identity, len(self.entries))
 
-    def _look_at_objects(self, seen_plan: Plan) -> None:
+    def _look_at_objects(self, due: Step | Wait | Problem | None) -> None:
         """Read each living object once; a client that is to be created is looked for by its name."""
         ledger, spec = self.world.ledger, self.world.spec
         if ledger is not None and not ledger.closed:
             for record in ledger.objects:
                 if not record.deleted:
                     self.worker.look(record)
-        elif spec is not None and spec.adopt is None:
-            step = next((s for s in seen_plan.steps if s.record is not None), None)
-            if step is not None and step.record is not None:
-                self.worker.look(step.record)
+        elif spec is not None and spec.adopt is None and isinstance(due, Step) and due.record is not None:
+            self.worker.look(due.record)
 
-    def _check_approval(self, words: Iterable[str]) -> None:
+    def _check_approval(self, steps: Iterable[Step]) -> None:
         """Refuse what ends or widens something and was not in the plan that a person saw; an executed plan is over."""
         ledger = self.world.ledger
-        extra = unapproved(words, self.approved, ledger.executed.count if ledger is not None else 0)
+        extra = unapproved(steps, self.approved, ledger.executed.count if ledger is not None else 0)
         if extra:
             raise _Stopped(
                 f"the world changed since the preview: {'; '.join(extra)} was not in the plan; preview it again",
@@ -354,15 +350,15 @@ class _Run:
         return f"#{count + 1} {shown.words}"
 
     def _loop(self, words: str) -> Wait | None:
+        decision = self._decide()
         while len(self.done) < MOST_STEPS:
-            self.world = self.snapshot.attest(replace(self.world, now=self.now()))
-            decision = decide(self.world)
             if isinstance(decision, Step):
-                self._check_approval([decision.words] if decision.needs_approval else [])
-                self._step(decision, words)
+                self._check_approval([decision])
+                decision = self._step(decision, words)
                 continue
             if isinstance(decision, Wait) and decision.until - self._target_now() <= LONGEST_WAIT:
                 self._wait(decision)
+                decision = self._decide()
                 continue
             self._give_back(words)
             if isinstance(decision, Problem):
@@ -372,6 +368,11 @@ class _Run:
             f"did not settle after {MOST_STEPS} steps, the last being {self.done[-1].words!r}; please report this",
             credential=self.world.identity,
         )
+
+    def _decide(self) -> Step | Wait | Problem | None:
+        """Name what comes next, at this moment."""
+        self.world = self.snapshot.attest(replace(self.world, now=self.now()))
+        return decide(self.world)
 
     def _target_now(self) -> datetime:
         """Return the time in the clock of the target that is waited for: the one whose proof is late."""
@@ -396,8 +397,8 @@ class _Run:
                 if not record.deleted:
                     self.worker.look(record)
 
-    def _step(self, step: Step, words: str) -> None:
-        """Do one step: the lease first, then the outward call, then its record."""
+    def _step(self, step: Step, words: str) -> Step | Wait | Problem | None:
+        """Do one step: the lease first, then the outward call, then its record. Returns what comes next."""
         self.tools.tell(self.world.identity, step.words)
         if step.do is Do.SUSPEND:
             self.world = about_to_disable(self.world, step)
@@ -413,7 +414,7 @@ class _Run:
                 self._keep_entries(words, f"no answer came to: {step.words}")
                 raise
             self._after_lost_mint(step)
-            return
+            return self._decide()
         except KeystewardError as error:
             if not isinstance(error, Rejected) or step.do not in MAKING:
                 self._note(step.do.value, step.words, at=self.now(), outcome="refused", evidence=error.message)
@@ -421,13 +422,15 @@ class _Run:
             outcome = Outcome(at=self.now(), good=False, reason=error.message)
         self.done.append(step)
         if outcome is None:
-            return
+            return self._decide()
         before = self.world
         self.world = apply(before, step, outcome)
         self._note_step(before, step, outcome)
         _log.info("credential=%s operation=%s generation=%s", before.identity, step.do, step.generation)
+        following = self._decide()
         if self.world.ledger is not None and self.world.ledger != before.ledger:
-            self._record(before, step, words)
+            self._record(before, step, words, last=not isinstance(following, (Step, Wait)))
+        return following
 
     def _keep_entries(self, words: str, reason: str) -> None:
         """Write down that an outcome is unknown, with the lease kept; it is no worse when that fails as well."""
@@ -444,18 +447,14 @@ class _Run:
         if generation is None or generation.nonce in self.world.me.unsent or generation.state is not State.INTENT:
             raise OutcomeUnknown("no answer came; the next run finds out what happened", credential=self.world.identity)
 
-    def _record(self, before: World, step: Step, words: str) -> None:
+    def _record(self, before: World, step: Step, words: str, *, last: bool) -> None:
+        """Write what a step did. The `last` one, behind which nothing is due, gives the lease back as well."""
         ledger = self.world.ledger
         try:
-            last = self._settled()
             self._write(self._through(ledger) if last else ledger, last=last, words=words)
         except VersionConflict:
             self._after_lost_race(before, step)
             raise
-
-    def _settled(self) -> bool:
-        """Say whether nothing is due after the present step, so that its record can also give back the lease."""
-        return not isinstance(decide(replace(self.world, now=self.now())), (Step, Wait))
 
     def _after_lost_race(self, before: World, step: Step) -> None:
         """After a record that failed behind a mint: delete our own id only if the ledger gave that generation up."""

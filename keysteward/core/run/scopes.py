@@ -9,8 +9,8 @@ from keysteward.core.contract.observed import ObservedScope
 from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.errors import Conflict, VersionConflict
 from keysteward.core.observe.snapshot import Snapshot, ledger_key, old_identities
+from keysteward.core.plan.approval import Approval, unapproved
 from keysteward.core.plan.scopes import DoScope, ScopeStep, ServerPlan, ServerWorld, after_scope, plan_server
-from keysteward.core.plan.steps import unapproved
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Executed
 from keysteward.core.record.server_ledger import ServerLedger, dump_server_ledger, load_server_ledger
@@ -47,7 +47,7 @@ class ServerReconciler:
         return plan_server(self._world(identity, spec, _living(ledger, renamed), rival))
 
     def run(
-        self, identity: str, spec: ServerSpec | None, *, approved: str | None = None, words: str | None = None
+        self, identity: str, spec: ServerSpec | None, *, approved: Approval | None = None, words: str | None = None
     ) -> ServerResult:
         """Bring one resource server to where nothing is due. Raises Conflict for a problem its plan names."""
         ledger = self._read(identity)
@@ -55,7 +55,7 @@ class ServerReconciler:
         shown = plan_server(self._world(identity, spec, _living(ledger, renamed), rival))
         if shown.problem is not None:
             raise Conflict(shown.problem.message, credential=identity)
-        extra = unapproved(shown.approved, approved, ledger.executed.count if ledger is not None else 0)
+        extra = unapproved(shown.steps, approved, ledger.executed.count if ledger is not None else 0)
         if extra:
             raise Conflict(
                 f"the world changed since the preview: {'; '.join(extra)} was not in the plan; preview it again",
