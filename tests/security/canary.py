@@ -154,7 +154,7 @@ class WatchedKeycloak(KeycloakStandIn):
 WATCH = """
 import os
 try:
-    from keysteward.providers import material
+    from keysteward.host import material
 except ImportError:
     pass
 else:
