@@ -18,6 +18,7 @@ from keysteward.core.contract.observed import Delivered, DeliveredEntry, Mark, O
 from keysteward.core.declare.delivery import Place
 from keysteward.core.declare.spec import About, Spec
 from keysteward.core.observe.world import Found, Self, View, World
+from keysteward.core.plan.steps import Plan
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 
 NOW = datetime(2026, 8, 20, 12, tzinfo=UTC)
@@ -203,7 +204,7 @@ def main() -> None:
     parser.add_argument("--hold", action="store_true")
     given = parser.parse_args()
     held: list[list[World]] = []
-    plans: list[Assessed] = []
+    plans: list[Plan] = []
     seconds, loops = 0.0, [loop_seconds()]
     for numbers in _chunks(given.count):
         built = worlds(numbers)
@@ -212,7 +213,7 @@ def main() -> None:
         seconds += time.process_time() - began
         for number, one in zip(numbers, made, strict=True):
             _check(number, one)
-        plans += made
+        plans += [one.plan for one in made]
         if given.hold:
             held.append(built)
     loops.append(loop_seconds())

@@ -12,8 +12,8 @@ from keysteward.core.declare.schedule import LATE_SHARE, show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.observe.keys import is_off
-from keysteward.core.observe.unrecorded import behind, copied_names, copies, unrecorded
-from keysteward.core.observe.world import World
+from keysteward.core.observe.unrecorded import behind, copied_names, strange_objects
+from keysteward.core.observe.world import Found, World
 from keysteward.core.plan.blast_radius import ending_needs, must_be_allowed
 from keysteward.core.plan.guards import LEASE_MEND, lease_of_another, lease_words
 from keysteward.core.plan.issue import cap_filled, held_anywhere, would_cut_off
@@ -59,12 +59,11 @@ def examine(w: World) -> tuple[Finding, ...]:
         return (
             *_revoked(w, ledger),
             *_expiring(w, w.spec),
-            *_unrecorded(w),
-            *copied(w),
+            *_strange(w),
             *_new_value(w, w.spec, None),
             *_full_holder(w, w.spec, ledger),
         )
-    findings = [*_unrecorded(w), *copied(w), *_states(w, ledger), *_observed(w, ledger)]
+    findings = [*_strange(w), *_states(w, ledger), *_observed(w, ledger)]
     if w.spec is None:
         message = f"{w.identity} has an open ledger and no declaration"
         mend = f"declare it again, or run with --prune{ending_needs(must_be_allowed(w, w.now))}"
@@ -154,21 +153,32 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
             )
 
 
-def _unrecorded(w: World) -> Iterable[Finding]:
+def _strange(w: World) -> Iterable[Finding]:
+    """Report what carries our mark and is in no ledger: ours, or copies."""
+    ours, copies = strange_objects(w)
+    yield from _unrecorded(w, ours)
+    yield from _copied(w, copies)
+
+
+def copied(w: World) -> Iterable[Finding]:
+    """Report what carries our mark and gives no right to touch it: a copy of our client, as far as we can know."""
+    return _copied(w, strange_objects(w)[1])
+
+
+def _unrecorded(w: World, ours: Iterable[Found]) -> Iterable[Finding]:
     """Report what a lost or restored ledger store left without a record."""
     mend = f"run: keysteward rebuild {w.name}"
     why = behind(w)
     if why is not None:
         yield _find(w, Kind.UNRECORDED, Severity.ERROR, f"{why}; nothing is done before that is mended", mend)
         return
-    for found in unrecorded(w) if w.ledger is not None and w.ledger.closed is None else ():
+    for found in ours if w.ledger is not None and w.ledger.closed is None else ():
         message = f"{found.object.named} at target {found.target} carries its mark and is in no ledger"
         yield _find(w, Kind.UNRECORDED, Severity.WARNING, message, mend)
 
 
-def copied(w: World) -> Iterable[Finding]:
-    """Report what carries our mark and gives no right to touch it: a copy of our client, as far as we can know."""
-    for found in copies(w):
+def _copied(w: World, copies: Iterable[Found]) -> Iterable[Finding]:
+    for found in copies:
         item = found.object
         message = (
             f"{item.named} at target {found.target}, id {item.remote_id}, carries a copy of its mark: "

@@ -22,23 +22,24 @@ def unrecorded(w: World) -> tuple[Found, ...]:
     declaration, the ledger or a delivered document names, and once for each attempt. One that was gone and is there
     again, as in a restored target, is not known either.
     """
-    return tuple(sorted(_named_once(w).values(), key=_age))
+    return strange_objects(w)[0]
 
 
-def copies(w: World) -> tuple[Found, ...]:
-    """Return the objects that carry this credential's mark and are not its: copies, or what nothing names any more."""
-    if not _strange(w):
-        return ()
-    entered = _named_once(w).values()
-    return tuple(sorted((found for found in _strange(w) if found not in entered), key=_age))
+def strange_objects(w: World) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
+    """Return what carries this credential's mark and is in no ledger: what is its, and what is not, oldest first.
 
-
-def _named_once(w: World) -> dict[str, Found]:
-    """Return the likeliest of the unknown objects for each attempt's nonce, among those that have a name of ours."""
-    best: dict[str, Found] = {}
+    What is not its is a copy, or what nothing names any more.
+    """
     strange = _strange(w)
     if not strange:
-        return best
+        return (), ()
+    ours = sorted(_named_once(w, strange).values(), key=_age)
+    return tuple(ours), tuple(sorted((found for found in strange if found not in ours), key=_age))
+
+
+def _named_once(w: World, strange: list[Found]) -> dict[str, Found]:
+    """Return the likeliest of the unknown objects for each attempt's nonce, among those that have a name of ours."""
+    best: dict[str, Found] = {}
     known = {r.nonce for r in _known(w)}
     for found in sorted(strange, key=lambda item: _likeliness(w, item)):
         mark = found.object.mark
