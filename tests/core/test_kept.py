@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
 from bench_world import STOCK, Company
-from test_stories import NAME, stranger
+from test_stories import NAME, running, stranger
 
 from keysteward import ResourceServer
 from keysteward.core.assess.examine import assess
 from keysteward.core.contract.observed import ObservedScope, Settings
+from keysteward.core.declare.spec import About
 from keysteward.core.drift.drift import findings_now
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.observe.world import Extent
@@ -180,3 +181,13 @@ def test_the_second_of_two_clients_gets_no_more_than_the_first_has_now() -> None
     [second] = [item for item in made.target.objects.values() if item is not first]
     assert second.settings.scopes == {"orders:write"}
     assert second.settings.token_lifetime == 300
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(About)])
+def test_whatever_a_ledger_keeps_of_a_declaration_is_recorded_anew_when_it_changes(name: str) -> None:
+    made = running()
+    spec = made.specs[NAME]
+    assert spec.is_kept_as(spec.about)
+    changed = {"adopted": not spec.about.adopted, "decommission": made.clock.now}.get(name, "another")
+    assert not spec.is_kept_as(replace(spec.about, **{name: changed}))
+    assert not spec.is_kept_as(None)

@@ -116,6 +116,23 @@ class Spec:
         """Return the keys of all places, sorted."""
         return (self.places[0].key,) if len(self.places) == 1 else tuple(sorted(place.key for place in self.places))
 
+    def is_kept_as(self, about: About | None) -> bool:
+        """Say whether `about` is what a ledger keeps of this declaration; most plans ask, and most are."""
+        return (
+            about is not None
+            and about.purpose == self.purpose
+            and about.owner == self.owner
+            and about.environment == self.environment
+            and about.consumer == self.consumer
+            and about.runbook == self.runbook
+            and about.decommission == self.decommission
+            and about.adopted == self._adopted
+        )
+
+    @property
+    def _adopted(self) -> bool:
+        return self.adopt is not None or (self.external and not self.key)
+
     @property
     def about(self) -> About:
         """Return what the ledger keeps of this declaration."""
@@ -126,7 +143,7 @@ class Spec:
             consumer=self.consumer,
             runbook=self.runbook,
             decommission=self.decommission,
-            adopted=self.adopt is not None or (self.external and not self.key),
+            adopted=self._adopted,
         )
 
     @property

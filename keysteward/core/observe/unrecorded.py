@@ -202,4 +202,7 @@ def is_of(record: ObjectRecord, found: Found, mark: Mark) -> bool:
 
 def has_holders(w: World) -> bool:
     """Say whether a target of the credential keeps keys under holders, which carry the marks."""
-    return any(found.object.holder for found in w.found)
+    for found in w.found:  # noqa: SIM110 - asked three times a plan, and a generator costs more than it looks at
+        if found.object.holder:
+            return True
+    return False

@@ -255,7 +255,8 @@ def mark(w: World) -> Decision:
                 return decision
         if record.external:
             continue
-        if found.mark == Mark(w.identity, record.nonce):
+        there = found.mark
+        if there is not None and there.identity == w.identity and there.nonce == record.nonce:
             continue
         if found.mark is not None and found.mark.identity not in {w.identity, *w.names}:
             return Problem(

@@ -247,6 +247,6 @@ def tidy(w: World) -> Decision:
 def record_changes(w: World) -> Decision:
     """Keep in the ledger what ending a credential needs after its declaration is gone."""
     spec, ledger = w.spec, w.ledger
-    if spec is None or ledger is None or ledger.closed or not ledger.generations or ledger.about == spec.about:
+    if spec is None or ledger is None or ledger.closed or not ledger.generations or spec.is_kept_as(ledger.about):
         return None
     return Step(Do.RECORD, "record the changed declaration", "owner, purpose or dates changed", headline=True)

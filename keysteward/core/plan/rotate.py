@@ -175,7 +175,7 @@ def due_because(w: World, spec: Spec, ledger: Ledger | None) -> str | None:
     if ledger is None or ledger.closed is not None:
         return "newly declared"
     if ledger.reissue:
-        return f"reissue: {ledger.reissue.replace(';', ',')}"  # a semicolon parts the steps of a plan
+        return f"reissue: {ledger.reissue}"
     if new_value(w):
         return "a new value was handed over"
     current = ledger.current

@@ -287,7 +287,10 @@ class Ledger:
 
     def in_state(self, state: State) -> tuple[Generation, ...]:
         """Return the generations in one state, oldest first."""
-        return tuple([g for g in self.generations if g.state is state])
+        for generation in self.generations:
+            if generation.state is state:
+                return tuple([g for g in self.generations if g.state is state])
+        return ()
 
     def generation(self, number: int) -> Generation:
         """Return one generation. Raises KeyError when there was none of that number."""
