@@ -57,8 +57,8 @@ from keysteward.core.plan.approval import Approvable, Approval, keys_to_approve
 from keysteward.core.plan.diff import differences
 from keysteward.core.plan.planner import plan
 from keysteward.core.policy.check import check
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Ledger, Revoked
+from keysteward.core.record.steps import Do
 from keysteward.host.foreign_json import read_json
 from keysteward.host.stack_modules import refuse_stand_ins
 from keysteward.operations.descriptors import describe, revive

@@ -25,9 +25,9 @@ from keysteward.core.plan.planner import plan, plan_from, play
 from keysteward.core.plan.scopes import DoScope, ScopeStep, ServerPlan
 from keysteward.core.plan.steps import Plan
 from keysteward.core.policy import outranked
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import RELEASED, Ledger
 from keysteward.core.record.server_ledger import ServerLedger
+from keysteward.core.record.steps import Do
 from keysteward.operations.containment import contained
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session

@@ -20,8 +20,8 @@ from keysteward.core.identity import name_of
 from keysteward.core.observe.world import Extent
 from keysteward.core.plan.blast_radius import ALLOW_ENDING, how_to_allow, how_to_revoke
 from keysteward.core.plan.steps import Wait
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.record.steps import Also
 from keysteward.core.run.reconciler import Result
 from keysteward.operations.containment import contained
 from keysteward.operations.exit_codes import INTERRUPTED
@@ -29,9 +29,6 @@ from keysteward.operations.notices import warn
 from keysteward.operations.project import Opened
 from keysteward.operations.session import Session, allowance
 from keysteward.operations.stack_plan import CredentialPlan, Preview, ServerItem
-
-_NEEDS_SCOPES = frozenset({Do.CREATE, Do.UPDATE})
-"""Steps that give a client the scopes of its resource servers."""
 
 STOPPED = "stopped by Ctrl-C; the next run goes on from there"
 
@@ -201,7 +198,7 @@ class Run:
 
     def _failed_servers(self, item: CredentialPlan) -> list[str]:
         """Return the resource servers that this credential's steps need and that failed or were not planned."""
-        if not any(step.do in _NEEDS_SCOPES for step in item.plan.steps):
+        if not any(Also.SCOPES in step.do.also for step in item.plan.steps):
             return []
         unplanned = {self.opened.identity(name) for failure in self.planned.failures for name in failure.names}
         failed = {result.identity for result in self.results if result.outcome in BAD} | unplanned

@@ -14,7 +14,7 @@ from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import Conflict, OutcomeUnknown
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.record.evidence import Do
+from keysteward.core.record.steps import Do
 from keysteward.testing.memory import MemoryObject, MemorySecret
 
 

@@ -20,8 +20,8 @@ from keysteward.core.forecast.events import What
 from keysteward.core.forecast.forecast import Outlook, Runs, forecast
 from keysteward.core.forecast.what_if import stops
 from keysteward.core.plan.steps import Step
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Held, Origin, Revoked, State, Suspended, dump_ledger
+from keysteward.core.record.steps import Do
 
 DAY = timedelta(days=1)
 NAME = "acme/test/billing"

@@ -18,7 +18,7 @@ from keysteward.core.drift.drift import findings_now
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.observe.world import Extent
 from keysteward.core.plan.adopt import SAFER
-from keysteward.core.record.evidence import Do
+from keysteward.core.record.steps import Do
 from keysteward.testing.memory import MemoryObject
 
 SAFE = {"fullScopeAllowed": "false", "publicClient": "false"}

@@ -14,8 +14,8 @@ from keysteward.core.contract.ports import Descriptor
 from keysteward.core.declare.schedule import parse_window
 from keysteward.core.forecast.moving_clock import Turns, moving
 from keysteward.core.plan.steps import Step
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.fast_replace import replace
+from keysteward.core.record.steps import Do
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)

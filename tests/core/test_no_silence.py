@@ -30,8 +30,8 @@ from keysteward.core.observe.world import MOST_BEGUN
 from keysteward.core.plan import planner
 from keysteward.core.plan.planner import LONGEST_PLAN, plan
 from keysteward.core.plan.steps import Step
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.requests import reissue
+from keysteward.core.record.steps import Do
 from keysteward.testing.memory import MemorySecret
 
 GAP: dict[str, object] = {"accept_gap": True, "rotation": RotationSchedule(every="90d")}

@@ -18,9 +18,9 @@ from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, 
 from keysteward.core.observe.world import World
 from keysteward.core.plan.by_hand import holder_of, why_not
 from keysteward.core.record import requests
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Generation, Ledger, State
 from keysteward.core.record.requests import may_be_ended
+from keysteward.core.record.steps import Do
 from keysteward.core.run.executor import TRY
 from keysteward.core.run.reconciler import Result
 from keysteward.host.material import material_of

@@ -16,8 +16,8 @@ from keysteward.cli.time_options import duration_of
 from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.record import requests
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.record.steps import Do
 from keysteward.operations.emergency import ledgers_needed, scene_of
 from keysteward.operations.project import Opened, unknown_name
 from keysteward.operations.stack_plan import Preview, plan_of

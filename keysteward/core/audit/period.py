@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from keysteward.core.record.evidence import Do, Entry
+from keysteward.core.record.evidence import Entry
+from keysteward.core.record.steps import Do
 
 UNKNOWN: Final = "unknown"
 

@@ -29,10 +29,10 @@ from keysteward.core.plan.rotate import home_again, next_rotation
 from keysteward.core.plan.steps import Plan
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.waivers import subject_of
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.heartbeat import last_beat
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.record.server_ledger import ServerLedger
+from keysteward.core.record.steps import Do
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words, oldest_late
 
 _RANK = (Severity.NOTE, Severity.WARNING, Severity.ERROR)

@@ -14,8 +14,8 @@ from keysteward.core.observe.keys import shown
 from keysteward.core.observe.world import World
 from keysteward.core.plan.effects import action_for
 from keysteward.core.plan.steps import Step
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import State
+from keysteward.core.record.steps import Also, Do
 
 
 class What(StrEnum):
@@ -80,26 +80,9 @@ def means(world: World, finding: Finding) -> What | None:
     return _MEANINGS.get(finding.kind)
 
 
-_ALWAYS_WRITES = frozenset(
-    {
-        Do.MARK,
-        Do.NAME,
-        Do.UPDATE,
-        Do.PREPARE,
-        Do.CREATE,
-        Do.SHIFT,
-        Do.RESTORE,
-        Do.RESUME,
-        Do.SUSPEND,
-        Do.DELETE,
-        Do.RELEASE,
-    }
-)
-
-
 def writes_to(world: World, step: Step) -> bool:
     """Say whether a step writes to its target: what is there already is not issued, and what is gone not ended."""
-    if step.do in _ALWAYS_WRITES:
+    if Also.WRITES in step.do.also:
         return True
     ledger = world.ledger
     if step.do not in {Do.ISSUE, Do.END} or ledger is None or step.generation is None:
@@ -132,9 +115,6 @@ def target_of(world: World, step: Step) -> str | None:
     return known.target if known is not None else None
 
 
-_CHANGES = frozenset({Do.ADOPT, Do.MARK, Do.NAME, Do.UPDATE, Do.RESUME, Do.ROLLBACK, Do.RESTORE, Do.KEEP, Do.MIGRATE})
-
-
 def happens(world: World, step: Step, begun: dict[int | None, str]) -> Iterator[tuple[What, str]]:
     """Yield what a step means to people; most are only how something is done."""
     because = f" ({step.why})" if step.why else ""
@@ -148,5 +128,5 @@ def happens(world: World, step: Step, begun: dict[int | None, str]) -> Iterator[
         yield What.SUSPENDED, f"{step.words}{because}"
     elif step.do is Do.CHECK and (world.ledger is None or world.ledger.rollback != step.generation):
         yield What.EXPIRED, f"generation {step.generation} does not work any more{because}"
-    elif step.do in _CHANGES and (step.headline or step.do is Do.RESTORE):
+    elif Also.EVENT in step.do.also and (step.headline or step.do is Do.RESTORE):
         yield What.CHANGED, f"{step.words}{because}"

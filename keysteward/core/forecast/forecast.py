@@ -24,8 +24,8 @@ from keysteward.core.observe.world import Self, View, World, still
 from keysteward.core.plan.blast_radius import ends
 from keysteward.core.plan.planner import Played, decide, play
 from keysteward.core.plan.steps import Problem, Step, Wait
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.fast_replace import replace
+from keysteward.core.record.steps import Do
 from keysteward.core.run.reconciler import LONGEST_WAIT
 
 MOST_WAITS = 5

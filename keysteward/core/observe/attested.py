@@ -13,8 +13,9 @@ from typing import Final
 
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.observe.world import Attested, World
-from keysteward.core.record.evidence import Do, Entry
+from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord
+from keysteward.core.record.steps import Do
 
 Facts = Mapping[str, Mapping[str, str]]
 """What is recorded, by "client 1" (the key of an object record) and "generation 2"."""

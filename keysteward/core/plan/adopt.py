@@ -15,8 +15,8 @@ from keysteward.core.observe.keys import read_name
 from keysteward.core.observe.world import World
 from keysteward.core.plan.placement import holder_record
 from keysteward.core.plan.steps import NOTHING, Decision, Problem, Step
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Generation, ObjectRecord, Origin, State
+from keysteward.core.record.steps import Do
 
 ADOPTED_MARK = "adopted-"
 """What the nonce in the mark of an adopted object begins with: made by others, it is released and never deleted, even

@@ -15,20 +15,16 @@ from keysteward.core.identity import name_of
 from keysteward.core.observe.keys import is_off, ours
 from keysteward.core.observe.world import World
 from keysteward.core.plan.steps import Step
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.record.steps import Also, Do
 
 DAY = timedelta(hours=24)
 ALLOW_ENDING = "KEYSTEWARD_ALLOW_ENDING"
 
 
-_TAKING = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE})
-"""Steps after which a secret does not work any more."""
-
-
 def ends(before: World, steps: Iterable[Step], after: World) -> bool:
     """Say whether something works before these steps and nothing after them, by one that takes it away."""
-    return any(step.do in _TAKING for step in steps) and works(before) and not works(after)
+    return any(Also.STOPS in step.do.also for step in steps) and works(before) and not works(after)
 
 
 def works(world: World) -> bool:

@@ -19,7 +19,6 @@ from keysteward.core.plan.adopt import adopted_nonce, age_of, entered, kept_now,
 from keysteward.core.plan.issue import comes_back_to, held_anywhere, strategy_for
 from keysteward.core.plan.steps import Step
 from keysteward.core.record import requests
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.fast_replace import replace
 from keysteward.core.record.ledger import (
     RELEASED,
@@ -30,6 +29,7 @@ from keysteward.core.record.ledger import (
     ObjectRecord,
     State,
 )
+from keysteward.core.record.steps import Do
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from keysteward.core.observe.world import World
 from keysteward.core.plan import issue, retire
 from keysteward.core.plan.repair import tidy
 from keysteward.core.plan.steps import NOTHING, Decision, Problem, Step
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Lease, Ledger, State
 from keysteward.core.record.revocation import is_over, outdated
+from keysteward.core.record.steps import Do
 
 _IN_USE = frozenset({State.CURRENT, State.PREVIOUS})
 

@@ -11,8 +11,8 @@ from keysteward.core.observe.keys import keys_elsewhere
 from keysteward.core.observe.world import Extent, View, World
 from keysteward.core.plan.placement import at_home
 from keysteward.core.plan.steps import Problem, Step, Wait
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import LEASE, Generation, Ledger, ObjectRecord, Origin, State
+from keysteward.core.record.steps import Do
 
 SERVER_CHOOSES = frozenset({Strategy.MINT, Strategy.NAMED_KEY})
 ONE_SLOT = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP})

@@ -8,8 +8,8 @@ from keysteward.core.plan import issue, retire
 from keysteward.core.plan.adopt import kept_now, wanted
 from keysteward.core.plan.diff import METHOD, changes_of, differences, show_differences
 from keysteward.core.plan.steps import Decision, Step
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import UNFINISHED, Generation, State
+from keysteward.core.record.steps import Do
 
 
 def asked(w: World) -> Decision:

@@ -13,8 +13,8 @@ from keysteward.core.observe.keys import shown, suspendable
 from keysteward.core.observe.world import TOLERATED_SKEW, World
 from keysteward.core.plan.issue import ONE_SLOT, answer_lost, proves_presence, resolve_lost
 from keysteward.core.plan.steps import Problem, Step, Wait
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import LIVE, RELEASED, UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
+from keysteward.core.record.steps import Do
 
 _Stop = TypeVar("_Stop")
 

@@ -15,8 +15,8 @@ from keysteward.core.plan.by_hand import new_value
 from keysteward.core.plan.placement import at_home, home_of, new_home
 from keysteward.core.plan.repair import settings
 from keysteward.core.plan.steps import NOTHING, Decision, Problem, Step
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
+from keysteward.core.record.steps import Do
 
 _SLOT_STRATEGIES = frozenset({Strategy.ROTATED_SLOT, Strategy.ALTERNATE})
 """Strategies with exactly two places for a secret: nothing new begins while the previous one still lives."""

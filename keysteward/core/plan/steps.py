@@ -9,17 +9,8 @@ from enum import Enum
 from typing import Final
 
 from keysteward.core.observe.world import World
-from keysteward.core.record.evidence import Do
 from keysteward.core.record.ledger import Lease, ObjectRecord
-
-LEDGER_ONLY = frozenset(
-    {
-        *(Do.ADOPT, Do.BEGIN, Do.FENCE, Do.RECOVER, Do.SETTLE, Do.ABANDON, Do.RETIRE),
-        *(Do.RECORD, Do.KEEP, Do.CLOSE, Do.MIGRATE, Do.REVOKE),
-    }
-)
-ENDS = frozenset({Do.RETIRE, Do.SUSPEND, Do.DELETE, Do.RELEASE, Do.ABANDON, Do.MIGRATE, Do.REVOKE})
-"""Steps that take something away; with `Step.widens` they are what a reviewer must have seen."""
+from keysteward.core.record.steps import Also, Do
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +46,7 @@ class Step:
     @property
     def needs_approval(self) -> bool:
         """Say whether a run must not do this unless its plan announced it."""
-        return self.headline and (self.widens or self.do in ENDS)
+        return self.headline and (self.widens or Also.ENDS in self.do.also)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,41 +44,3 @@ class Entry:
     evidence: str = ""
     owner: str = ""
     recorded: Mapping[str, Mapping[str, str]] | None = None
-
-
-class Do(StrEnum):
-    """What one step does; the comment says where: at the target (T), in the stores (S), in the ledger only (L)."""
-
-    ADOPT = "adopt"  # L
-    MARK = "mark"  # T
-    NAME = "name"  # T: our client gets its client_id back; L: the one that others gave to theirs is taken over
-    UPDATE = "update"  # T
-    PREPARE = "prepare"  # T
-    BEGIN = "begin"  # L
-    STAGE = "stage"  # S
-    CREATE = "create"  # T
-    FENCE = "fence"  # L, before SHIFT
-    SHIFT = "shift"  # T
-    RESTORE = "restore"  # T: the current secret's value is put back into its slot
-    ISSUE = "issue"  # T
-    RECOVER = "recover"  # L: the store shows what was issued
-    RESUME = "resume"  # T
-    VERIFY = "verify"  # T
-    PROMOTE = "promote"  # S
-    SETTLE = "settle"  # L
-    ABANDON = "abandon"  # L
-    RETIRE = "retire"  # L, the fence before END
-    END = "end"  # T, S
-    CHECK = "check"  # T
-    NOTIFY = "notify"  # the consumer's webhook
-    ROLLBACK = "rollback"  # S
-    SUSPEND = "suspend"  # T
-    RECORD = "record"  # L
-    KEEP = "keep"  # L: what was made safer on an adopted client
-    DELETE = "delete"  # T
-    EMPTY = "empty"  # S
-    DISCARD = "discard"  # S: one generation's plaintext at one place
-    RELEASE = "release"  # T
-    CLOSE = "close"  # L
-    MIGRATE = "migrate"  # L: its consumers use a client instead
-    REVOKE = "revoke"  # L: the record of a revocation without the ledger store is noted

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from keysteward.core.contract.capabilities import Capabilities, Strategy
 from keysteward.core.contract.observed import OVERWRITTEN, Mark, ObservedObject, ObservedSecret
@@ -39,8 +40,9 @@ from keysteward.core.plan.effects import Outcome, action_for
 from keysteward.core.plan.issue import ONE_SLOT, SERVER_CHOOSES, comes_back_to
 from keysteward.core.plan.retire import replaces
 from keysteward.core.plan.steps import Step
-from keysteward.core.record.evidence import Author, Do, Entry
+from keysteward.core.record.evidence import Author, Entry
 from keysteward.core.record.ledger import Generation, Ledger, Logged, ObjectRecord, Origin, State
+from keysteward.core.record.steps import Do
 
 _log = logging.getLogger(__name__)
 
@@ -102,36 +104,11 @@ class Worker:
         self.clock = clock
         self.given = given
         self.material: dict[int, Material] = {}
-        self._acts: dict[Do, Callable[[Step], Outcome | None]] = {
-            Do.MARK: self._mark,
-            Do.NAME: self._name,
-            Do.UPDATE: self._update,
-            Do.PREPARE: self._prepare,
-            Do.BEGIN: self._begin,
-            Do.ADOPT: self._adopt,
-            Do.STAGE: self._stage,
-            Do.CREATE: self._create,
-            Do.SHIFT: self._shift,
-            Do.RESTORE: self._restore,
-            Do.ISSUE: self._issue,
-            Do.RESUME: self._resume,
-            Do.SUSPEND: self._suspend,
-            Do.VERIFY: self._verify,
-            Do.PROMOTE: self._promote,
-            Do.ROLLBACK: self._rollback,
-            Do.END: self._end,
-            Do.CHECK: self._check,
-            Do.NOTIFY: self._notify,
-            Do.DELETE: self._delete,
-            Do.EMPTY: self._empty,
-            Do.DISCARD: self._discard,
-            Do.RELEASE: self._release,
-        }
 
     def act(self, step: Step) -> Outcome | None:
         """Do one step. None when a fresh look showed another world, which must be planned again."""
-        act = self._acts.get(step.do)
-        return Outcome(at=self.clock()) if act is None else act(step)
+        act = self.ACTS.get(step.do)
+        return Outcome(at=self.clock()) if act is None else act(self, step)
 
     def look(self, record: ObjectRecord) -> ObservedObject | None:
         """Read one object fresh and enter it into the world."""
@@ -737,3 +714,30 @@ class Worker:
         secret = next((s for s in found.secrets if s.id == generation.id), None) if found else None
         if found is not None and secret is not None:
             self._target(record).retire(found.remote_id, secret)
+
+    ACTS: ClassVar[Mapping[Do, Callable[[Worker, Step], Outcome | None]]] = {
+        Do.MARK: _mark,
+        Do.NAME: _name,
+        Do.UPDATE: _update,
+        Do.PREPARE: _prepare,
+        Do.BEGIN: _begin,
+        Do.ADOPT: _adopt,
+        Do.STAGE: _stage,
+        Do.CREATE: _create,
+        Do.SHIFT: _shift,
+        Do.RESTORE: _restore,
+        Do.ISSUE: _issue,
+        Do.RESUME: _resume,
+        Do.SUSPEND: _suspend,
+        Do.VERIFY: _verify,
+        Do.PROMOTE: _promote,
+        Do.ROLLBACK: _rollback,
+        Do.END: _end,
+        Do.CHECK: _check,
+        Do.NOTIFY: _notify,
+        Do.DELETE: _delete,
+        Do.EMPTY: _empty,
+        Do.DISCARD: _discard,
+        Do.RELEASE: _release,
+    }
+    """What each kind of step does through the ports; one that is not here acts in the ledger alone."""

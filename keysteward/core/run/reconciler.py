@@ -24,9 +24,10 @@ from keysteward.core.plan.approval import Approval, unapproved
 from keysteward.core.plan.effects import Outcome, about_to_disable, apply
 from keysteward.core.plan.guards import LEASE_MEND, lease_of_another, lease_words
 from keysteward.core.plan.planner import decide, plan
-from keysteward.core.plan.steps import LEDGER_ONLY, Plan, Problem, Step, Wait
-from keysteward.core.record.evidence import Do, Entry
+from keysteward.core.plan.steps import Plan, Problem, Step, Wait
+from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import LEASE, Executed, Failed, Lease, Ledger, State, dump_ledger, load_ledger
+from keysteward.core.record.steps import Also, At, Do
 from keysteward.core.run.executor import Tools, Worker
 from keysteward.core.run.outbox import numbered
 
@@ -39,12 +40,6 @@ MOST_STEPS = 80
 """A run that has not settled one credential after so many steps is going in circles: a defect, reported as one."""
 
 WRITE_TRIES = 3
-
-MAKING = frozenset({Do.CREATE, Do.ISSUE})
-"""Steps that a target may refuse for good, after which the credential is blocked with the target's reason."""
-
-TELLING = frozenset({Do.VERIFY, Do.END, Do.CHECK, Do.NOTIFY})
-"""Steps whose outcome comes with a reason in words."""
 
 
 class Overruled(VersionConflict):
@@ -250,7 +245,7 @@ class _Run:
         if step.generation is not None and ledger is not None:
             generation = next((g for g in ledger.generations if g.number == step.generation), None)
         known = generation.evidence if generation is not None and step.do is Do.END else None
-        evidence = "; ".join(filter(None, (step.why, known, outcome.reason if step.do in TELLING else "")))
+        evidence = "; ".join(filter(None, (step.why, known, outcome.reason if Also.TELLS in step.do.also else "")))
         self._note(
             step.do.value,
             step.words,
@@ -403,7 +398,7 @@ class _Run:
         if step.do is Do.SUSPEND:
             self.world = about_to_disable(self.world, step)
             self._write(self.world.ledger, words=words)
-        elif step.do not in LEDGER_ONLY and self._lease_short():
+        elif step.do.at is not At.LEDGER and self._lease_short():
             self._write(self.world.ledger, words=words)
         try:
             outcome = self.worker.act(step)
@@ -416,7 +411,7 @@ class _Run:
             self._after_lost_mint(step)
             return self._decide()
         except KeystewardError as error:
-            if not isinstance(error, Rejected) or step.do not in MAKING:
+            if not isinstance(error, Rejected) or Also.FINAL not in step.do.also:
                 self._note(step.do.value, step.words, at=self.now(), outcome="refused", evidence=error.message)
                 raise
             outcome = Outcome(at=self.now(), good=False, reason=error.message)
