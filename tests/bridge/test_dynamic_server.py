@@ -192,7 +192,7 @@ def test_create_announces_and_then_does_what_it_announced(acme: Acme) -> None:
     acme.engine.up(stack)
     exporter = acme.engine.state["exporter"]
     assert exporter.id == "acme/test/exporter"
-    assert set(exporter.outputs) == CREDENTIAL_INPUTS | {"plan"} | CREDENTIAL_OUTPUTS
+    assert set(exporter.outputs) == CREDENTIAL_INPUTS | {"plan", "approves"} | CREDENTIAL_OUTPUTS
     assert {name: exporter.outputs[name] for name in exporter.inputs} == exporter.inputs
     assert exporter.outputs["client_id"] == "exporter"
     assert exporter.outputs["client_ids"] == ["exporter"]

@@ -58,7 +58,7 @@ def test_the_file_says_all_that_a_reviewer_needs_and_is_for_its_owner_only(
     project.pass_time(days=90)
     document = save(project)
 
-    assert (document["format"], document["stack"], document["by"]) == (1, "acme/demo", "github:billing-lead")
+    assert (document["format"], document["stack"], document["by"]) == (2, "acme/demo", "github:billing-lead")
     assert document["at"] == project.clock.now.isoformat().replace("+00:00", "Z")
     assert document["digest"] == digest_of(document)
     [server, client] = document["items"]
@@ -292,7 +292,11 @@ BAD_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
     "empty": (_text(""), "plan.json is cut short or is not JSON"),
     "deeply nested": (_text("[" * 100_000), "plan.json is cut short or is not JSON"),
     "edited": (_edited, "plan.json was changed since it was saved, its digest does not fit: save and approve it again"),
-    "another format": (_set(format=2), "plan.json has format 2, this keysteward reads format 1"),
+    "the format before": (
+        _set(format=1),
+        "plan.json has format 1, this keysteward reads format 2: save and approve it again",
+    ),
+    "another format": (_set(format=3), "plan.json has format 3, this keysteward reads format 2"),
     "a format that is none": (_set(format="x" * 500), "plan.json has format 'xxxxx"),
     "another stack": (_set(stack="acme/prod"), "is a plan for stack 'acme/prod', not for acme/demo"),
     "a field that is wrong": (_set(items="all"), "plan.json cannot be read (1 fields are wrong): save it again"),
