@@ -203,7 +203,7 @@ def test_create_announces_and_then_does_what_it_announced(acme: Acme) -> None:
     assert exporter.outputs["incarnation"] == acme.ledger().incarnation
     assert acme.ledger().executed.words == shown["exporter"].plan
     server = acme.engine.state["billing-api"]
-    assert set(server.outputs) == CREDENTIAL_INPUTS | {"plan", "status", "incarnation", "scope_ids"}
+    assert set(server.outputs) == CREDENTIAL_INPUTS | {"plan", "approves", "status", "incarnation", "scope_ids"}
     assert set(server.outputs["scope_ids"]) == acme.scopes() == {"invoices:read", "invoices:write"}
 
 
