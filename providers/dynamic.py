@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
 import re
 import secrets
@@ -62,9 +63,13 @@ from keysteward.core.record.steps import Do
 from keysteward.host.foreign_json import read_json
 from keysteward.host.stack_modules import refuse_stand_ins
 from keysteward.operations.descriptors import describe, revive
+from keysteward.operations.endings import allow_ending
+from keysteward.operations.notices import NOTICES
 from keysteward.operations.offline.revocations import of_stack
 from keysteward.operations.owners import owners_of
 from keysteward.operations.session import Access, Session
+from keysteward.operations.stack_plan import plan_credential, plan_server
+from keysteward.operations.stack_run import move_entries
 
 FORMAT = 1
 SERVER_OUTPUTS = ("status", "incarnation", "scope_ids")
@@ -125,6 +130,7 @@ class _Process:
             if session is None:
                 with _from_state(props):
                     ledgers = revive(ports["ledgers"])
+                logging.getLogger(NOTICES).handlers = [_Notices()]
                 records = of_stack(Path.cwd(), stack)
                 session = Session(stack, ledgers, access=access, door="pulumi", records=records)
                 self._sessions[key] = session
@@ -138,12 +144,9 @@ class _Process:
             return session
 
     def move_entries(self, session: Session, identity: str) -> None:
-        """Move one ledger's entries into the audit log; a log that does not take them is no reason to fail."""
-        try:
-            with self._lock:
-                session.flush([identity])
-        except KeystewardError as error:
-            _tell(identity, f"warning: the audit log did not take these entries; they wait for the next run: {error}")
+        """Move one ledger's entries into the audit log, one thread at a time."""
+        with self._lock:
+            move_entries(session, [identity])
 
     @contextmanager
     def beating(self, session: Session, command: str) -> Iterator[None]:
@@ -182,6 +185,13 @@ def _limit(given: Mapping[str, Any]) -> Limit:
 def _tell(identity: str, words: str) -> None:
     """Show progress as an info line of the run."""
     print(tame(plain(f"{identity}: {words}")), file=sys.stderr, flush=True)  # noqa: T201 - the engine forwards it as an info line
+
+
+class _Notices(logging.Handler):
+    """Shows what a person should know as an info line of the run."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _tell("keysteward", f"warning: {record.getMessage()}")
 
 
 _PROCESS = _Process()
@@ -320,16 +330,15 @@ class CredentialProvider(ResourceProvider):
         session = _PROCESS.session(news, "reader")
         spec = read_declaration(news, session)
         session.snapshot.add(spec)
-        world = session.snapshot.world(spec.identity, spec)
-        shown = plan(world)
+        item = plan_credential(session, spec.identity, spec)
+        shown, ledger = item.plan, item.ledger
         failures = []
         if shown.problem is not None and not shown.steps:
             failures.append(CheckFailure("declaration", shown.problem.message))
-        ledger = world.ledger
         executed = (ledger.executed.count, ledger.executed.words) if ledger else (0, "")
         if ledger is not None and ledger.revoked is not None:
             _tell(spec.identity, _revoked(spec, ledger.revoked))
-        words = "" if shown.leased is not None else shown.words
+        words = "" if item.leased else shown.words
         return CheckResult({**_common(news), **_planned(words, shown.steps, executed, _olds)}, failures)
 
     @_readable
@@ -367,7 +376,7 @@ class CredentialProvider(ResourceProvider):
         words = str(props.get("plan", ""))
         world = session.snapshot.world(spec.identity, spec)
         if world.recorded is not None and plan(world).by_record is not None:
-            session.allow_ending(spec.identity, recorded=True)
+            allow_ending(session, spec.identity, recorded=True)
         try:
             result = session.credentials.run(
                 spec.identity, spec, approved=_approval(props), words=words, incarnation=incarnation
@@ -417,7 +426,7 @@ class CredentialProvider(ResourceProvider):
         if world.ledger is None or world.ledger.incarnation != props.get("incarnation"):
             return
         with _PROCESS.beating(session, "delete"):
-            session.allow_ending(identity)
+            allow_ending(session, identity)
             session.credentials.run(identity, None)
             _PROCESS.move_entries(session, identity)
         _PROCESS.sweep(session, sorted({record.target for record in world.ledger.objects}))
@@ -486,9 +495,9 @@ class ResourceServerProvider(ResourceProvider):
         if failure is not None:
             return CheckResult(news, [failure])
         session, spec = _PROCESS.session(news, "reader"), read_server(news)
-        shown = session.servers.preview(spec.identity, spec)
+        item = plan_server(session, spec.identity, spec)
+        shown, ledger = item.plan, item.ledger
         failures = [CheckFailure("declaration", shown.problem.message)] if shown.problem else []
-        ledger = session.snapshot.server_ledgers.get(spec.identity)
         executed = (ledger.executed.count, ledger.executed.words) if ledger else (0, "")
         return CheckResult({**_common(news), **_planned(shown.words, shown.steps, executed, _olds)}, failures)
 

@@ -7,11 +7,12 @@ import typer
 from keysteward.cli.progress import Display, Interrupt
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
 from keysteward.core.errors import KeystewardError
+from keysteward.operations.endings import check_endings
 from keysteward.operations.project import Opened
 from keysteward.operations.saved_plan import Approved
 from keysteward.operations.session import Session
 from keysteward.operations.stack_plan import Preview
-from keysteward.operations.stack_run import carry_out, check_endings, exit_code, worth_running
+from keysteward.operations.stack_run import carry_out, exit_code, worth_running
 from keysteward.report.run.plan import preview_lines
 from keysteward.report.run.results import result_lines, results_json
 from keysteward.report.run.saved import approved_json, approved_lines

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,11 +19,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from keysteward.core.contract.ports import Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.declare.spec import Spec
 from keysteward.core.declare.stack import Limit
-from keysteward.core.errors import Conflict, Damaged, DeclarationError, KeystewardError, LimitExceeded, VersionConflict
+from keysteward.core.errors import Damaged, KeystewardError, VersionConflict
 from keysteward.core.observe.snapshot import Snapshot, Sources, old_identities
-from keysteward.core.observe.world import Extent, World
-from keysteward.core.plan.blast_radius import ALLOW_ENDING, Ending, must_be_allowed, note_ending, works
-from keysteward.core.plan.planner import plan
+from keysteward.core.observe.world import Extent
 from keysteward.core.record.evidence import Author, Entry
 from keysteward.core.record.heartbeat import Heartbeat, heartbeat_key, note_run
 from keysteward.core.record.last_use import Usage, later, note_usage, read_usage, seen_days, usage_prefix
@@ -267,40 +264,6 @@ class Session:
         """Return what plans and runs resource servers."""
         return ServerReconciler(self._tools, self.snapshot)
 
-    def allow_ending(self, identity: str, *, recorded: bool = False) -> None:
-        """Count one ending before it is done. Raises LimitExceeded with what to do when it must not be.
-
-        One by the record of a revocation (`recorded`) is none where nothing works any more.
-        Raises Conflict when a problem keeps anything of it from being ended, so that no permission would help.
-        Permission and limit are those of docs/what-is-deleted.md; KEYSTEWARD_ALLOW_ENDING=n lifts both for n.
-        """
-        allowed = allowance()
-        world = self.snapshot.world(identity, None)
-        if not self._ends_something(world) or (recorded and not works(world)):
-            return
-        shown = plan(world)
-        if shown.problem is not None and not shown.steps:
-            raise Conflict(shown.problem.message, credential=identity)
-        key = f"endings/{self.stack}"
-        ending = Ending(
-            identity=identity,
-            at=self.ledgers.now(),
-            why=must_be_allowed(world, self.snapshot.at),
-            open_ledgers=sum(1 for ledger in list(self.snapshot.ledgers.values()) if ledger.closed is None),
-            recorded=recorded,
-        )
-        for _ in range(WRITE_TRIES):
-            stored = self.ledgers.read(key)
-            document, refused = note_ending(stored.document, ending, self.limit or Limit(), allowed)
-            if refused is not None:
-                raise LimitExceeded(refused, credential=identity)
-            try:
-                self.ledgers.write(key, document, stored.version)
-            except VersionConflict:
-                continue
-            return
-        raise VersionConflict("the count of endings keeps changing; run again", credential=identity)
-
     def heartbeat(
         self, command: str, outcome: str, counts: Mapping[str, int] | None = None, *, door: str = "keysteward"
     ) -> None:
@@ -352,16 +315,3 @@ class Session:
                 continue
             return
         raise VersionConflict(f"the noted use of {self.stack} keeps changing")
-
-    @staticmethod
-    def _ends_something(world: World) -> bool:
-        ledger = world.ledger
-        return ledger is not None and ledger.closed is None and not ledger.only_released
-
-
-def allowance() -> int:
-    """Return how many endings KEYSTEWARD_ALLOW_ENDING allows; 0 when it is not set. Raises DeclarationError."""
-    text = os.environ.get(ALLOW_ENDING) or "0"
-    if not text.isdecimal():
-        raise DeclarationError(f"{ALLOW_ENDING} must be a number of credentials, such as 1")
-    return int(text)

@@ -6,28 +6,27 @@ One failure does not stop the others. What the preview did not show is not done.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Literal, Protocol
 
-from keysteward.core.declare.stack import Limit
-from keysteward.core.errors import KeystewardError, LeaseHeld, LimitExceeded
+from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.findings import Finding
 from keysteward.core.identity import name_of
 from keysteward.core.observe.world import Extent
-from keysteward.core.plan.blast_radius import ALLOW_ENDING, how_to_allow, how_to_revoke
 from keysteward.core.plan.steps import Wait
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.steps import Also
 from keysteward.core.run.reconciler import Result
 from keysteward.operations.containment import contained
+from keysteward.operations.endings import allow_ending
 from keysteward.operations.exit_codes import INTERRUPTED
 from keysteward.operations.notices import warn
 from keysteward.operations.project import Opened
-from keysteward.operations.session import Session, allowance
+from keysteward.operations.session import Session
 from keysteward.operations.stack_plan import CredentialPlan, Preview, ServerItem
 
 STOPPED = "stopped by Ctrl-C; the next run goes on from there"
@@ -183,7 +182,7 @@ class Run:
     def _pruned(self, item: CredentialPlan) -> RunResult:
         def act() -> RunResult:
             if not item.leased:
-                self.session.allow_ending(item.identity)
+                allow_ending(self.session, item.identity)
             return self._run(item)
 
         return self._guarded(RunResult(item.identity, "credential", Outcome.DONE), act)
@@ -247,10 +246,13 @@ def _about(error: KeystewardError, about: RunResult) -> str:
     return str(error).removeprefix(f"{about.identity}: ").removeprefix(f"{name_of(about.identity)}: ")
 
 
-def move_entries(session: Session) -> None:
-    """Move what waits into the audit log; when that fails, the run is no worse for it, and a person is told."""
+def move_entries(session: Session, only: Iterable[str] | None = None) -> None:
+    """Move what waits (in ledgers of `only` these identities) into the audit log.
+
+    When that fails, the run is no worse for it, and a person is told.
+    """
     try:
-        session.flush()
+        session.flush(only)
     except KeystewardError as error:
         warn(f"the audit log did not take this run's entries; they wait for the next run: {error}")
 
@@ -306,27 +308,3 @@ def exit_code(planned: Preview, results: Sequence[RunResult]) -> int:
 def _read_ahead(session: Session) -> None:
     """Make what all threads share before there are any, and fail before the first write."""
     _ = session.credentials, session.servers, session.snapshot.ledgers, session.snapshot.delivered
-
-
-_SHOWN = 5
-
-
-def check_endings(planned: Preview, limit: Limit, open_ledgers: int) -> None:
-    """Raise LimitExceeded when a preview would end too much, or ends something without a person's word.
-
-    KEYSTEWARD_ALLOW_ENDING=n lifts both for n credentials. Whole stack: `open_ledgers` counts all that could be lost.
-    """
-    allowed = allowance()
-    stopped = [c for c in planned.credentials if c.plan.problem is not None and not c.plan.steps]
-    needing = [c for c in planned.credentials if c.word is not None and c not in stopped]
-    if len(needing) > allowed and needing[0].word is not None:
-        say = how_to_allow if needing[0].plan.by_record is None else how_to_revoke
-        raise LimitExceeded(say(needing[0].name, needing[0].word, len(needing)), credential=needing[0].name)
-    ending = [c.name for c in planned.credentials if c.ends]
-    if limit.exceeded(len(ending), open_ledgers) and len(ending) > allowed:
-        more = f" and {len(ending) - _SHOWN} more" if len(ending) > _SHOWN else ""
-        raise LimitExceeded(
-            f"{len(ending)} of {open_ledgers} credentials would be left without a working secret "
-            f"({', '.join(ending[:_SHOWN])}{more}), and the limit is {limit.count} or {limit.share:.0%}; nothing was "
-            f"changed. Restore the declarations, or allow it with {ALLOW_ENDING}={len(ending)}"
-        )

@@ -28,6 +28,7 @@ from keysteward import M2MClient, Owners, ResourceServer, RotationSchedule, Stac
 from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.record.ledger import Ledger, load_ledger
 from keysteward.core.record.server_ledger import ServerLedger, load_server_ledger
+from keysteward.operations.endings import allow_ending
 from keysteward.operations.session import Access, Session
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
@@ -393,7 +394,7 @@ class Acme:
         for identity, spec in stack.specs.items():
             session.credentials.run(identity, spec)
         for identity in self.undeclared(stack, session) if prune else ():
-            session.allow_ending(identity)
+            allow_ending(session, identity)
             session.credentials.run(identity, None)
         session.servers.sweep_dropped("corp")
 

@@ -14,6 +14,7 @@ from keysteward.core.errors import Damaged, DeclarationError, LimitExceeded
 from keysteward.core.observe.snapshot import ledger_key
 from keysteward.core.record.ledger import dump_ledger
 from keysteward.operations.descriptors import describe, revive
+from keysteward.operations.endings import allow_ending
 from keysteward.operations.session import Session
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
@@ -133,7 +134,7 @@ class Company:
     def end(self, *names: str, limit: Limit | None = None) -> None:
         session = self.session(limit)
         for name in names:
-            session.allow_ending(f"{IDENTITY}/{name}")
+            allow_ending(session, f"{IDENTITY}/{name}")
             session.credentials.run(f"{IDENTITY}/{name}", None)
 
     def noted(self) -> list[str]:
@@ -165,7 +166,7 @@ def test_the_limit_counts_the_endings_of_a_day_over_all_sessions(company: Compan
 def test_an_ending_that_is_tried_again_counts_once(company: Company) -> None:
     company.up(*JOBS, environment="test")
     for _ in range(5):
-        company.session().allow_ending(f"{IDENTITY}/{JOBS[0]}")
+        allow_ending(company.session(), f"{IDENTITY}/{JOBS[0]}")
     assert company.noted() == [JOBS[0]]
 
 
@@ -209,7 +210,7 @@ def test_what_is_closed_or_only_adopted_ends_nothing_and_is_not_counted(company:
     stored = company.ledgers.read(key)
     ledger = company.session().snapshot.ledgers[f"{IDENTITY}/kept"].with_object(1, adopted=True)
     company.ledgers.write(key, dump_ledger(ledger), stored.version)
-    company.session().allow_ending(f"{IDENTITY}/kept")
+    allow_ending(company.session(), f"{IDENTITY}/kept")
     assert company.noted() == [JOBS[0]]
 
 

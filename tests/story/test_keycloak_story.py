@@ -31,6 +31,7 @@ from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.requests import reissue, resume, rollback, suspend
 from keysteward.host.material import new_material
+from keysteward.operations.endings import allow_ending
 from keysteward.operations.session import Session
 from keysteward.providers.keycloak import Keycloak
 from keysteward.providers.local import LocalStore
@@ -119,7 +120,7 @@ class Realm:
         for name, spec in stack.specs.items():
             session.credentials.run(name, spec)
         for name in session.snapshot.undeclared():
-            session.allow_ending(name)
+            allow_ending(session, name)
             session.credentials.run(name, None)
 
     def ask(self, stack: Stack, change: Callable[[Ledger, Session], Ledger]) -> None:

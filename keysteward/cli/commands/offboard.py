@@ -20,9 +20,10 @@ from keysteward.core.plan.blast_radius import ALLOW_ENDING, must_be_allowed
 from keysteward.core.record import requests
 from keysteward.operations.containment import contained
 from keysteward.operations.emergency import Scene, scene_of
+from keysteward.operations.endings import allow_ending, allowance
 from keysteward.operations.loading import load_stack, module_name
 from keysteward.operations.owners import owners_of
-from keysteward.operations.session import Session, allowance
+from keysteward.operations.session import Session
 from keysteward.operations.stack_run import finish
 from keysteward.report.run.offboarding import (
     Edit,
@@ -141,7 +142,7 @@ def _revoke_all(plan: Offboarding, scene: Scene) -> Offboarding:
             left[holding.name] = "was never issued; remove its declaration"
             continue
         try:
-            session.allow_ending(holding.identity)
+            allow_ending(session, holding.identity)
             with contained(holding.name):
                 revoked.append(revoke_now(scene, holding.identity, f"owner {plan.owner} left", None))
         except KeystewardError as error:
