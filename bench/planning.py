@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from keysteward.core.assess.examine import Assessed, assess
-from keysteward.core.contract.capabilities import Capabilities, Strategy
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
+from keysteward.core.contract.strategy import Strategy
 from keysteward.core.declare.delivery import Place
 from keysteward.core.declare.spec import About, Spec
 from keysteward.core.observe.world import Found, Self, View, World

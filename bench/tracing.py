@@ -17,7 +17,7 @@ from pathlib import Path
 
 from measurement import Measurement, Results
 
-from keysteward.core.contract.capabilities import Strategy
+from keysteward.core.contract.strategy import Strategy
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State, dump_ledger
 from keysteward.host.material import fingerprinter, new_material
 from keysteward.providers.local import LocalLedgers

@@ -14,8 +14,9 @@ from words import NOTICE
 from keysteward import (
     KeystewardError,
 )
-from keysteward.core.contract.capabilities import MANY, Capabilities, Strategy
+from keysteward.core.contract.capabilities import MANY, Capabilities
 from keysteward.core.contract.ports import Target
+from keysteward.core.contract.strategy import Strategy
 from keysteward.core.declare.credentials import Secret
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import strategy_of

@@ -19,7 +19,8 @@ from typer.core import TyperGroup
 from keysteward.cli.main import app
 from keysteward.core import errors
 from keysteward.core.assess.status import OUTPUT_NAMES
-from keysteward.core.contract.capabilities import Capabilities, Strategy
+from keysteward.core.contract.capabilities import Capabilities
+from keysteward.core.contract.strategy import Strategy
 from keysteward.core.findings import Kind
 from keysteward.core.record.ledger import State
 from keysteward.providers.manual import Probe

@@ -14,7 +14,7 @@ from sim_credential import holder_of
 from sim_scenario import Action
 
 from keysteward.core.audit.ledgers import compare
-from keysteward.core.contract.capabilities import Strategy
+from keysteward.core.contract.strategy import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.observe.unrecorded import behind, unrecorded

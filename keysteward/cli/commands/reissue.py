@@ -13,7 +13,6 @@ from keysteward.cli.options import JsonOption, StackOption, YesOption
 from keysteward.cli.requests import Request, ask_and_do, planned_alone, reason_of
 from keysteward.cli.terminal import say
 from keysteward.cli.time_options import duration_of
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Ledger
@@ -61,7 +60,7 @@ def _planned(opened: Opened, identity: str, reason: str, grace: timedelta) -> Pr
         if identity in session.snapshot.ledgers:
             raise DeclarationError(f"{identity} is not declared any more, so nothing new is issued; declare it again")
         raise unknown_name(identity, opened.stack.specs)
-    if spec.strategy is Strategy.BY_HAND:
+    if spec.strategy.by_person:
         how = f"make a new one at {spec.target}, then run: keysteward deliver {spec.name}"
         raise DeclarationError(f"{spec.name!r} is a key that only a person can make: {how}")
     world = session.snapshot.world(identity, spec)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.schedule import LATE_SHARE, show_duration
 from keysteward.core.declare.spec import Spec
@@ -222,7 +221,7 @@ def _observed(w: World, ledger: Ledger) -> Iterable[Finding]:
             "consumers get the next generation; for one now, with time for those who have the present one, run: "
             f"keysteward reissue {w.name} --grace 7d --reason TEXT"
         )
-        if current.strategy is Strategy.BY_HAND:
+        if current.strategy.by_person:
             mend = f"restore the store, or {_make_one(w, current.target)}"
         message, severity = f"no store holds generation {current.number}", Severity.WARNING
         if current.origin is Origin.ADOPTED:
@@ -295,7 +294,7 @@ def _expiring(w: World, spec: Spec) -> Iterable[Finding]:
 
 def _late(w: World, spec: Spec, ledger: Ledger) -> Iterable[Finding]:
     current = ledger.current
-    if current is None or spec.decommission is not None or spec.strategy is Strategy.BY_HAND:
+    if current is None or spec.decommission is not None or spec.strategy.by_person:
         return
     if ledger.migrated is not None or spec.lapsed(w.now):
         return
@@ -361,7 +360,7 @@ def _by_hand(w: World, generation: Generation) -> Finding:
 
 def _new_value(w: World, spec: Spec, ledger: Ledger | None) -> Iterable[Finding]:
     """Report that a person is to make a new key at a system without an API."""
-    if spec.strategy is not Strategy.BY_HAND or spec.decommission is not None:
+    if not spec.strategy.by_person or spec.decommission is not None:
         return
     if ledger is not None and ledger.wholly_revoked:
         return

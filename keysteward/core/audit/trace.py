@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.record.ledger import Generation, Ledger, State
 
 
@@ -98,7 +97,7 @@ def what_next(found: Trace, *, secret: bool, declared: bool) -> list[tuple[str, 
     """Return the commands to run, each with what it does; empty when nothing has to be done."""
     if not secret or (found.works is Works.NO and not _may_come_back(found)):
         return []
-    if found.generation.strategy is Strategy.BY_HAND:
+    if found.generation.strategy.by_person:
         return _by_hand(found, declared=declared)
     number, name = found.generation.number, found.name
     revoke = (f"keysteward revoke {name} --generation {number} --reason TEXT", "end this one at once")

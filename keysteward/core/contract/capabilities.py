@@ -5,23 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from typing import Literal
 
 Method = Literal["client_secret", "private_key_jwt", "api_key"]
-
-
-class Strategy(StrEnum):
-    """How a secret is replaced; the letters are those of docs/life-of-a-credential.md."""
-
-    MINT = "add, then retire"  # A: the server mints, several live at once
-    NAMED_KEY = "new key object, then retire"  # B: as A, under a name we choose
-    ROTATED_SLOT = "native overlap"  # C: the old value moves to a rotated slot
-    KEY_PAIRS = "key pairs"  # D
-    ALTERNATE = "two clients in turn"  # E
-    GAP = "replace with a gap"  # G
-    OWN_VALUE = "add our value, then retire"  # H: as D, with a secret we choose
-    BY_HAND = "by hand"  # I: a person issues and ends it; we stage, prove, deliver and record
 
 
 MANY = 1_000_000

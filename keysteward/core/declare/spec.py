@@ -12,9 +12,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from keysteward.core.contract.capabilities import Capabilities, Strategy
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Settings
 from keysteward.core.contract.ports import Target, document_digest
+from keysteward.core.contract.strategy import Strategy
 from keysteward.core.declare.credentials import (
     ApiKey,
     Bootstrap,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keysteward.core.assess.examine import Assessed, late, standing
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import OVERWRITTEN, ObservedObject, ObservedSecret
 from keysteward.core.declare.schedule import parse_duration, show_duration
 from keysteward.core.declare.spec import NO_KEYS, capabilities_of
@@ -23,7 +22,7 @@ from keysteward.core.observe.world import TOLERATED_SKEW, World
 from keysteward.core.plan.adopt import wanted
 from keysteward.core.plan.blast_radius import ending_needs, must_be_allowed
 from keysteward.core.plan.diff import METHOD, Difference, differences
-from keysteward.core.plan.issue import SERVER_CHOOSES, fields_changed, held_anywhere, overwritten
+from keysteward.core.plan.issue import fields_changed, held_anywhere, overwritten
 from keysteward.core.plan.retire import came_back
 from keysteward.core.plan.rotate import home_again, next_rotation
 from keysteward.core.plan.steps import Plan
@@ -219,7 +218,7 @@ def _overwritten(w: World) -> Iterator[Finding]:
         elif key in overwritten(w, current):
             severity, message = Severity.ERROR, f"{key} holds another value than generation {current.number}"
             mend = "find out who wrote it; keysteward up delivers again, or issues another where nothing holds it"
-            if w.spec is not None and w.spec.strategy is Strategy.GAP and not held_anywhere(w, current):
+            if w.spec is not None and not w.spec.strategy.overlaps and not held_anywhere(w, current):
                 mend = f"find out who wrote it; then run: keysteward reissue {w.name} --reason TEXT"
         elif fields_changed(held):
             severity = Severity.ERROR
@@ -302,7 +301,7 @@ def _enabled_again(w: World, planned: Plan) -> Iterator[Finding]:
 
 
 def _never_issued(w: World, planned: Plan) -> Iterator[Finding]:
-    if w.spec is None or w.spec.strategy is Strategy.BY_HAND or planned.problem is not None:
+    if w.spec is None or w.spec.strategy.by_person or planned.problem is not None:
         return
     if w.ledger is not None and (w.ledger.generations or w.ledger.revoked or w.ledger.blocked):
         return
@@ -448,10 +447,10 @@ def _may_be_made(ledger: Ledger, record: ObjectRecord, secret: ObservedSecret) -
     making, current = ledger.unfinished, ledger.current
     if making is None or making.object != record.key or making.state is not State.INTENT:
         return False
-    if making.strategy not in SERVER_CHOOSES and making.fingerprint is None:
+    if not making.strategy.by_server and making.fingerprint is None:
         return False
     if secret.slot == "key":
-        if making.strategy is Strategy.KEY_PAIRS and secret.id != making.id:
+        if making.strategy.public_keys and secret.id != making.id:
             return False
         another = making.fingerprint is not None and secret.fingerprint is not None
         return not another and secret.id not in making.baseline

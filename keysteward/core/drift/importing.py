@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from keysteward.core.contract.capabilities import Capabilities, Strategy
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import ObservedObject, ObservedScope, ObservedSecret
 from keysteward.core.contract.ports import Target
 from keysteward.core.declare.credentials import NAME
@@ -152,7 +152,7 @@ class _Intake:
         self.scopes = {scope.name: scope for scope in sight.scopes}
         declared = [declaration.name for declaration in seen.stack.declarations]
         specs = [spec.client_id for spec in seen.stack.specs.values()]
-        turns = [spec.client_id for spec in seen.stack.specs.values() if spec.strategy is Strategy.ALTERNATE]
+        turns = [spec.client_id for spec in seen.stack.specs.values() if spec.strategy.twins]
         self.declared = {*declared, *specs, *(second_client_id(name, 2) for name in turns), *choices.taken}
         self.ids = {*self.declared, *self.client_ids}
         self.names = Names(self.ids)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.declare.credentials import Allowed
 from keysteward.core.declare.limits import rules_for
 from keysteward.core.declare.owners import UNASSIGNED, Owners
@@ -67,7 +66,7 @@ def scheduled(spec: Spec | None, ledger: Ledger | None, now: datetime) -> list[C
         ahead.append(Coming(spec.expires, "expires", Occasion.EXPIRY))
     rotation = next_rotation(spec, ledger, now)
     if rotation is not None:
-        by_hand = ", by hand" if spec.strategy is Strategy.BY_HAND else ""
+        by_hand = ", by hand" if spec.strategy.by_person else ""
         words = f"rotate to generation {ledger.next}{by_hand}"
         ahead.append(Coming(rotation, words, Occasion.ROTATION, ledger.next))
     return sorted(ahead)

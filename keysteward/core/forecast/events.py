@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.ports import Action
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.observe.keys import shown
@@ -98,7 +97,7 @@ def writes_to(world: World, step: Step) -> bool:
         return generation.id is not None
     if found is None:
         return False
-    alternate = generation.strategy is Strategy.ALTERNATE and generation.state is State.RETIRING
+    alternate = generation.strategy.twins and generation.state is State.RETIRING
     return (alternate and not ledger.shares_object(generation)) or shown(found, generation) is not None
 
 

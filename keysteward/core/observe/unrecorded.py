@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import DeliveredEntry, Mark, ObservedSecret
 from keysteward.core.declare.stack import second_client_id
 from keysteward.core.observe.keys import KeyName, read_name
@@ -84,7 +83,7 @@ def _delivered_as(w: World, found: Found) -> bool:
 def _has_name(w: World, found: Found) -> bool:
     """Say whether the declaration or the ledger names this client, or its twin where two clients take turns."""
     names = _client_ids(w)
-    if w.spec is not None and w.spec.strategy is Strategy.ALTERNATE:
+    if w.spec is not None and w.spec.strategy.twins:
         names |= {second_client_id(name, 2) for name in names}
     return found.object.client_id in names or (w.spec is not None and w.spec.adopt == found.object.remote_id)
 

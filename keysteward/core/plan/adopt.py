@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import Mark, ObservedObject, ObservedSecret, Settings
+from keysteward.core.contract.strategy import Strategy
 from keysteward.core.declare.spec import Spec
 from keysteward.core.observe.attested import contradicts, unproven
 from keysteward.core.observe.keys import read_name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.observe.world import World
@@ -30,7 +29,7 @@ def _staged(w: World, generation: Generation) -> set[str]:
 def why_not(w: World, spec: Spec) -> str | None:
     """Say why no value may be handed over now, and what to do; None when one may be."""
     name, ledger = spec.name, w.ledger
-    if spec.strategy is not Strategy.BY_HAND:
+    if not spec.strategy.by_person:
         return f"{name!r} is a {spec.kind}: target {spec.target} issues its values, and nobody hands one over"
     if ledger is not None and ledger.closed is None:
         return _forbidden(w, spec, ledger) or _dates(w, spec)

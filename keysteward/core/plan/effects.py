@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import Action
+from keysteward.core.contract.strategy import Room
 from keysteward.core.declare.spec import Spec
 from keysteward.core.observe.keys import enabled_keys, intruder, keys_elsewhere, narrowed, shown, switched, switched_off
 from keysteward.core.observe.world import MOST_BEGUN, Found, World, still
@@ -80,9 +80,9 @@ def apply(world: World, step: Step, outcome: Outcome) -> World:
 
 def action_for(generation: Generation) -> Action:
     """Return how a generation's secret gets to its object."""
-    if generation.strategy in {Strategy.MINT, Strategy.NAMED_KEY}:
+    if generation.strategy.by_server:
         return Action.MINT
-    added = generation.strategy in {Strategy.KEY_PAIRS, Strategy.OWN_VALUE, Strategy.BY_HAND}
+    added = generation.strategy.room is Room.BESIDE
     return Action.ADD if added or generation.method == "private_key_jwt" else Action.SET
 
 
@@ -342,7 +342,7 @@ def _issue(w: World, step: Step, out: Outcome) -> World:
     if found is not None:
         new = _secret_of(w, generation, out)
         switched = found.settings.method != generation.method
-        gone = keys_elsewhere(found) if generation.strategy is Strategy.KEY_PAIRS else None
+        gone = keys_elsewhere(found) if generation.strategy.public_keys else None
         others = tuple(
             s
             for s in found.secrets
@@ -402,7 +402,7 @@ def _verify(w: World, step: Step, out: Outcome) -> World:
     why = f"not proven: {out.reason}"
     dead = why if out.refused else None
     ledger = ledger.with_generation(generation.number, state=State.ABANDONED, evidence=why, confirmed=dead)
-    if generation.number - 1 in failed and generation.strategy is not Strategy.BY_HAND:
+    if generation.number - 1 in failed and not generation.strategy.by_person:
         ledger = replace(ledger, blocked=Blocked(out.reason, _spec(w).digest(), out.at), reissue=None)
     return _with(w, ledger)
 
@@ -440,7 +440,7 @@ def _settle(w: World, step: Step, out: Outcome) -> World:
     generation, ledger = _generation(w, step), _ledger(w)
     old = ledger.current
     if old is not None:
-        in_place = generation.strategy is Strategy.GAP and old.object == generation.object
+        in_place = not generation.strategy.overlaps and old.object == generation.object
         ledger = ledger.with_generation(
             old.number,
             state=State.RETIRING if in_place else State.PREVIOUS,
@@ -501,7 +501,7 @@ def _end(w: World, step: Step, out: Outcome) -> World:
     record = ledger.object_of(generation)
     found = w.object(record)
     seen = w.found
-    alternate = generation.strategy is Strategy.ALTERNATE and generation.state is State.RETIRING
+    alternate = generation.strategy.twins and generation.state is State.RETIRING
     if alternate and not ledger.shares_object(generation):
         ledger = ledger.with_object(record.key, suspended=True)
         seen = w.found if found is None else _see(w, record, replace(found, enabled=False))
@@ -529,7 +529,7 @@ def _check(w: World, step: Step, out: Outcome) -> World:
         ledger = replace(ledger, rollback=None)
     why = f"ended elsewhere: {out.reason or step.why}"
     ledger = ledger.with_generation(generation.number, state=State.ABANDONED, evidence=why, confirmed=why)
-    if generation.strategy is Strategy.BY_HAND:
+    if generation.strategy.by_person:
         return _with(w, ledger)
     ledger = _without_gone(w, ledger, generation)
     if ledger.current is None and not any(held_anywhere(w, g) for g in ledger.in_state(State.PREVIOUS)):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from keysteward.core.contract.capabilities import Capabilities, Strategy
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import OVERWRITTEN, Delivered, DeliveredEntry, ObservedObject, ObservedSecret
+from keysteward.core.contract.strategy import Room, Strategy
 from keysteward.core.declare.spec import Spec
 from keysteward.core.observe.keys import keys_elsewhere
 from keysteward.core.observe.world import Extent, View, World
@@ -14,8 +15,6 @@ from keysteward.core.plan.steps import Problem, Step, Wait
 from keysteward.core.record.ledger import LEASE, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.record.steps import Do
 
-SERVER_CHOOSES = frozenset({Strategy.MINT, Strategy.NAMED_KEY})
-ONE_SLOT = frozenset({Strategy.ROTATED_SLOT, Strategy.GAP})
 TAKES_KEYS_FROM = "its client now takes its keys from"
 CLIENT_GONE = "its client is gone from the target"
 CREATION_SLACK = timedelta(seconds=2)
@@ -73,7 +72,7 @@ def proves_presence(view: View, can: Capabilities, generation: Generation) -> bo
 def would_cut_off(w: World, spec: Spec, ledger: Ledger) -> bool:
     """Say whether a gap would end an adopted secret that no store of ours holds: whoever uses it reads no successor."""
     current = ledger.current
-    if spec.strategy is not Strategy.GAP or spec.retire_adopted or current is None:
+    if spec.strategy.overlaps or spec.retire_adopted or current is None:
         return False
     taken_over = current.origin is Origin.ADOPTED and ledger.object_of(current).adopted
     return taken_over and not held_anywhere(w, current)
@@ -83,7 +82,7 @@ def needs_preparation(w: World, spec: Spec, ledger: Ledger | None, record: Objec
     """Say whether the target must first be set up for a native overlap on this client."""
     return (
         ledger is not None
-        and strategy_for(spec, ledger, record) is Strategy.ROTATED_SLOT
+        and strategy_for(spec, ledger, record).room is Room.SHIFTED
         and ledger.current is not None
         and ledger.current.object == record.key
         and record.key not in w.me.prepared
@@ -102,7 +101,7 @@ def button_pressed(w: World, ledger: Ledger, current: Generation) -> bool:
 
 def make(w: World, ledger: Ledger, spec: Spec, generation: Generation) -> Step | Wait | None:
     """Carry an intent forward: by a value of ours that is staged first, or by one the server mints."""
-    if generation.strategy in SERVER_CHOOSES:
+    if generation.strategy.by_server:
         return _make_minted(w, ledger, generation)
     return _make_chosen(w, ledger, spec, generation)
 
@@ -129,9 +128,9 @@ def _make_chosen(w: World, ledger: Ledger, spec: Spec, generation: Generation) -
         return Step(Do.CREATE, f"create client {record.client_id}", "", number, object=record.key)
     if found is None:
         return _abandon(generation, CLIENT_GONE)
-    if generation.strategy is Strategy.ROTATED_SLOT:
+    if generation.strategy.room is Room.SHIFTED:
         return _make_in_slot(ledger, generation, found)
-    source = keys_elsewhere(found) if generation.strategy is Strategy.KEY_PAIRS and not ledger.reissue else None
+    source = keys_elsewhere(found) if generation.strategy.public_keys and not ledger.reissue else None
     replaced = _replaced_by_somebody(ledger, spec, generation, found) or (source and f"{TAKES_KEYS_FROM} {source}")
     if replaced:
         return _abandon(generation, replaced)
@@ -140,7 +139,7 @@ def _make_chosen(w: World, ledger: Ledger, spec: Spec, generation: Generation) -
 
 def _never_kept(w: World, generation: Generation) -> bool:
     """Say whether a value that a person handed over died with the run that had it."""
-    if generation.strategy is not Strategy.BY_HAND or generation.nonce in w.me.unsent:
+    if not generation.strategy.by_person or generation.nonce in w.me.unsent:
         return False
     return not any(w.at(key).stage(generation.number) for key in generation.delivery)
 
@@ -172,7 +171,7 @@ def _replaced_by_somebody(ledger: Ledger, spec: Spec, generation: Generation, fo
     """With one slot and a gap: notice that the slot holds neither the current secret nor ours."""
     current = ledger.current
     primary = found.slot("primary")
-    if generation.strategy is not Strategy.GAP or current is None or ledger.reissue or spec.method != current.method:
+    if generation.strategy.overlaps or current is None or ledger.reissue or spec.method != current.method:
         return None
     if current.object != generation.object:
         return None
@@ -196,7 +195,7 @@ def _make_minted(w: World, ledger: Ledger, generation: Generation) -> Step | Wai
 
 def answer_lost(w: World, ledger: Ledger, generation: Generation) -> bool:
     """Say whether a secret may have been minted that nobody recorded."""
-    asked = generation.strategy in SERVER_CHOOSES and ledger.object_of(generation).remote_id is not None
+    asked = generation.strategy.by_server and ledger.object_of(generation).remote_id is not None
     return asked and generation.nonce not in w.me.unsent
 
 
@@ -250,7 +249,7 @@ def deliver(w: World, ledger: Ledger, spec: Spec, generation: Generation) -> Ste
     if missing:
         places = ", ".join(missing)
         return Step(Do.PROMOTE, f"deliver generation {number} to {places}", "once it is proven", number, headline=True)
-    overlap = "at once" if generation.strategy is Strategy.GAP else f"after {_days(spec.overlap)}"
+    overlap = f"after {_days(spec.overlap)}" if generation.strategy.overlaps else "at once"
     old = ledger.current
     why = f"generation {old.number} ends {overlap}" if old else ""
     return Step(Do.SETTLE, f"record generation {number} as current", why, number)

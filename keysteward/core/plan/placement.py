@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.spec import NO_KEYS, Spec
 from keysteward.core.declare.stack import second_client_id
@@ -45,7 +44,7 @@ def home_of(spec: Spec, ledger: Ledger | None) -> ObjectRecord | None:
         return None
     fitting = [record for record in ledger.objects if record_matches(spec, record)]
     busy = None if ledger.current is None else ledger.current.object
-    if spec.strategy is Strategy.ALTERNATE:
+    if spec.strategy.twins:
         living = {g.object for g in ledger.generations if g.live}
         idle = [record for record in fitting if record.key not in living]
         return idle[-1] if idle else None
@@ -62,7 +61,7 @@ def new_home(w: World, spec: Spec, ledger: Ledger | None) -> ObjectRecord | Prob
     if spec.key:
         return _holder(w, spec, records)
     other_method = [r for r in records if at_home(spec, r) and not r.deleted and r.method != spec.method]
-    if other_method and spec.strategy is not Strategy.ALTERNATE:
+    if other_method and not spec.strategy.twins:
         record = other_method[-1]
         return Problem(
             f"auth_method: client {record.client_id!r} authenticates by {record.method}, one method at a time; "

@@ -6,12 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.declare.schedule import may_begin, next_opening
 from keysteward.core.declare.spec import Spec
 from keysteward.core.observe.keys import shown, suspendable
 from keysteward.core.observe.world import TOLERATED_SKEW, World
-from keysteward.core.plan.issue import ONE_SLOT, answer_lost, proves_presence, resolve_lost
+from keysteward.core.plan.issue import answer_lost, proves_presence, resolve_lost
 from keysteward.core.plan.steps import Problem, Step, Wait
 from keysteward.core.record.ledger import LIVE, RELEASED, UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State
 from keysteward.core.record.steps import Do
@@ -137,7 +136,7 @@ def sweep(w: World, ledger: Ledger) -> Step | None:
         found = w.object(ledger.object_of(generation))
         primary, current = found.slot("primary") if found else None, ledger.current
         if (
-            generation.strategy in ONE_SLOT
+            generation.strategy.one_slot
             and current is not None
             and current.object == generation.object
             and primary is not None
@@ -249,7 +248,7 @@ def came_back(w: World, ledger: Ledger, generation: Generation) -> Step | None:
         return None
     record = ledger.object_of(generation)
     found = w.object(record)
-    disabled_anyway = generation.strategy is Strategy.ALTERNATE and not record.deleted
+    disabled_anyway = generation.strategy.twins and not record.deleted
     if found is None or not found.enabled or disabled_anyway or shown(found, generation) is None:
         return None
     view, can = w.views.get(record.target), w.can(record)

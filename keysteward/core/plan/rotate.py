@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.schedule import due_at, due_before, may_begin, next_opening, show_duration
 from keysteward.core.declare.spec import Spec
@@ -18,14 +17,11 @@ from keysteward.core.plan.steps import NOTHING, Decision, Problem, Step
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
 from keysteward.core.record.steps import Do
 
-_SLOT_STRATEGIES = frozenset({Strategy.ROTATED_SLOT, Strategy.ALTERNATE})
-"""Strategies with exactly two places for a secret: nothing new begins while the previous one still lives."""
-
 
 def begin(w: World) -> Decision:
     """Begin a new generation when one is due and nothing forbids it."""
     spec, ledger = w.spec, w.ledger
-    if spec is None or may_not_begin(w, spec, ledger) or (spec.strategy is Strategy.BY_HAND and not new_value(w)):
+    if spec is None or may_not_begin(w, spec, ledger) or (spec.strategy.by_person and not new_value(w)):
         return None
     why = due_because(w, spec, ledger)
     if why is None:
@@ -158,7 +154,7 @@ def may_not_begin(w: World, spec: Spec, ledger: Ledger | None) -> bool:
         return True
     held = ledger.held is not None and ledger.held.until > w.now
     waiting = any(g.endable for g in ledger.in_state(State.RETIRING)) or (
-        spec.strategy in _SLOT_STRATEGIES
+        spec.strategy.two_places
         and ledger.current is not None
         and any(g.state is State.PREVIOUS or retire.lives_on(w, g) for g in ledger.generations)
     )
@@ -200,7 +196,7 @@ def _lost_to_consumers(w: World, spec: Spec, current: Generation) -> bool:
 
     A new one that ends the present at once waits for a person: whoever has read it already goes on with it.
     """
-    if spec.strategy is Strategy.GAP or not issue.overwritten(w, current):
+    if not spec.strategy.overlaps or not issue.overwritten(w, current):
         return False
     return not issue.held_anywhere(w, current)
 

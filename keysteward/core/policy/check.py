@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.declare.credentials import (
     ApiKey,
     Declaration,
@@ -245,7 +244,7 @@ def _without_strategy(stack: Stack) -> Iterable[str]:
 
 def _strategies(stack: Stack) -> Iterable[str]:
     for declared, spec in zip(stack.credentials, stack.specs.values(), strict=True):
-        if spec.strategy is Strategy.GAP and spec.overlap:
+        if not spec.strategy.overlaps and spec.overlap:
             yield f"{_subject(declared)}: rotation: accept_gap replaces the secret in place; overlap must be 0"
         can = capabilities_of(declared.target, spec.kind)
         yield from _silence(declared, spec, stack)
@@ -277,7 +276,7 @@ def _silence(declared: Secret, spec: Spec, stack: Stack) -> Iterable[str]:
 
 
 def _shows_use(spec: Spec, shown: str | None) -> bool:
-    return shown == "secret" or (shown == "client" and spec.strategy is Strategy.ALTERNATE)
+    return shown == "secret" or (shown == "client" and spec.strategy.twins)
 
 
 def _duplicate_places(stack: Stack) -> Iterable[str]:
@@ -300,7 +299,7 @@ def _duplicate_clients(stack: Stack) -> Iterable[str]:
         if spec.key and capabilities_of(stack.targets[spec.target], spec.kind).tags_secrets:
             continue  # keys that carry a name of ours share their holder
         names = [spec.client_id]
-        if spec.strategy is Strategy.ALTERNATE:
+        if spec.strategy.twins:
             names.append(second_client_id(spec.client_id, 2))
         for name in names:
             other = seen.setdefault((spec.target, name), spec.name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import midnight
@@ -89,7 +88,7 @@ def _longest(case: Case, name: str, given: timedelta, longest: timedelta) -> Ite
     owasp=("NHI7",),
 )
 def _no_overlap(case: Case) -> Iterable[str]:
-    no_choice = case.spec.kind == "ClientSecret" and case.spec.strategy is Strategy.GAP
+    no_choice = case.spec.kind == "ClientSecret" and not case.spec.strategy.overlaps
     if not case.spec.overlap and not no_choice:
         yield "rotation.overlap: it is 0, so that each rotation breaks whoever has not read the new secret yet"
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.contract.observed import Settings
+from keysteward.core.contract.strategy import Strategy
 from keysteward.core.declare.delivery import Place
 from keysteward.core.declare.spec import About
 from keysteward.core.errors import Damaged
@@ -145,7 +145,7 @@ class Generation:
     @property
     def endable(self) -> bool:
         """Say whether it may be recorded as ended: what a person issued by hand only once its end is known."""
-        return self.strategy is not Strategy.BY_HAND or self.confirmed is not None
+        return not self.strategy.by_person or self.confirmed is not None
 
     @property
     def live(self) -> bool:

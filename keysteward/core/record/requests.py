@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from keysteward.core.contract.capabilities import Strategy
 from keysteward.core.errors import DeclarationError
 from keysteward.core.record.ledger import Generation, Held, Ledger, Revoked, State, Suspended
 from keysteward.core.record.revocation import Recorded
@@ -160,7 +159,7 @@ def may_be_ended(ledger: Ledger, number: int) -> Generation:
     if number not in known:
         raise DeclarationError(f"{name!r} has no generation {number}; it has {', '.join(map(str, known)) or 'none'}")
     generation = known[number]
-    if generation.strategy is not Strategy.BY_HAND:
+    if not generation.strategy.by_person:
         raise DeclarationError(f"generation {number} of {name!r} was not made by hand; keysteward ends it")
     if generation.state is State.RETIRED:
         when = f" on {generation.ended_at:%Y-%m-%d}" if generation.ended_at is not None else ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from keysteward.core.contract.capabilities import Capabilities, Strategy
+from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import OVERWRITTEN, Mark, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import (
     About,
@@ -37,7 +37,7 @@ from keysteward.core.observe.keys import KeyName, expired, intruder, is_off, key
 from keysteward.core.observe.world import Found, World
 from keysteward.core.plan.adopt import wanted
 from keysteward.core.plan.effects import Outcome, action_for
-from keysteward.core.plan.issue import ONE_SLOT, SERVER_CHOOSES, comes_back_to
+from keysteward.core.plan.issue import comes_back_to
 from keysteward.core.plan.retire import replaces
 from keysteward.core.plan.steps import Step
 from keysteward.core.record.evidence import Author, Entry
@@ -45,9 +45,6 @@ from keysteward.core.record.ledger import Generation, Ledger, Logged, ObjectReco
 from keysteward.core.record.steps import Do
 
 _log = logging.getLogger(__name__)
-
-NOTES_BASELINE = SERVER_CHOOSES | {Strategy.OWN_VALUE}
-"""Strategies whose new secret is told from those that were there before by its absence from a list."""
 
 TRY = "try"
 """Operation of the errors which say that a key made by hand could not be tried, so that nobody knows if it works."""
@@ -197,7 +194,7 @@ class Worker:
         record = step.record
         baseline: tuple[str, ...] = ()
         asked: datetime | None = None
-        if record is not None and record.remote_id is not None and self.spec.strategy in NOTES_BASELINE:
+        if record is not None and record.remote_id is not None and self.spec.strategy.found_by_absence:
             found = self.look(record)
             baseline = tuple(s.id for s in found.secrets) if found is not None else ()
         if record is not None:
@@ -218,7 +215,7 @@ class Worker:
         generation = self._generation(step)
         material = self._value(generation)
         if material is None:
-            by_hand = generation.strategy is Strategy.BY_HAND
+            by_hand = generation.strategy.by_person
             material = self.given if by_hand else self.tools.mint(generation.method)
         if material is None:
             raise Damaged(
@@ -338,7 +335,7 @@ class Worker:
         action = action_for(generation)
         if action is Action.MINT:
             return self._mint(generation, record)
-        found = self.look(record) if generation.strategy in ONE_SLOT else self.world.object(record)
+        found = self.look(record) if generation.strategy.one_slot else self.world.object(record)
         there = found.secret(generation.fingerprint) if found is not None else None
         secret_id = there.id if there is not None and there.slot == "key" else generation.id
         if found is not None and there is None:
@@ -364,7 +361,7 @@ class Worker:
     def _giving_way(self, generation: Generation) -> tuple[str, ...]:
         """Return where a client takes its keys from until a person asks for one of ours."""
         found = self.world.object(self.ledger.object_of(generation))
-        if found is None or generation.strategy is not Strategy.KEY_PAIRS or not self.ledger.reissue:
+        if found is None or not generation.strategy.public_keys or not self.ledger.reissue:
             return ()
         source = keys_elsewhere(found)
         return () if source is None else (source,)
@@ -372,7 +369,7 @@ class Worker:
     def _slot_is_ours(self, generation: Generation, found: ObservedObject) -> bool:
         """With one slot and no overlap, the look just before must show our current secret in it."""
         current, primary = self.ledger.current, found.slot("primary")
-        if generation.strategy is not Strategy.GAP or current is None or self.ledger.reissue:
+        if generation.strategy.overlaps or current is None or self.ledger.reissue:
             return True
         if current.object != generation.object or current.method != generation.method or primary is None:
             return True
@@ -463,7 +460,7 @@ class Worker:
         record = self.ledger.object_of(generation)
         target, spec = self._target(record), self.world.spec
         claim = self._claim(generation, material)
-        if generation.strategy is Strategy.BY_HAND:
+        if generation.strategy.by_person:
             verification = self._try(generation, target, claim)
         else:
             verification = self._verified(target, claim, self._can(record).propagation)
@@ -595,7 +592,7 @@ class Worker:
         return None
 
     def _ends_with_client(self, generation: Generation) -> bool:
-        alternate = generation.strategy is Strategy.ALTERNATE and generation.state is State.RETIRING
+        alternate = generation.strategy.twins and generation.state is State.RETIRING
         return alternate and not self.ledger.shares_object(generation)
 
     def _end_at_target(self, generation: Generation, record: ObjectRecord) -> None:
@@ -658,7 +655,7 @@ class Worker:
         if found is not None and (is_off(record, found, generation) or there):
             return Outcome(at=self.clock(), good=True)
         material = self._value(generation)
-        if material is None and generation.strategy is Strategy.BY_HAND:
+        if material is None and generation.strategy.by_person:
             raise Rejected(
                 f"generation {generation.number} cannot be tried: no store holds its value any more",
                 credential=self.world.identity,
