@@ -51,11 +51,11 @@ from keysteward.core.declare.spec import (
 from keysteward.core.declare.stack import Limit, Stack
 from keysteward.core.errors import Damaged, DeclarationError, KeystewardError, LeaseHeld
 from keysteward.core.findings import Severity
+from keysteward.core.observe.diff import differences
 from keysteward.core.observe.world import World
 from keysteward.core.plain import plain, tame
 from keysteward.core.plan.adopt import wanted
 from keysteward.core.plan.approval import Approvable, Approval, keys_to_approve
-from keysteward.core.plan.diff import differences
 from keysteward.core.plan.planner import plan
 from keysteward.core.policy.check import check
 from keysteward.core.record.ledger import Ledger, Revoked

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 
-from keysteward.core.declare.stack import Limit
-from keysteward.core.errors import Conflict, DeclarationError, LimitExceeded, VersionConflict
-from keysteward.core.observe.world import World
-from keysteward.core.plan.blast_radius import (
+from keysteward.core.assess.blast_radius import (
     ALLOW_ENDING,
     Ending,
     how_to_allow,
@@ -16,6 +13,9 @@ from keysteward.core.plan.blast_radius import (
     note_ending,
     works,
 )
+from keysteward.core.declare.stack import Limit
+from keysteward.core.errors import Conflict, DeclarationError, LimitExceeded, VersionConflict
+from keysteward.core.observe.world import World
 from keysteward.core.plan.planner import plan
 from keysteward.operations.session import WRITE_TRIES, Session
 from keysteward.operations.stack_plan import Preview

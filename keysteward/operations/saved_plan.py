@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keysteward.core.errors import Conflict, NotFound
-from keysteward.core.plan.saved_plan import (
+from keysteward.core.plan.scopes import ScopeStep
+from keysteward.core.plan.steps import Step
+from keysteward.core.record.ledger import Ledger
+from keysteward.core.record.server_ledger import ServerLedger
+from keysteward.host.files import file_errors, read_file
+from keysteward.host.output_file import write_output
+from keysteward.operations.approved_plan import (
     SavedFailure,
     SavedItem,
     SavedLedger,
@@ -20,12 +26,6 @@ from keysteward.core.plan.saved_plan import (
     not_due,
     refusals,
 )
-from keysteward.core.plan.scopes import ScopeStep
-from keysteward.core.plan.steps import Step
-from keysteward.core.record.ledger import Ledger
-from keysteward.core.record.server_ledger import ServerLedger
-from keysteward.host.files import file_errors, read_file
-from keysteward.host.output_file import write_output
 from keysteward.operations.audit.author import author_of
 from keysteward.operations.descriptors import describe
 from keysteward.operations.project import Opened

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
+from keysteward.core.assess.blast_radius import ending_needs, ends, word_for
 from keysteward.core.assess.examine import left_after
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.credentials import Governed
@@ -20,7 +21,6 @@ from keysteward.core.identity import in_stack, name_of
 from keysteward.core.observe.keys import expired, read_name
 from keysteward.core.observe.world import Extent, View, World
 from keysteward.core.plan.approval import Approval, keys_to_approve
-from keysteward.core.plan.blast_radius import ending_needs, ends, word_for
 from keysteward.core.plan.planner import plan, plan_from, play
 from keysteward.core.plan.scopes import DoScope, ScopeStep, ServerPlan
 from keysteward.core.plan.steps import Plan

@@ -14,8 +14,8 @@ from cli_project import Answer, Project
 
 from keysteward import Limit
 from keysteward.core.errors import Unavailable
-from keysteward.core.plan.saved_plan import digest_of
 from keysteward.core.record.ledger import dump_ledger
+from keysteward.operations.approved_plan import digest_of
 
 
 def save(project: Project, *words: str) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
 from keysteward.core.observe.unrecorded import behind, unrecorded
 from keysteward.core.observe.world import Extent
-from keysteward.core.plan.rebuild import rebuild, words_of
 from keysteward.core.plan.steps import Problem
 from keysteward.core.record.ledger import Ledger, Origin, State
 from keysteward.core.record.requests import reissue, revoke
+from keysteward.core.run.rebuild import rebuild, words_of
 from keysteward.testing.memory import MemorySecret, MemoryTarget
 
 NAME = "acme/test/billing"

@@ -8,10 +8,10 @@ import pytest
 from bench_world import MINTING, NAMED_KEYS, OWN_KEYS, TWO_KEYS, Company
 from test_changed_by_hand import told
 
+from keysteward.core.assess.blast_radius import must_be_allowed, works
 from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Finding, Kind, Severity
-from keysteward.core.plan.blast_radius import must_be_allowed, works
 from keysteward.core.record.requests import reissue, revoke
 from keysteward.testing.memory import MemoryObject
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from unittest import mock
 
 from keysteward import Allowed, ApiKey, Governed, M2MClient, ResourceServer, RotationSchedule, Stack
+from keysteward.core.assess.blast_radius import ALLOW_ENDING
 from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Mark, Settings
 from keysteward.core.declare.credentials import Declaration, PermanentException, Transitional
@@ -22,7 +23,6 @@ from keysteward.core.declare.owners import Consumer, Owner, Owners
 from keysteward.core.drift.drift import Drift, drift
 from keysteward.core.findings import Kind
 from keysteward.core.observe.snapshot import ledger_key
-from keysteward.core.plan.blast_radius import ALLOW_ENDING
 from keysteward.core.policy.check import check
 from keysteward.core.record.ledger import Ledger, State, dump_ledger, load_ledger
 from keysteward.core.record.requests import reissue

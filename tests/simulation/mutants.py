@@ -122,7 +122,7 @@ MUTANTS = (
         "a ledger older than its deliveries is believed",
         (
             (
-                "plan/rebuild.py",
+                "run/rebuild.py",
                 "        if entry.generation >= following or (entry.generation in promised and not staged):",
                 "        if promised and entry.generation < 0:",
             ),

@@ -19,9 +19,9 @@ from keysteward.core.errors import DeclarationError
 from keysteward.core.findings import Kind, Severity
 from keysteward.core.observe.unrecorded import behind, unrecorded
 from keysteward.core.observe.world import World
-from keysteward.core.plan.rebuild import rebuild
 from keysteward.core.record import requests
 from keysteward.core.record.ledger import Generation, Ledger, Origin, State
+from keysteward.core.run.rebuild import rebuild
 from keysteward.testing.memory import MemorySecret
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from keysteward import RotationSchedule, Stack
 from keysteward.core.errors import Conflict
 from keysteward.core.findings import Kind
 from keysteward.core.observe.unrecorded import behind
-from keysteward.core.plan.rebuild import rebuild
+from keysteward.core.run.rebuild import rebuild
 from keysteward.operations.session import Session
 from keysteward.providers.local import LocalStore
 from keysteward.testing.aging import age_ledgers

@@ -13,10 +13,10 @@ from keysteward.cli.options import JsonOption, StackOption, YesOption
 from keysteward.cli.source.declarations import Owned, change_owners, find_owners, project_files
 from keysteward.cli.source.places import relative
 from keysteward.cli.terminal import confirm_or_stop, show, show_json
+from keysteward.core.assess.blast_radius import ALLOW_ENDING, must_be_allowed
 from keysteward.core.declare.owners import Owners
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError, LimitExceeded
-from keysteward.core.plan.blast_radius import ALLOW_ENDING, must_be_allowed
 from keysteward.core.record import requests
 from keysteward.operations.containment import contained
 from keysteward.operations.emergency import Scene, scene_of

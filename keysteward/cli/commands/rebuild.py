@@ -17,8 +17,8 @@ from keysteward.core.errors import KeystewardError, LeaseHeld
 from keysteward.core.findings import Finding
 from keysteward.core.observe.unrecorded import behind, unrecorded
 from keysteward.core.observe.world import World
-from keysteward.core.plan.rebuild import rebuild, words_of
 from keysteward.core.record.ledger import Ledger
+from keysteward.core.run.rebuild import rebuild, words_of
 from keysteward.operations.containment import contained
 from keysteward.operations.project import Opened, unknown_name
 from keysteward.operations.session import Session

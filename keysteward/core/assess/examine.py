@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from keysteward.core.assess.blast_radius import ending_needs, must_be_allowed
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.schedule import LATE_SHARE, show_duration
 from keysteward.core.declare.spec import Spec
@@ -13,7 +14,6 @@ from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.observe.keys import is_off
 from keysteward.core.observe.unrecorded import behind, copied_names, strange_objects
 from keysteward.core.observe.world import Found, World
-from keysteward.core.plan.blast_radius import ending_needs, must_be_allowed
 from keysteward.core.plan.guards import LEASE_MEND, lease_of_another, lease_words
 from keysteward.core.plan.issue import cap_filled, held_anywhere, would_cut_off
 from keysteward.core.plan.placement import new_home

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from keysteward.core.assess.blast_radius import ending_needs, must_be_allowed
 from keysteward.core.assess.examine import Assessed, late, standing
 from keysteward.core.contract.observed import OVERWRITTEN, ObservedObject, ObservedSecret
 from keysteward.core.declare.schedule import parse_duration, show_duration
@@ -17,11 +18,10 @@ from keysteward.core.drift.survey import Seen, Thing, coverage
 from keysteward.core.drift.unmanaged import judge_kept
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.identity import in_stack, stack_of
+from keysteward.core.observe.diff import METHOD, Difference, differences
 from keysteward.core.observe.keys import expired, intruder, nameless, shown
 from keysteward.core.observe.world import TOLERATED_SKEW, World
 from keysteward.core.plan.adopt import wanted
-from keysteward.core.plan.blast_radius import ending_needs, must_be_allowed
-from keysteward.core.plan.diff import METHOD, Difference, differences
 from keysteward.core.plan.issue import fields_changed, held_anywhere, overwritten
 from keysteward.core.plan.retire import came_back
 from keysteward.core.plan.rotate import home_again, next_rotation

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
+from keysteward.core.assess.blast_radius import ends
 from keysteward.core.assess.examine import examine
 from keysteward.core.declare.schedule import parse_window
 from keysteward.core.findings import Finding, Kind
@@ -21,7 +22,6 @@ from keysteward.core.forecast.events import Event, What, Writes, happens, means,
 from keysteward.core.forecast.moving_clock import INSTANT, Turns, moving
 from keysteward.core.observe.keys import shown
 from keysteward.core.observe.world import Self, View, World, still
-from keysteward.core.plan.blast_radius import ends
 from keysteward.core.plan.planner import Played, decide, play
 from keysteward.core.plan.steps import Problem, Step, Wait
 from keysteward.core.record.fast_replace import replace

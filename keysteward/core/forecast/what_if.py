@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from pydantic import ValidationError
 
+from keysteward.core.assess.blast_radius import DAY
 from keysteward.core.declare.owners import Owner, Owners
 from keysteward.core.declare.stack import Limit, Stack
 from keysteward.core.errors import DeclarationError
@@ -15,7 +16,6 @@ from keysteward.core.findings import Finding
 from keysteward.core.forecast.forecast import Outlook
 from keysteward.core.forecast.moving_clock import Turns, moving
 from keysteward.core.identity import name_of
-from keysteward.core.plan.blast_radius import DAY
 from keysteward.core.policy import cases, judge_one, judge_sets, may_stop, stopping
 from keysteward.core.policy.check import sentence_of
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from keysteward.core.observe.diff import METHOD, changes_of, differences, show_differences
 from keysteward.core.observe.keys import expired, intruder, nameless, shown
 from keysteward.core.observe.world import World
 from keysteward.core.plan import issue, retire
 from keysteward.core.plan.adopt import kept_now, wanted
-from keysteward.core.plan.diff import METHOD, changes_of, differences, show_differences
 from keysteward.core.plan.steps import Decision, Step
 from keysteward.core.record.ledger import UNFINISHED, Generation, State
 from keysteward.core.record.steps import Do

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from keysteward.core.assess.blast_radius import ALLOW_ENDING
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import Spec
-from keysteward.core.plan.blast_radius import ALLOW_ENDING
 from keysteward.core.record.ledger import Ledger, ObjectRecord, Origin, State
 
 

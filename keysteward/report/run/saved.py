@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from keysteward.core.plan.saved_plan import (
+from keysteward.operations.approved_plan import (
     SavedPlan,
 )
 from keysteward.operations.saved_plan import Approved
