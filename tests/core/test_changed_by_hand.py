@@ -10,8 +10,8 @@ from test_stories import NAME, company, running, stranger
 
 from keysteward import ClientSecret, RotationSchedule
 from keysteward.core.assess.examine import assess
+from keysteward.core.assess.now import findings_now
 from keysteward.core.contract.capabilities import Capabilities
-from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import Conflict, OutcomeUnknown
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.record.steps import Do

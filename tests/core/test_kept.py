@@ -12,9 +12,9 @@ from test_stories import NAME, running, stranger
 
 from keysteward import ResourceServer
 from keysteward.core.assess.examine import assess
+from keysteward.core.assess.now import findings_now
 from keysteward.core.contract.observed import ObservedScope, Settings
 from keysteward.core.declare.spec import About
-from keysteward.core.drift.drift import findings_now
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.observe.world import Extent
 from keysteward.core.plan.adopt import SAFER

@@ -13,7 +13,7 @@ from test_crashes import PHASES, STRATEGIES, Killed, Trap, disarm, strikes
 from test_stories import NAME, edit, kinds, running, stranger
 
 from keysteward import RotationSchedule
-from keysteward.core.drift.drift import failed
+from keysteward.core.assess.now import failed
 from keysteward.core.errors import (
     AccessDenied,
     Conflict,

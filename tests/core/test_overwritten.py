@@ -8,10 +8,10 @@ import pytest
 from bench_world import NATIVE, STOCK, Company
 
 from keysteward.core.assess.examine import assess
+from keysteward.core.assess.now import findings_now
 from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import OVERWRITTEN, Delivered
 from keysteward.core.declare.credentials import RotationSchedule
-from keysteward.core.drift.drift import findings_now
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.observe.world import Extent, World
 from keysteward.testing.store_world import secret

@@ -25,8 +25,8 @@ from sim_scenario import KEY_PROFILES, PAUSED, PROFILES, Action, Fault, Scenario
 from sim_watch import Broken, Watch
 
 from keysteward.core.assess.examine import assess
+from keysteward.core.assess.now import findings_now
 from keysteward.core.declare.spec import Spec
-from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import KeystewardError, OutcomeUnknown, Unavailable
 from keysteward.core.findings import Finding
 from keysteward.core.observe.snapshot import Snapshot, Sources, ledger_key

@@ -19,7 +19,7 @@ from previews import previewed
 
 from keysteward import ApiKey, M2MClient, PermanentException, ResourceServer, RotationSchedule, Stack, Transitional
 from keysteward.core.assess.examine import assess
-from keysteward.core.drift.drift import findings_now
+from keysteward.core.assess.now import findings_now
 from keysteward.core.errors import Conflict, DeclarationError, OutcomeUnknown
 from keysteward.core.findings import Finding, Severity
 from keysteward.core.policy.check import check

@@ -23,9 +23,9 @@ from keysteward import ClientSecret, M2MClient, ResourceServer, RotationSchedule
 from keysteward.cli.demo.application import Credential, get_token
 from keysteward.cli.demo.place import Place
 from keysteward.core.assess.examine import assess
+from keysteward.core.assess.now import findings_now
 from keysteward.core.contract.ports import Claim, Material
 from keysteward.core.declare.credentials import Declaration
-from keysteward.core.drift.drift import findings_now
 from keysteward.core.errors import AccessDenied, Conflict
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.record.ledger import Ledger
