@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -28,6 +29,7 @@ from canary import (
     note_values,
 )
 from dynamic_server import RUNNER_ROLES, Acme, PluginError
+from previews import previewed
 from project import Project
 
 from keysteward import ClientSecret, KeystewardError, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
@@ -145,7 +147,8 @@ class World:
             verb = session.servers.preview if access == "reader" else session.servers.run
             yield lambda v=verb, i=identity, s=server: v(i, s)  # type: ignore[misc]
         for identity, spec in everything:
-            verb = session.credentials.preview if access == "reader" else session.credentials.run  # type: ignore[assignment]
+            credentials = session.credentials
+            verb = partial(previewed, credentials) if access == "reader" else credentials.run  # type: ignore[assignment]
             yield lambda v=verb, i=identity, s=spec: v(i, s)  # type: ignore[misc]
             yield lambda i=identity, s=spec: outputs(session.snapshot.world(i, s))  # type: ignore[misc]
             yield lambda i=identity, s=spec: session.snapshot.world(i, s)  # type: ignore[misc]
