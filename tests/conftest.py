@@ -25,6 +25,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import keycloak_realms
 import npm_packages
 import pytest
 import requests
@@ -185,6 +186,22 @@ def fresh_realm() -> Iterator[Callable[..., str]]:
     yield make
     for name, url, client_id, client_secret in made:
         _as_admin("DELETE", f"{url}/admin/realms/{name}", url, client_id, client_secret)
+
+
+@pytest.fixture(scope="module")
+def empty_realm(fresh_realm: Callable[..., str]) -> Callable[[str], str]:
+    """Give each test a realm without clients of its own: for each server the same one again, since making one is slow."""
+    made: dict[str, tuple[str, set[str]]] = {}
+
+    def give(url: str) -> str:
+        if url in made:
+            keycloak_realms.empty(url, *made[url])
+        else:
+            name = fresh_realm(url)
+            made[url] = name, keycloak_realms.scopes_of(url, name)
+        return made[url][0]
+
+    return give
 
 
 def _as_admin(

@@ -44,6 +44,26 @@ def administrator(url: str, realm: str, roles: Iterable[str], *, full_scope: boo
     return f"{client_id}:{secret}"
 
 
+KEPT_CLIENTS = {"account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console"}
+"""The clients that every realm has from its beginning."""
+
+
+def scopes_of(url: str, realm: str) -> set[str]:
+    """Return the ids of a realm's client scopes."""
+    return {scope["id"] for scope in as_master(url, "GET", f"{realm}/client-scopes").json()}
+
+
+def empty(url: str, realm: str, scopes: set[str]) -> None:
+    """Delete what a test made in a realm: clients, and the scopes and policies that it did not have before."""
+    for client in as_master(url, "GET", f"{realm}/clients", max="1000").json():
+        if client["clientId"] not in KEPT_CLIENTS:
+            as_master(url, "DELETE", f"{realm}/clients/{client['id']}")
+    for scope in scopes_of(url, realm) - scopes:
+        as_master(url, "DELETE", f"{realm}/client-scopes/{scope}")
+    as_master(url, "PUT", f"{realm}/client-policies/policies", {"policies": []})
+    as_master(url, "PUT", f"{realm}/client-policies/profiles", {"profiles": []})
+
+
 def rotate_any_client(url: str, realm: str) -> None:
     """Give a realm the policy that rotates the secret of every client, with periods that leave room for overlaps."""
     days = {"expiration-period": 800, "rotated-expiration-period": 30, "remaining-rotation-period": 10}

@@ -199,12 +199,12 @@ def realm(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     stand_ins: dict[bool, KeycloakStandIn],
-    fresh_realm: Callable[..., str],
+    empty_realm: Callable[[str], str],
 ) -> Realm:
     rotation = "rotation" in request.param
     real = request.param.startswith("real")
     url = request.getfixturevalue(request.param).url if real else stand_ins[rotation].url
-    return Realm(url, fresh_realm(url), rotation, tmp_path, monkeypatch)
+    return Realm(url, empty_realm(url), rotation, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -502,6 +502,7 @@ def test_a_key_changed_by_hand_is_an_error_and_ours_is_put_back(realm: Realm, ho
     assert json.loads(realm.found()["attributes"]["jwks.string"])["keys"] == [another, ours]
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_keys_from_somebody_elses_address_give_way_to_ours_once_a_person_says_so(realm: Realm) -> None:
     stack = realm.stack(realm.client(auth_method="private_key_jwt"))
     realm.up(stack)
