@@ -190,7 +190,7 @@ def fresh_realm() -> Iterator[Callable[..., str]]:
 
 @pytest.fixture(scope="module")
 def empty_realm(fresh_realm: Callable[..., str]) -> Callable[[str], str]:
-    """Give each test a realm without clients of its own: for each server the same one again, since making one is slow."""
+    """Give each test a realm without clients of its own: per server the same one again, since making one is slow."""
     made: dict[str, tuple[str, set[str]]] = {}
 
     def give(url: str) -> str:
