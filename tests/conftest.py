@@ -53,6 +53,12 @@ WORKOS_EMULATOR = "WorkOS emulator"
 SET_UP_ONCE = {"_workos_recorder": "workos", "chromium": "chromium"}
 """Fixtures that are set up in one worker only, with the name that their tests go by."""
 
+LONG_FIRST = ("kills", "story", "simulation", "security", "bridge")
+"""Folders whose tests take long: they begin first, so that no worker is left with one of them at the end."""
+
+PROOFS_ONLY = {servers.KEYCLOAK_OLDER.name}
+"""Real parts that only `make proofs` uses."""
+
 WHOLE_RUNS = ("not proof", "proof")
 """What `make test` and `make proofs` select."""
 
@@ -102,7 +108,7 @@ def is_worker(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one server, and of what is set up once, together on one worker."""
+    """Keep the tests of one server, and of what is set up once, together on one worker; begin with what takes long."""
     for item in items:
         real = item.get_closest_marker("real")
         if real is not None and not real.args:
@@ -112,6 +118,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = [real.args[0]] if real else [name for fixture, name in SET_UP_ONCE.items() if fixture in fixtures]
         if names:
             item.add_marker(pytest.mark.xdist_group(names[0]))
+    items.sort(key=lambda item: item.path.parent.name not in LONG_FIRST)
 
 
 def _pulumi_cli() -> str:
@@ -137,7 +144,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         needed["Chromium"] = "the browser on PATH"
     for part, brings in needed.items():
-        state = REAL_PARTS.get(part, "skipped: never asked for" if options.markexpr == "not proof" else "")
+        due = (part in PROOFS_ONLY) is (options.markexpr == "proof")
+        state = REAL_PARTS.get(part, "skipped: never asked for" if due else "")
         if state.startswith("skipped"):
             reason = state.removeprefix("skipped: ")
             REAL_PARTS[part] = f"NOT TESTED, though {brings} brings it: {reason}"

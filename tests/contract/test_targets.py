@@ -27,8 +27,14 @@ KEYCLOAKS = (
     pytest.param("stand-in-rotation", id="keycloak-stand-in-rotation"),
     pytest.param("real_keycloak", id="keycloak", marks=pytest.mark.real("keycloak")),
     pytest.param("real_keycloak_rotation", id="keycloak-rotation", marks=pytest.mark.real("keycloak-rotation")),
-    pytest.param("any-client", id="keycloak-that-rotates-any-client", marks=pytest.mark.real("keycloak-rotation")),
-    pytest.param("real_keycloak_older", id="keycloak-older", marks=pytest.mark.real("keycloak-older")),
+    pytest.param(
+        "any-client",
+        id="keycloak-that-rotates-any-client",
+        marks=[pytest.mark.real("keycloak-rotation"), pytest.mark.proof],
+    ),
+    pytest.param(
+        "real_keycloak_older", id="keycloak-older", marks=[pytest.mark.real("keycloak-older"), pytest.mark.proof]
+    ),
 )
 """Stand-ins, and the fixtures of real servers. `any-client`: a realm whose policy rotates any client, not only marked
 ones; 26.8 is said to make that the default.

@@ -15,8 +15,8 @@ from strikes import MOMENTS, Moment
 MOST_RUNS = 2
 """Further runs within which everything must have settled."""
 
-SAMPLE = 3
-"""A sample kills at every third point."""
+SAMPLE = 6
+"""A sample kills at every sixth point, and begins with another one for each moment."""
 
 
 @dataclass(frozen=True)

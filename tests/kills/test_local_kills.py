@@ -54,7 +54,7 @@ def strike_everywhere(case: str, folder: Path, every: int = 1) -> tuple[Counter[
 
 
 @pytest.mark.timeout(900)
-def test_every_third_write_of_a_rotation_can_be_the_last(tmp_path: Path) -> None:
+def test_every_sixth_write_of_a_rotation_can_be_the_last(tmp_path: Path) -> None:
     settled, problems = strike_everywhere("rotate", tmp_path, SAMPLE)
     tally.note("writes to the local store and ledgers", settled)
     assert problems == []

@@ -138,7 +138,7 @@ CASES = {f"{name} {moment}": (name, moment) for name in STRIKES for moment in MO
 @pytest.mark.real("vault-sealed")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", ["sealed before", "killed after"])
-def test_an_outage_of_the_store_at_every_third_write_of_a_run(
+def test_an_outage_of_the_store_at_every_sixth_write_of_a_run(
     case: str, sealed_server: SealedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert strike_everywhere(case, sealed_server, tmp_path, monkeypatch, SAMPLE) > 4, "hardly anything happened"

@@ -123,11 +123,11 @@ def strike_everywhere(case: Case, folder: Path, every: int = 1) -> tuple[Counter
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("phase", EVERYWHERE)
-def test_every_third_request_under_one_strategy_can_be_the_last(phase: str, tmp_path: Path) -> None:
+def test_every_sixth_request_under_one_strategy_can_be_the_last(phase: str, tmp_path: Path) -> None:
     settled, problems = strike_everywhere(("native overlap", phase), tmp_path, SAMPLE)
     tally.note("requests of keysteward up", settled)
     assert problems == []
-    assert settled.total() > 12, f"hardly anything happened in {phase}"
+    assert settled.total() > 6, f"hardly anything happened in {phase}"
 
 
 @pytest.mark.proof

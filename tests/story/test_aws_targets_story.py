@@ -259,6 +259,7 @@ def test_a_minted_key_whose_reply_was_lost_is_replaced_and_ended_by_nobody(compa
     assert company.caller(company.document("legacy-upload"))
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_a_renamed_user_is_told_and_its_new_name_brings_another_key_and_ends_the_old_one(company: Company) -> None:
     company.up()
     old = company.document("legacy-upload")
