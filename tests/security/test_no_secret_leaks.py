@@ -300,6 +300,7 @@ class WatchedAcme(Acme):
     environment = {"TEST_READER": f"reader:{READER_SECRET}", "TEST_ADMIN": f"runner:{RUNNER_SECRET}"}  # noqa: RUF012
 
 
+@pytest.mark.proof
 def test_the_plugin_shows_no_secret(known: Known, evidence: Evidence, watch: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "acme"
     folder.mkdir()
