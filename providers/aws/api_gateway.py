@@ -38,7 +38,7 @@ from keysteward.host.pool import in_pool
 from keysteward.providers.aws import rights
 from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
 from keysteward.providers.aws.listing import Listing, listed
-from keysteward.providers.keys_only import HOLDER, KeysOnly
+from keysteward.providers.kit.keys_only import HOLDER, KeysOnly
 
 SERVICE: Final = "apigateway"
 MOST_KEYS: Final = 10_000

@@ -30,7 +30,7 @@ from keysteward.host.transport import server_date
 from keysteward.providers.aws.connection import AwsClient, Connection
 from keysteward.providers.aws.diagnosis import diagnose_ledgers
 from keysteward.providers.aws.table import DOCUMENT, PARTITION, SERVICE, SORT, VERSION, create_table
-from keysteward.providers.pages import Pages
+from keysteward.providers.kit.pages import Pages
 
 ITEM_BYTES: Final = 400 * 1024
 """Largest item, attribute names included (DynamoDB Developer Guide, service quotas)."""

@@ -41,7 +41,7 @@ from keysteward.providers.aws import rights, whose
 from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
 from keysteward.providers.aws.failures import BAD_CREDENTIALS
 from keysteward.providers.aws.listing import listed
-from keysteward.providers.keys_only import HOLDER, KeysOnly
+from keysteward.providers.kit.keys_only import HOLDER, KeysOnly
 
 SERVICE: Final = "iam"
 KEYS_PER_USER: Final = 2

@@ -11,7 +11,7 @@ from typing import Any, Final
 from keysteward.core.errors import KeystewardError
 from keysteward.host.transport import server_date
 from keysteward.providers.aws.connection import AwsClient
-from keysteward.providers.pages import Pages
+from keysteward.providers.kit.pages import Pages
 
 TOKENS: Final[Mapping[str, tuple[str, str]]] = {
     "iam": ("Marker", "Marker"),

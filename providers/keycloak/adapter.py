@@ -397,7 +397,8 @@ class Keycloak:
 
     def diagnose(self) -> Iterable[Check]:
         """Say whether the realm answers, with which clock, features and rights: too few and too many."""
-        return doctor.diagnose(_connect(self), self)
+        declared = doctor.Declared(self.name, self.url, self.realm, self.reading, self.secret_rotation)
+        return doctor.diagnose(_connect(self), declared)
 
     @property
     def _api(self) -> AdminApi:

@@ -12,7 +12,7 @@ from keysteward.core.errors import AccessDenied, OutcomeUnknown, Unavailable
 from keysteward.host.http import Reply
 from keysteward.providers.keycloak.client import GONE, KeycloakClient
 from keysteward.providers.keycloak.models import Account, Client, PolicyDocument, Scope, ServerInfo
-from keysteward.providers.pages import Pages
+from keysteward.providers.kit.pages import Pages
 
 PAGE_SIZE: Final = 250
 """Keycloak has no cap on `max`; 100 clients are about 150 kB and 20 ms, so that no reply nears a proxy's time-out."""

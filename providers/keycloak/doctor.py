@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import Final
 
-from keysteward.core.contract.address import IN_CLEAR, leaves_in_clear
 from keysteward.core.contract.ports import Check
-from keysteward.core.errors import AccessDenied, KeystewardError
+from keysteward.core.errors import AccessDenied
 from keysteward.providers.keycloak.admin import AdminApi
 from keysteward.providers.keycloak.client import KeycloakClient
-
-if TYPE_CHECKING:
-    from keysteward.providers.keycloak.adapter import Keycloak
-
-SKEW: Final = timedelta(minutes=2)
-"""A larger difference of clocks stops retirements; see docs/life-of-a-credential.md."""
+from keysteward.providers.kit.doctor import clock_check, diagnosed, transport_check
 
 _READER: Final = {"view-clients", "query-clients"}
 _ADMIN: Final = {"manage-clients"}
@@ -25,34 +19,33 @@ _POLICIES: Final = {"view-realm", "manage-realm"}
 FEATURE: Final = "CLIENT_SECRET_ROTATION"
 
 
-def diagnose(client: KeycloakClient, target: Keycloak) -> Iterator[Check]:
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What is asked about: the target as it is declared. `reading` says that the reader's credential is asked."""
+
+    name: str
+    url: str
+    realm: str
+    reading: bool
+    secret_rotation: bool
+
+
+def diagnose(client: KeycloakClient, target: Declared) -> Iterator[Check]:
     """Yield one line per question; the first failure that hides the rest ends the list."""
     subject = f"{target.name}: realm {target.realm}"
-    yield from _transport(target)
-    try:
+
+    def answers() -> Iterator[Check]:
         client.issuer()
         yield Check(subject, ok=True, detail="the server answers and the realm exists")
-        yield from _rights(client, target)
-        yield _clock(client, target)
-    except KeystewardError as problem:
-        yield Check(subject, ok=False, detail=problem.message)
+
+    yield from transport_check(target.name, target.url)
+    yield from diagnosed(
+        subject,
+        (answers, lambda: _rights(client, target), lambda: [clock_check(target.name, client.now())]),
+    )
 
 
-def _transport(target: Keycloak) -> Iterator[Check]:
-    if leaves_in_clear(target.url):
-        yield Check(f"{target.name}: url", ok=False, detail=IN_CLEAR, warning=True)
-
-
-def _clock(client: KeycloakClient, target: Keycloak) -> Check:
-    there = client.now()
-    off = timedelta() if there is None else abs(there - datetime.now(UTC))
-    words = f"clocks differ by {off.total_seconds():.0f} s"
-    if off > SKEW:
-        words += "; correct one of them, nothing is ended until then"
-    return Check(f"{target.name}: clock", ok=off <= SKEW, detail=words)
-
-
-def _rights(client: KeycloakClient, target: Keycloak) -> Iterator[Check]:
+def _rights(client: KeycloakClient, target: Declared) -> Iterator[Check]:
     api = AdminApi(client)
     role = "reader" if target.reading else "admin"
     subject = f"{target.name}: {role}"
@@ -69,7 +62,7 @@ def _rights(client: KeycloakClient, target: Keycloak) -> Iterator[Check]:
     yield from _rotation(api, client.admin_roles(), target, subject)
 
 
-def _too_many(roles: frozenset[str] | None, target: Keycloak, subject: str) -> Iterator[Check]:
+def _too_many(roles: frozenset[str] | None, target: Declared, subject: str) -> Iterator[Check]:
     """Name the rights that are not needed; they show only when the credential lives in the realm itself."""
     if roles is None:
         detail = "lives in realm master, whose rights may reach other realms; use a client of the realm itself"
@@ -84,7 +77,7 @@ def _too_many(roles: frozenset[str] | None, target: Keycloak, subject: str) -> I
         yield Check(subject, ok=False, detail=detail, warning=True)
 
 
-def _rotation(api: AdminApi, roles: frozenset[str] | None, target: Keycloak, subject: str) -> Iterator[Check]:
+def _rotation(api: AdminApi, roles: frozenset[str] | None, target: Declared, subject: str) -> Iterator[Check]:
     info = api.server_info()
     features = {feature.name: feature.enabled for feature in info.features or ()}
     there = features.get(FEATURE)

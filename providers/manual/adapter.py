@@ -12,7 +12,7 @@ from keysteward.core.contract.observed import Observation, ObservedObject, Obser
 from keysteward.core.contract.ports import Check, Claim, Descriptor, Fingerprint, Issued, ObjectRef, Order, Verification
 from keysteward.core.errors import DeclarationError
 from keysteward.host.http import CALL_TIMEOUT
-from keysteward.providers.keys_only import HOLDER, KeysOnly
+from keysteward.providers.kit.keys_only import HOLDER, KeysOnly
 from keysteward.providers.manual.client import Probe, Prober
 
 UNSEEN: Final = ObservedSecret("unseen", slot="by hand")

@@ -166,7 +166,7 @@ class WorkOS:
 
         WorkOS lists neither across an environment. With `user_keys` one more call for each user.
         """
-        return inventory.observe(self._api, self)
+        return inventory.observe(self._api, self.name, self.client_id, user_keys=self.user_keys)
 
     def look(self, ref: ObjectRef, fingerprint: Fingerprint | None) -> ObservedObject | None:  # noqa: ARG002
         """Read an organization's keys, a user's keys in one organization, or an application with its secrets."""
@@ -311,7 +311,10 @@ class WorkOS:
 
     def diagnose(self) -> Iterable[Check]:
         """Say whether the API and the AuthKit domain answer, with which clock and rights."""
-        return doctor.diagnose(self._api, self)
+        declared = doctor.Declared(
+            self.name, self.authkit_domain, self.organization, self.reading, self.reader, self.user_keys
+        )
+        return doctor.diagnose(self._api, declared)
 
     @property
     def _api(self) -> Api:

@@ -20,7 +20,7 @@ from keysteward.core.errors import KeystewardError, NotFound, OutcomeUnknown, Un
 from keysteward.host.http import LONGEST_REASON, Budget, HeardClock, Reply, Session, retry_after
 from keysteward.host.references import resolve_token
 from keysteward.host.token_proof import Discovery, KeySet, SigningKeys
-from keysteward.providers.pages import Pages
+from keysteward.providers.kit.pages import Pages
 
 PAGE_SIZE: Final = 100
 """The largest `limit` of a list call."""

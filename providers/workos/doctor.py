@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
 
 from keysteward.core.contract.ports import Check
-from keysteward.core.errors import AccessDenied, KeystewardError
+from keysteward.core.errors import AccessDenied
+from keysteward.providers.kit.doctor import clock_check, diagnosed
 from keysteward.providers.workos.api import Api
 
-if TYPE_CHECKING:
-    from keysteward.providers.workos.adapter import WorkOS
 
-SKEW: Final = timedelta(minutes=2)
-"""A larger difference of clocks stops retirements; see docs/life-of-a-credential.md."""
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What is asked about: the target as it is declared. `reading` says that the reader's key is asked."""
+
+    name: str
+    authkit_domain: str
+    organization: str | None
+    reading: bool
+    reader: str | None
+    user_keys: bool
 
 
-def diagnose(api: Api, target: WorkOS) -> Iterator[Check]:
+def diagnose(api: Api, target: Declared) -> Iterator[Check]:
     """Yield one line per question; the first failure that hides the rest ends the list."""
     subject = f"{target.name}: WorkOS"
-    try:
-        organizations = api.organizations()
-        detail = f"the API answers; the environment has {len(organizations.found)} organizations"
-        yield Check(subject, ok=True, detail=detail)
-        yield from _rights(api, target)
-        if target.organization is not None:
-            yield _home(target, {found.id for found in organizations.found})
-        yield _clock(api, target)
-        yield _authkit(api, target)
-    except KeystewardError as problem:
-        yield Check(subject, ok=False, detail=problem.message)
+    known: set[str] = set()
+
+    def answers() -> Iterator[Check]:
+        known.update(found.id for found in api.organizations().found)
+        yield Check(subject, ok=True, detail=f"the API answers; the environment has {len(known)} organizations")
+
+    yield from diagnosed(
+        subject,
+        (
+            answers,
+            lambda: _rights(api, target),
+            lambda: [_home(target, known)] if target.organization is not None else [],
+            lambda: [clock_check(target.name, api.client.now())],
+            lambda: [_authkit(api, target)],
+        ),
+    )
 
 
-def _rights(api: Api, target: WorkOS) -> Iterator[Check]:
+def _rights(api: Api, target: Declared) -> Iterator[Check]:
     role = "reader" if target.reading else "admin"
     subject = f"{target.name}: {role}"
     api.applications()
@@ -57,22 +68,13 @@ def _rights(api: Api, target: WorkOS) -> Iterator[Check]:
         yield Check(subject, ok=False, detail=detail, warning=True)
 
 
-def _home(target: WorkOS, known: set[str]) -> Check:
+def _home(target: Declared, known: set[str]) -> Check:
     there = target.organization in known
     detail = f"{target.organization} exists" if there else f"{target.organization} does not exist; correct it"
     return Check(f"{target.name}: organization", ok=there, detail=detail)
 
 
-def _clock(api: Api, target: WorkOS) -> Check:
-    there = api.client.now()
-    off = timedelta() if there is None else abs(there - datetime.now(UTC))
-    words = f"clocks differ by {off.total_seconds():.0f} s"
-    if off > SKEW:
-        words += "; correct one of them, nothing is ended until then"
-    return Check(f"{target.name}: clock", ok=off <= SKEW, detail=words)
-
-
-def _authkit(api: Api, target: WorkOS) -> Check:
+def _authkit(api: Api, target: Declared) -> Check:
     issuer = api.client.metadata().issuer.rstrip("/")
     same = issuer == target.authkit_domain
     detail = "the AuthKit domain issues tokens" if same else f"tokens name the issuer {issuer}; write that domain"

@@ -7,16 +7,13 @@ independent and go out a few at a time, within the budget of the one session.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from keysteward.core.contract.observed import Observation, ObservedObject
 from keysteward.core.errors import KeystewardError, Unavailable
 from keysteward.host.pool import in_pool
 from keysteward.providers.workos import models
 from keysteward.providers.workos.api import Api
-
-if TYPE_CHECKING:
-    from keysteward.providers.workos.adapter import WorkOS
 
 ORGANIZATION_PREFIX, USER_PREFIX = "org_", "user_"
 KEY_PREFIX, SECRET_PREFIX = "api_key_", "secret_"
@@ -34,9 +31,10 @@ def is_person(remote_id: str) -> bool:
     return remote_id.startswith(USER_PREFIX)
 
 
-def observe(api: Api, target: WorkOS) -> Observation:
+def observe(api: Api, target: str, client_id: str, *, user_keys: bool) -> Observation:
     """List everything, whoever made it. What is deleted while it is listed is left out.
 
+    `target` is the target's name, `client_id` the audience of its tokens; keys of users are listed with `user_keys`.
     Raises Unavailable where something is there and what it holds cannot be listed: it is never shown as empty.
     """
     organizations = api.organizations()
@@ -47,14 +45,14 @@ def observe(api: Api, target: WorkOS) -> Observation:
     objects = [
         *(o.observed(held) for o, held in zip(organizations.found, keys, strict=True) if held is not None),
         *(a.observed(held) for a, held in zip(applications, secrets, strict=True) if held is not None),
-        *(_people(api) if target.user_keys else ()),
+        *(_people(api) if user_keys else ()),
     ]
     return Observation(
-        target=target.name,
+        target=target,
         started_at=organizations.started_at,
         clock=organizations.clock,
         objects=tuple(objects),
-        scopes=tuple(permission.observed(target.client_id) for permission in permissions),
+        scopes=tuple(permission.observed(client_id) for permission in permissions),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keysteward.core.errors import Unavailable
-from keysteward.providers.pages import LARGEST_LISTING_BYTES, LONGEST_LISTING, Pages
+from keysteward.providers.kit.pages import LARGEST_LISTING_BYTES, LONGEST_LISTING, Pages
 
 
 class Clock:

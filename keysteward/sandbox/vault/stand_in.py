@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,8 @@ from keysteward.sandbox.server import StandIn
 from keysteward.sandbox.vault import replies, system
 from keysteward.sandbox.vault.kv import KvMount
 from keysteward.sandbox.vault.logins import AppRole, JwtLogin
-from keysteward.sandbox.vault.tokens import Token, TokenStore
+from keysteward.sandbox.vault.tokens import TokenStore
+from keysteward.sandbox.vault.vault import Vault, VaultCall
 
 if TYPE_CHECKING:
     import ssl
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
     from keysteward.sandbox.clock import Clock
-    from keysteward.sandbox.vault.policies import Acl
 
 OPERATIONS = {"GET": "read", "LIST": "list", "POST": "update", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 MERGE_PATCH = "application/merge-patch+json"
@@ -32,19 +30,7 @@ MOST_STRINGS = 1000
 UNAUTHENTICATED = frozenset({"sys/health", "sys/seal-status", "sys/unseal"})
 
 
-@dataclass(frozen=True)
-class VaultCall:
-    """One call by an authenticated caller; ``operation`` is what policies speak of."""
-
-    operation: str
-    path: str
-    document: dict[str, Any]
-    request: Request
-    token: Token
-    acl: Acl
-
-
-class VaultStandIn(StandIn):
+class VaultStandIn(Vault, StandIn):
     """A Vault or OpenBao with KV version 2 engines at ``mounts`` and the auth methods given.
 
     Like a server in development mode it starts unsealed, with one root token. `sealed` may be set, or ``sys/seal`` and
@@ -70,21 +56,6 @@ class VaultStandIn(StandIn):
         self.accessors: dict[str, str] = {}
         for kind in auth_methods:
             self.enable_login(kind, kind)
-
-    def enable_login(self, mount: str, kind: str) -> None:
-        """Enable an auth method, ``approle`` or ``jwt``, at ``auth/{mount}``."""
-        if mount in self.logins or mount == "token":
-            raise replies.bad_request(f"path is already in use at {mount}/")
-        if kind == "approle":
-            self.logins[mount] = AppRole(mount, self.clock, self.tokens)
-        elif kind == "jwt":
-            self.logins[mount] = JwtLogin(mount, self.clock, self.tokens)
-        else:
-            raise replies.bad_request(f"plugin not found in the catalog: {kind}")
-
-    def accessor(self, mount: str) -> str:
-        """Return the accessor of a mount, made at first use."""
-        return self.accessors.setdefault(mount, f"{mount.replace('/', '_')}_{uuid.uuid4().hex[:8]}")
 
     def answer(self, request: Request) -> Response:
         """Answer one call of Vault's own."""

@@ -13,13 +13,13 @@ from keysteward.sandbox.vault.policies import parse
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
 
-    from keysteward.sandbox.vault.stand_in import VaultCall, VaultStandIn
+    from keysteward.sandbox.vault.vault import Vault, VaultCall
 
 VERSION = "2.5.5"
 WRITES = frozenset({"create", "update"})
 
 
-def unauthenticated(vault: VaultStandIn, path: str, request: Request) -> Response:
+def unauthenticated(vault: Vault, path: str, request: Request) -> Response:
     """Answer ``sys/health``, ``sys/seal-status`` and ``sys/unseal``; the stand-in takes any key to unseal."""
     if path == "sys/health":
         status = HTTPStatus.SERVICE_UNAVAILABLE if vault.sealed else HTTPStatus.OK
@@ -47,7 +47,7 @@ def unauthenticated(vault: VaultStandIn, path: str, request: Request) -> Respons
     return json_response(document)
 
 
-def answer(vault: VaultStandIn, call: VaultCall, rest: str) -> Response:
+def answer(vault: Vault, call: VaultCall, rest: str) -> Response:
     """Answer a call below ``sys/``."""
     writes = call.operation in WRITES
     match rest.strip("/").split("/"):
@@ -77,7 +77,7 @@ def answer(vault: VaultStandIn, call: VaultCall, rest: str) -> Response:
     raise replies.unsupported()
 
 
-def describe_mount(vault: VaultStandIn, name: str) -> dict[str, Any]:
+def describe_mount(vault: Vault, name: str) -> dict[str, Any]:
     """Return what ``sys/mounts`` says of a mount."""
     return {
         "type": "kv",
@@ -91,7 +91,7 @@ def describe_mount(vault: VaultStandIn, name: str) -> dict[str, Any]:
     }
 
 
-def _mount(vault: VaultStandIn, call: VaultCall, name: str) -> Response:
+def _mount(vault: Vault, call: VaultCall, name: str) -> Response:
     if call.operation == "delete":
         vault.mounts.pop(name, None)
         return replies.no_content()
@@ -105,7 +105,7 @@ def _mount(vault: VaultStandIn, call: VaultCall, name: str) -> Response:
     return replies.no_content()
 
 
-def _login_method(vault: VaultStandIn, call: VaultCall, name: str) -> Response:
+def _login_method(vault: Vault, call: VaultCall, name: str) -> Response:
     if call.operation == "delete":
         vault.logins.pop(name, None)
         return replies.no_content()
@@ -115,7 +115,7 @@ def _login_method(vault: VaultStandIn, call: VaultCall, name: str) -> Response:
     return replies.no_content()
 
 
-def _visible_mount(vault: VaultStandIn, call: VaultCall, path: str) -> Response:
+def _visible_mount(vault: Vault, call: VaultCall, path: str) -> Response:
     """``sys/internal/ui/mounts/{path}``: needs no right of its own, only one somewhere in the mount."""
     for name in sorted(vault.mounts, key=len, reverse=True):
         if f"{path}/".startswith(f"{name}/") and call.acl.reaches_below(f"{name}/"):
@@ -124,7 +124,7 @@ def _visible_mount(vault: VaultStandIn, call: VaultCall, path: str) -> Response:
     raise replies.Refusal(HTTPStatus.FORBIDDEN, f"preflight capability check returned 403, {reason}")
 
 
-def _policy(vault: VaultStandIn, call: VaultCall, name: str) -> Response:
+def _policy(vault: Vault, call: VaultCall, name: str) -> Response:
     policies, lower = vault.tokens.policies, name.lower()
     if call.operation == "read":
         if lower not in policies:
@@ -161,7 +161,7 @@ def _capabilities(call: VaultCall) -> Response:
     return replies.reply(found, flat=True)
 
 
-def token(vault: VaultStandIn, call: VaultCall, rest: str) -> Response:
+def token(vault: Vault, call: VaultCall, rest: str) -> Response:
     """Answer a call below ``auth/token/``."""
     store = vault.tokens
     match rest, call.operation in WRITES:

@@ -1,0 +1,1 @@
+"""What adapters share: the frame of a doctor, lists that come in pages, targets that hold keys alone."""
