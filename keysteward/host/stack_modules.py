@@ -20,7 +20,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from keysteward.core.errors import DeclarationError
-from keysteward.core.review.what_runs import STACKS
+from keysteward.core.what_runs import STACKS
 
 PROGRAM = "__main__"
 

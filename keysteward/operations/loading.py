@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError, KeystewardError
-from keysteward.core.review.what_runs import STACKS
+from keysteward.core.what_runs import STACKS
 from keysteward.host.stack_modules import import_stacks_from, outside_of_stacks
 
 FOLDER = STACKS

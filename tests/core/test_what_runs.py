@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keysteward.core.review.what_runs import runs_as
+from keysteward.core.what_runs import runs_as
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Literal
 
 from keysteward.core.review.found import Noted
 from keysteward.core.review.sorts import Sort
-from keysteward.core.review.what_runs import PROGRAM, RECORDS, STACKS, runs_as
+from keysteward.core.what_runs import PROGRAM, RECORDS, STACKS, runs_as
 
 _SHOWN = 12
 
