@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from keysteward.core.assess.blast_radius import (
     ALLOW_ENDING,
@@ -13,11 +14,13 @@ from keysteward.core.assess.blast_radius import (
     note_ending,
     works,
 )
+from keysteward.core.contract.ports import Stored
 from keysteward.core.declare.stack import Limit
 from keysteward.core.errors import Conflict, DeclarationError, LimitExceeded, VersionConflict
 from keysteward.core.observe.world import World
 from keysteward.core.plan.planner import plan
-from keysteward.operations.session import WRITE_TRIES, Session
+from keysteward.core.run.change import change
+from keysteward.operations.session import Session
 from keysteward.operations.stack_plan import Preview
 
 _SHOWN = 5
@@ -74,17 +77,15 @@ def allow_ending(session: Session, identity: str, *, recorded: bool = False) -> 
         open_ledgers=sum(1 for ledger in list(session.snapshot.ledgers.values()) if ledger.closed is None),
         recorded=recorded,
     )
-    for _ in range(WRITE_TRIES):
-        stored = session.ledgers.read(key)
+
+    def counted(stored: Stored) -> dict[str, Any]:
         document, refused = note_ending(stored.document, ending, session.limit or Limit(), allowed)
         if refused is not None:
             raise LimitExceeded(refused, credential=identity)
-        try:
-            session.ledgers.write(key, document, stored.version)
-        except VersionConflict:
-            continue
-        return
-    raise VersionConflict("the count of endings keeps changing; run again", credential=identity)
+        return document
+
+    conflict = VersionConflict("the count of endings keeps changing; run again", credential=identity)
+    change(session.ledgers, key, counted, conflict)
 
 
 def _ends_something(world: World) -> bool:

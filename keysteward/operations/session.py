@@ -28,6 +28,7 @@ from keysteward.core.record.last_use import Usage, later, note_usage, read_usage
 from keysteward.core.record.ledger import Ledger, Logged
 from keysteward.core.record.revocation import Recorded
 from keysteward.core.record.server_ledger import ServerLedger
+from keysteward.core.run.change import TRIES, change
 from keysteward.core.run.executor import Tools
 from keysteward.core.run.outbox import flush
 from keysteward.core.run.reconciler import Reconciler
@@ -46,7 +47,6 @@ _log = logging.getLogger(__name__)
 Access = Literal["reader", "runner"]
 
 KEY_BYTES = 32
-WRITE_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class Session:
         Without a key that can be read an emergency goes on by ids, and makes no other: that would match no ledger.
         """
         key = f"keys/{self.stack}"
-        for _ in range(WRITE_TRIES):
+        for _ in range(TRIES):
             stored = self.ledgers.read(key)
             try:
                 known = fingerprint_key(stored, self.stack)
@@ -273,20 +273,11 @@ class Session:
         did is done.
         """
         try:
-            self._beat(Heartbeat(self.ledgers.now(), self.runner, door, command, outcome, counts or {}))
+            beat = Heartbeat(self.ledgers.now(), self.runner, door, command, outcome, counts or {})
+            conflict = VersionConflict(f"the heartbeat of {self.stack} keeps changing")
+            change(self.ledgers, heartbeat_key(self.stack), lambda stored: note_run(stored.document, beat), conflict)
         except KeystewardError as error:
             _log.warning("operation=heartbeat stack=%s outcome=failed reason=%r", self.stack, str(error))
-
-    def _beat(self, beat: Heartbeat) -> None:
-        key = heartbeat_key(self.stack)
-        for _ in range(WRITE_TRIES):
-            stored = self.ledgers.read(key)
-            try:
-                self.ledgers.write(key, note_run(stored.document, beat), stored.version)
-            except VersionConflict:
-                continue
-            return
-        raise VersionConflict(f"the heartbeat of {self.stack} keeps changing")
 
     def usage(self) -> Usage:
         """Return the last use of clients and keys as earlier runs saw it."""
@@ -307,11 +298,5 @@ class Session:
             _log.warning("operation=usage stack=%s outcome=failed reason=%r", self.stack, str(error))
 
     def _note_days(self, key: str, days: Mapping[str, date]) -> None:
-        for _ in range(WRITE_TRIES):
-            stored = self.ledgers.read(key)
-            try:
-                self.ledgers.write(key, note_usage(stored.document, days), stored.version)
-            except VersionConflict:
-                continue
-            return
-        raise VersionConflict(f"the noted use of {self.stack} keeps changing")
+        conflict = VersionConflict(f"the noted use of {self.stack} keeps changing")
+        change(self.ledgers, key, lambda stored: note_usage(stored.document, days), conflict)

@@ -40,7 +40,7 @@ class Sandbox:
         self.keycloak = KeycloakStandIn(
             clock=self.clock, host=host, port=keycloak_port, secret_rotation=secret_rotation
         )
-        self.vault = VaultStandIn(clock=self.clock, host=host, port=vault_port, auth_methods=("approle", "jwt"))
+        self.vault = VaultStandIn(clock=self.clock, host=host, port=vault_port, auth_methods=("jwt",))
         self.workos = WorkOSStandIn(clock=self.clock, host=host, port=workos_port)
         self.workos.add_organization("Demo", id=DEMO_ORGANIZATION, external_id="demo")
         self._stack = ExitStack()

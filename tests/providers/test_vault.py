@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def stand_in() -> Iterator[VaultStandIn]:
-    with VaultStandIn(auth_methods=("approle", "jwt")) as vault:
+    with VaultStandIn(auth_methods=("jwt",)) as vault:
         yield vault
 
 

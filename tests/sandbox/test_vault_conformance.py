@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from dataclasses import dataclass
@@ -74,18 +73,9 @@ def vault(request: pytest.FixtureRequest) -> Iterator[Vault]:
 
 
 @pytest.fixture(scope="module")
-def approle(vault: Vault) -> Iterator[str]:
-    yield from _login_method(vault, "approle")
-
-
-@pytest.fixture(scope="module")
 def jwt_login(vault: Vault) -> Iterator[str]:
-    yield from _login_method(vault, "jwt")
-
-
-def _login_method(vault: Vault, kind: str) -> Iterator[str]:
-    mount = new_name(kind)
-    assert vault("POST", f"sys/auth/{mount}", {"type": kind}).status_code == 204
+    mount = new_name("jwt")
+    assert vault("POST", f"sys/auth/{mount}", {"type": "jwt"}).status_code == 204
     yield mount
     vault("DELETE", f"sys/auth/{mount}")
 
@@ -413,65 +403,6 @@ class TestTokens:
         headers = {"Authorization": f"Bearer {vault.token}"}
         answer = requests.get(f"{vault.url}/v1/auth/token/lookup-self", headers=headers, timeout=30)
         assert answer.status_code == 200
-
-
-class TestAppRole:
-    def role(self, vault: Vault, approle: str, **fields: object) -> tuple[str, str]:
-        """Make a role and return its path and role id."""
-        path = f"auth/{approle}/role/{new_name('role')}"
-        assert vault("POST", path, {"token_ttl": "20m", **fields}).status_code == 204
-        return path, vault("GET", f"{path}/role-id").json()["data"]["role_id"]
-
-    def login(self, vault: Vault, approle: str, **form: str) -> requests.Response:
-        return requests.post(f"{vault.url}/v1/auth/{approle}/login", json=form, timeout=30)
-
-    def test_two_secret_ids_live_until_destroyed(self, vault: Vault, approle: str) -> None:
-        path, role_id = self.role(vault, approle, secret_id_ttl="1h")
-        made = [
-            vault("POST", f"{path}/secret-id", {"metadata": json.dumps({"generation": str(number)})}).json()["data"]
-            for number in (1, 2)
-        ]
-        for number, one in enumerate(made, 1):
-            auth = self.login(vault, approle, role_id=role_id, secret_id=one["secret_id"]).json()["auth"]
-            assert auth["metadata"] == {"generation": str(number), "role_name": path.rpartition("/")[2]}
-            assert auth["lease_duration"] == 1200
-            assert one["secret_id_ttl"] == 3600
-        keys = vault("LIST", f"{path}/secret-id").json()["data"]["keys"]
-        assert set(keys) == {one["secret_id_accessor"] for one in made}
-        about = {"secret_id_accessor": made[0]["secret_id_accessor"]}
-        shown = vault("POST", f"{path}/secret-id-accessor/lookup", about).json()["data"]
-        assert (shown["metadata"], shown["secret_id_ttl"]) == ({"generation": "1"}, 3600)
-        assert vault("POST", f"{path}/secret-id-accessor/destroy", about).status_code == 204
-        refused = self.login(vault, approle, role_id=role_id, secret_id=made[0]["secret_id"])
-        assert (refused.status_code, refused.json()) == (400, {"errors": ["invalid role or secret ID"]})
-        assert self.login(vault, approle, role_id=role_id, secret_id=made[1]["secret_id"]).status_code == 200
-        assert vault("POST", f"{path}/secret-id-accessor/lookup", about).status_code == 404
-        assert vault("POST", f"{path}/secret-id-accessor/destroy", about).status_code == 500
-
-    def test_own_values(self, vault: Vault, approle: str) -> None:
-        path, _ = self.role(vault, approle)
-        own = new_name("own")
-        assert vault("POST", f"{path}/role-id", {"role_id": own}).status_code == 204
-        assert vault("POST", f"{path}/custom-secret-id", {"secret_id": own}).json()["data"]["secret_id"] == own
-        assert self.login(vault, approle, role_id=own, secret_id=own).status_code == 200
-        assert vault("POST", f"{path}/secret-id/destroy", {"secret_id": own}).status_code == 204
-        assert self.login(vault, approle, role_id=own, secret_id=own).status_code == 400
-
-    def test_a_secret_id_with_one_use(self, vault: Vault, approle: str) -> None:
-        path, role_id = self.role(vault, approle)
-        secret_id = vault("POST", f"{path}/secret-id", {"num_uses": 1}).json()["data"]["secret_id"]
-        assert self.login(vault, approle, role_id=role_id, secret_id=secret_id).status_code == 200
-        assert self.login(vault, approle, role_id=role_id, secret_id=secret_id).status_code == 400
-
-    def test_refusals(self, vault: Vault, approle: str) -> None:
-        path, role_id = self.role(vault, approle)
-        assert self.login(vault, approle, role_id=role_id).json() == {"errors": ["missing secret_id"]}
-        assert self.login(vault, approle, role_id="bad", secret_id="bad").status_code == 400
-        assert vault("POST", f"{path}/secret-id", {"metadata": {"a": "b"}}).status_code == 400
-        unknown = vault("POST", f"auth/{approle}/role/nope/secret-id", {})
-        assert (unknown.status_code, unknown.json()) == (404, {"errors": ['role "nope" does not exist']})
-        nowhere = self.login(vault, "nowhere", role_id="x", secret_id="y")
-        assert (nowhere.status_code, nowhere.json()) == (403, {"errors": ["permission denied"]})
 
 
 class TestJwtLogin:

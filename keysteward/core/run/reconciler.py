@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from keysteward.core.assess.examine import examine
-from keysteward.core.contract.ports import Descriptor, Material
+from keysteward.core.contract.ports import Descriptor, Material, Stored
 from keysteward.core.declare.spec import Spec
 from keysteward.core.errors import Conflict, KeystewardError, LeaseHeld, OutcomeUnknown, Rejected, VersionConflict
 from keysteward.core.findings import Finding
@@ -28,6 +28,7 @@ from keysteward.core.plan.steps import Plan, Problem, Step, Wait
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import LEASE, Executed, Failed, Lease, Ledger, State, dump_ledger, load_ledger
 from keysteward.core.record.steps import Also, At, Do
+from keysteward.core.run.change import change
 from keysteward.core.run.executor import Tools, Worker
 from keysteward.core.run.outbox import numbered
 
@@ -103,28 +104,26 @@ class Reconciler:
         return "" if self.tools.fingerprint is None else self.tools.fingerprint(given.canonical.get_secret_value())
 
     def edit(
-        self, identity: str, change: Callable[[Ledger], Ledger], *, command: str | None = None, words: str = ""
+        self, identity: str, change_to: Callable[[Ledger], Ledger], *, command: str | None = None, words: str = ""
     ) -> Ledger | None:
         """Change one ledger outside of a run, by compare-and-set; None when there is none.
 
         A person's `command`, with its reason in `words`, becomes an entry of the audit log.
         """
-        for _ in range(WRITE_TRIES):
-            stored = self.tools.ledgers.read(ledger_key(identity))
+
+        def renewed(stored: Stored) -> dict[str, Any] | None:
             if stored.document is None:
                 return None
             before = load_ledger(stored.document, stored.version)
-            ledger = change(before)
-            if command is not None:
-                ledger = self._noted(before, ledger, command, words)
-            try:
-                version = self.tools.ledgers.write(ledger_key(identity), dump_ledger(ledger), stored.version)
-            except VersionConflict:
-                continue
-            ledger = replace(ledger, version=version)
-            self.snapshot.ledgers[identity] = ledger
-            return ledger
-        raise VersionConflict("its ledger keeps changing; run again", credential=identity)
+            ledger = change_to(before)
+            return dump_ledger(ledger if command is None else self._noted(before, ledger, command, words))
+
+        conflict = VersionConflict("its ledger keeps changing; run again", credential=identity)
+        stored = change(self.tools.ledgers, ledger_key(identity), renewed, conflict)
+        if stored.document is None:
+            return None
+        self.snapshot.ledgers[identity] = load_ledger(stored.document, stored.version)
+        return self.snapshot.ledgers[identity]
 
     def enter(self, ledger: Ledger, *, command: str, words: str) -> Ledger:
         """Write a ledger that a person let be made from what is there, by compare-and-set on its version.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from keysteward.core.contract.observed import ObservedScope
+from keysteward.core.contract.ports import Stored
 from keysteward.core.declare.spec import ServerSpec
 from keysteward.core.errors import Conflict, VersionConflict
 from keysteward.core.observe.snapshot import Snapshot, ledger_key, old_identities
@@ -14,6 +16,7 @@ from keysteward.core.plan.scopes import DoScope, ScopeStep, ServerPlan, ServerWo
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Executed
 from keysteward.core.record.server_ledger import ServerLedger, dump_server_ledger, load_server_ledger
+from keysteward.core.run.change import change
 from keysteward.core.run.executor import Tools
 from keysteward.core.run.outbox import numbered
 
@@ -156,8 +159,7 @@ class ServerReconciler:
         return ServerWorld(identity, self.snapshot.stack, spec, ledger, scopes, users, names, rival)
 
     def _read(self, identity: str) -> ServerLedger | None:
-        stored = self.tools.ledgers.read(ledger_key(identity))
-        return None if stored.document is None else load_server_ledger(stored.document, stored.version)
+        return _loaded(self.tools.ledgers.read(ledger_key(identity)))
 
     def _open(
         self, identity: str, spec: ServerSpec | None, ledger: ServerLedger | None, renamed: ServerLedger | None
@@ -192,12 +194,19 @@ class ServerReconciler:
 
     def claim(self, identity: str, incarnation: str) -> ServerLedger | None:
         """Give an open ledger a new incarnation: a resource that was created anew owns it from now on."""
-        for _ in range(3):
-            ledger = self._read(identity)
+
+        def claimed(stored: Stored) -> dict[str, Any] | None:
+            ledger = _loaded(stored)
             if ledger is None or ledger.closed is not None:
-                return ledger
-            try:
-                return self._write(replace(ledger, incarnation=incarnation))
-            except VersionConflict:
-                continue
-        raise VersionConflict("its ledger keeps changing; run again", credential=identity)
+                return None
+            return dump_server_ledger(replace(ledger, incarnation=incarnation))
+
+        conflict = VersionConflict("its ledger keeps changing; run again", credential=identity)
+        ledger = _loaded(change(self.tools.ledgers, ledger_key(identity), claimed, conflict))
+        if ledger is not None and ledger.closed is None:
+            self.snapshot.server_ledgers[identity] = ledger
+        return ledger
+
+
+def _loaded(stored: Stored) -> ServerLedger | None:
+    return None if stored.document is None else load_server_ledger(stored.document, stored.version)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from keysteward.sandbox.server import StandIn
 from keysteward.sandbox.vault import replies, system
 from keysteward.sandbox.vault.kv import KvMount
-from keysteward.sandbox.vault.logins import AppRole, JwtLogin
+from keysteward.sandbox.vault.logins import JwtLogin
 from keysteward.sandbox.vault.tokens import TokenStore
 from keysteward.sandbox.vault.vault import Vault, VaultCall
 
@@ -52,7 +52,7 @@ class VaultStandIn(Vault, StandIn):
         self.sealed = False
         self.tokens = TokenStore(self.clock, root_token)
         self.mounts: dict[str, KvMount] = {mount.strip("/"): KvMount() for mount in mounts}
-        self.logins: dict[str, AppRole | JwtLogin] = {}
+        self.logins: dict[str, JwtLogin] = {}
         self.accessors: dict[str, str] = {}
         for kind in auth_methods:
             self.enable_login(kind, kind)

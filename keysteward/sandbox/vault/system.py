@@ -59,10 +59,7 @@ def answer(vault: Vault, call: VaultCall, rest: str) -> Response:
         case ["mounts", *parts]:
             return _mount(vault, call, "/".join(parts))
         case ["auth"] if call.operation == "read":
-            kinds = {name: type(login).__name__ for name, login in vault.logins.items()}
-            shown = {name: "approle" if kind == "AppRole" else "jwt" for name, kind in kinds.items()} | {
-                "token": "token"
-            }
+            shown = {**dict.fromkeys(vault.logins, "jwt"), "token": "token"}
             return replies.reply({f"{name}/": {"type": kind} for name, kind in shown.items()}, flat=True)
         case ["auth", *parts]:
             return _login_method(vault, call, "/".join(parts))

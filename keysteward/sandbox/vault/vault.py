@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keysteward.sandbox.vault import replies
-from keysteward.sandbox.vault.logins import AppRole, JwtLogin
+from keysteward.sandbox.vault.logins import JwtLogin
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
@@ -37,16 +37,14 @@ class Vault:
     sealed: bool
     tokens: TokenStore
     mounts: dict[str, KvMount]
-    logins: dict[str, AppRole | JwtLogin]
+    logins: dict[str, JwtLogin]
     accessors: dict[str, str]
 
     def enable_login(self, mount: str, kind: str) -> None:
-        """Enable an auth method, ``approle`` or ``jwt``, at ``auth/{mount}``."""
+        """Enable the auth method ``jwt`` at ``auth/{mount}``."""
         if mount in self.logins or mount == "token":
             raise replies.bad_request(f"path is already in use at {mount}/")
-        if kind == "approle":
-            self.logins[mount] = AppRole(mount, self.clock, self.tokens)
-        elif kind == "jwt":
+        if kind == "jwt":
             self.logins[mount] = JwtLogin(mount, self.clock, self.tokens)
         else:
             raise replies.bad_request(f"plugin not found in the catalog: {kind}")
