@@ -1,4 +1,4 @@
-"""One way to change a document of the ledger store: read, make it anew, compare and set; again if others were faster."""
+"""The one way to change a document of the ledger store: read, make it anew, compare and set, and try again."""
 
 from __future__ import annotations
 
