@@ -17,7 +17,7 @@ from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Delivered, DeliveredEntry, Mark, ObservedObject, ObservedSecret
 from keysteward.core.contract.strategy import Strategy
 from keysteward.core.declare.delivery import Place
-from keysteward.core.declare.spec import About, Spec
+from keysteward.core.declare.spec import Spec, Summary
 from keysteward.core.observe.world import Found, Self, View, World
 from keysteward.core.plan.steps import Plan
 from keysteward.core.record.ledger import Generation, Ledger, ObjectRecord, State
@@ -152,7 +152,7 @@ def _ledger(spec: Spec, generations: tuple[Generation, ...], since: datetime) ->
         version=12,
         next=len(generations) + 1,
         latest=since,
-        about=About(spec.owner, spec.purpose, spec.environment),
+        about=Summary(spec.owner, spec.purpose, spec.environment),
         places=spec.places,
         objects=(ObjectRecord(1, spec.target, spec.client_id, spec.method, f"o-{spec.name}", f"id-{spec.name}"),),
         generations=generations,

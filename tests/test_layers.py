@@ -189,3 +189,21 @@ def test_everything_the_public_namespace_promises_is_there() -> None:
     import keysteward  # noqa: PLC0415 - read off the source above, looked at here
 
     assert [name for name in keysteward.__all__ if not hasattr(keysteward, name)] == []
+
+
+def test_no_name_of_a_class_means_two_things_in_the_core() -> None:
+    defined: dict[str, list[str]] = {}
+    for name in (n for n in SOURCES if layer_of(n) == "core"):
+        for node in ast.parse(SOURCES[name].read_text(encoding="utf-8")).body:
+            named = [node.name] if isinstance(node, ast.ClassDef) else _alias(node)
+            for word in named:
+                defined.setdefault(word, []).append(name)
+    assert {word: places for word, places in defined.items() if len(places) > 1} == {}
+
+
+def _alias(node: ast.stmt) -> list[str]:
+    """Return the name of a type that a statement gives: `Rule = Callable[[World], Decision]`."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Subscript | ast.BinOp):
+        return []
+    names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return [name for name in names if name[0].isupper() and not name.isupper()]

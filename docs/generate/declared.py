@@ -194,7 +194,7 @@ TYPES: Final[Mapping[str, str]] = {
     "RotationSchedule": "`RotationSchedule`",
     "Sequence[Allowed]": "list of `Allowed`",
     "Sequence[Declaration]": "list of declarations",
-    "Sequence[Rule]": "list of functions",
+    "Sequence[OwnRule]": "list of functions",
     "Sequence[str]": "list of text",
     "Sequence[Target]": "list of targets",
     "Sequence[SkipValidation[Waiver]]": "list of `Waiver`",

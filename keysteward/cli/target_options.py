@@ -10,20 +10,16 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
 from keysteward.core.contract.ports import Target
 from keysteward.core.errors import DeclarationError
 
-KINDS: Final[Mapping[str, str]] = {
-    "keycloak": "keysteward.providers.keycloak:Keycloak",
-    "workos": "keysteward.providers.workos:WorkOS",
-    "iam": "keysteward.providers.aws:Iam",
-    "cognito": "keysteward.providers.aws:Cognito",
-    "api-gateway": "keysteward.providers.aws:ApiGateway",
-}
-"""Words for the targets that ship and can be listed; any other is named by its class: "package.module:Class"."""
+GROUP: Final = "keysteward.targets"
+"""The entry point group in which packages, ours too, name the targets that can be listed."""
 
 REFERENCES: Final = ("reader", "admin")
 """Options that say where a credential stands; each does for the other, since a look only reads."""
@@ -42,9 +38,27 @@ _SECRETS = re.compile(
 """How values begin that must not be arguments: tokens and keys of known vendors, JWTs, PEM, addresses with a login."""
 
 
+@cache
+def kinds() -> dict[str, str]:
+    """Return the targets that installed packages name, by their words; any other goes by "package.module:Class".
+
+    A word that two packages have is ours where we have it, and nobody's where we have not.
+    """
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        found.setdefault(point.name, []).append(point)
+    chosen = {word: _only(points) for word, points in found.items()}
+    return {word: point.value for word, point in chosen.items() if point is not None}
+
+
+def _only(points: Sequence[EntryPoint]) -> EntryPoint | None:
+    ours = [point for point in points if point.dist is not None and point.dist.name == "keysteward"]
+    return ours[0] if ours else points[0] if len(points) == 1 else None
+
+
 def is_kind(word: str) -> bool:
-    """Say whether a word names a kind of target: one that ships, or a class."""
-    return word in KINDS or _CLASS.fullmatch(word) is not None
+    """Say whether a word names a kind of target: one that a package names, or a class."""
+    return word in kinds() or _CLASS.fullmatch(word) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +123,13 @@ def _kind(annotation: object) -> tuple[type | None, bool]:
 
 
 def _class_of(kind: str) -> type:
-    module, _, name = KINDS.get(kind, kind).partition(":")
+    module, _, name = kinds().get(kind, kind).partition(":")
     try:
         made = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         raise DeclarationError(f"--target {kind} cannot be imported; install the package that provides it") from None
     if not isinstance(made, type) or not all(hasattr(made, part) for part in ("observe", "as_reader")):
-        raise DeclarationError(f"--target {kind} is no target; choose one of {', '.join(KINDS)}, or name a class")
+        raise DeclarationError(f"--target {kind} is no target; choose one of {', '.join(kinds())}, or name a class")
     return made
 
 

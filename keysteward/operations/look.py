@@ -9,7 +9,7 @@ from contextlib import suppress
 from keysteward.core.assess.examine import Assessed
 from keysteward.core.assess.now import failed, findings_now
 from keysteward.core.contract.observed import Delivered
-from keysteward.core.contract.ports import Target
+from keysteward.core.contract.ports import LogsIn, Target
 from keysteward.core.declare.spec import Spec
 from keysteward.core.drift.governed import GovernedSet
 from keysteward.core.drift.survey import Examined, Seen, TargetSight
@@ -224,4 +224,4 @@ def life_of(world: World, usage: Usage) -> Life:
 
 def logins_at(targets: Mapping[str, Target]) -> dict[str, frozenset[str]]:
     """Return the client_ids of each target that its references to credentials name, where it can tell them."""
-    return {name: frozenset(getattr(target, "logs_in_as", ())) for name, target in targets.items()}
+    return {name: target.logs_in_as if isinstance(target, LogsIn) else frozenset() for name, target in targets.items()}

@@ -23,7 +23,7 @@ from rich.text import Text
 
 from keysteward.core.audit.chain import Head, dump_entry
 from keysteward.core.audit.period import Period, Row
-from keysteward.core.audit.verify import Recorded
+from keysteward.core.audit.verify import Located
 from keysteward.core.record.evidence import Entry
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words
 from keysteward.operations.audit.examine import Verified
@@ -128,7 +128,7 @@ def _head_json(head: Head | None) -> dict[str, Any] | None:
     return None if head is None else {"segment": head.number, "head": head.head, "key": head.key}
 
 
-def entry_lines(records: Sequence[Recorded], stack: str) -> Iterable[RenderableType]:
+def entry_lines(records: Sequence[Located], stack: str) -> Iterable[RenderableType]:
     """Write entries for a terminal, oldest first."""
     if not records:
         yield line("no entries")
@@ -162,7 +162,7 @@ def _told(entry: Entry) -> Text:
     )
 
 
-def entries_json(records: Iterable[Recorded], stack: str) -> dict[str, Any]:
+def entries_json(records: Iterable[Located], stack: str) -> dict[str, Any]:
     """Return entries as JSON; see the module for the format."""
     entries = [{"segment": record.segment, **dump_entry(record.entry)} for record in records]
     return {"format": JSON_FORMAT, "stack": stack, "entries": entries}

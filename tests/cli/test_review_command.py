@@ -451,7 +451,10 @@ def test_a_signal_leaves_nothing_behind(repository: Repository, tmp_path: Path, 
     repository.write("stacks/demo.py", wait)
     repository.commit("Waits")
     # a shell that starts jobs in the background lets them ignore SIGINT, and what they start too
-    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    heeding = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # whoever runs the tests may ignore it
+    )
     start = f"{heeding}; from keysteward.cli.main import app; app()"
     command = [sys.executable, "-c", start, "review", "--base", "main"]
     running = subprocess.Popen(command, cwd=repository.root, stderr=subprocess.PIPE, text=True)

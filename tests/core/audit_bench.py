@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keysteward.core.audit.chain import Head, Segment, Signing, dump_segment, key_id, load_segment, make_segment
-from keysteward.core.audit.verify import Examined, Witness, examine_log
+from keysteward.core.audit.verify import ExaminedLog, Witness, examine_log
 from keysteward.core.record.evidence import Author, Entry
 
 STACK = "acme/demo"
@@ -64,7 +64,9 @@ def witness(documents: Documents, number: int | None = None, name: str = "the le
     return Witness(name, load_segment(documents[number or max(documents)]).head.position)
 
 
-def examined(documents: Documents, witnesses: Iterable[Witness] = (), trusted: Iterable[str] | None = None) -> Examined:
+def examined(
+    documents: Documents, witnesses: Iterable[Witness] = (), trusted: Iterable[str] | None = None
+) -> ExaminedLog:
     return examine_log(STACK, documents, witnesses, None if trusted is None else set(trusted))
 
 

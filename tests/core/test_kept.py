@@ -14,7 +14,7 @@ from keysteward import ResourceServer
 from keysteward.core.assess.examine import assess
 from keysteward.core.assess.now import findings_now
 from keysteward.core.contract.observed import ObservedScope, Settings
-from keysteward.core.declare.spec import About
+from keysteward.core.declare.spec import Summary
 from keysteward.core.findings import Finding, Kind
 from keysteward.core.observe.world import Extent
 from keysteward.core.plan.adopt import SAFER
@@ -183,7 +183,7 @@ def test_the_second_of_two_clients_gets_no_more_than_the_first_has_now() -> None
     assert second.settings.token_lifetime == 300
 
 
-@pytest.mark.parametrize("name", [f.name for f in fields(About)])
+@pytest.mark.parametrize("name", [f.name for f in fields(Summary)])
 def test_whatever_a_ledger_keeps_of_a_declaration_is_recorded_anew_when_it_changes(name: str) -> None:
     made = running()
     spec = made.specs[NAME]

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from vault_server import Server
 
 from keysteward.core.audit.chain import Position, Segment, dump_head, dump_segment, genesis, make_segment
-from keysteward.core.audit.verify import Examined, examine_log
+from keysteward.core.audit.verify import ExaminedLog, examine_log
 from keysteward.core.contract.ports import LedgerStore
 from keysteward.core.errors import AccessDenied, OutcomeUnknown, Unavailable, VersionConflict
 from keysteward.core.observe.snapshot import ledger_key
@@ -77,7 +77,7 @@ class Counting:
         self.ledgers.before = self.ledgers.after = lambda _operation: None
 
 
-def found(ledgers: LedgerStore, stack: str = STACK) -> Examined:
+def found(ledgers: LedgerStore, stack: str = STACK) -> ExaminedLog:
     log = AuditLog(ledgers, stack, None)
     witnesses = log.around().witnesses
     return examine_log(stack, log.segments(), witnesses, {OUR_KEY})

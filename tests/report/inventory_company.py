@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from keysteward.core.drift.inventory import Coverage, Entry, Inventory, Standing
+from keysteward.core.drift.inventory import Coverage, Inventory, InventoryEntry, Standing
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.policy import RULES
 
@@ -58,21 +58,21 @@ def company(count: int, seed: int = 7) -> Inventory:
     return Inventory(NOW, entries, STACK, coverage, (loose,))
 
 
-def _entry(chance: random.Random, number: int) -> Entry:
+def _entry(chance: random.Random, number: int) -> InventoryEntry:
     standing = chance.choices([s for s, _ in STANDINGS], [weight for _, weight in STANDINGS])[0]
     if standing is Standing.GOVERNED or chance.random() < 0.2:
         return _judged(chance, _key(chance, number, standing))
     return _judged(chance, _client(chance, number, standing))
 
 
-def _client(chance: random.Random, number: int, standing: Standing) -> Entry:
+def _client(chance: random.Random, number: int, standing: Standing) -> InventoryEntry:
     name = f"{chance.choice(THINGS)}-{chance.choice(WORK)}-{number:04}"
     api, verb = chance.choice(list(APIS)), chance.choice(("read", "write"))
     scopes = tuple(sorted({f"{api.removesuffix('-api')}:{verb}", f"{chance.choice(THINGS)}s:read"}))
     age = _age(chance, standing)
     login = standing is Standing.UNMANAGED and chance.random() < 0.3
     method = "client_secret" if chance.random() < 0.4 else "private_key_jwt"
-    entry = Entry(
+    entry = InventoryEntry(
         name=name,
         kind="login client" if login else "M2M client",
         standing=standing,
@@ -92,11 +92,11 @@ def _client(chance: random.Random, number: int, standing: Standing) -> Entry:
     return _known(chance, entry)
 
 
-def _key(chance: random.Random, number: int, standing: Standing) -> Entry:
+def _key(chance: random.Random, number: int, standing: Standing) -> InventoryEntry:
     partner = chance.choice(PARTNERS)
     key_id = f"api_key_01J{chance.getrandbits(60):015X}"
     age = _age(chance, standing)
-    entry = Entry(
+    entry = InventoryEntry(
         name=f"{partner}-{chance.choice(THINGS)}-key-{number:04}",
         kind="API key",
         standing=standing,
@@ -121,7 +121,7 @@ def _age(chance: random.Random, standing: Standing) -> timedelta:
     return timedelta(days=chance.choice((chance.randrange(5, 300), chance.randrange(200, 2_600))))
 
 
-def _known(chance: random.Random, entry: Entry) -> Entry:
+def _known(chance: random.Random, entry: InventoryEntry) -> InventoryEntry:
     """Add what only a stack knows."""
     if entry.standing in {Standing.DECLARED, Standing.GOVERNED, Standing.ALLOWED}:
         owner = chance.choices(list(TEAMS), (9, 8, 6, 6, 6, 2, 0.4))[0]
@@ -156,7 +156,7 @@ def _known(chance: random.Random, entry: Entry) -> Entry:
     )
 
 
-def _judged(chance: random.Random, entry: Entry) -> Entry:
+def _judged(chance: random.Random, entry: InventoryEntry) -> InventoryEntry:
     """Add what is wrong with it."""
     about = entry.identity or f"{entry.target}: {entry.name}"
     found = []
@@ -186,7 +186,7 @@ def _judged(chance: random.Random, entry: Entry) -> Entry:
     return replace(entry, findings=tuple(found))
 
 
-def _coverage(target: str, entries: tuple[Entry, ...]) -> Coverage:
+def _coverage(target: str, entries: tuple[InventoryEntry, ...]) -> Coverage:
     counts = dict.fromkeys(Standing, 0)
     for entry in entries:
         counts[entry.standing] += entry.target == target

@@ -9,7 +9,7 @@ import pytest
 
 from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedScope, ObservedSecret, Settings
-from keysteward.core.drift.inventory import Entry, Standing
+from keysteward.core.drift.inventory import InventoryEntry, Standing
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.policy import RULES
 from keysteward.report.inventory.first_look import first_look
@@ -46,7 +46,9 @@ def holder(*keys: ObservedSecret) -> ObservedObject:
     return ObservedObject("org_1", "org_1", True, settings, keys, holder="organization", label="Northwind")
 
 
-def look(*objects: ObservedObject, keys: Capabilities = KEYS, scopes: tuple[ObservedScope, ...] = ()) -> list[Entry]:
+def look(
+    *objects: ObservedObject, keys: Capabilities = KEYS, scopes: tuple[ObservedScope, ...] = ()
+) -> list[InventoryEntry]:
     seen = Observation("corp", NOW, objects=objects, scopes=scopes)
     return list(first_look(seen, REALM, keys, NOW).entries)
 

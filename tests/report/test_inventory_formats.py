@@ -22,7 +22,7 @@ from rich.console import Console
 
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret, Settings
 from keysteward.core.declare.owners import UNASSIGNED
-from keysteward.core.drift.inventory import Coverage, Entry, Inventory, Standing
+from keysteward.core.drift.inventory import Coverage, Inventory, InventoryEntry, Standing
 from keysteward.core.drift.survey import Thing
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.report.inventory.entries import KINDS as DECLARED_KINDS
@@ -44,20 +44,20 @@ OLD = Finding(Kind.POLICY, Severity.WARNING, "corp: legacy", "its secret is 800 
 STRANGER = Finding(Kind.UNMANAGED, Severity.WARNING, "corp: legacy", "nobody declares it", "declare it")
 SILENT = Finding(Kind.NO_RUN, Severity.WARNING, STACK, "no run has left a heartbeat", "see why")
 
-ETL = Entry(
+ETL = InventoryEntry(
     "etl", "M2M client", Standing.DECLARED, "corp", identity=f"{STACK}/etl", clients=("etl",), owner="billing-lead",
     owner_state="gone", contact="billing-lead@example.com", scopes=("a:read",), secrets=1, secret_since=NOW - 97 * DAY,
     last_used=NOW - timedelta(hours=2), next_rotation=NOW + 3 * DAY, reviewed=date(2026, 3, 1), findings=(LATE, GONE),
 )  # fmt: skip
-LEGACY = Entry(
+LEGACY = InventoryEntry(
     "legacy", "M2M client", Standing.UNMANAGED, "corp", clients=("legacy",), secrets=2, secret_since=NOW - 800 * DAY,
     findings=(OLD, STRANGER), enabled=False,
 )  # fmt: skip
-KEY = Entry(
+KEY = InventoryEntry(
     "key 1", "API key", Standing.GOVERNED, "saas", owner="team-data", owner_state="active", key_ids=("k1",), secrets=1,
     label="Northwind", secret_since=NOW - DAY,
 )  # fmt: skip
-LOGIN = Entry("account", "client without secret", Standing.BUILT_IN, "corp", secrets=0)
+LOGIN = InventoryEntry("account", "client without secret", Standing.BUILT_IN, "corp", secrets=0)
 COVERAGE = (Coverage("corp", 1, 0, 0, 0, 1), Coverage("saas", 0, 1, 0, 0, 0))
 SMALL = Inventory(NOW, (ETL, LEGACY, LOGIN, KEY), STACK, COVERAGE, (SILENT,), ("target idp: it is down",))
 
@@ -97,7 +97,7 @@ def test_the_summary_counts_what_a_person_asks_first() -> None:
         (replace(LEGACY, standing=Standing.ELSEWHERE), False),
     ],
 )
-def test_ownerless_is_what_nobody_is_known_to_answer_for(entry: Entry, *, nobodys: bool) -> None:
+def test_ownerless_is_what_nobody_is_known_to_answer_for(entry: InventoryEntry, *, nobodys: bool) -> None:
     assert ownerless(entry) is nobodys
 
 
@@ -163,7 +163,7 @@ def test_json_is_as_the_schema_says() -> None:
 
 
 def test_json_has_every_field_of_an_entry() -> None:
-    assert {field.name for field in fields(Entry)} <= set(inventory_json(SMALL)["entries"][0])
+    assert {field.name for field in fields(InventoryEntry)} <= set(inventory_json(SMALL)["entries"][0])
 
 
 def test_json_says_what_is_so() -> None:
@@ -329,9 +329,9 @@ UGLY = st.text(
 
 @st.composite
 def inventories(draw: st.DrawFn) -> Inventory:
-    def entry(text: str) -> Entry:
+    def entry(text: str) -> InventoryEntry:
         finding = Finding(draw(st.sampled_from(Kind)), draw(st.sampled_from(Severity)), text, text, text)
-        return Entry(
+        return InventoryEntry(
             text, "M2M client", draw(st.sampled_from(Standing)), text, identity=text, label=text, clients=(text,),
             owner=text, contact=text, purpose=text, consumer=text, environment=text, runbook=text, method=text,
             scopes=(text, text), reaches=(text,), grants=(text,), delivered_to=(text,), status=text, revoke=(text,),

@@ -13,7 +13,7 @@ from browser import Chromium, Opened
 from inventory_company import NOW, STACK, company
 from samples import sampled
 
-from keysteward.core.drift.inventory import Entry, Inventory, Standing
+from keysteward.core.drift.inventory import Inventory, InventoryEntry, Standing
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.report.inventory.page import inventory_page
 
@@ -237,7 +237,7 @@ HOSTILE = (
 
 def test_a_hostile_name_is_shown_and_does_nothing(chromium: Chromium) -> None:
     entries = tuple(
-        Entry(
+        InventoryEntry(
             text,
             "M2M client",
             Standing.UNMANAGED,
@@ -290,7 +290,7 @@ def test_what_could_not_be_read_stands_on_top(chromium: Chromium) -> None:
 
 
 def test_a_first_look_asks_for_no_owners(chromium: Chromium) -> None:
-    entry = Entry("etl", "M2M client", Standing.UNMANAGED, "keycloak", secrets=1, secret_since=NOW)
+    entry = InventoryEntry("etl", "M2M client", Standing.UNMANAGED, "keycloak", secrets=1, secret_since=NOW)
     with chromium.show(inventory_page(Inventory(NOW, (entry,)))) as opened:
         page = opened.page
         assert page.title() == "First look at keycloak"

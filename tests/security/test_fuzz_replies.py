@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -165,7 +164,6 @@ def realm() -> Keycloak:
 
 NEWS = News("a/b/c", 1, "secrets:apps/x", "n", datetime(2026, 1, 1, tzinfo=UTC))
 PLACE = Place("secrets", "apps/x", webhook=f"{HOST}/hook", webhook_key="env:FUZZ_HOOK")
-WORKOS = SimpleNamespace(name="saas", client_id="client_1", user_keys=True)
 
 
 def page(*entries: object) -> dict[str, object]:
@@ -206,7 +204,7 @@ OPERATIONS = {
     ),
     "workos proof": Operation(lambda: workos_proof.verify_secret(workos_client(), CLAIM), (LOGIN, KEYS)),
     "workos observe": Operation(
-        workos(lambda a: inventory.observe(a, WORKOS)),  # type: ignore[arg-type]
+        workos(lambda a: inventory.observe(a, "saas", "client_1", user_keys=True)),
         (
             page(ORGANIZATION),
             page(APPLICATION),

@@ -270,7 +270,7 @@ def test_an_import_of_800_clients_costs_their_pages_and_few_calls(
 
 @pytest.mark.real("keycloak")
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize("count", sampled((12, 300), [12]))
+@pytest.mark.parametrize("count", sampled((40, 300), [40]))
 def test_a_real_keycloak_with_many_clients_keeps_them_as_they_are(
     count: int, project: Callable[[Realm], Path], fresh_realm: Callable[..., str], request: pytest.FixtureRequest
 ) -> None:

@@ -23,7 +23,7 @@ from keysteward.core.review.codeowners import (
     DEFAULT,
     PLACES,
     Forge,
-    Held,
+    InFile,
     Listing,
     listing,
     merged,
@@ -180,7 +180,7 @@ def _load(root: Path, stacks: Sequence[str]) -> Iterator[_Loaded]:
             del sys.modules[module]
 
 
-def _held(top: Path, loaded: _Loaded) -> Iterator[Held]:
+def _held(top: Path, loaded: _Loaded) -> Iterator[InFile]:
     """Yield each credential with the file that declares it; what no file names is its stack's module's."""
     specs = loaded.stack.specs.values()
     waived = {declared.name for declared in loaded.stack.credentials if declared.waivers}
@@ -190,7 +190,7 @@ def _held(top: Path, loaded: _Loaded) -> Iterator[Held]:
         for spec, place in zip(theirs, places, strict=True):
             path = _inside(top, place.file)
             if path:
-                yield Held(spec, path, waived=spec.name in waived)
+                yield InFile(spec, path, waived=spec.name in waived)
 
 
 def _inside(top: Path, path: Path) -> str:

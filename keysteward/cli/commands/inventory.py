@@ -10,7 +10,7 @@ import typer
 
 from keysteward.cli.opening import open_stack
 from keysteward.cli.options import JsonOption, StackOption
-from keysteward.cli.target_options import KINDS, NOT_REPEATED, is_kind, target_from
+from keysteward.cli.target_options import NOT_REPEATED, is_kind, kinds, target_from
 from keysteward.cli.terminal import console, meanwhile, say, show, show_json
 from keysteward.core.declare.owners import Owners as Listed
 from keysteward.core.drift.inventory import Inventory
@@ -36,7 +36,7 @@ Targets = Annotated[
         "--target",
         metavar="NAME|KIND",
         help="Only this target of the stack (a pattern). Without a stack: one of "
-        f"{', '.join(KINDS)}, followed by the settings of its class as options.",
+        f"{', '.join(kinds())}, followed by the settings of its class as options.",
     ),
 ]
 Owners = Annotated[
@@ -128,9 +128,9 @@ def _only_one(context: typer.Context, target: list[str] | None) -> None:
     """Refuse settings of a target where none is named, or where a stack is."""
     typed = context.get_parameter_source("stack")
     if target is None or len(target) != 1 or not is_kind(target[0]):
-        kinds = ", ".join(KINDS)
+        words = ", ".join(kinds())
         raise DeclarationError(
-            f"there is no such option, unless --target names one kind ({kinds}) and its settings follow. {NOT_REPEATED}"
+            f"there is no such option, unless --target names one kind ({words}) and its settings follow. {NOT_REPEATED}"
         )
     if typed is not None and typed.name == "COMMANDLINE":
         raise DeclarationError("--stack and the settings of a target do not go together: leave one of them out")
@@ -142,7 +142,7 @@ def _known(selection: Selection, inventory: Inventory) -> None:
     if selection.targets and not inventory.failures and not any(map(selection.covers, there)):
         raise DeclarationError(
             f"--target fits none of {', '.join(there) or 'no target'}. For a first look at another one name its kind "
-            f"({', '.join(KINDS)}), and its settings behind it. {NOT_REPEATED}"
+            f"({', '.join(kinds())}), and its settings behind it. {NOT_REPEATED}"
         )
 
 
@@ -167,7 +167,7 @@ def _of_stack(name: str | None) -> tuple[Inventory, Listed]:
     if name is None and not stack_names(Path.cwd()):
         raise DeclarationError(
             f"there is no folder stacks with a stack here: go to the project's folder, or look at one target without "
-            f"any: --target KIND with its settings ({', '.join(KINDS)}); --target keycloak says which it takes"
+            f"any: --target KIND with its settings ({', '.join(kinds())}); --target keycloak says which it takes"
         )
     opened = open_stack(name, strict=False)
     with meanwhile("Looking at targets, stores and ledgers ..."):

@@ -58,7 +58,7 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class Located:
     """One entry and where it stands."""
 
     segment: int
@@ -66,7 +66,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class ExaminedLog:
     """A log that was examined: its entries, each once, in order, and what is wrong with it.
 
     `keys`: how many segments each key signed ("": no key, or a wrong signature). `tokens`: the CI's identity tokens,
@@ -76,7 +76,7 @@ class Examined:
 
     last: Head | None
     segments: int
-    records: tuple[Recorded, ...]
+    records: tuple[Located, ...]
     repeated: int
     keys: Mapping[str, int]
     tokens: tuple[tuple[str, str], ...] = field(repr=False)
@@ -96,7 +96,7 @@ class _Reading:
     last: Head | None = None
     heads: dict[int, str] = field(default_factory=dict)
     by_id: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    records: list[Recorded] = field(default_factory=list)
+    records: list[Located] = field(default_factory=list)
     repeated: int = 0
     signed_by: dict[str, list[int]] = field(default_factory=dict)
     tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ def examine_log(
     documents: Mapping[int, Mapping[str, Any]],
     witnesses: Iterable[Witness] = (),
     trusted: Collection[str] | None = None,
-) -> Examined:
+) -> ExaminedLog:
     """Examine a log: segment documents by number, who remembers positions in it, and ids of the keys that may sign.
 
     Witnesses must have been asked before the documents were read. Without `trusted` any key may sign.
@@ -129,7 +129,7 @@ def examine_log(
     defects += _untrusted(reading, trusted)
     defects += _remembered(reading, witnesses)
     last = reading.last if reading.last is not None and reading.last.head else None
-    return Examined(
+    return ExaminedLog(
         last=last,
         segments=len(documents),
         records=tuple(reading.records),
@@ -233,7 +233,7 @@ def _entries(reading: _Reading, number: int, segment: Segment) -> Iterator[Defec
             continue
         known = reading.by_id.setdefault(entry.id, line.entry)
         if known is line.entry:
-            reading.records.append(Recorded(number, entry))
+            reading.records.append(Located(number, entry))
         elif known == line.entry:
             reading.repeated += 1
         else:

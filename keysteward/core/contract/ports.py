@@ -284,6 +284,16 @@ class Target(Protocol):
 
 
 @runtime_checkable
+class LogsIn(Protocol):
+    """A target that can tell as which of its clients keysteward itself logs in: those are nothing to declare."""
+
+    @property
+    def logs_in_as(self) -> frozenset[str]:
+        """Return their client_ids, as far as the references to credentials name them."""
+        ...
+
+
+@runtime_checkable
 class ShowsRights(Protocol):
     """A target that tells what a client may do beyond its scopes, without being given its secret."""
 

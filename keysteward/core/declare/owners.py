@@ -26,7 +26,7 @@ HANDLE = r"@{1,2}[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)*"
 
 MAIL = r"[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 
-Forge = Annotated[
+ForgeName = Annotated[
     str,
     Field(
         pattern=rf"^(?:{HANDLE}|{MAIL})$",
@@ -50,7 +50,7 @@ class Owner(BaseModel):
     state: Literal["active", "leaving", "gone"] = "active"
     leaves: Day | None = None
     deputy: str | None = Field(default=None, description="The team or person of this file who answers afterwards.")
-    forge: Forge | None = None
+    forge: ForgeName | None = None
 
     @model_validator(mode="after")
     def _dated(self) -> Self:

@@ -117,7 +117,7 @@ class Spec:
         """Return the keys of all places, sorted."""
         return (self.places[0].key,) if len(self.places) == 1 else tuple(sorted(place.key for place in self.places))
 
-    def is_kept_as(self, about: About | None) -> bool:
+    def is_kept_as(self, about: Summary | None) -> bool:
         """Say whether `about` is what a ledger keeps of this declaration; most plans ask, and most are."""
         return (
             about is not None
@@ -135,9 +135,9 @@ class Spec:
         return self.adopt is not None or (self.external and not self.key)
 
     @property
-    def about(self) -> About:
+    def about(self) -> Summary:
         """Return what the ledger keeps of this declaration."""
-        return About(
+        return Summary(
             owner=self.owner,
             purpose=self.purpose,
             environment=self.environment,
@@ -410,7 +410,7 @@ def server_spec_of(declared: ResourceServer, stack: str) -> ServerSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class Summary:
     """The last declaration in short, so that ending a credential works after its declaration is gone."""
 
     owner: str

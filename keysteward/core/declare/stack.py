@@ -45,7 +45,7 @@ class Limit:
 Level = Literal["off", "note", "warning", "error"]
 """What a numbered rule counts as."""
 
-Rule = Callable[["Stack"], Iterable[Finding]]
+OwnRule = Callable[["Stack"], Iterable[Finding]]
 """A policy rule: looks at a whole stack and yields findings; an ERROR stops both doors before any call."""
 
 
@@ -65,7 +65,7 @@ class Stack:
     owners: str | Owners
     ledgers: LedgerStore
     declarations: Sequence[Declaration]
-    rules: Sequence[Rule] = ()
+    rules: Sequence[OwnRule] = ()
     limit: Limit = field(default_factory=Limit)
     levels: Mapping[str, Level] = field(default_factory=dict)
     allowed: Sequence[Allowed] = ()

@@ -155,7 +155,7 @@ class _Intake:
         turns = [spec.client_id for spec in seen.stack.specs.values() if spec.strategy.twins]
         self.declared = {*declared, *specs, *(second_client_id(name, 2) for name in turns), *choices.taken}
         self.ids = {*self.declared, *self.client_ids}
-        self.names = Names(self.ids)
+        self.names = FreshNames(self.ids)
         self.servers: dict[str, str] = {}
         self.loose: dict[str, None] = {}
         self.named: dict[str, None] = {}
@@ -394,7 +394,7 @@ def _scopes(thing: Thing) -> frozenset[str]:
 LONGEST_NAME: Final = 100
 
 
-class Names:
+class FreshNames:
     """Gives each thing a valid name that nothing else has."""
 
     def __init__(self, taken: Iterable[str]) -> None:

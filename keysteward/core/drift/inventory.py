@@ -25,7 +25,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class InventoryEntry:
     """One credential. Times are aware UTC; None and "" where it is not known or there is none.
 
     `name` is the declaration's, or what the target calls it; `kind` in words ("M2M client", "client secret", "API key",
@@ -108,7 +108,7 @@ class Inventory:
     """
 
     at: datetime
-    entries: tuple[Entry, ...]
+    entries: tuple[InventoryEntry, ...]
     stack: str | None = None
     coverage: tuple[Coverage, ...] = ()
     findings: tuple[Finding, ...] = ()

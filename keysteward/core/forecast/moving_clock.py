@@ -100,9 +100,9 @@ class Moving(datetime):
         self.turns.zoned = True
         return still(self).astimezone(tz)
 
-    def date(self) -> Day:
+    def date(self) -> MovingDay:
         """Return the day, whose comparisons with others turn at midnight."""
-        day = Day(self.year, self.month, self.day)
+        day = MovingDay(self.year, self.month, self.day)
         day.turns, day.of = self.turns, still(self)
         return day
 
@@ -115,14 +115,14 @@ class Moving(datetime):
 def _unclear(operation: Callable[..., Any]) -> Any:  # noqa: ANN401 - whatever timedelta has
     """Return an operation of a span or a day whose result is not followed, which is noted."""
 
-    def noted(self: Span | Day, *others: object) -> Any:  # noqa: ANN401 - whatever timedelta returns
+    def noted(self: Span | MovingDay, *others: object) -> Any:  # noqa: ANN401 - whatever timedelta returns
         self.turns.unclear = True
         return operation(self, *others)
 
     return noted
 
 
-class Day(date):
+class MovingDay(date):
     """The day of a moving moment, in the moment's own zone."""
 
     __slots__ = ("of", "turns")
@@ -131,7 +131,7 @@ class Day(date):
 
     def _ahead(self, other: date, *, days: int) -> None:
         """Note that this turns at the beginning of another day, or so many days later."""
-        if not isinstance(other, Day):
+        if not isinstance(other, MovingDay):
             begins = datetime.combine(other, time(), tzinfo=self.of.tzinfo) + timedelta(days=days)
             self.turns.note(begins - self.of, after=False)
 

@@ -16,7 +16,7 @@ from keysteward.core.plan import adopt, guards, repair, rotate
 from keysteward.core.plan.effects import predict
 from keysteward.core.plan.retire import next_retirement
 from keysteward.core.plan.rotate import next_rotation
-from keysteward.core.plan.steps import NOTHING, Plan, Problem, Rule, Step, Wait
+from keysteward.core.plan.steps import NOTHING, Plan, PlanRule, Problem, Step, Wait
 from keysteward.core.record.ledger import State
 
 LONGEST_PLAN = 60
@@ -107,7 +107,7 @@ def next_due(world: World) -> datetime | None:
     return due
 
 
-ALL_RULES: tuple[Rule, ...] = (
+ALL_RULES: tuple[PlanRule, ...] = (
     guards.leased,
     guards.closed,
     guards.barred,
@@ -148,7 +148,7 @@ ALL_RULES: tuple[Rule, ...] = (
 DECLARATION_RULES = frozenset({guards.recorded, guards.removed, adopt.adopt, repair.settings, repair.record_changes})
 """Rules that apply what a declaration changed, or a record says; a run of the lifecycle alone leaves them out."""
 
-RULES: dict[Extent, tuple[Rule, ...]] = {
+RULES: dict[Extent, tuple[PlanRule, ...]] = {
     Extent.ALL: ALL_RULES,
     Extent.LIFECYCLE: (guards.renamed, *(rule for rule in ALL_RULES if rule not in DECLARATION_RULES)),
     Extent.REVOKE: (guards.leased, guards.closed, guards.revoked),

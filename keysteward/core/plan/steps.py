@@ -102,4 +102,4 @@ NOTHING: Final = Nothing.STOP
 Decision = Step | Wait | Problem | Nothing | None
 
 
-Rule = Callable[[World], Decision]
+PlanRule = Callable[[World], Decision]

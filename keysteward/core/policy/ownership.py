@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 from keysteward.core.declare.owners import UNASSIGNED, Owners
 from keysteward.core.findings import Kind, Severity
-from keysteward.core.policy.rule import Case, Check, Rule, rule
+from keysteward.core.policy.rule import Case, Rule, RuleCheck, rule
 
 LEAVING_NOTICE = timedelta(days=30)
 """So long before an owner leaves, or a consumer is retired, this is a finding."""
@@ -22,7 +22,7 @@ OwnerCheck = Callable[[str, Owners, date], Iterable[str]]
 """As a check, of the name of an owner: sets and allowances have owners too."""
 
 
-def _of_owner(check: OwnerCheck) -> Check:
+def _of_owner(check: OwnerCheck) -> RuleCheck:
     return lambda case: check(case.spec.owner, case.owners, case.today)
 
 

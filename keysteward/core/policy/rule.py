@@ -90,7 +90,7 @@ class Case:
         return environment_of(self.spec.environment)
 
 
-Check = Callable[[Case], Iterable[str]]
+RuleCheck = Callable[[Case], Iterable[str]]
 """Yields a sentence, beginning with the field, for each way in which a case breaks a rule."""
 
 
@@ -112,7 +112,7 @@ class Rule:
     client: Severity | None
     key: Severity | None
     owasp: tuple[str, ...]
-    check: Check
+    check: RuleCheck
     kind: Kind = Kind.POLICY
     live: bool = False
     waivable: bool = True
@@ -131,10 +131,10 @@ def rule(
     kind: Kind = Kind.POLICY,
     live: bool = False,
     waivable: bool = True,
-) -> Callable[[Check], Rule]:
+) -> Callable[[RuleCheck], Rule]:
     """Make the check below it a numbered rule."""
 
-    def made(check: Check) -> Rule:
+    def made(check: RuleCheck) -> Rule:
         return Rule(number, title, reason, breaks, mend, client, key, owasp, check, kind, live, waivable)
 
     return made

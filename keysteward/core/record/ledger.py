@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from keysteward.core.contract.observed import Settings
 from keysteward.core.contract.strategy import Strategy
 from keysteward.core.declare.delivery import Place
-from keysteward.core.declare.spec import About
+from keysteward.core.declare.spec import Summary
 from keysteward.core.errors import Damaged
 from keysteward.core.identity import name_of
 from keysteward.core.record.evidence import Entry
@@ -235,7 +235,7 @@ class Ledger:
     next: int = 1
     lease: Lease | None = None
     latest: datetime | None = None
-    about: About | None = None
+    about: Summary | None = None
     targets: Mapping[str, Any] = field(default_factory=dict)
     stores: Mapping[str, Any] = field(default_factory=dict)
     places: tuple[Place, ...] = ()

@@ -17,7 +17,7 @@ from keysteward.core.findings import Finding
 from keysteward.core.review import credentials, people, surroundings
 from keysteward.core.review.files import ChangedFile, files
 from keysteward.core.review.form import Form
-from keysteward.core.review.found import Found, listed, shown
+from keysteward.core.review.found import Noted, listed, shown
 from keysteward.core.review.pairs import Pair, paired, twice
 from keysteward.core.review.sorts import OPPOSITES, WEIGHTS, Risk, Sort
 
@@ -139,14 +139,14 @@ def _stack(pair: Pair, known: Sequence[Owners], now: datetime) -> Iterator[Chang
     old, new = before or _nothing(either), after or _nothing(either)
     approval = _Approval(known if before is None else [old.owners], new.owners, now)
     if before is None:
-        yield _change(either.identity, Found(Sort.STACK_ADDED, "a stack that was not there"), approval)
+        yield _change(either.identity, Noted(Sort.STACK_ADDED, "a stack that was not there"), approval)
     elif after is None:
         words = f"the stack is gone: what it issued for {len(old.credentials)} credentials goes on working, unwatched"
         owners = sorted({declared.spec.owner for declared in old.credentials.values()})
-        yield _change(either.identity, Found(Sort.STACK_REMOVED, words), approval, owners=owners)
+        yield _change(either.identity, Noted(Sort.STACK_REMOVED, words), approval, owners=owners)
     elif pair.was != pair.name:
         words = f"its module is {pair.name} (was {pair.was}): a job that names the old one does not find it"
-        yield _change(either.identity, Found(Sort.STACK_RENAMED, words), approval)
+        yield _change(either.identity, Noted(Sort.STACK_RENAMED, words), approval)
     if after is not None:
         yield from _credentials(old, new, approval)
     sets = {**surroundings.subjects(old), **surroundings.subjects(new)}
@@ -204,7 +204,7 @@ def _renamed(old: Form, new: Form) -> dict[str, str]:
 
 
 def _change(
-    subject: str, found: Found, approval: _Approval, spec: Spec | None = None, owners: Iterable[str | None] = ()
+    subject: str, found: Noted, approval: _Approval, spec: Spec | None = None, owners: Iterable[str | None] = ()
 ) -> Change:
     weight, key = WEIGHTS[found.sort], spec is not None and spec.key
     security = weight.security or (spec is not None and rules_for(spec).security_approves)
@@ -236,7 +236,7 @@ def _people(pairs: Iterable[Pair], base: Sequence[Form], now: datetime) -> Itera
             words = (
                 f"a new stack has owners of its own; in these security is {shown(after.owners.security)} (was {was})"
             )
-            yield _change(_owners_file(after), Found(Sort.APPROVER_CHANGED, words), _Approval(known, after.owners, now))
+            yield _change(_owners_file(after), Noted(Sort.APPROVER_CHANGED, words), _Approval(known, after.owners, now))
     for group in groups.values():
         yield from _of_file(group, now)
 

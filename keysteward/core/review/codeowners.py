@@ -47,7 +47,7 @@ _PLAIN_PATH = re.compile(r"[\w ./@+,=:~-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class InFile:
     """One declared credential in a file (by its path in the repository, with / between its parts)."""
 
     spec: Spec
@@ -109,7 +109,7 @@ class _Handles:
 
 
 def listing(
-    held: Iterable[Held], project: str, folders: Sequence[str], kept: Sequence[str], owners: Owners, today: date
+    held: Iterable[InFile], project: str, folders: Sequence[str], kept: Sequence[str], owners: Owners, today: date
 ) -> dict[Forge, Listing]:
     """Return what stands between the two comments, for each forge.
 
@@ -144,7 +144,7 @@ def listing(
     }
 
 
-def _files(held: Iterable[Held], handles: _Handles) -> dict[str, tuple[list[str | None], bool]]:
+def _files(held: Iterable[InFile], handles: _Handles) -> dict[str, tuple[list[str | None], bool]]:
     """Return for each file, or for the folder of one that no pattern can name, its owners and whether it is strict."""
     files: dict[str, tuple[list[str | None], bool]] = {}
     for one in held:

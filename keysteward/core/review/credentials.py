@@ -11,20 +11,20 @@ from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import DECOMMISSION_GRACE, Spec
 from keysteward.core.policy.broad_scopes import sweeping
 from keysteward.core.review.form import Declared, WaiverForm
-from keysteward.core.review.found import Found, changed, listed, longer_or_shorter, more_or_less, shown, switched
+from keysteward.core.review.found import Noted, changed, listed, longer_or_shorter, more_or_less, shown, switched
 from keysteward.core.review.sorts import Sort
 
 EXCEPTION, TRANSITIONAL, BOOTSTRAP = "permanent exception", "transitional", "bootstrap"
 
 
-def added(after: Declared) -> Iterator[Found]:
+def added(after: Declared) -> Iterator[Noted]:
     """Yield what a credential brings that was not there before."""
     spec = after.spec
     scopes = spec.scopes | spec.optional_scopes
     opens = f"it may use {listed(scopes) if scopes else 'no scope'} at {spec.target}"
     goes = f"is delivered to {listed(spec.delivery)} for {spec.consumer or 'nobody that is named'}"
     ends = f" until {shown(spec.expires)}" if spec.expires is not None else ""
-    yield Found(Sort.ADDED, f"{spec.kind} added{ends}: {opens}, and {goes}")
+    yield Noted(Sort.ADDED, f"{spec.kind} added{ends}: {opens}, and {goes}")
     yield from _sweeping(frozenset(), spec)
     yield from _standing(None, after)
     yield from _waivers((), after.waivers)
@@ -36,24 +36,24 @@ def added(after: Declared) -> Iterator[Found]:
     yield from former_names((), spec.previously)
 
 
-def removed(before: Declared, now: datetime) -> Iterator[Found]:
+def removed(before: Declared, now: datetime) -> Iterator[Noted]:
     """Yield what the end of a declaration means."""
     spec = before.spec
     who = spec.consumer or "its consumer"
     if spec.decommission is not None and now >= spec.decommission + DECOMMISSION_GRACE:
-        yield Found(
+        yield Noted(
             Sort.ENDS_ON_TIME,
             f"removed: it was decommissioned on {shown(spec.decommission)}, and the next run deletes it",
         )
     elif spec.about.adopted and spec.decommission is None:
-        yield Found(
+        yield Noted(
             Sort.RELEASED,
             f"removed: it was taken over, so that it is released at {spec.target}: the mark goes, nothing is deleted, "
             "and nobody rotates or watches it any more",
         )
     else:
         first = "removing it before its decommissioning is over" if spec.decommission else "without decommission="
-        yield Found(
+        yield Noted(
             Sort.ENDS,
             f"removed {first}: the next pulumi up, or keysteward up --prune, ends it at {spec.target}, and {who} stops "
             f"working at once; declare decommission= with a date first, and remove it {DECOMMISSION_GRACE.days} days "
@@ -61,14 +61,14 @@ def removed(before: Declared, now: datetime) -> Iterator[Found]:
         )
 
 
-def changes(before: Declared, after: Declared, now: datetime) -> Iterator[Found]:
+def changes(before: Declared, after: Declared, now: datetime) -> Iterator[Noted]:
     """Yield how a credential differs from what it was."""
     old, new = before.spec, after.spec
     if old.name != new.name:
-        yield Found(Sort.RENAMED, f"renamed from {old.name}: its secrets and its ledger move with it")
+        yield Noted(Sort.RENAMED, f"renamed from {old.name}: its secrets and its ledger move with it")
     yield from former_names({*old.previously, old.name} - {new.name}, new.previously)
     if old.kind != new.kind:
-        yield Found(Sort.KIND_CHANGED, f"it is of kind {new.kind} (was {old.kind}){_beside(new, now)}")
+        yield Noted(Sort.KIND_CHANGED, f"it is of kind {new.kind} (was {old.kind}){_beside(new, now)}")
     yield from _scopes(before, after, now)
     yield from _tokens(old, new)
     yield from _rotation(old, new)
@@ -84,7 +84,7 @@ def changes(before: Declared, after: Declared, now: datetime) -> Iterator[Found]
     yield from _waivers(before.waivers, after.waivers)
 
 
-def former_names(before: Iterable[str], after: Iterable[str]) -> Iterator[Found]:
+def former_names(before: Iterable[str], after: Iterable[str]) -> Iterator[Noted]:
     """Yield what becomes of the names under which there may be a ledger. Both sides know the name before a rename."""
     words = (": what was issued under it, with its ledger, is taken for this one's", "")
     yield from more_or_less(Sort.FORMER_MORE, "previously", before, after, words)
@@ -102,13 +102,13 @@ def _beside(spec: Spec, now: datetime) -> str:
     return f"; the present secret stays valid for the overlap of {overlap}: until {day} if a run applies it today"
 
 
-def _sweeping(before: frozenset[str], spec: Spec) -> Iterator[Found]:
+def _sweeping(before: frozenset[str], spec: Spec) -> Iterator[Noted]:
     wide = [s for s in sorted((spec.scopes | spec.optional_scopes) - before) if sweeping(s, spec.audiences)]
     if wide:
-        yield Found(Sort.SWEEPING, f"access: {listed(wide)} is a wildcard or an administrator's")
+        yield Noted(Sort.SWEEPING, f"access: {listed(wide)} is a wildcard or an administrator's")
 
 
-def _scopes(before: Declared, after: Declared, now: datetime) -> Iterator[Found]:
+def _scopes(before: Declared, after: Declared, now: datetime) -> Iterator[Noted]:
     old, new = before.spec, after.spec
     yield from _sweeping(old.scopes | old.optional_scopes, new)
     sets = (
@@ -123,7 +123,7 @@ def _scopes(before: Declared, after: Declared, now: datetime) -> Iterator[Found]
     yield from changed(Sort.GRANTS, "grants", tuple(sorted(old.grants)), tuple(sorted(new.grants)))
 
 
-def _lasting(found: Found, after: Declared, now: datetime, fact: str) -> Found:
+def _lasting(found: Noted, after: Declared, now: datetime, fact: str) -> Noted:
     """Say until when something narrower leaves the wider secret or token valid."""
     spec = after.spec
     if fact not in after.immutable:
@@ -142,15 +142,15 @@ def _lasting(found: Found, after: Declared, now: datetime, fact: str) -> Found:
     return replace(found, message=found.message + words, until=day.date())
 
 
-def _tokens(old: Spec, new: Spec) -> Iterator[Found]:
+def _tokens(old: Spec, new: Spec) -> Iterator[Noted]:
     lives = [None if s.token_lifetime is None else timedelta(seconds=s.token_lifetime) for s in (old, new)]
     yield from longer_or_shorter(Sort.TOKENS_LONGER, "token_lifetime", *lives, endless="what the target gives")
 
 
-def _rotation(old: Spec, new: Spec) -> Iterator[Found]:
+def _rotation(old: Spec, new: Spec) -> Iterator[Noted]:
     yield from longer_or_shorter(Sort.INTERVAL_LONGER, "rotation.every", old.every, new.every)
     if old.overlap and not new.overlap:
-        yield Found(Sort.OVERLAP_NONE, f"rotation.overlap: 0s (was {shown(old.overlap)})")
+        yield Noted(Sort.OVERLAP_NONE, f"rotation.overlap: 0s (was {shown(old.overlap)})")
     else:
         yield from longer_or_shorter(Sort.OVERLAP_LONGER, "rotation.overlap", old.overlap, new.overlap)
     waits = [s.unused_for if s.unused_for is not None else timedelta() for s in (old, new)]
@@ -159,7 +159,7 @@ def _rotation(old: Spec, new: Spec) -> Iterator[Found]:
     yield from changed(Sort.WINDOWS_CHANGED, "rotation.windows", old.windows, new.windows)
 
 
-def _ends(old: Spec, new: Spec) -> Iterator[Found]:
+def _ends(old: Spec, new: Spec) -> Iterator[Noted]:
     yield from longer_or_shorter(Sort.EXPIRES_LATER, "expires", old.expires, new.expires, endless="never")
     words = ("", ": on that day it is suspended, and no new secret is issued any more")
     yield from longer_or_shorter(
@@ -167,7 +167,7 @@ def _ends(old: Spec, new: Spec) -> Iterator[Found]:
     )
 
 
-def _standing(before: Declared | None, after: Declared) -> Iterator[Found]:
+def _standing(before: Declared | None, after: Declared) -> Iterator[Noted]:
     """Yield what becomes of the reason why a standing key is there at all."""
     old, new = before.spec if before else None, after.spec
     if old is None or old.classification != new.classification:
@@ -175,14 +175,14 @@ def _standing(before: Declared | None, after: Declared) -> Iterator[Found]:
         if new.classification == EXCEPTION:
             by = f"accepted by {after.accepted_by}, to be reviewed by {shown(new.renewed_until)}"
             words = f"a permanent exception{was}, {by}: {after.reason}"
-            yield Found(Sort.EXCEPTION, f"classification: {words}")
+            yield Noted(Sort.EXCEPTION, f"classification: {words}")
         elif new.classification == BOOTSTRAP:
-            yield Found(Sort.BOOTSTRAP, f"classification: bootstrap{was}, exchanged for {after.reason}")
+            yield Noted(Sort.BOOTSTRAP, f"classification: bootstrap{was}, exchanged for {after.reason}")
         elif new.classification == TRANSITIONAL and old is not None:
             words = f"transitional{was}: {new.migrates_to} takes over by {shown(new.renewed_until)}"
-            yield Found(Sort.MIGRATES, f"classification: {words}")
+            yield Noted(Sort.MIGRATES, f"classification: {words}")
         elif old is not None:
-            yield Found(Sort.EXCEPTION, f"classification: none{was}, so that nothing says until when it is needed")
+            yield Noted(Sort.EXCEPTION, f"classification: none{was}, so that nothing says until when it is needed")
         return
     sort = Sort.EXCEPTION_LONGER if new.classification == EXCEPTION else Sort.TRANSITION_LONGER
     what = "classification.review_by" if new.classification == EXCEPTION else "classification.by"
@@ -195,22 +195,22 @@ def _standing(before: Declared | None, after: Declared) -> Iterator[Found]:
         yield from changed(Sort.EXCEPTION, "classification.risk_accepted_by", was, becomes)
     if before is not None and before.reason != after.reason:
         sort = Sort.EXCEPTION if new.classification == EXCEPTION else Sort.BOOTSTRAP
-        yield Found(sort, f"classification: the reason is another one: {after.reason} (was: {before.reason})")
+        yield Noted(sort, f"classification: the reason is another one: {after.reason} (was: {before.reason})")
 
 
-def _method(old: Spec, new: Spec, now: datetime) -> Iterator[Found]:
+def _method(old: Spec, new: Spec, now: datetime) -> Iterator[Noted]:
     if old.method == new.method or old.kind != new.kind:
         return
     sort = Sort.METHOD_STRONGER if new.method == "private_key_jwt" else Sort.METHOD_WEAKER
-    yield Found(sort, f"auth_method: {new.method} (was {old.method}){_beside(new, now)}", _until(new, now).date())
+    yield Noted(sort, f"auth_method: {new.method} (was {old.method}){_beside(new, now)}", _until(new, now).date())
 
 
-def _safeguards(old: Spec, new: Spec) -> Iterator[Found]:
+def _safeguards(old: Spec, new: Spec) -> Iterator[Noted]:
     was, becomes = ({f"{name}={value}" for name, value in s.safeguards.items()} for s in (old, new))
     yield from more_or_less(Sort.SAFEGUARD_MORE, f"safeguards of {new.target}", was, becomes)
 
 
-def _handling(old: Spec | None, new: Spec) -> Iterator[Found]:
+def _handling(old: Spec | None, new: Spec) -> Iterator[Noted]:
     """Yield the switches that say what may be done to its secrets."""
     gap = ("accept_gap: each rotation leaves its consumer without a working secret for a while", "accept_gap: no more")
     yield from switched(Sort.ACCEPTS_GAP, old is not None and old.accept_gap, new.accept_gap, gap)
@@ -223,22 +223,22 @@ def _handling(old: Spec | None, new: Spec) -> Iterator[Found]:
     later, at_once = "narrow_now: a wider key keeps its overlap again", "narrow_now: a wider key ends without overlap"
     yield from switched(Sort.NARROWS_LATER, not old.narrow_now, not new.narrow_now, (later, at_once))
     if old.strategy is not new.strategy and old.method == new.method and old.accept_gap == new.accept_gap:
-        yield Found(Sort.DELIVERY_CHANGED, f"secrets are replaced by {new.strategy.value} (was {old.strategy.value})")
+        yield Noted(Sort.DELIVERY_CHANGED, f"secrets are replaced by {new.strategy.value} (was {old.strategy.value})")
     yield from changed(Sort.PROBE_CHANGED, "proven_by", old.proven_by, new.proven_by)
 
 
-def _adopts(old: Spec | None, new: Spec) -> Iterator[Found]:
+def _adopts(old: Spec | None, new: Spec) -> Iterator[Noted]:
     if old is not None and old.adopt is not None and new.adopt is None:
         words = "grants, safeguards, description, lifetime of tokens, and scopes of APIs that are not declared"
         sets = f": the next run sets what it found at {new.target} and left as it was to what is declared: {words}"
-        yield Found(Sort.ADOPTS, f"adopt: no more (was {old.adopt}){sets if new.kind == 'M2MClient' else ''}")
+        yield Noted(Sort.ADOPTS, f"adopt: no more (was {old.adopt}){sets if new.kind == 'M2MClient' else ''}")
     if new.adopt is None or (old is not None and old.adopt == new.adopt):
         return
     words = f"adopt: it takes over {new.adopt} at {new.target}, with the secrets that are there"
-    yield Found(Sort.ADOPTS, words if new.kind != "ClientSecret" else words.replace("adopt", "client", 1))
+    yield Noted(Sort.ADOPTS, words if new.kind != "ClientSecret" else words.replace("adopt", "client", 1))
 
 
-def _moved(old: Spec, new: Spec, now: datetime) -> Iterator[Found]:
+def _moved(old: Spec, new: Spec, now: datetime) -> Iterator[Noted]:
     where = "holder" if new.kind == "ApiKey" else "client_id"
     named = (old.client_id_given or new.client_id_given or old.name == new.name) and old.kind == new.kind
     pairs = [("target", old.target, new.target)]
@@ -249,7 +249,7 @@ def _moved(old: Spec, new: Spec, now: datetime) -> Iterator[Found]:
     yield from changed(Sort.ENVIRONMENT_CHANGED, "environment", old.environment, new.environment)
 
 
-def _delivery(before: Iterable[Place], after: Iterable[Place]) -> Iterator[Found]:
+def _delivery(before: Iterable[Place], after: Iterable[Place]) -> Iterator[Noted]:
     old, new = ({place.key: place for place in places} for places in (before, after))
     words = (": who can read there has its secret", ": emptied once the overlap is over; who reads there loses it")
     yield from more_or_less(Sort.DELIVERED_MORE, "deliver_to", old, new, words)
@@ -267,12 +267,12 @@ def _named(value: object) -> object:
     return tuple(f"{a}={b}" for a, b in value) if isinstance(value, tuple) else value
 
 
-def _takes_over(was: Place | None, place: Place) -> Iterator[Found]:
+def _takes_over(was: Place | None, place: Place) -> Iterator[Noted]:
     words = tuple(f"deliver_to: what somebody else wrote at {place.key} may {n}be taken over" for n in ("", "not "))
     yield from switched(Sort.TAKES_OVER, was is not None and was.take_over, place.take_over, (words[0], words[1]))
 
 
-def _people(old: Spec, new: Spec) -> Iterator[Found]:
+def _people(old: Spec, new: Spec) -> Iterator[Noted]:
     for found in changed(Sort.OWNER_CHANGED, "owner", old.owner, new.owner, ": both have to agree"):
         yield replace(found, people=(old.owner, new.owner))
     yield from changed(Sort.CONSUMER_CHANGED, "consumer", old.consumer, new.consumer)
@@ -281,7 +281,7 @@ def _people(old: Spec, new: Spec) -> Iterator[Found]:
     yield from changed(Sort.REVIEWED, "reviewed", old.reviewed, new.reviewed)
 
 
-def _waivers(before: Iterable[WaiverForm], after: Iterable[WaiverForm]) -> Iterator[Found]:
+def _waivers(before: Iterable[WaiverForm], after: Iterable[WaiverForm]) -> Iterator[Noted]:
     """Yield what becomes of the waivers of each rule: only the longest one of a rule counts."""
     old, new = ({w.rule: w for w in sorted(given, key=lambda w: w.until)} for given in (before, after))
     for rule in sorted({*old, *new}):
@@ -289,13 +289,13 @@ def _waivers(before: Iterable[WaiverForm], after: Iterable[WaiverForm]) -> Itera
         if was == becomes:
             continue
         if becomes is None:
-            yield Found(Sort.WAIVER_LESS, f"the waiver of {rule} is gone: it counts again", rule=rule)
+            yield Noted(Sort.WAIVER_LESS, f"the waiver of {rule} is gone: it counts again", rule=rule)
             continue
         words = f"until {becomes.until}, approved by {becomes.approved_by}: {becomes.reason}"
         if was is None:
-            yield Found(Sort.WAIVER, f"{rule} is waived {words}", becomes.until, rule=rule)
+            yield Noted(Sort.WAIVER, f"{rule} is waived {words}", becomes.until, rule=rule)
         elif becomes.until < was.until:
-            yield Found(Sort.WAIVER_LESS, f"{rule} is waived {words} (was {was.until})", becomes.until, rule=rule)
+            yield Noted(Sort.WAIVER_LESS, f"{rule} is waived {words} (was {was.until})", becomes.until, rule=rule)
         else:
             said = f"(was until {was.until}, by {was.approved_by}: {was.reason})"
-            yield Found(Sort.WAIVER_LONGER, f"{rule} is waived {words} {said}", becomes.until, rule=rule)
+            yield Noted(Sort.WAIVER_LONGER, f"{rule} is waived {words} {said}", becomes.until, rule=rule)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from keysteward.core.review.found import Found
+from keysteward.core.review.found import Noted
 from keysteward.core.review.sorts import Sort
 from keysteward.core.review.what_runs import PROGRAM, RECORDS, STACKS, runs_as
 
@@ -41,7 +41,7 @@ class ChangedFile:
     runs: bool = False
 
 
-def files(changed: Iterable[ChangedFile]) -> Iterator[Found]:
+def files(changed: Iterable[ChangedFile]) -> Iterator[Noted]:
     """Yield what to know of the files that no declaration tells about, those of one kind together."""
     kinds: dict[str, list[ChangedFile]] = {}
     for file in changed:
@@ -52,7 +52,7 @@ def files(changed: Iterable[ChangedFile]) -> Iterator[Found]:
         sort = {RECORDS: Sort.RECORD_COMMITTED, _CARDS: Sort.CARD_CHANGED, _DECLARING: Sort.STACK_PROGRAM}.get(what)
         title = "stack card" if what == _CARDS else what
         words = f"{title}: {_named(of_kind)}: {_WORDS.get(what, _RUN)}"
-        yield Found(sort or Sort.RUN_BY_JOBS, words)
+        yield Noted(sort or Sort.RUN_BY_JOBS, words)
 
 
 def _what(file: ChangedFile) -> str | None:

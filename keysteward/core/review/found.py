@@ -17,7 +17,7 @@ LONGEST = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Noted:
     """One change: its sort, in words what becomes of it, until when what was wider stays valid, and whom it concerns.
 
     `people` are the owners whose word it needs beside that of what it is about.
@@ -49,13 +49,13 @@ def shown(value: object) -> str:
 
 def more_or_less(
     widens: Sort, what: str, before: Iterable[str], after: Iterable[str], words: tuple[str, str] = ("", "")
-) -> Iterator[Found]:
+) -> Iterator[Noted]:
     """Yield what was added to a set, and what was taken out of it; `words` follow each of them."""
     old, new = frozenset(before), frozenset(after)
     if new - old:
-        yield Found(widens, f"{what}: {listed(new - old)} added{words[0]}")
+        yield Noted(widens, f"{what}: {listed(new - old)} added{words[0]}")
     if old - new:
-        yield Found(OPPOSITES[widens], f"{what}: {listed(old - new)} removed{words[1]}")
+        yield Noted(OPPOSITES[widens], f"{what}: {listed(old - new)} removed{words[1]}")
 
 
 def longer_or_shorter(
@@ -66,22 +66,22 @@ def longer_or_shorter(
     *,
     endless: str = "none",
     words: tuple[str, str] = ("", ""),
-) -> Iterator[Found]:
+) -> Iterator[Noted]:
     """Yield whether a limit grew or shrank; None is `endless`, and larger than anything."""
     if before == after:
         return
     grown = after is None or (before is not None and after > before)
     was, now = (endless if value is None else shown(value) for value in (before, after))
-    yield Found(widens if grown else OPPOSITES[widens], f"{what}: {now} (was {was}){words[0 if grown else 1]}")
+    yield Noted(widens if grown else OPPOSITES[widens], f"{what}: {now} (was {was}){words[0 if grown else 1]}")
 
 
-def switched(widens: Sort, before: bool, after: bool, words: tuple[str, str]) -> Iterator[Found]:
+def switched(widens: Sort, before: bool, after: bool, words: tuple[str, str]) -> Iterator[Noted]:
     """Yield whether a switch was set or taken back, in its words."""
     if before is not after:
-        yield Found(widens if after else OPPOSITES[widens], words[0 if after else 1])
+        yield Noted(widens if after else OPPOSITES[widens], words[0 if after else 1])
 
 
-def changed(sort: Sort, what: str, before: object, after: object, words: str = "") -> Iterator[Found]:
+def changed(sort: Sort, what: str, before: object, after: object, words: str = "") -> Iterator[Noted]:
     """Yield that a value is another one."""
     if before != after:
-        yield Found(sort, f"{what}: {shown(after)} (was {shown(before)}){words}")
+        yield Noted(sort, f"{what}: {shown(after)} (was {shown(before)}){words}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from keysteward.core.review.form import Form
-from keysteward.core.review.found import Found, listed
+from keysteward.core.review.found import Noted, listed
 from keysteward.core.review.sorts import Sort
 
 
@@ -58,13 +58,13 @@ def _alike(before: Form, after: Form) -> int:
     return len({*before.credentials} & {*after.credentials})
 
 
-def twice(base: Mapping[str, Form], head: Mapping[str, Form]) -> Iterator[tuple[str, Found]]:
+def twice(base: Mapping[str, Form], head: Mapping[str, Form]) -> Iterator[tuple[str, Noted]]:
     """Yield the identities that several modules of the head declare and did not before, and what that means."""
     before = _modules(base)
     for identity, names in sorted(_modules(head).items()):
         if len(names) > 1 and names != before.get(identity):
             words = f"the modules {listed(names)} are the same stack: a run of each ends what only the others declare"
-            yield identity, Found(Sort.STACK_TWICE, words)
+            yield identity, Noted(Sort.STACK_TWICE, words)
 
 
 def _modules(side: Mapping[str, Form]) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from keysteward.core.audit.ledgers import compare
-from keysteward.core.audit.verify import Defect, Examined, Witness, Wrong, examine_log
+from keysteward.core.audit.verify import Defect, ExaminedLog, Witness, Wrong, examine_log
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.core.run.outbox import oldest_late
@@ -141,7 +141,7 @@ def _unread(around: Around) -> tuple[Defect, ...]:
     return tuple(Defect(Wrong.UNREADABLE, f"{message}; it was not compared with the log") for message in around.damaged)
 
 
-def _with(found: Examined, more: tuple[Defect, ...]) -> Examined:
+def _with(found: ExaminedLog, more: tuple[Defect, ...]) -> ExaminedLog:
     return replace(found, defects=(*found.defects, *more)) if more else found
 
 
@@ -155,7 +155,7 @@ class Verified:
     """
 
     stack: str
-    log: Examined
+    log: ExaminedLog
     trusted: frozenset[str] | None = None
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     anchors: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from keysteward.core.assess.status import status_of
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.spec import Spec, capabilities_of
 from keysteward.core.drift.drift import drift
-from keysteward.core.drift.inventory import Entry, Inventory, Standing
+from keysteward.core.drift.inventory import Inventory, InventoryEntry, Standing
 from keysteward.core.drift.survey import Examined, Seen, Thing
 from keysteward.core.drift.unmanaged import judge_thing
 from keysteward.core.findings import Finding
@@ -56,7 +56,9 @@ def inventory_of(seen: Seen) -> Inventory:
     )
 
 
-def _recorded(seen: Seen, everything: Iterable[Thing], findings: Mapping[str, list[Finding]]) -> Iterator[Entry]:
+def _recorded(
+    seen: Seen, everything: Iterable[Thing], findings: Mapping[str, list[Finding]]
+) -> Iterator[InventoryEntry]:
     """Yield one entry for each credential that is declared or recorded, with what exists of it."""
     existing: dict[str, list[Thing]] = {}
     for thing in everything:
@@ -67,7 +69,7 @@ def _recorded(seen: Seen, everything: Iterable[Thing], findings: Mapping[str, li
             yield _entry(seen, item, existing.get(item.identity, []), tuple(findings.get(item.identity, ())))
 
 
-def _entry(seen: Seen, item: Examined, existing: list[Thing], findings: tuple[Finding, ...]) -> Entry:
+def _entry(seen: Seen, item: Examined, existing: list[Thing], findings: tuple[Finding, ...]) -> InventoryEntry:
     spec, ledger = item.spec, item.ledger
     name = name_of(item.identity)
     current = ledger.current if ledger is not None else None
@@ -81,7 +83,7 @@ def _entry(seen: Seen, item: Examined, existing: list[Thing], findings: tuple[Fi
     keys = [t.key for t in existing if t.key is not None]
     says = spec if spec is not None and spec.kind != "ClientSecret" else None  # what others may do their target shows
     suspends = spec is None or capabilities_of(seen.stack.targets[spec.target], kind).suspends
-    return Entry(
+    return InventoryEntry(
         name=name,
         kind=KINDS.get(kind, kind),
         standing=Standing.DECLARED if spec is not None else Standing.UNDECLARED,
@@ -138,7 +140,7 @@ def _all_reached(seen: Seen, things: Iterable[Thing]) -> Iterator[str]:
         yield from _reached(seen, thing)
 
 
-def _others(seen: Seen, everything: Iterable[Thing], findings: Mapping[str, list[Finding]]) -> Iterator[Entry]:
+def _others(seen: Seen, everything: Iterable[Thing], findings: Mapping[str, list[Finding]]) -> Iterator[InventoryEntry]:
     """Yield what exists and is no credential of the stack's ledgers and declarations."""
     for thing in everything:
         if thing.identity in seen.credentials:

@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret
-from keysteward.core.drift.inventory import Entry, Standing
+from keysteward.core.drift.inventory import InventoryEntry, Standing
 from keysteward.core.drift.survey import Thing
 
 
-def existing(thing: Thing, last_used: datetime | None) -> Entry:
+def existing(thing: Thing, last_used: datetime | None) -> InventoryEntry:
     """Return the entry of something that exists, as far as its target tells; nobody answers for it yet.
 
     It is named as people there name it; the label of a key is its holder, that of a client its id where it has a name.
     """
     item, key = thing.object, thing.key
     if key is not None:
-        return Entry(
+        return InventoryEntry(
             name=key.name or key.id,
             kind=kind_of(thing),
             standing=thing.standing,
@@ -36,7 +36,7 @@ def existing(thing: Thing, last_used: datetime | None) -> Entry:
             expires=key.expires_at,
             revoke=(by_hand(thing),),
         )
-    return Entry(
+    return InventoryEntry(
         name=item.label or item.client_id,
         kind=kind_of(thing),
         standing=thing.standing,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from keysteward.core.contract.capabilities import Capabilities
 from keysteward.core.contract.observed import Observation, ObservedObject, ObservedScope, ObservedSecret
-from keysteward.core.drift.inventory import Entry, Inventory, Standing
+from keysteward.core.drift.inventory import Inventory, InventoryEntry, Standing
 from keysteward.core.drift.survey import Thing, part_of_target
 from keysteward.core.drift.unmanaged import judge_thing
 from keysteward.core.observe.keys import credentials_of, read_name
@@ -21,7 +21,9 @@ def first_look(seen: Observation, can: Capabilities, keys: Capabilities | None, 
     return Inventory(at, tuple(sorted(entries, key=lambda entry: (entry.name.casefold(), entry.name))))
 
 
-def entries_of(seen: Observation, can: Capabilities, keys: Capabilities | None, at: datetime) -> Iterator[Entry]:
+def entries_of(
+    seen: Observation, can: Capabilities, keys: Capabilities | None, at: datetime
+) -> Iterator[InventoryEntry]:
     """Yield one entry for each credential; keys that are over are left out."""
     scopes = seen.scope_by_name
     for item, key in credentials_of(seen.objects, at):
@@ -50,7 +52,7 @@ def _key(target: str, item: ObservedObject, secret: ObservedSecret) -> Thing:
     return Thing(target, item, secret, Standing.ELSEWHERE, name.identity)
 
 
-def _reaches(entry: Entry, scopes: Mapping[str, ObservedScope]) -> tuple[str, ...]:
+def _reaches(entry: InventoryEntry, scopes: Mapping[str, ObservedScope]) -> tuple[str, ...]:
     """Return what it gets at: its scopes by the audience that the target's catalogue gives them."""
     found: dict[str, set[str]] = {}
     for name in (*entry.scopes, *entry.optional_scopes):

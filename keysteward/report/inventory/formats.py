@@ -22,7 +22,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
-from keysteward.core.drift.inventory import Coverage, Entry, Inventory
+from keysteward.core.drift.inventory import Coverage, Inventory, InventoryEntry
 from keysteward.core.findings import Finding
 from keysteward.report.inventory.selection import overdue, ownerless, summary_of, worst
 from keysteward.report.run.plan import JSON_FORMAT
@@ -56,7 +56,7 @@ def inventory_json(inventory: Inventory) -> dict[str, Any]:
     }
 
 
-def entry_json(entry: Entry, now: datetime) -> dict[str, Any]:
+def entry_json(entry: InventoryEntry, now: datetime) -> dict[str, Any]:
     """Return one entry as JSON."""
     severity = worst(entry.findings)
     return {
@@ -100,7 +100,7 @@ def entry_json(entry: Entry, now: datetime) -> dict[str, Any]:
     }
 
 
-def age_days(entry: Entry, now: datetime) -> int | None:
+def age_days(entry: InventoryEntry, now: datetime) -> int | None:
     """Return how many whole days old its present secret is, or else the credential itself."""
     age = entry.age(now)
     return None if age is None else age.days
@@ -120,11 +120,11 @@ def _time(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
 
 
-def _findings(entry: Entry) -> list[str]:
+def _findings(entry: InventoryEntry) -> list[str]:
     return [f"{f.severity}: {f.rule or f.kind}: {f.message}" for f in entry.findings]
 
 
-_Cell = Callable[[Entry, datetime], object]
+_Cell = Callable[[InventoryEntry, datetime], object]
 COLUMNS: Mapping[str, _Cell] = {
     "target": lambda e, _: e.target,
     "name": lambda e, _: e.name,

@@ -17,7 +17,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from keysteward.core.drift.inventory import Entry, Inventory
+from keysteward.core.drift.inventory import Inventory, InventoryEntry
 from keysteward.core.policy import RULES
 from keysteward.report.inventory.formats import coverage_json, entry_json, finding_json
 from keysteward.report.text.kinds import WORDS
@@ -145,7 +145,7 @@ def _titles(inventory: Inventory) -> Iterator[tuple[str, str]]:
         yield (finding.rule, rule.title) if rule is not None else (finding.kind.value, WORDS[finding.kind].title)
 
 
-def _row(entry: Entry, inventory: Inventory, texts: _Texts) -> dict[str, Any]:
+def _row(entry: InventoryEntry, inventory: Inventory, texts: _Texts) -> dict[str, Any]:
     given = entry_json(entry, inventory.at)
     name = plain(entry.name)
     row = {key: value for key, value in _plain(given).items() if key not in _WITHOUT_USE}

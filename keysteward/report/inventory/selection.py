@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from keysteward.core.declare.owners import UNASSIGNED
-from keysteward.core.drift.inventory import Entry, Inventory, Standing
+from keysteward.core.drift.inventory import Inventory, InventoryEntry, Standing
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.policy import RULES
 
@@ -54,7 +54,7 @@ def worst(findings: Iterable[Finding]) -> Severity | None:
     return max((f.severity for f in findings), key=SEVERITIES.index, default=None)
 
 
-def ownerless(entry: Entry) -> bool:
+def ownerless(entry: InventoryEntry) -> bool:
     """Say whether nobody is known to answer for it: no owner, none yet, or a name that the owners file lacks.
 
     Who answers for what another stack declares, that stack knows.
@@ -66,12 +66,12 @@ def ownerless(entry: Entry) -> bool:
     )
 
 
-def overdue(entry: Entry) -> bool:
+def overdue(entry: InventoryEntry) -> bool:
     """Say whether its rotation is late, or its secret older than the rules allow."""
     return any(f.kind is Kind.OVERDUE or f.rule == OLD_SECRET for f in entry.findings)
 
 
-def counted(entry: Entry) -> bool:
+def counted(entry: InventoryEntry) -> bool:
     """Say whether it is a credential of somebody: not the target's own, and not a client without any secret."""
     return entry.standing is not Standing.BUILT_IN and entry.kind != WITHOUT_SECRET
 
@@ -106,7 +106,7 @@ class Selection:
         shown = tuple(c for c in inventory.coverage if self.covers(c.target))
         return replace(inventory, entries=tuple(entries), findings=loose, coverage=shown)
 
-    def _fits(self, entry: Entry) -> bool:
+    def _fits(self, entry: InventoryEntry) -> bool:
         return (
             self.covers(entry.target)
             and (not self.owners or _any(entry.owner, self.owners) or (NOBODY in self.owners and ownerless(entry)))
@@ -144,9 +144,9 @@ def _is(finding: Finding, word: str) -> bool:
     return word.casefold() in {*named, "any"}
 
 
-def _order(order: Order) -> Callable[[Entry], tuple[Any, ...]]:
+def _order(order: Order) -> Callable[[InventoryEntry], tuple[Any, ...]]:
     """Return the key by which entries are sorted; those of which it is not known come last."""
-    keys: Mapping[Order, Callable[[Entry], Any]] = {
+    keys: Mapping[Order, Callable[[InventoryEntry], Any]] = {
         Order.NAME: lambda e: e.target,
         Order.AGE: lambda e: e.secret_since or e.created_at or _NEVER,
         Order.USED: lambda e: e.last_used or _NEVER,
@@ -157,7 +157,7 @@ def _order(order: Order) -> Callable[[Entry], tuple[Any, ...]]:
     return lambda entry: (keys[order](entry), entry.target, entry.name.casefold(), entry.name)
 
 
-def _badness(entry: Entry) -> tuple[int, ...]:
+def _badness(entry: InventoryEntry) -> tuple[int, ...]:
     counts = [sum(f.severity is severity for f in entry.findings) for severity in reversed(SEVERITIES)]
     return tuple(-count for count in counts)
 

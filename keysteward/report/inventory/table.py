@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from keysteward.core.drift.inventory import Coverage, Entry, Inventory, Standing
+from keysteward.core.drift.inventory import Coverage, Inventory, InventoryEntry, Standing
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.report.drift.drift import percent
 from keysteward.report.inventory.selection import SEVERITIES as RANKS
@@ -85,7 +85,7 @@ def _needs(summary: Summary, inventory: Inventory) -> Iterator[Text]:
         yield line(f"oldest secret: {many(days, 'day')} ({shortened(summary.oldest_name, LONGEST_NAME)})")
 
 
-def _heading(target: str, entries: Sequence[Entry], covered: Coverage | None) -> Text:
+def _heading(target: str, entries: Sequence[InventoryEntry], covered: Coverage | None) -> Text:
     share = ""
     if covered is not None and covered.total:
         share = f"  {covered.declared + covered.governed:,} of {covered.total:,} declared or governed"
@@ -93,7 +93,9 @@ def _heading(target: str, entries: Sequence[Entry], covered: Coverage | None) ->
     return line((target, "bold"), f"  {len(entries):,} listed", (share, "dim"))
 
 
-def _table(entries: Sequence[Entry], inventory: Inventory, *, all_rows: bool, wide: bool) -> Iterator[RenderableType]:
+def _table(
+    entries: Sequence[InventoryEntry], inventory: Inventory, *, all_rows: bool, wide: bool
+) -> Iterator[RenderableType]:
     shown = entries if all_rows else _folded(entries)
     owners = any(entry.owner for entry in shown)
     secrets = wide and any(entry.secrets is not None for entry in shown)
@@ -133,7 +135,7 @@ def _table(entries: Sequence[Entry], inventory: Inventory, *, all_rows: bool, wi
         yield line((f"  and {more:,} more, with less to say; --all shows them, --html and --csv write them all", "dim"))
 
 
-def _folded(entries: Sequence[Entry]) -> Sequence[Entry]:
+def _folded(entries: Sequence[InventoryEntry]) -> Sequence[InventoryEntry]:
     """Return as many as are shown, the worst of them, in the order they came in."""
     if len(entries) <= MOST_ROWS:
         return entries
@@ -141,32 +143,32 @@ def _folded(entries: Sequence[Entry]) -> Sequence[Entry]:
     return [entries[i] for i in sorted(ranked[:MOST_ROWS])]
 
 
-def _rank(entry: Entry) -> int:
+def _rank(entry: InventoryEntry) -> int:
     severity = worst(entry.findings)
     return -1 if severity is None else RANKS.index(severity)
 
 
-def _sign(entry: Entry) -> Text:
+def _sign(entry: InventoryEntry) -> Text:
     severity = worst(entry.findings)
     return line(SEVERITIES[severity]) if severity is not None else Text()
 
 
-def _name(entry: Entry) -> Text:
+def _name(entry: InventoryEntry) -> Text:
     """Return name and label, parted by what is no space, so that they stay in one line."""
     label = f"·{entry.label}" if entry.label and entry.label != entry.name else ""
     return line((entry.name, "" if entry.enabled else "dim strike"), (label, "dim"))
 
 
-def _standing(entry: Entry) -> Text:
+def _standing(entry: InventoryEntry) -> Text:
     return line((entry.standing.value, _STANDING_STYLES.get(entry.standing, "")))
 
 
-def _owner(entry: Entry) -> Text:
+def _owner(entry: InventoryEntry) -> Text:
     gone = entry.owner_state in {"gone", "unknown"} or ownerless(entry)
     return line((entry.owner or ("nobody" if gone else ""), "yellow" if gone else ""))
 
 
-def _told(entry: Entry) -> Text:
+def _told(entry: InventoryEntry) -> Text:
     """Say the findings by number or kind, each once; the standing's own finding is told by its column."""
     seen: dict[str, Severity] = {}
     for finding in sorted(entry.findings, key=lambda f: -RANKS.index(f.severity)):
@@ -213,7 +215,7 @@ def _what(finding: Finding) -> tuple[int, str, str, str]:
     return -RANKS.index(finding.severity), finding.rule, finding.kind.value, unnumbered
 
 
-def _alike(pairs: Sequence[tuple[Finding, Entry]]) -> Iterable[Text]:
+def _alike(pairs: Sequence[tuple[Finding, InventoryEntry]]) -> Iterable[Text]:
     finding, entry = pairs[0]
     numbered = finding.rule and finding.kind is Kind.POLICY
     word = finding.rule if numbered else " ".join(filter(None, (finding.rule, finding.kind.value)))
