@@ -1,4 +1,4 @@
-"""What an earlier version kept in stores, ledger stores and anchors is read. See tests/stored/stores/README.md."""
+"""What an earlier version kept in stores, ledger stores and anchors is read. See tests/stored/README.md."""
 
 from __future__ import annotations
 
