@@ -381,7 +381,10 @@ def test_an_owner_who_owns_nothing_is_no_stranger(stack: Project, asked: str) ->
 def test_without_a_stack_the_first_look_is_named(nowhere: Project) -> None:
     wrong = nowhere.run("inventory", "--finding", "review-overdue")
     assert wrong.code == 1
-    assert "or look at one target without any: --target KIND with its settings (keycloak, workos" in wrong.err
+    assert (
+        "or look at one target without any: --target KIND with its settings (api-gateway, cognito, iam, keycloak, workos"
+        in wrong.err
+    )
 
 
 def test_what_is_missing_is_said_with_all_that_can_be_given(nowhere: Project) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from cli_project import Answer
 from repository import KEY, MORE, STACK, Repository
+from samples import drawn
 
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.review import WEIGHTS, Change, Review, Risk, Sort
@@ -121,12 +122,18 @@ def test_the_json_says_the_same(repository: Repository) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "file", "codes"),
     [
-        ('access={api: ["read"]}', 'access={api: ["read", "write"]}', None, (2, 2, 0)),
-        ("contact: sec@example.com", "contact: all@example.com", "owners.yaml", (0, 0, 0)),
-        ('every="90d"', 'every="120d"', None, (0, 2, 0)),
-        ('"""The stack of', '"""The one stack of', None, (0, 2, 0)),
+        pytest.param('access={api: ["read"]}', 'access={api: ["read", "write"]}', None, (2, 2, 0), id="high"),
+        pytest.param(
+            "contact: sec@example.com",
+            "contact: all@example.com",
+            "owners.yaml",
+            (0, 0, 0),
+            id="low",
+            marks=pytest.mark.proof,
+        ),
+        pytest.param('every="90d"', 'every="120d"', None, (0, 2, 0), id="medium", marks=pytest.mark.proof),
+        pytest.param('"""The stack of', '"""The one stack of', None, (0, 2, 0), id="a program"),
     ],
-    ids=["high", "low", "medium", "a program"],
 )
 def test_a_gate_closes_at_its_risk(
     repository: Repository, old: str, new: str, file: str | None, codes: tuple[int, ...]
@@ -148,6 +155,7 @@ def test_what_main_has_since_is_not_undone_by_the_branch(repository: Repository)
     assert [change["sort"] for change in declared(shown)] == ["rotated more often"]
 
 
+@pytest.mark.proof
 def test_a_new_stack_is_all_added_and_one_that_goes_is_told(repository: Repository) -> None:
     repository.write("stacks/test.py", STACK.replace("acme/prod", "acme/test"))
     shown = repository.run("review", "--base", "main", "--json")
@@ -224,7 +232,7 @@ BAD_HEADS = {
 }
 
 
-@pytest.mark.parametrize("bad", BAD_HEADS)
+@pytest.mark.parametrize("bad", drawn(BAD_HEADS, 2))
 def test_a_head_that_does_not_load_is_one_sentence(repository: Repository, bad: str) -> None:
     text, sentence = BAD_HEADS[bad]
     repository.write("stacks/demo.py", text)
@@ -245,6 +253,7 @@ def test_a_base_that_does_not_load_is_one_sentence(repository: Repository) -> No
     assert left_over(repository) == []
 
 
+@pytest.mark.proof
 def test_a_side_that_takes_too_long_is_ended(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(review_sides, "PATIENCE_SECONDS", 3.0)
     repository.write("stacks/demo.py", "import time\nwhile True:\n    time.sleep(1)\n")
@@ -665,6 +674,7 @@ def rules_told(repository: Repository) -> list[tuple[str, list[str]]]:
     return [(change["subject"], change["approvers"]) for change in shown]
 
 
+@pytest.mark.proof
 def test_whatever_a_rule_of_ones_own_rests_on_shows_when_it_is_edited(repository: Repository) -> None:
     with_rules(repository, "ours, partial(ours, days=30), made(30), Judge(30)")
     repository.write("stacks/other.py", "UNUSED = 1\n")

@@ -224,7 +224,11 @@ REAL = pytest.mark.real("vault")
 
 @pytest.mark.parametrize(
     ("vault", "creations"),
-    [("stand-in", 16), ("stand-in", 100), *(pytest.param("real", n, marks=REAL) for n in (16, 100, 1000))],
+    [
+        ("stand-in", 16),
+        ("stand-in", 100),
+        *(pytest.param("real", n, marks=[REAL, *([pytest.mark.proof] if n > 100 else [])]) for n in (16, 100, 1000)),
+    ],
     indirect=["vault"],
 )
 def test_what_a_large_run_did_is_taken_by_servers_that_refuse_large_requests(

@@ -38,12 +38,16 @@ from keysteward.providers.local import LocalStore
 from keysteward.sandbox import KeycloakStandIn
 from keysteward.testing.aging import age_ledgers
 
-SERVERS = [
+ROTATING = pytest.mark.real("keycloak-rotation")
+EVERYWHERE = [
     "stand-in",
     "stand-in with rotation",
     pytest.param("real_keycloak", marks=pytest.mark.real("keycloak")),
-    pytest.param("real_keycloak_rotation", marks=pytest.mark.real("keycloak-rotation")),
+    pytest.param("real_keycloak_rotation", marks=ROTATING),
 ]
+SERVERS = [*EVERYWHERE[:3], pytest.param("real_keycloak_rotation", marks=[ROTATING, pytest.mark.proof])]
+"""What only rotation changes is told on every server; the rest on the rotating one only among the proofs."""
+
 CHOICES: dict[str, dict[str, object]] = {
     "key pairs": {"auth_method": "private_key_jwt"},
     "two clients in turn": {"alternate_clients": True},
@@ -207,6 +211,7 @@ def realm(
     return Realm(url, empty_realm(url), rotation, tmp_path, monkeypatch)
 
 
+@pytest.mark.parametrize("realm", EVERYWHERE, indirect=True)
 @pytest.mark.parametrize("choice", CHOICES)
 def test_a_client_is_created_rotated_with_overlap_and_deleted(realm: Realm, choice: str) -> None:
     stack = realm.stack(realm.client(**CHOICES[choice]))
@@ -525,6 +530,7 @@ def test_keys_from_somebody_elses_address_give_way_to_ours_once_a_person_says_so
     assert "ended without a step of ours" in realm.errors(stack)[0], "it never ends in silence"
 
 
+@pytest.mark.parametrize("realm", EVERYWHERE[1::2], indirect=True)
 def test_a_realm_that_rotates_any_client_leads_to_no_circle_when_it_is_declared_as_stock(realm: Realm) -> None:
     """One of Keycloak's next versions will do so by default."""
     if not realm.rotation:
