@@ -382,7 +382,7 @@ def test_without_a_stack_the_first_look_is_named(nowhere: Project) -> None:
     wrong = nowhere.run("inventory", "--finding", "review-overdue")
     assert wrong.code == 1
     assert (
-        "or look at one target without any: --target KIND with its settings (api-gateway, cognito, iam, keycloak, workos"
+        "or look at one target without any: --target KIND with its settings (api-gateway, cognito, iam, keycloak"
         in wrong.err
     )
 

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from dynamic_server import RUNNER_ROLES
 from saas import serving_saas
+from samples import sampled
 from story import Story
 
 from keysteward.host.material import new_material
@@ -69,7 +70,7 @@ def hook(evidence: Evidence) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(params=["local", "vault"])
+@pytest.fixture(params=sampled(["local", "vault"], ["vault"]))
 def story(
     request: pytest.FixtureRequest,
     known: Known,

@@ -31,6 +31,7 @@ from canary import (
 from dynamic_server import RUNNER_ROLES, Acme, PluginError
 from previews import previewed
 from project import Project
+from samples import sampled
 
 from keysteward import ClientSecret, KeystewardError, M2MClient, Owners, ResourceServer, RotationSchedule, Stack
 from keysteward.core.assess.status import outputs
@@ -172,7 +173,7 @@ def _closed(stored: Stored) -> bool:
     return bool((stored.document or {}).get("closed"))
 
 
-@pytest.fixture(params=["local", "vault"])
+@pytest.fixture(params=sampled(["local", "vault"], ["vault"]))
 def world(
     request: pytest.FixtureRequest, known: Known, evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
