@@ -48,7 +48,7 @@ def kinds() -> dict[str, str]:
     for point in entry_points(group=GROUP):
         found.setdefault(point.name, []).append(point)
     chosen = {word: _only(points) for word, points in found.items()}
-    return {word: point.value for word, point in chosen.items() if point is not None}
+    return {word: point.value for word, point in sorted(chosen.items()) if point is not None}
 
 
 def _only(points: Sequence[EntryPoint]) -> EntryPoint | None:
