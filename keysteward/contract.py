@@ -1,11 +1,11 @@
 """What an adapter implements, for targets and stores that are kept elsewhere: import from here, from nowhere below.
 
-The least target answers these; `capabilities` says what of the rest is asked of it, and what is not listed is never
-called:
+The least target answers these; `capabilities` says what of the rest is asked of it. The port names all; what is not
+listed is never called, and may raise:
 
 - `name`, `descriptor`, `capabilities`, `key_capabilities`, `token_url`, `as_reader`: known without a call
 - `observe`, `look`: what exists, whoever made it, with fingerprints in place of values
-- `create`, `update`, `mark`, `release`, `delete`: clients; for one that has none, see `keysteward.providers.kit`
+- `create`, `update`, `mark`, `release`, `delete`: clients
 - `issue`, `retire`, `verify`: secrets, and the proof that one works
 - `diagnose`: the lines of `keysteward doctor`
 

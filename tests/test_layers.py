@@ -161,6 +161,11 @@ def test_one_module_has_one_name(module: str) -> None:
     assert named == set(), f"import keysteward.{module} instead"
 
 
+def test_the_face_for_adapters_hands_on_the_contract_and_the_errors() -> None:
+    allowed = ("keysteward.core.contract.", "keysteward.core.errors")
+    assert all(module.startswith(allowed) for module in ours("keysteward/contract.py"))
+
+
 def test_pulumi_is_imported_by_the_bridge_alone() -> None:
     importing = {name for name in SOURCES if any(i.split(".")[0] == "pulumi" for i in imports_of(name))}
     assert importing == MAY_IMPORT_PULUMI

@@ -35,8 +35,8 @@ Targets = Annotated[
     typer.Option(
         "--target",
         metavar="NAME|KIND",
-        help="Only this target of the stack (a pattern). Without a stack: one of "
-        f"{', '.join(kinds())}, followed by the settings of its class as options.",
+        help="Only this target of the stack (a pattern). Without a stack: a kind of target, such as keycloak, followed "
+        "by the settings of its class as options.",
     ),
 ]
 Owners = Annotated[
