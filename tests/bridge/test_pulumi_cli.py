@@ -129,7 +129,6 @@ def test_a_rename_keeps_the_client_and_issues_nothing(project: Project, keycloak
 
 
 @pytest.mark.proof
-@pytest.mark.proof
 def test_a_changed_target_is_an_update_with_overlap(project: Project, keycloak: KeycloakStandIn) -> None:
     assert project.up().code == 0
     project.declare("client('exporter')", "client('mailer', target=other, access={})")
@@ -162,7 +161,6 @@ def test_a_forced_replacement_ends_nothing(project: Project, keycloak: KeycloakS
     assert project.gates() == (0, 0)
 
 
-@pytest.mark.proof
 def test_a_program_that_fails_half_way_and_a_lost_state_lose_nothing(
     project: Project, keycloak: KeycloakStandIn
 ) -> None:

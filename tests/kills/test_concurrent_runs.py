@@ -229,7 +229,7 @@ def emergency(case: str, folder: Path) -> Beside:
 @pytest.mark.timeout(900)
 def test_two_runs_that_meet_at_every_sixth_request_issue_one_secret(tmp_path: Path) -> None:
     outcome = two_runs(("native overlap", "rotate"), tmp_path, SAMPLE)
-    look_at("another up", outcome)
+    look_at("another up", outcome, least=8)
     assert outcome.leased > 2, "the other run hardly ever met a lease"
 
 
@@ -259,8 +259,8 @@ def test_an_emergency_revoke_beside_a_run_ends_everything_for_good(case: str, tm
     assert outcome.leased > 10, f"{case}: the revocation hardly ever met a lease"
 
 
-def look_at(kind: str, outcome: Beside) -> None:
+def look_at(kind: str, outcome: Beside, least: int = 20) -> None:
     met = {"met": outcome.count, "against a lease": outcome.leased, "came back": outcome.revived}
     tally.meet(kind, met)
     assert outcome.problems == [], "\n\n".join(outcome.problems)
-    assert outcome.count > 8, "hardly anything happened"
+    assert outcome.count > least, "hardly anything happened"
