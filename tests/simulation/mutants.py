@@ -122,7 +122,7 @@ MUTANTS = (
         "a ledger older than its deliveries is believed",
         (
             (
-                "run/rebuild.py",
+                "observe/unrecorded.py",
                 "        if entry.generation >= following or (entry.generation in promised and not staged):",
                 "        if promised and entry.generation < 0:",
             ),
@@ -154,7 +154,7 @@ MUTANTS = (
         (
             (
                 "plan/guards.py",
-                "    return NOTHING if lease is not None and lease.runner != w.me.runner and lease.until > w.now else None",
+                "    return lease if lease is not None and lease.runner != w.me.runner and lease.until > w.now else None",
                 "    return None",
             ),
             (
