@@ -1,23 +1,44 @@
 """What an adapter implements, for targets and stores that are kept elsewhere: import from here, from nowhere below.
 
-The least target answers these; `capabilities` says what of the rest is asked of it. The port names all; what is not
-listed is never called, and may raise:
+Every target answers these:
 
-- `name`, `descriptor`, `capabilities`, `key_capabilities`, `token_url`, `as_reader`: known without a call
-- `observe`, `look`: what exists, whoever made it, with fingerprints in place of values
-- `create`, `update`, `mark`, `release`, `delete`: clients
-- `issue`, `retire`, `verify`: secrets, and the proof that one works
-- `diagnose`: the lines of `keysteward doctor`
+    name, descriptor, capabilities, token_url    known without a call
+    as_reader()                                  itself, with the reader's credential
+    observe(fingerprint)                         all that exists, whoever made it; fingerprints in place of values
+    look(ref, fingerprint)                       one object
+    issue(remote_id, order)                      one more secret on an object
+    retire(remote_id, secret)                    the end of one
+    verify(claim)                                the proof that one works
+    diagnose()                                   the lines of `keysteward doctor`
 
-With more capabilities: `prepare` (`native_slot`), `suspend` and `resume` (`suspends`), `put_scope` and `drop_scope` (a
-catalogue of scopes). Facets are small protocols beside the port, for what some targets can tell or do: `LogsIn`,
-`Renaming`, `ShowsRights`. `docs/adding-a-target.md` says how each behaves; the suites in `keysteward.testing` judge it.
+What it can do besides it says by its capabilities, and does by facets, small protocols beside the port:
+
+    ManagesClients     create, update, mark, release, delete    clients of ours; its capabilities name `methods`
+    IssuesKeys         key_capabilities                         API keys, at holders that exist
+    ManagesScopes      put_scope, drop_scope                    a catalogue of scopes
+    Suspends           suspend, resume                          a reversible end (`suspends`)
+    PreparesOverlap    prepare                                  a rotated slot to be set up (`native_slot`)
+    Renaming           rename                                   client_ids that can be changed
+    ShowsRights        rights                                   what a client may do beyond its scopes
+    LogsIn             logs_in_as                               the clients that keysteward itself is
+
+`docs/adding-a-target.md` says how each behaves, with a whole small one; the suites in `keysteward.testing` judge it.
 """
 
 from __future__ import annotations
 
 from keysteward.core.contract.address import IN_CLEAR, check_address, leaves_in_clear
 from keysteward.core.contract.capabilities import MANY, Capabilities, Method
+from keysteward.core.contract.facets import (
+    IssuesKeys,
+    LogsIn,
+    ManagesClients,
+    ManagesScopes,
+    PreparesOverlap,
+    Renaming,
+    ShowsRights,
+    Suspends,
+)
 from keysteward.core.contract.observed import (
     Delivered,
     DeliveredEntry,
@@ -38,14 +59,11 @@ from keysteward.core.contract.ports import (
     Fingerprint,
     Issued,
     LedgerStore,
-    LogsIn,
     Material,
     ObjectRef,
     Order,
     Proof,
-    Renaming,
     ScopeWant,
-    ShowsRights,
     StageEntry,
     Store,
     Stored,
@@ -86,9 +104,12 @@ __all__ = [
     "Descriptor",
     "Fingerprint",
     "Issued",
+    "IssuesKeys",
     "KeystewardError",
     "LedgerStore",
     "LogsIn",
+    "ManagesClients",
+    "ManagesScopes",
     "Mark",
     "Material",
     "Method",
@@ -100,6 +121,7 @@ __all__ = [
     "ObservedSecret",
     "Order",
     "OutcomeUnknown",
+    "PreparesOverlap",
     "Proof",
     "Rejected",
     "Renaming",
@@ -110,6 +132,7 @@ __all__ = [
     "Store",
     "Stored",
     "Strategy",
+    "Suspends",
     "Target",
     "Unavailable",
     "Verification",

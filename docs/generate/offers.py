@@ -15,6 +15,7 @@ from keysteward import (
     KeystewardError,
 )
 from keysteward.core.contract.capabilities import MANY, Capabilities
+from keysteward.core.contract.facets import key_capabilities
 from keysteward.core.contract.ports import Target
 from keysteward.core.contract.strategy import Strategy
 from keysteward.core.declare.credentials import Secret
@@ -120,7 +121,7 @@ def targets() -> str:
     if set(names) != set(CAPABILITIES):
         raise AssertionError(f"docs/generate says nothing, or too much, of {sorted(set(names) ^ set(CAPABILITIES))}")
     clients = {name: target.capabilities for name, target in TARGETS.items() if target.capabilities.methods}
-    keys = {name: can for name, target in TARGETS.items() if (can := target.key_capabilities) is not None}
+    keys = {name: can for name, target in TARGETS.items() if (can := key_capabilities(target)) is not None}
     lines = [
         "# Targets and what they can do",
         "",
@@ -165,8 +166,8 @@ def readme() -> str:
     for name, target in TARGETS.items():
         if target.capabilities.methods:
             rows.append(_summary(name, "M2M clients", target.capabilities))
-        if target.key_capabilities is not None:
-            rows.append(_summary(name, "API keys", target.key_capabilities))
+        if (keys := key_capabilities(target)) is not None:
+            rows.append(_summary(name, "API keys", keys))
     return before + SUMMARY_BEGIN + "\n".join(rows) + "\n" + SUMMARY_END + after
 
 

@@ -8,8 +8,9 @@ from contextlib import suppress
 
 from keysteward.core.assess.examine import Assessed
 from keysteward.core.assess.now import failed, findings_now
+from keysteward.core.contract.facets import LogsIn
 from keysteward.core.contract.observed import Delivered
-from keysteward.core.contract.ports import LogsIn, Target
+from keysteward.core.contract.ports import Target
 from keysteward.core.declare.spec import Spec
 from keysteward.core.drift.governed import GovernedSet
 from keysteward.core.drift.survey import Examined, Seen, TargetSight

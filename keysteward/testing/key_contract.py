@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from keysteward.core.contract.capabilities import Capabilities
+from keysteward.core.contract.facets import Suspends, facet, key_capabilities
 from keysteward.core.contract.observed import ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import (
     Action,
@@ -82,7 +83,7 @@ class KeyBench:
     def __init__(self, profile: KeyProfile) -> None:
         self.profile = profile
         self.target = profile.target
-        can = profile.target.key_capabilities
+        can = key_capabilities(profile.target)
         assert can is not None, "a target under this contract issues keys"
         self.can: Capabilities = can
         self._numbers = itertools.count(1)
@@ -178,8 +179,10 @@ class KeyContract:
         target, before = profile.target, profile.calls()
         assert isinstance(target, Target)
         assert json.loads(json.dumps(dict(target.descriptor.settings))) == dict(target.descriptor.settings)
-        assert target.key_capabilities is not None
-        assert target.key_capabilities.methods == ("api_key",)
+        keys = key_capabilities(target)
+        assert keys is not None
+        assert keys.methods == ("api_key",)
+        assert not profile.missing_facets()
         assert profile.calls() == before
 
     def test_equal_settings_make_equal_targets_that_survive_pickling(self, profile: KeyProfile) -> None:
@@ -283,13 +286,13 @@ class KeyContract:
         old, new = bench.make(), bench.make()
         holder = bench.holder().remote_id
         for _ in range(2):
-            bench.target.suspend(holder, (old.id,))
+            facet(bench.target, Suspends).suspend(holder, (old.id,))
         states = {s.id: s.enabled for s in bench.holder().secrets}
         assert (states[old.id], states[new.id]) == (False, True)
         assert bench.verify(old).proof in {Proof.REFUSED, Proof.CANNOT}
         assert bench.verify(new).good
         for _ in range(2):
-            bench.target.resume(holder, (old.id,))
+            facet(bench.target, Suspends).resume(holder, (old.id,))
         assert bench.verify(old).good
 
     # Proofs

@@ -5,6 +5,13 @@ from __future__ import annotations
 from abc import ABC
 from contextlib import AbstractContextManager
 
+from keysteward.core.contract.facets import (
+    ManagesClients,
+    ManagesScopes,
+    PreparesOverlap,
+    Suspends,
+    key_capabilities,
+)
 from keysteward.core.contract.ports import Fingerprint, Target
 
 
@@ -25,6 +32,17 @@ class Profile(ABC):
     def lost_reply(self) -> AbstractContextManager[None] | None:
         """Return a context in which the next object or key is made and the reply is lost."""
         return None
+
+    def missing_facets(self) -> list[str]:
+        """Return what the target's capabilities offer and its adapter has no facet for."""
+        can, keys = self.target.capabilities, key_capabilities(self.target)
+        offered = {
+            ManagesClients: bool(can.methods),
+            ManagesScopes: bool(can.methods) and "catalogue" not in can.lacks,
+            PreparesOverlap: can.native_slot,
+            Suspends: can.suspends or (keys is not None and keys.suspends),
+        }
+        return [kind.__name__ for kind, wanted in offered.items() if wanted and not isinstance(self.target, kind)]
 
     def cost_of_observing(self) -> int:
         """Return how many calls one listing takes; only where calls are counted."""

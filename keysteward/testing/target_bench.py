@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from keysteward.core.contract.facets import ManagesClients, ManagesScopes, facet
 from keysteward.core.contract.observed import Mark, ObservedObject, Settings
 from keysteward.core.contract.ports import (
     Action,
@@ -66,6 +67,7 @@ class Workbench:
     def __init__(self, profile: TargetProfile) -> None:
         self.profile = profile
         self.target = profile.target
+        self.clients = facet(profile.target, ManagesClients)
         self._numbers = itertools.count(1)
         self._run = secrets.token_hex(4)
         self.audience = self.target.capabilities.audience or AUDIENCE
@@ -83,7 +85,7 @@ class Workbench:
     def scope(self) -> ScopeWant:
         """Put a fresh scope into the catalogue."""
         want = ScopeWant(self.scope_name("invoices:read"), "Read invoices", self.audience, self.mark())
-        self._scopes.append(self.target.put_scope(want, None))
+        self._scopes.append(facet(self.target, ManagesScopes).put_scope(want, None))
         return want
 
     def scope_name(self, what: str) -> str:
@@ -117,7 +119,7 @@ class Workbench:
         want, mark, client_id = self.want(chosen, **scopes), self.mark(), self.name("client")
         chosen_here = self.chooses(chosen)
         material = self.profile.new_material(chosen) if chosen_here else None
-        created = self.target.create(client_id, want, mark, material)
+        created = self.clients.create(client_id, want, mark, material)
         self._objects.append(created.remote_id)
         if material is None:
             material = self.target.issue(created.remote_id, Order(Action.MINT, name=self.name("key"))).material
@@ -152,6 +154,6 @@ class Workbench:
     def clear(self) -> None:
         """Delete what was made."""
         for remote_id in self._objects:
-            self.target.delete(remote_id)
+            self.clients.delete(remote_id)
         for remote_id in self._scopes:
-            self.target.drop_scope(remote_id)
+            facet(self.target, ManagesScopes).drop_scope(remote_id)

@@ -15,7 +15,8 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from keysteward.core.contract.ports import Action, Claim, Material, ObjectRef, Order, Proof, Renaming, ScopeWant, Target
+from keysteward.core.contract.facets import ManagesScopes, PreparesOverlap, Renaming, Suspends, facet
+from keysteward.core.contract.ports import Action, Claim, Material, ObjectRef, Order, Proof, ScopeWant, Target
 from keysteward.core.errors import AccessDenied, Conflict, KeystewardError, OutcomeUnknown
 from keysteward.testing.target_bench import Made, TargetProfile, Workbench
 
@@ -57,6 +58,7 @@ class TargetContract:
         assert ":" in target.descriptor.kind
         assert json.loads(json.dumps(dict(target.descriptor.settings))) == dict(target.descriptor.settings)
         assert target.token_url
+        assert not profile.missing_facets()
         assert set(target.capabilities.methods) & set(METHODS)
         assert profile.calls() == before
 
@@ -78,7 +80,7 @@ class TargetContract:
         assert observed.by_id[made.remote_id] == found
         assert observed.by_client_id[made.client_id] == found
         assert bench.target.look(ObjectRef(made.client_id), bench.profile.fingerprint) == found
-        bench.target.update(made.remote_id, made.want, made.mark)
+        bench.clients.update(made.remote_id, made.want, made.mark)
         assert bench.look(made) == found
 
     def test_an_observation_says_when_it_was_made(self, bench: Workbench) -> None:
@@ -91,7 +93,7 @@ class TargetContract:
     def test_creating_again_with_the_same_mark_finds_what_was_made(self, bench: Workbench, method: str) -> None:
         """A create may be repeated by the attempt that made it."""
         made = bench.make(method)
-        again = bench.target.create(
+        again = bench.clients.create(
             made.client_id, made.want, made.mark, made.material if bench.chooses(method) else None
         )
         assert again.remote_id == made.remote_id
@@ -105,7 +107,7 @@ class TargetContract:
         made = bench.make()
         before = bench.look(made)
         with pytest.raises(Conflict, match=made.client_id):
-            bench.target.create(made.client_id, made.want, replace(made.mark, **{other: "somebody-else"}), None)
+            bench.clients.create(made.client_id, made.want, replace(made.mark, **{other: "somebody-else"}), None)
         assert bench.look(made) == before
 
     def test_a_client_gets_its_client_id_back_and_never_that_of_another(self, bench: Workbench) -> None:
@@ -133,8 +135,8 @@ class TargetContract:
         want, mark, client_id = bench.want(method), bench.mark(), bench.name("client")
         material = bench.profile.new_material(method) if bench.chooses(method) else None
         with lost, pytest.raises(OutcomeUnknown):
-            bench.target.create(client_id, want, mark, material)
-        created = bench.target.create(client_id, want, mark, material)
+            bench.clients.create(client_id, want, mark, material)
+        created = bench.clients.create(client_id, want, mark, material)
         bench.keep(created.remote_id)
         bench.profile.settle()
         found = bench.target.look(ObjectRef(created.client_id, created.remote_id), None)
@@ -162,8 +164,8 @@ class TargetContract:
             want = replace(want, scopes=asked, optional_scopes=made.want.scopes)
         elif "catalogue" not in lacks:
             want = replace(want, scopes=frozenset({min(made.want.scopes), bench.scope().name}))
-        bench.target.update(made.remote_id, want, made.mark)
-        bench.target.update(made.remote_id, want, made.mark)
+        bench.clients.update(made.remote_id, want, made.mark)
+        bench.clients.update(made.remote_id, want, made.mark)
         found = bench.look(made)
         assert found.settings == want
         assert found.mark == made.mark
@@ -175,10 +177,10 @@ class TargetContract:
         made = bench.make()
         before = bench.look(made)
         other = bench.mark()
-        bench.target.mark(made.remote_id, other)
+        bench.clients.mark(made.remote_id, other)
         assert bench.look(made) == replace(before, mark=other)
-        bench.target.release(made.remote_id)
-        bench.target.release(made.remote_id)
+        bench.clients.release(made.remote_id)
+        bench.clients.release(made.remote_id)
         assert bench.look(made) == replace(before, mark=None)
 
     def test_a_suspended_object_is_refused_until_it_is_resumed(self, bench: Workbench, method: str) -> None:
@@ -187,11 +189,11 @@ class TargetContract:
             pytest.skip("the target cannot suspend")
         made = bench.make(method)
         for _ in range(2):
-            bench.target.suspend(made.remote_id)
+            facet(bench.target, Suspends).suspend(made.remote_id)
         assert not bench.look(made).enabled
         assert bench.verify(made).proof is Proof.REFUSED
         for _ in range(2):
-            bench.target.resume(made.remote_id)
+            facet(bench.target, Suspends).resume(made.remote_id)
         assert bench.look(made).enabled
         assert bench.verify(made).good
 
@@ -199,7 +201,7 @@ class TargetContract:
         """And what is gone is None, not an error."""
         made = bench.make()
         for _ in range(2):
-            bench.target.delete(made.remote_id)
+            bench.clients.delete(made.remote_id)
         bench.profile.settle()
         assert bench.target.look(ObjectRef(made.client_id, made.remote_id), bench.profile.fingerprint) is None
         assert bench.target.look(ObjectRef(made.client_id), bench.profile.fingerprint) is None
@@ -228,7 +230,7 @@ class TargetContract:
         assert observed.by_id[made.remote_id].settings == made.want
         _shows_no_value(observed, made.material)
         with pytest.raises(AccessDenied):
-            reader.suspend(made.remote_id)
+            facet(reader, Suspends).suspend(made.remote_id)
         assert bench.look(made).enabled
 
     def test_an_unknown_secret_is_refused(self, bench: Workbench, method: str) -> None:
@@ -301,7 +303,7 @@ class TargetContract:
             pytest.skip("the target has no rotated slot")
         made = bench.make("client_secret")
         for _ in range(2):
-            bench.target.prepare(made.remote_id, OVERLAP)
+            facet(bench.target, PreparesOverlap).prepare(made.remote_id, OVERLAP)
         assert bench.verify(made).good
         bench.target.issue(made.remote_id, Order(Action.SHIFT))
         new = bench.profile.new_material("client_secret")
@@ -312,7 +314,7 @@ class TargetContract:
         if bench.target.capabilities.readable:
             assert rotated.fingerprint == bench.fingerprint(made.material)
         _shows_no_value(bench.target.observe(bench.profile.fingerprint), made.material, new)
-        bench.target.update(made.remote_id, made.want, made.mark)
+        bench.clients.update(made.remote_id, made.want, made.mark)
         assert (bench.verify(made).good, bench.verify(made, new).good) == (True, True)
         self._retired(bench, made, rotated.id, new)
 
@@ -375,19 +377,19 @@ class TargetContract:
         if "catalogue" in bench.target.capabilities.lacks:
             pytest.skip("the target has no scopes of ours")
         want = ScopeWant(bench.scope_name("invoices:write"), "Create invoices", bench.audience, bench.mark())
-        remote_id = bench.target.put_scope(want, None)
+        remote_id = facet(bench.target, ManagesScopes).put_scope(want, None)
         bench.forget_scope(remote_id)
-        assert bench.target.put_scope(want, None) == remote_id
+        assert facet(bench.target, ManagesScopes).put_scope(want, None) == remote_id
         can = bench.target.capabilities
         other = want.audience if can.qualified_scopes else "https://other.example.com"
         changed = replace(want, description="Create and change invoices", audience=can.audience or other)
         for _ in range(2):
-            assert bench.target.put_scope(changed, remote_id) == remote_id
+            assert facet(bench.target, ManagesScopes).put_scope(changed, remote_id) == remote_id
         bench.profile.settle()
         found = bench.target.observe(None).scope_by_name[want.name]
         assert (found.description, found.audience, found.mark) == (changed.description, changed.audience, want.mark)
         for _ in range(2):
-            bench.target.drop_scope(remote_id)
+            facet(bench.target, ManagesScopes).drop_scope(remote_id)
         bench.profile.settle()
         assert want.name not in bench.target.observe(None).scope_by_name
 
@@ -398,7 +400,7 @@ class TargetContract:
         want = bench.scope()
         before = bench.target.observe(None).scope_by_name[want.name]
         with pytest.raises(Conflict, match=want.name):
-            bench.target.put_scope(replace(want, description="Mine now", mark=bench.mark()), None)
+            facet(bench.target, ManagesScopes).put_scope(replace(want, description="Mine now", mark=bench.mark()), None)
         assert bench.target.observe(None).scope_by_name[want.name] == before
 
     def test_the_users_of_a_scope_are_seen(self, bench: Workbench) -> None:

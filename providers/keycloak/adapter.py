@@ -121,11 +121,6 @@ class Keycloak:
         )
 
     @property
-    def key_capabilities(self) -> Capabilities | None:
-        """A realm issues no API keys."""
-        return None
-
-    @property
     def token_url(self) -> str:
         """Where consumers get their tokens."""
         return f"{self.url}/realms/{quote(self.realm, safe='')}/{TOKEN_PATH}"

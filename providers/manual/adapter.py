@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from keysteward.core.contract.capabilities import MANY, Capabilities
 from keysteward.core.contract.observed import Observation, ObservedObject, ObservedSecret
@@ -105,17 +105,3 @@ class Manual(KeysOnly):
     @property
     def _prober(self) -> Prober:
         return Prober(self.name, self.probe, self.ca)
-
-    def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:
-        """Refuse: only a person can disable a key there."""
-        del keys
-        self._refuse("suspend", remote_id)
-
-    def resume(self, remote_id: str, keys: Sequence[str] = ()) -> None:
-        """Refuse: only a person can enable a key there."""
-        del keys
-        self._refuse("resume", remote_id)
-
-    def _refuse(self, operation: str, what: str) -> NoReturn:
-        del operation, what
-        raise AssertionError(f"nothing but keys by hand is planned for {self.name}")

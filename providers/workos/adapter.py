@@ -5,7 +5,7 @@ Keys belong to organizations, which somebody else makes: they are holders. M2M a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, timedelta
 from typing import Any, Final
@@ -227,10 +227,6 @@ class WorkOS:
         if found.mark is not None:
             self._api.put_application(remote_id, {"description": models.without_mark(found.description)})
 
-    def prepare(self, remote_id: str, overlap: timedelta) -> None:  # noqa: ARG002 - there is nothing to prepare
-        """Refuse: secrets of WorkOS overlap as they are."""
-        raise self._error(Rejected, "prepare", "WorkOS has no native overlap to prepare")
-
     def issue(self, remote_id: str, order: Order) -> Issued:
         """MINT: one more key of an organization, or one more client secret of an application. Never repeated."""
         if order.action is not Action.MINT:
@@ -280,14 +276,6 @@ class WorkOS:
         else:
             text = f"{secret.id!r} of {remote_id} is neither an API key (api_key_...) nor a client secret (secret_...)"
             raise self._error(Rejected, "retire", f"{text}; end it in the WorkOS dashboard")
-
-    def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:  # noqa: ARG002 - not even one
-        """Refuse: WorkOS has no reversible stop."""
-        raise self._error(Rejected, "suspend", f"WorkOS cannot disable {remote_id} and enable it again; revoke it")
-
-    def resume(self, remote_id: str, keys: Sequence[str] = ()) -> None:  # noqa: ARG002 - not even one
-        """Refuse, as `suspend` does."""
-        raise self._error(Rejected, "resume", f"WorkOS cannot disable {remote_id} and enable it again")
 
     def delete(self, remote_id: str) -> None:
         """`DELETE /connect/applications/{id}`; gone already is success. A holder of keys is never deleted."""

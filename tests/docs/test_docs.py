@@ -116,7 +116,7 @@ def shipped_targets() -> Iterator[type]:
             module = importlib.import_module(f"keysteward.providers.{folder.name}")
             for name in getattr(module, "__all__", ()):
                 exported = getattr(module, name)
-                if inspect.isclass(exported) and hasattr(exported, "key_capabilities"):
+                if inspect.isclass(exported) and hasattr(exported, "verify"):
                     yield exported
 
 

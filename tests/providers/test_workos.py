@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from keysteward.core.contract.facets import PreparesOverlap, Suspends
 from keysteward.core.contract.observed import Mark, ObservedObject, ObservedSecret, Settings
 from keysteward.core.contract.ports import Action, Claim, Created, Issued, ObjectRef, Order, Proof, ScopeWant
 from keysteward.core.errors import AccessDenied, Conflict, DeclarationError, NotFound, Rejected, Unavailable
@@ -211,14 +212,12 @@ def test_what_workos_cannot_do_is_refused_before_any_call(workos: Environment) -
         with pytest.raises(Rejected):
             target.create("exporter", want, MARK, None)
     for act in (
-        lambda: target.suspend("conn_app_1"),
-        lambda: target.resume("conn_app_1"),
-        lambda: target.prepare("conn_app_1", timedelta(days=1)),
         lambda: target.issue("conn_app_1", Order(Action.SET, material_of("client_secret", "ours"))),
         lambda: target.delete(workos.organization),
     ):
         with pytest.raises(Rejected):
             act()
+    assert not isinstance(target, Suspends | PreparesOverlap)
     assert len(workos.stand_in.calls) == calls
 
 

@@ -19,6 +19,7 @@ from keysteward.cli.source.declarations import project_files
 from keysteward.cli.source.owners_file import note_unassigned
 from keysteward.cli.source.python_source import folders_named_in
 from keysteward.cli.terminal import meanwhile, show, show_json
+from keysteward.core.contract.facets import key_capabilities
 from keysteward.core.contract.ports import Store, Target
 from keysteward.core.declare.delivery import Delivery
 from keysteward.core.declare.owners import UNASSIGNED
@@ -151,9 +152,13 @@ class _Place:
     def of(cls, stack: str | None, opened: Opened) -> _Place:
         """Look at the module that was loaded."""
         module = module_name(stack, Path.cwd())
-        held = {name: value for name, value in vars(sys.modules[module]).items() if not name.startswith("_")}
-        targets = {v.name: v for v in held.values() if _is(v, "observe", "key_capabilities")}
-        stores = {v.name: v for v in held.values() if _is(v, "promote", "delivered")}
+        held = {
+            name: value
+            for name, value in vars(sys.modules[module]).items()
+            if not name.startswith("_") and not isinstance(value, type)
+        }
+        targets = {v.name: v for v in held.values() if isinstance(v, Target)}
+        stores = {v.name: v for v in held.values() if isinstance(v, Store)}
         variables = {value.name: name for name, value in held.items() if isinstance(getattr(value, "name", None), str)}
         return cls(module, variables, {**targets, **opened.stack.targets}, {**stores, **opened.stack.stores})
 
@@ -170,19 +175,14 @@ class _Place:
         if found is None:
             known = ", ".join(sorted(self.targets)) or "none"
             raise DeclarationError(f"{name!r} is no target of this stack; it has {known}")
-        if found.key_capabilities is not None and found.key_capabilities.by_hand:
+        keys = key_capabilities(found)
+        if keys is not None and keys.by_hand:
             raise DeclarationError(f"target {name} has no API that lists its keys; declare each as a ManualKey")
         return found
 
     def called(self, name: str) -> str:
         """Return the variable that holds a target, store or server; its name in quotes where none does."""
         return self.variables.get(name, f'"{name}"')
-
-
-def _is(value: object, *members: str) -> bool:
-    if isinstance(value, type) or not isinstance(getattr(value, "name", None), str):
-        return False
-    return all(hasattr(value, member) for member in members)
 
 
 @meanwhile("Looking ...")
@@ -249,7 +249,7 @@ def _group_by(given: str) -> str:
 
 
 def _environment(asked: str | None, target: Target) -> str:
-    can = [c for c in (target.capabilities, target.key_capabilities) if c is not None and c.environments is not None]
+    can = [c for c in (target.capabilities, key_capabilities(target)) if c is not None and c.environments is not None]
     only = {name for offered in can for name in offered.environments or ()}
     given = asked or (only.pop() if len(only) == 1 else "production")
     for offered in can:

@@ -12,6 +12,7 @@ from keysteward.cli.opening import open_stack
 from keysteward.cli.options import JsonOption, StackOption
 from keysteward.cli.target_options import NOT_REPEATED, is_kind, kinds, target_from
 from keysteward.cli.terminal import console, meanwhile, say, show, show_json
+from keysteward.core.contract.facets import key_capabilities
 from keysteward.core.declare.owners import Owners as Listed
 from keysteward.core.drift.inventory import Inventory
 from keysteward.core.errors import DeclarationError
@@ -160,7 +161,7 @@ def _first_look(kind: str, settings: list[str]) -> Inventory:
     """Observe one target with the reader's rights; there is no key for fingerprints, and none is needed."""
     target = target_from(kind, settings)
     seen = target.observe(None)
-    return first_look(seen, target.capabilities, target.key_capabilities, seen.clock or seen.started_at)
+    return first_look(seen, target.capabilities, key_capabilities(target), seen.clock or seen.started_at)
 
 
 def _of_stack(name: str | None) -> tuple[Inventory, Listed]:

@@ -14,6 +14,7 @@ from keysteward.cli.options import CardOption, JsonOption, StackOption, YesOptio
 from keysteward.cli.progress import Display
 from keysteward.cli.requests import reason_of
 from keysteward.cli.terminal import confirm_or_stop, say, show, show_json
+from keysteward.core.contract.facets import key_capabilities
 from keysteward.core.contract.observed import Observation
 from keysteward.core.errors import DeclarationError, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.observe.snapshot import ledger_key
@@ -141,7 +142,7 @@ def _keys(scene: Scene, identity: str, seen: Observation) -> tuple[tuple[KeyByHa
     spec, silent = scene.specs.get(identity), list[str]()
     keys = named_keys(seen, identity)
     ours = spec is not None and spec.key and spec.target == seen.target
-    can = scene.targets[seen.target].key_capabilities
+    can = key_capabilities(scene.targets[seen.target])
     if spec is not None and ours and can is not None and not can.tags_secrets:
         keys, silent = delivered_keys(spec, scene.stores)
     made = tuple(KeyByHand(key.target, key.holder, key.id, key.said_by) for key in keys)

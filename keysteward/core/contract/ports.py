@@ -8,9 +8,9 @@ what is gone succeed. Errors are those of `keysteward.core.errors`; a write whos
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Protocol, Self, runtime_checkable
@@ -18,7 +18,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 from pydantic import SecretStr
 
 from keysteward.core.contract.capabilities import Capabilities
-from keysteward.core.contract.observed import Delivered, Mark, Observation, ObservedObject, ObservedSecret, Settings
+from keysteward.core.contract.observed import Delivered, Mark, Observation, ObservedObject, ObservedSecret
 
 Fingerprint = Callable[[str], str]
 """Turns the canonical text of a secret into its keyed hash. For a key pair the text is the RFC 7638 thumbprint."""
@@ -191,11 +191,6 @@ class Target(Protocol):
         ...
 
     @property
-    def key_capabilities(self) -> Capabilities | None:
-        """What the target can do with API keys; None when it issues none."""
-        ...
-
-    @property
     def token_url(self) -> str:
         """Where consumers get their tokens; delivered with each secret. Known without a call."""
         ...
@@ -215,34 +210,6 @@ class Target(Protocol):
         """Read one object by one call; None when it is not there."""
         ...
 
-    def create(self, client_id: str, want: Settings, mark: Mark, material: Material | None) -> Created:
-        """Create an enabled object with its settings, mark and, where the caller chooses it, first secret.
-
-        An object of that client_id with the same mark and nonce is the one an earlier attempt made: it is returned.
-        Raises Conflict when the client_id is taken by any other. A target that assigns client_ids takes it as the
-        object's name, finds an earlier attempt's object by mark and nonce alone, and has no such conflict.
-        """
-        ...
-
-    def update(self, remote_id: str, want: Settings, mark: Mark | None) -> None:
-        """Write settings and, unless None, the mark; never a secret nor its method. Fields of others survive."""
-        ...
-
-    def mark(self, remote_id: str, mark: Mark) -> None:
-        """Write the ownership mark and nothing else."""
-        ...
-
-    def release(self, remote_id: str) -> None:
-        """Remove our mark and nothing else."""
-        ...
-
-    def prepare(self, remote_id: str, overlap: timedelta) -> None:
-        """Make the target ready for a native overlap on this object, such as Keycloak's rotation policy.
-
-        Raises Conflict when a set-up of somebody else's is tighter than `overlap` needs. Repeatable.
-        """
-        ...
-
     def issue(self, remote_id: str, order: Order) -> Issued:
         """Put one secret on an object."""
         ...
@@ -254,63 +221,12 @@ class Target(Protocol):
         """
         ...
 
-    def suspend(self, remote_id: str, keys: Sequence[str] = ()) -> None:
-        """Disable the object, reversibly; on a holder these keys and no others."""
-        ...
-
-    def resume(self, remote_id: str, keys: Sequence[str] = ()) -> None:
-        """Enable the object; on a holder these keys and no others."""
-        ...
-
-    def delete(self, remote_id: str) -> None:
-        """Delete the object. Gone already is success."""
-        ...
-
     def verify(self, claim: Claim) -> Verification:
         """Prove a secret by using it once. Raises Unavailable when the target could not be asked."""
         ...
 
-    def put_scope(self, want: ScopeWant, remote_id: str | None) -> str:
-        """Create or change one scope of the catalogue; returns its remote id."""
-        ...
-
-    def drop_scope(self, remote_id: str) -> None:
-        """Delete one scope of the catalogue. Gone already is success."""
-        ...
-
     def diagnose(self) -> Iterable[Check]:
         """Say whether the target answers and with which rights: too few and too many."""
-        ...
-
-
-@runtime_checkable
-class LogsIn(Protocol):
-    """A target that can tell as which of its clients keysteward itself logs in: those are nothing to declare."""
-
-    @property
-    def logs_in_as(self) -> frozenset[str]:
-        """Return their client_ids, as far as the references to credentials name them."""
-        ...
-
-
-@runtime_checkable
-class ShowsRights(Protocol):
-    """A target that tells what a client may do beyond its scopes, without being given its secret."""
-
-    def rights(self, remote_id: str) -> frozenset[str]:
-        """Return these rights in the words of `Verification.rights`; none of a client that is gone or gets no token.
-
-        Raises AccessDenied where the administrator may not see them.
-        """
-        ...
-
-
-@runtime_checkable
-class Renaming(Protocol):
-    """A target at which a client's client_id can be changed, by us and by others."""
-
-    def rename(self, remote_id: str, client_id: str) -> None:
-        """Write the client_id and nothing else. Raises Conflict when another client has it."""
         ...
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from keysteward.core.contract.capabilities import Capabilities
+from keysteward.core.contract.facets import key_capabilities
 from keysteward.core.contract.observed import Settings
 from keysteward.core.contract.ports import Target, document_digest
 from keysteward.core.contract.strategy import Strategy
@@ -245,7 +246,7 @@ def midnight(day: date | None) -> datetime | None:
 
 def capabilities_of(target: Target, kind: str) -> Capabilities:
     """Return what a target can do for one kind of credential."""
-    return (target.key_capabilities or NO_KEYS) if kind in KEY_KINDS else target.capabilities
+    return (key_capabilities(target) or NO_KEYS) if kind in KEY_KINDS else target.capabilities
 
 
 def strategy_of(declared: Secret, can: Capabilities) -> Strategy:

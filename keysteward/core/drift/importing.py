@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from keysteward.core.contract.capabilities import Capabilities
+from keysteward.core.contract.facets import key_capabilities
 from keysteward.core.contract.observed import ObservedObject, ObservedScope, ObservedSecret
 from keysteward.core.contract.ports import Target
 from keysteward.core.declare.credentials import NAME
@@ -220,7 +221,7 @@ class _Intake:
         if where:
             self.managed.append(Skipped(thing.id, f"{where}: left out, since the key itself is managed there"))
             return ELSEWHERE_MANAGED
-        can, holder = self.target.key_capabilities or NO_KEYS, thing.object.client_id
+        can, holder = key_capabilities(self.target) or NO_KEYS, thing.object.client_id
         if not can.tags_secrets and holder in self.holders:
             return ONE_KEY
         self.holders.add(holder)
@@ -292,7 +293,7 @@ class _Intake:
         return Draft("m2m_clients", name, thing.id, fields, self._group(thing))
 
     def _key(self, thing: Thing, key: ObservedSecret) -> Draft:
-        can, item = self.target.key_capabilities or NO_KEYS, thing.object
+        can, item = key_capabilities(self.target) or NO_KEYS, thing.object
         name = self.names.give(key.name or f"{self.called(thing)}-key", "key")
         expires = key.expires_at.date() if key.expires_at is not None else self.choices.today + LONGEST_KEY_LIFE
         if key.expires_at is None:
@@ -448,7 +449,7 @@ def left_out(seen: Seen, target: Target, thing: Thing) -> LeftOut | None:
     if item.built_in:
         return LeftOut("is built in", "allow it until a day, or take its service account away at the target")
     if thing.key is not None:
-        tells = (target.key_capabilities or NO_KEYS).tags_secrets
+        tells = (key_capabilities(target) or NO_KEYS).tags_secrets
         return None if tells or (target.name, item.client_id) not in seen.declared_holders else LeftOut(ONE_KEY)
     if item.client_id in seen.logins.get(target.name, ()):
         return LeftOut("is what keysteward itself logs in with", "allow it until a day")

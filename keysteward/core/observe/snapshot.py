@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+from keysteward.core.contract.facets import key_capabilities
 from keysteward.core.contract.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
 from keysteward.core.contract.ports import Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.declare.delivery import Place
@@ -294,7 +295,7 @@ class Snapshot:
         target = self.sources.targets[name]
         taken_at = self.now()
         seen = target.observe(self.sources.fingerprint)
-        can, keys = target.capabilities, target.key_capabilities
+        can, keys = target.capabilities, key_capabilities(target)
         view = View(can, seen.started_at, taken_at, seen.clock, seen.secrets_shown, keys)
         return TargetView(seen, view)
 

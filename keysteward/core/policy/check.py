@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 
+from keysteward.core.contract.facets import key_capabilities
 from keysteward.core.declare.credentials import (
     ApiKey,
     Declaration,
@@ -110,7 +111,8 @@ def _same_name_two_things(stack: Stack) -> Iterable[str]:
 
 def _governed(declared: Governed, stack: Stack) -> Iterable[str]:
     subject = _subject(declared)
-    if declared.target.key_capabilities is None or declared.target.key_capabilities.by_hand:
+    keys = key_capabilities(declared.target)
+    if keys is None or keys.by_hand:
         yield f"{subject}: target: {declared.target.name} shows no API keys; govern those of a target that does"
     for server in declared.ceiling or {}:
         if server not in stack.servers:
@@ -176,7 +178,7 @@ def _too_late(why: Transitional, expires: date, subject: str) -> Iterable[str]:
 
 
 def _access(declared: M2MClient | ApiKey, stack: Stack, subject: str) -> Iterable[str]:
-    can = declared.target.key_capabilities if isinstance(declared, ApiKey) else None
+    can = key_capabilities(declared.target) if isinstance(declared, ApiKey) else None
     if declared.access and can is not None and "catalogue" in can.lacks:
         yield f"{subject}: access: keys of target {declared.target.name} carry no permissions of ours; remove it"
         return

@@ -12,6 +12,14 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from keysteward.core.contract.capabilities import Capabilities
+from keysteward.core.contract.facets import (
+    ManagesClients,
+    PreparesOverlap,
+    Renaming,
+    ShowsRights,
+    Suspends,
+    facet,
+)
 from keysteward.core.contract.observed import OVERWRITTEN, Mark, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import (
     About,
@@ -23,8 +31,6 @@ from keysteward.core.contract.ports import (
     ObjectRef,
     Order,
     Proof,
-    Renaming,
-    ShowsRights,
     StageEntry,
     Store,
     Target,
@@ -148,6 +154,9 @@ class Worker:
     def _generation(self, step: Step) -> Generation:
         return self.ledger.generation(step.generation or 0)
 
+    def _clients(self, record: ObjectRecord) -> ManagesClients:
+        return facet(self._target(record), ManagesClients)
+
     def _remote_id(self, record: ObjectRecord) -> str:
         found = self.world.object(record)
         remote_id = record.remote_id or (found.remote_id if found else None)
@@ -157,7 +166,7 @@ class Worker:
 
     def _mark(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).mark(self._remote_id(record), Mark(self.world.identity, record.nonce))
+        self._clients(record).mark(self._remote_id(record), Mark(self.world.identity, record.nonce))
         return Outcome(at=self.clock())
 
     def _name(self, step: Step) -> Outcome:
@@ -177,12 +186,12 @@ class Worker:
     def _update(self, step: Step) -> Outcome:
         record = self._record(step)
         mark = Mark(self.world.identity, record.nonce)
-        self._target(record).update(self._remote_id(record), wanted(self.world, self.spec, record), mark)
+        self._clients(record).update(self._remote_id(record), wanted(self.world, self.spec, record), mark)
         return Outcome(at=self.clock())
 
     def _prepare(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).prepare(self._remote_id(record), self.spec.overlap)
+        facet(self._target(record), PreparesOverlap).prepare(self._remote_id(record), self.spec.overlap)
         return Outcome(at=self.clock())
 
     def _begin(self, step: Step) -> Outcome:
@@ -286,7 +295,7 @@ class Worker:
     def _create(self, step: Step) -> Outcome:
         generation, record = self._generation(step), self._record(step)
         chosen = None if action_for(generation) is Action.MINT else self._must_value(generation)
-        created = self._target(record).create(
+        created = self._clients(record).create(
             record.client_id, wanted(self.world, self.spec, record), Mark(self.world.identity, record.nonce), chosen
         )
         secret_id = created.secret_id or generation.id
@@ -408,12 +417,14 @@ class Worker:
 
     def _resume(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).resume(self._remote_id(record), switched_off(record, self.world.object(record)))
+        target, keys = facet(self._target(record), Suspends), switched_off(record, self.world.object(record))
+        target.resume(self._remote_id(record), keys)
         return Outcome(at=self.clock())
 
     def _suspend(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).suspend(self._remote_id(record), switched_off(record, self.world.object(record)))
+        target, keys = facet(self._target(record), Suspends), switched_off(record, self.world.object(record))
+        target.suspend(self._remote_id(record), keys)
         return Outcome(at=self.clock())
 
     def _verify(self, step: Step) -> Outcome | None:
@@ -604,7 +615,7 @@ class Worker:
             return
         target, remote_id = self._target(record), found.remote_id
         if self._ends_with_client(generation):
-            target.suspend(remote_id)
+            facet(target, Suspends).suspend(remote_id)
             return
         secret = shown(found, generation) or intruder(found, generation)
         if secret is not None:
@@ -683,7 +694,7 @@ class Worker:
 
     def _delete(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).delete(self._remote_id(record))
+        self._clients(record).delete(self._remote_id(record))
         return Outcome(at=self.clock())
 
     def _empty(self, step: Step) -> Outcome:
@@ -701,7 +712,7 @@ class Worker:
 
     def _release(self, step: Step) -> Outcome:
         record = self._record(step)
-        self._target(record).release(self._remote_id(record))
+        self._clients(record).release(self._remote_id(record))
         return Outcome(at=self.clock())
 
     def undo_mint(self, generation: Generation) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from keysteward.core.contract.facets import ManagesScopes, facet
 from keysteward.core.contract.observed import ObservedScope
 from keysteward.core.contract.ports import Stored
 from keysteward.core.declare.spec import ServerSpec
@@ -98,12 +99,12 @@ class ServerReconciler:
     def _act(self, ledger: ServerLedger, step: ScopeStep) -> str | None:
         view, target = self.snapshot.target(ledger.target), self.tools.targets[ledger.target]
         if step.do is DoScope.PUT and step.want is not None:
-            remote_id = target.put_scope(step.want, step.remote_id)
+            remote_id = facet(target, ManagesScopes).put_scope(step.want, step.remote_id)
             want = step.want
             view.scopes[want.name] = ObservedScope(remote_id, want.name, want.description, want.audience, want.mark)
             return remote_id
         if step.do is DoScope.DROP and step.remote_id is not None:
-            target.drop_scope(step.remote_id)
+            facet(target, ManagesScopes).drop_scope(step.remote_id)
             view.scopes.pop(step.scope, None)
         return None
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from keysteward.core.contract.facets import Suspends, facet
 from keysteward.core.contract.observed import Delivered, Observation
 from keysteward.core.contract.ports import Store, Target
 from keysteward.core.declare.spec import Spec
@@ -72,7 +73,7 @@ def disable_marked(target: Target, identity: str, seen: Observation | None = Non
         raise Conflict(words, target=target.name)
     for item in found:
         if item.enabled:
-            target.suspend(item.remote_id)
+            facet(target, Suspends).suspend(item.remote_id)
             _log.info("operation=disable target=%s client=%s outcome=done", target.name, item.client_id)
         yield Marked(target.name, item.remote_id, item.client_id, item.enabled)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from keysteward.core.assess.status import status_of
+from keysteward.core.contract.facets import key_capabilities
 from keysteward.core.contract.observed import ObservedObject
 from keysteward.core.declare.spec import Spec, capabilities_of
 from keysteward.core.drift.drift import drift
@@ -160,7 +161,7 @@ def _at_sight(seen: Seen, thing: Thing, used: datetime | None) -> tuple[Finding,
     target = seen.stack.targets.get(thing.target)
     if target is None or thing.standing is not Standing.UNMANAGED:
         return ()
-    keys = target.key_capabilities if thing.key is not None else None
+    keys = key_capabilities(target) if thing.key is not None else None
     catalogue = {scope.name: scope for scope in seen.targets[thing.target].scopes}
     return judge_thing(thing, keys or target.capabilities, seen.at, used, catalogue)
 

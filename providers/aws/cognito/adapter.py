@@ -117,11 +117,6 @@ class Cognito:
         )
 
     @property
-    def key_capabilities(self) -> Capabilities | None:
-        """A user pool issues no API keys."""
-        return None
-
-    @property
     def token_url(self) -> str:
         """Where consumers get their tokens."""
         host = self.domain.rstrip("/")
@@ -193,11 +188,6 @@ class Cognito:
     def release(self, remote_id: str) -> None:
         """Remove the mark behind the client's name."""
         self._write(remote_id, models.named(self._need(remote_id, "release"), None), "release")
-
-    def prepare(self, remote_id: str, overlap: timedelta) -> None:
-        """Refused: there is no rotated slot to be set up."""
-        del overlap
-        raise self._error(Rejected, "prepare", f"Cognito has no rotated slot; client {remote_id} takes two secrets")
 
     def issue(self, remote_id: str, order: Order) -> Issued:
         """`AddUserPoolClientSecret` with a value of ours, unless an earlier attempt did.
