@@ -14,8 +14,8 @@ in no plan are shown under a holder of that name, which takes none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, Final
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, ClassVar, Final
 
 from pydantic import SecretStr
 
@@ -25,7 +25,6 @@ from keysteward.core.contract.ports import (
     Action,
     Check,
     Claim,
-    Descriptor,
     Fingerprint,
     Issued,
     ObjectRef,
@@ -36,9 +35,11 @@ from keysteward.core.contract.ports import (
 from keysteward.core.errors import Conflict, NotFound, Rejected
 from keysteward.host.pool import in_pool
 from keysteward.providers.aws import rights
-from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
-from keysteward.providers.aws.listing import Listing, listed
+from keysteward.providers.aws.connection import CALL_TIMEOUT
+from keysteward.providers.aws.listing import listed
+from keysteward.providers.aws.target import AwsTarget
 from keysteward.providers.kit.keys_only import HOLDER, KeysOnly
+from keysteward.providers.kit.pages import Listing
 
 SERVICE: Final = "apigateway"
 MOST_KEYS: Final = 10_000
@@ -51,12 +52,14 @@ NO_PLAN: Final = "no usage plan"
 
 
 @dataclass(frozen=True)
-class ApiGateway(KeysOnly):
+class ApiGateway(AwsTarget, KeysOnly):
     """The usage plans of one account and region; a holder is a plan's id.
 
     `admin` and `reader` are references as `keysteward.providers.aws.connection.AwsClient` takes them; without `admin`
     boto3 finds credentials by itself. The reader asks for no values.
     """
+
+    KIND: ClassVar = "keysteward.providers.aws:ApiGateway"
 
     name: str
     _: KW_ONLY
@@ -68,20 +71,7 @@ class ApiGateway(KeysOnly):
     reading: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.environments is not None:
-            object.__setattr__(self, "environments", tuple(self.environments))
-        check_credentials(self._connection, self.admin, self.reader)
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """How to make this target again, without any secret."""
-        optional = {
-            "admin": self.admin,
-            "reader": self.reader,
-            "environments": None if self.environments is None else list(self.environments),
-        }
-        settings = {**self._connection.settings, **{key: held for key, held in optional.items() if held is not None}}
-        return Descriptor("keysteward.providers.aws:ApiGateway", settings)
+        super().__post_init__()
 
     @property
     def key_capabilities(self) -> Capabilities:
@@ -99,10 +89,6 @@ class ApiGateway(KeysOnly):
             calls_per_object=1,
             environments=self.environments,
         )
-
-    def as_reader(self) -> ApiGateway:
-        """Return the same plans with the reader's credential; the administrator's when no reader is declared."""
-        return self if self.reader is None or self.reading else replace(self, reading=True)
 
     def observe(self, fingerprint: Fingerprint | None) -> Observation:
         """`GetUsagePlans` and `GetApiKeys` by pages, `GetUsagePlanKeys` for each plan."""
@@ -191,14 +177,6 @@ class ApiGateway(KeysOnly):
         ]
         return rights.diagnose(self._client, "API Gateway", reads, writes, reading=self.reading)
 
-    @property
-    def _connection(self) -> Connection:
-        return Connection(self.name, self.region, self.endpoint_url)
-
-    @property
-    def _client(self) -> AwsClient:
-        return client_of(self._connection, self.admin, self.reader, reading=self.reading)
-
     def _plan(self, plan_id: str) -> Mapping[str, Any]:
         gone = f"{self.name}: there is no usage plan {plan_id} in {self.region}: create it, or correct `holder`"
         told = {"NotFoundException": NotFound(gone)}
@@ -220,7 +198,7 @@ class ApiGateway(KeysOnly):
         found = self._listed_keys({"includeValues": shown is not None}).entries
         return {str(key["id"]): _secret(key, shown) for key in found}
 
-    def _listed_keys(self, given: Mapping[str, Any]) -> Listing:
+    def _listed_keys(self, given: Mapping[str, Any]) -> Listing[Mapping[str, Any]]:
         return listed(self._client, SERVICE, "GetApiKeys", "API keys", {"limit": PAGE_SIZE, **given}, entries="items")
 
     def _holder(

@@ -320,18 +320,6 @@ def connected(connection: Connection, reference: str | None, access: Access) -> 
     return AwsClient(connection, reference, field="reader" if access == "reader" else "admin", access=access)
 
 
-def client_of(connection: Connection, admin: str | None, reader: str | None, *, reading: bool) -> AwsClient:
-    """Return the client of a target's reader or administrator."""
-    return connected(connection, reader, "reader") if reading else connected(connection, admin, "runner")
-
-
-def check_credentials(connection: Connection, admin: str | None, reader: str | None) -> None:
-    """Raise DeclarationError unless both are references, or not given."""
-    for field, reference in (("admin", admin), ("reader", reader)):
-        if reference is not None:
-            checked(reference, f"{connection.name}: {field}")
-
-
 class _Assumed:
     """A source of credentials as botocore asks for them: those of an assumed role."""
 

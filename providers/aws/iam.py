@@ -13,10 +13,10 @@ and `path_prefix` bound it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import SecretStr
 
@@ -26,7 +26,6 @@ from keysteward.core.contract.ports import (
     Action,
     Check,
     Claim,
-    Descriptor,
     Fingerprint,
     Issued,
     Material,
@@ -35,12 +34,13 @@ from keysteward.core.contract.ports import (
     Proof,
     Verification,
 )
-from keysteward.core.errors import DeclarationError, KeystewardError, NotFound, Rejected, Unavailable
+from keysteward.core.errors import DeclarationError, NotFound, Rejected, Unavailable
 from keysteward.host.pool import in_pool
 from keysteward.providers.aws import rights, whose
-from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
+from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient
 from keysteward.providers.aws.failures import BAD_CREDENTIALS
 from keysteward.providers.aws.listing import listed
+from keysteward.providers.aws.target import AwsTarget
 from keysteward.providers.kit.keys_only import HOLDER, KeysOnly
 
 SERVICE: Final = "iam"
@@ -55,7 +55,7 @@ SETTLED: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Iam(KeysOnly):
+class Iam(AwsTarget, KeysOnly):
     """The IAM users of one account whose name fits one of `users` ("svc-*"; none: all) and whose path begins so.
 
     Both bound what is observed and what new keys are issued to; a key that a ledger names ends wherever its user is.
@@ -63,6 +63,8 @@ class Iam(KeysOnly):
     `admin` and `reader` are references as `keysteward.providers.aws.connection.AwsClient` takes them; without `admin`
     boto3 finds credentials by itself. `region` says where to call; users are the account's, in all regions.
     """
+
+    KIND: ClassVar = "keysteward.providers.aws:Iam"
 
     name: str
     _: KW_ONLY
@@ -76,25 +78,9 @@ class Iam(KeysOnly):
     reading: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "users", tuple(self.users))
-        if self.environments is not None:
-            object.__setattr__(self, "environments", tuple(self.environments))
         if not self.path_prefix.startswith("/"):
             raise DeclarationError(f'{self.name}: path_prefix is {self.path_prefix!r}; write it as "/services/"')
-        check_credentials(self._connection, self.admin, self.reader)
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """How to make this target again, without any secret."""
-        optional = {
-            "admin": self.admin,
-            "reader": self.reader,
-            "users": list(self.users) or None,
-            "path_prefix": None if self.path_prefix == "/" else self.path_prefix,
-            "environments": None if self.environments is None else list(self.environments),
-        }
-        settings = {**self._connection.settings, **{key: held for key, held in optional.items() if held is not None}}
-        return Descriptor("keysteward.providers.aws:Iam", settings)
+        super().__post_init__()
 
     @property
     def key_capabilities(self) -> Capabilities:
@@ -118,10 +104,6 @@ class Iam(KeysOnly):
             shown_holders=", ".join(filter(None, (users, path))),
             federation="a role that is assumed with OIDC (AssumeRoleWithWebIdentity)",
         )
-
-    def as_reader(self) -> Iam:
-        """Return the same users with the reader's credential; the administrator's when no reader is declared."""
-        return self if self.reader is None or self.reading else replace(self, reading=True)
 
     def observe(self, fingerprint: Fingerprint | None) -> Observation:
         """`ListUsers` by pages, `ListAccessKeys` for each user, `GetAccessKeyLastUsed` for each key."""
@@ -215,14 +197,6 @@ class Iam(KeysOnly):
         ]
         return rights.diagnose(self._client, "IAM", reads, writes, reading=self.reading)
 
-    @property
-    def _connection(self) -> Connection:
-        return Connection(self.name, self.region, self.endpoint_url)
-
-    @property
-    def _client(self) -> AwsClient:
-        return client_of(self._connection, self.admin, self.reader, reading=self.reading)
-
     def _covers(self, user: str) -> bool:
         return not self.users or any(fnmatchcase(user, pattern) for pattern in self.users)
 
@@ -280,9 +254,6 @@ class Iam(KeysOnly):
 
     def _missing(self, user: str) -> NotFound:
         return NotFound(f"{self.name}: there is no IAM user {user}: create it, or correct `holder`")
-
-    def _error(self, kind: type[KeystewardError], operation: str, message: str) -> KeystewardError:
-        return kind(message, target=self.name, operation=operation)
 
 
 class _Refused(Rejected):

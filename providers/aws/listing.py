@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from keysteward.core.errors import KeystewardError
 from keysteward.host.transport import server_date
 from keysteward.providers.aws.connection import AwsClient
-from keysteward.providers.kit.pages import Pages
+from keysteward.providers.kit.pages import Listing, Page, read_pages
 
 TOKENS: Final[Mapping[str, tuple[str, str]]] = {
     "iam": ("Marker", "Marker"),
@@ -20,15 +19,6 @@ TOKENS: Final[Mapping[str, tuple[str, str]]] = {
     "secretsmanager": ("NextToken", "NextToken"),
 }
 """By which names each service asks for the next page, and gives it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """All entries of a list, and AWS's time when it began and at its first answer."""
-
-    entries: tuple[Mapping[str, Any], ...]
-    started_at: datetime
-    clock: datetime
 
 
 def listed(
@@ -40,24 +30,17 @@ def listed(
     *,
     entries: str,
     told: Mapping[str, KeystewardError] | None = None,
-) -> Listing:
+) -> Listing[Mapping[str, Any]]:
     """Read a list to its end."""
     ask, give = TOKENS[service]
-    found: list[Mapping[str, Any]] = []
-    times: tuple[datetime, datetime] | None = None
-    token: dict[str, Any] = {}
-    pages = Pages(client.connection.name, f"{service}:{operation}")
-    while True:
+
+    def page(token: str | None) -> Page[Mapping[str, Any], str]:
         began = time.monotonic()
-        answer = client.read(service, operation, on, {**parameters, **token}, told=told)
-        if times is None:
-            clock = _date(answer)
-            times = clock - timedelta(seconds=time.monotonic() - began), clock
-        found += answer[entries]
-        if not answer.get(give):
-            return Listing(tuple(found), *times)
-        pages.turn(answer[give])
-        token = {ask: answer[give]}
+        following = {} if token is None else {ask: token}
+        answer = client.read(service, operation, on, {**parameters, **following}, told=told)
+        return Page(answer[entries], answer.get(give) or None, time.monotonic() - began, _date(answer))
+
+    return read_pages(client.connection.name, f"{service}:{operation}", page)
 
 
 def _date(answer: Mapping[str, Any]) -> datetime:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from keysteward.core.contract.address import check_address
@@ -17,7 +17,6 @@ from keysteward.core.contract.ports import (
     Check,
     Claim,
     Created,
-    Descriptor,
     Fingerprint,
     Issued,
     Material,
@@ -30,13 +29,14 @@ from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, 
 from keysteward.host.http import CALL_TIMEOUT
 from keysteward.host.material import new_material
 from keysteward.host.once import once
-from keysteward.host.references import check_reference, resolve
+from keysteward.host.references import resolve
 from keysteward.host.token_proof import rights_in
 from keysteward.providers.keycloak import doctor, models, proof, rotation
 from keysteward.providers.keycloak.admin import PAGE_SIZE, AdminApi
 from keysteward.providers.keycloak.client import TOKEN_PATH, KeycloakClient
 from keysteward.providers.keycloak.jwks import with_key, without_key
 from keysteward.providers.keycloak.scopes import drop_scope, put_scope
+from keysteward.providers.kit.adapter import Adapter
 
 LONGEST_TEXT: Final = 255
 """Columns CLIENT_ID and DESCRIPTION hold 255 characters; a longer one is answered with status 500."""
@@ -49,7 +49,7 @@ PATIENCE: Final = timedelta(seconds=3)
 
 
 @dataclass(frozen=True)
-class Keycloak:
+class Keycloak(Adapter):
     """One realm. `admin` and `reader` are references to `client_id:secret` of service accounts with rights in it.
 
     The credential is of a client in the realm itself, or, as `master/client_id:secret`, of one in realm master.
@@ -57,6 +57,8 @@ class Keycloak:
     environments the realm serves (None: any); `ca` is the path of a certificate bundle. `allow_http=True` takes an
     http:// address of another machine, for a mesh or a sidecar that encrypts on the way.
     """
+
+    KIND: ClassVar = "keysteward.providers.keycloak:Keycloak"
 
     name: str
     _: KW_ONLY
@@ -77,26 +79,9 @@ class Keycloak:
             raise DeclarationError(f"{subject} must be {shape}")
         if not self.realm:
             raise DeclarationError(f"Keycloak {self.name!r}: realm must be the realm's name")
-        check_reference(self.admin, field=f"Keycloak {self.name!r}: admin")
-        if self.reader is not None:
-            check_reference(self.reader, field=f"Keycloak {self.name!r}: reader")
+        self._check_references(f"Keycloak {self.name!r}", admin=self.admin, reader=self.reader)
         object.__setattr__(self, "url", self.url.rstrip("/"))
-        if self.environments is not None:
-            object.__setattr__(self, "environments", tuple(self.environments))
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """How to make this target again, without any secret."""
-        settings: dict[str, Any] = {"name": self.name, "url": self.url, "realm": self.realm, "admin": self.admin}
-        optional = {
-            "reader": self.reader,
-            "secret_rotation": self.secret_rotation or None,
-            "environments": None if self.environments is None else list(self.environments),
-            "ca": self.ca,
-            "allow_http": self.allow_http or None,
-        }
-        settings |= {name: value for name, value in optional.items() if value is not None}
-        return Descriptor("keysteward.providers.keycloak:Keycloak", settings)
+        super().__post_init__()
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -138,10 +123,6 @@ class Keycloak:
                 found.add(value.removeprefix("master/").partition(":")[0])
         return frozenset(found - {""})
 
-    def as_reader(self) -> Keycloak:
-        """Return the same realm with the reader's credential; the administrator's when no reader is declared."""
-        return replace(self, reading=self.reader is not None)
-
     def observe(self, fingerprint: Fingerprint | None) -> Observation:
         """`GET /clients` by pages and `GET /client-scopes`; nothing per client.
 
@@ -149,12 +130,12 @@ class Keycloak:
         """
         listing = self._api.list_clients()
         scopes = self._api.scopes()
-        holders = [client for client in listing.clients if client.takes_secret]
+        holders = [client for client in listing.entries if client.takes_secret]
         return Observation(
             target=self.name,
             started_at=listing.started_at,
             clock=listing.clock,
-            objects=tuple(client.observed(fingerprint) for client in listing.clients),
+            objects=tuple(client.observed(fingerprint) for client in listing.entries),
             scopes=tuple(scope.observed() for scope in scopes),
             secrets_shown=not holders or any(client.secret is not None for client in holders),
         )
@@ -418,9 +399,6 @@ class Keycloak:
         if max(len(client_id), len(want.description or "")) > LONGEST_TEXT:
             text = f"client_id and purpose of {client_id[:40]!r} may have {LONGEST_TEXT} characters each; shorten them"
             raise self._error(Rejected, "write", text)
-
-    def _error(self, kind: type[KeystewardError], operation: str, message: str) -> KeystewardError:
-        return kind(message, target=self.name, operation=operation)
 
 
 @once

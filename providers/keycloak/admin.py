@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from keysteward.core.errors import AccessDenied, OutcomeUnknown, Unavailable
+from keysteward.core.errors import AccessDenied, OutcomeUnknown
 from keysteward.host.http import Reply
 from keysteward.providers.keycloak.client import GONE, KeycloakClient
 from keysteward.providers.keycloak.models import Account, Client, PolicyDocument, Scope, ServerInfo
-from keysteward.providers.kit.pages import Pages
+from keysteward.providers.kit.pages import Listing, by_offset
 
 PAGE_SIZE: Final = 250
 """Keycloak has no cap on `max`; 100 clients are about 150 kB and 20 ms, so that no reply nears a proxy's time-out."""
 
-LISTING_ATTEMPTS: Final = 3
-"""Pages go by offset. A client deleted while they are read moves the rest: then the list is read again, three times."""
-
 CONFLICT: Final = 409
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """All clients, and the target's time at its start and at its first reply."""
-
-    clients: tuple[Client, ...]
-    started_at: datetime
-    clock: datetime | None
 
 
 class AdminApi:
@@ -39,37 +25,22 @@ class AdminApi:
         self._client = client
         self.error = client.error
 
-    def list_clients(self) -> Listing:
+    def list_clients(self) -> Listing[Client]:
         """`GET /clients` by pages. Raises AccessDenied when the list is not the whole one."""
-        for _ in range(LISTING_ATTEMPTS):
-            listing = self._list_clients()
-            if listing is not None:
-                return listing
-        raise self.error(Unavailable, "list clients", "clients were deleted while they were listed; run again")
+        found = by_offset(
+            self._client.target,
+            "list clients",
+            lambda query: self._client.call("GET", "/clients", operation="list clients", params=query),
+            lambda reply: reply.read(list[Client]),
+            key=lambda client: client.id,
+            first="first",
+            size=("max", PAGE_SIZE),
+            now=self._client.now,
+        )
+        self._check_whole(found.entries)
+        return found
 
-    def _list_clients(self) -> Listing | None:
-        """Read the list once; pages overlap by one client, and None says that the overlap did not fit."""
-        found: list[Client] = []
-        started: datetime | None = None
-        clock: datetime | None = None
-        pages = Pages(self._client.target, "list clients")
-        while True:
-            first = max(len(found) - 1, 0)
-            query = {"first": first, "max": PAGE_SIZE}
-            reply = self._client.call("GET", "/clients", operation="list clients", params=query)
-            page = reply.read(list[Client])
-            if started is None or clock is None:
-                clock = reply.date or self._client.now() or datetime.now(UTC)
-                started = clock - timedelta(seconds=reply.seconds)
-            if found and (not page or page[0].id != found[-1].id):
-                return None
-            pages.turn(page[-1].id if page else None, len(reply.body))
-            found += page[1:] if found else page
-            if len(page) < PAGE_SIZE:
-                self._check_whole(found)
-                return Listing(tuple(found), started, clock)
-
-    def _check_whole(self, clients: list[Client]) -> None:
+    def _check_whole(self, clients: Iterable[Client]) -> None:
         """Refuse a list cut by rights: `query-clients` alone gets an empty one with status 200."""
         if not {"realm-management", f"{self._client.realm}-realm"} & {client.client_id for client in clients}:
             seen = f"{self._client.who} sees only some clients of realm {self._client.realm}"

@@ -5,26 +5,24 @@ Calls and their roles were tried on Keycloak 26.7.5; see `NEEDED_ROLE`.
 
 from __future__ import annotations
 
-import base64
-import threading
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, quote_plus
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from keysteward.core.errors import AccessDenied, KeystewardError, NotFound
-from keysteward.host.http import HeardClock, Reply, Session
+from keysteward.core.errors import AccessDenied, NotFound
+from keysteward.host.http import Reply
 from keysteward.host.references import resolve
 from keysteward.host.token_proof import Discovery, KeySet, SigningKeys, TokenReply, unchecked_claims
+from keysteward.providers.kit.client import ApiClient
+from keysteward.providers.kit.login import TokenCache, basic
 
 if TYPE_CHECKING:
     import jwt
-
-TOKEN_MARGIN_SECONDS: Final = 10.0
-"""An administrator's token is renewed this long before its end; the default in realm master is 60 seconds."""
 
 NEEDED_ROLE: Final = {
     "list clients": "view-clients",
@@ -41,8 +39,8 @@ TOKEN_PATH: Final = "protocol/openid-connect/token"  # noqa: S105 - a path
 GONE: Final = 404
 
 
-class KeycloakClient:
-    """Calls to one realm. Thread-safe; the administrator's token is shared and renewed under a lock.
+class KeycloakClient(ApiClient):
+    """Calls to one realm. Thread-safe; all share the administrator's token.
 
     `reference` points to `client_id:secret` of a service account in the realm, or `master/client_id:secret` of one in
     realm master. `clock` (seconds, monotonic) and `sleep` are inputs, for tests.
@@ -60,35 +58,27 @@ class KeycloakClient:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.target = target
+        admin = f"{url}/admin/realms/{quote(realm, safe='')}"
+        who = f"the {purpose} credential ({reference})"
+        super().__init__(target, url=admin, who=who, ca=ca, clock=clock, sleep=sleep)
         self.realm = realm
-        self.who = f"the {purpose} credential ({reference})"
-        self._reference = reference
-        self._url = url
         self.server = f"{url}/admin"
-        self._admin = f"{url}/admin/realms/{quote(realm, safe='')}"
+        self._reference = reference
+        self._base = url
         self._public = f"{url}/realms/{quote(realm, safe='')}"
-        self._clock = clock
-        self._http = Session(target, ca=ca, clock=clock, sleep=sleep)
-        self._lock = threading.Lock()
-        self._token: tuple[str, float] | None = None
-        self._heard = HeardClock(clock)
+        self._tokens = TokenCache(self._log_in, clock=clock)
         self._issuer: str | None = None
         self._keys = SigningKeys(self._read_keys)
 
-    def now(self) -> datetime | None:
-        """Return the target's time as last heard, moved on by our clock; None before the first answer.
-
-        Keycloak itself sends no Date header (26.7.5); then it is the `iat` of the administrator's token, and no later
-        than the true time.
-        """
-        return self._heard.now()
+    def authorization(self, refused: str | None = None) -> str:
+        """Return the administrator's token, a new one when this one was refused."""
+        return f"Bearer {self._tokens.token(refused and refused.removeprefix('Bearer '))}"
 
     def admin_roles(self) -> frozenset[str] | None:
         """Return the roles of `realm-management` that the credential has; None when it lives in realm master."""
         if self._credential()[0] != self.realm:
             return None
-        access = unchecked_claims(self._admin_token()).get("resource_access")
+        access = unchecked_claims(self._tokens.token()).get("resource_access")
         management = access.get("realm-management") if isinstance(access, dict) else None
         roles = management.get("roles") if isinstance(management, dict) else None
         return frozenset(map(str, roles)) if isinstance(roles, list) else frozenset()
@@ -96,9 +86,8 @@ class KeycloakClient:
     def issuer(self) -> str:
         """Return the realm's issuer, from its discovery document; read once."""
         if self._issuer is None:
-            path = "/.well-known/openid-configuration"
-            reply = self._open("GET", self._public + path, operation="read discovery", repeatable=True)
-            self._issuer = self._checked(reply).read(Discovery).issuer
+            url = f"{self._public}/.well-known/openid-configuration"
+            self._issuer = self.checked(self.open("GET", url, operation="read discovery")).read(Discovery).issuer
         return self._issuer
 
     def key(self, kid: str) -> jwt.PyJWK | None:
@@ -107,102 +96,44 @@ class KeycloakClient:
 
     def _read_keys(self) -> KeySet:
         url = f"{self._public}/protocol/openid-connect/certs"
-        return self._checked(self._open("GET", url, operation="read realm keys", repeatable=True)).read(KeySet)
+        return self.checked(self.open("GET", url, operation="read realm keys")).read(KeySet)
 
     def token(
-        self, form: Mapping[str, str], *, basic: tuple[str, SecretStr] | None = None, repeatable: bool = True
+        self, form: Mapping[str, str], *, basic_auth: tuple[str, SecretStr] | None = None, repeatable: bool = True
     ) -> Reply:
         """`POST` to the token endpoint as a client; the reply is returned whatever it says, except 404 and 5xx."""
-        headers = {} if basic is None else {"Authorization": _basic(*basic)}
-        reply = self._open(
+        headers = {} if basic_auth is None else {"Authorization": basic(*basic_auth)}
+        url, operation = f"{self._public}/{TOKEN_PATH}", "ask for a token"
+        reply = self.open("POST", url, operation=operation, repeatable=repeatable, form=form, headers=headers)
+        return reply if reply.status in {400, 401, 403} else self.checked(reply)
+
+    def accepts(self, reply: Reply, statuses: AbstractSet[int]) -> bool:
+        """See the base; a realm that is missing is never what was asked for."""
+        return not _realm_missing(reply) and super().accepts(reply, statuses)
+
+    def _log_in(self) -> tuple[str, float, float]:
+        """Ask for the administrator's token."""
+        home, client_id, secret = self._credential()
+        reply = self.open(
             "POST",
-            f"{self._public}/{TOKEN_PATH}",
-            operation="ask for a token",
-            repeatable=repeatable,
-            form=form,
-            headers=headers,
+            f"{self._base}/realms/{quote(home, safe='')}/{TOKEN_PATH}",
+            operation="log in",
+            form={"grant_type": "client_credentials"},
+            headers={"Authorization": basic(client_id, secret)},
         )
-        return reply if reply.status in {400, 401, 403} else self._checked(reply)
-
-    def _open(
-        self,
-        method: str,
-        url: str,
-        *,
-        operation: str,
-        repeatable: bool,
-        form: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Reply:
-        """Call without the administrator's token."""
-        reply = self._http.request(
-            method, url, operation=operation, repeatable=repeatable, changes=False, form=form, headers=headers
-        )
-        self._heard.hear(reply.date)
-        return reply
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        operation: str,
-        repeatable: bool = True,
-        params: Mapping[str, str | int] | None = None,
-        json: Any = None,  # noqa: ANN401 - JSON goes out here
-        accept: set[int] | frozenset[int] = frozenset(),
-        base: str | None = None,
-    ) -> Reply:
-        """Call with the administrator's token; one that ended early (401: nothing was done) is renewed once."""
-        url = (base or self._admin) + path
-        token = self._admin_token()
-        for last in (False, True):
-            reply = self._http.request(
-                method,
-                url,
-                operation=operation,
-                repeatable=repeatable,
-                params=params,
-                json=json,
-                headers={"Authorization": f"Bearer {token}"},
+        heard = self.clock()
+        if reply.status == GONE:
+            raise self.error(NotFound, "log in", f"realm {home} does not exist; correct `realm` or create it")
+        if reply.status in {400, 401, 403}:
+            text = (
+                f"Keycloak refuses {self.who}: check client_id and secret, that the client is in realm {home}, "
+                "enabled, and has its service account on"
             )
-            self._heard.hear(reply.date)
-            if reply.status != 401 or last:  # noqa: PLR2004
-                break
-            token = self._admin_token(refused=token)
-        if reply.status in accept and not _realm_missing(reply):
-            return reply
-        return self._checked(reply)
-
-    def _admin_token(self, refused: str | None = None) -> str:
-        with self._lock:
-            if self._token is not None and self._token[0] != refused and self._clock() < self._token[1]:
-                return self._token[0]
-            self._token = None
-            home, client_id, secret = self._credential()
-            reply = self._open(
-                "POST",
-                f"{self._url}/realms/{quote(home, safe='')}/{TOKEN_PATH}",
-                operation="log in",
-                repeatable=True,
-                form={"grant_type": "client_credentials"},
-                headers={"Authorization": _basic(client_id, secret)},
-            )
-            heard = self._clock()
-            if reply.status == GONE:
-                raise self.error(NotFound, "log in", f"realm {home} does not exist; correct `realm` or create it")
-            if reply.status in {400, 401, 403}:
-                text = (
-                    f"Keycloak refuses {self.who}: check client_id and secret, that the client is in realm {home}, "
-                    "enabled, and has its service account on"
-                )
-                raise self.error(AccessDenied, "log in", text)
-            answer = self._checked(reply).read(TokenReply)
-            token, lifetime = answer.access_token, answer.expires_in
-            self._token = token, heard - reply.seconds + max(lifetime - TOKEN_MARGIN_SECONDS, lifetime / 2)
-            if reply.date is None:
-                self._heard.hear(_issued_at(token), heard)
-            return token
+            raise self.error(AccessDenied, "log in", text)
+        answer = self.checked(reply).read(TokenReply)
+        if reply.date is None:  # Keycloak sends none (26.7.5): the token says when it was made, no later than it is
+            self._heard.hear(_issued_at(answer.access_token), heard)
+        return answer.access_token, answer.expires_in, heard - reply.seconds
 
     def _credential(self) -> tuple[str, str, SecretStr]:
         """Return home realm, client_id and secret. Read anew for each token, so that a new value is picked up."""
@@ -215,17 +146,16 @@ class KeycloakClient:
             return "master", in_master, SecretStr(secret)
         return self.realm, client_id, SecretStr(secret)
 
-    def _checked(self, reply: Reply) -> Reply:
-        if reply.ok:
-            return reply
+    def sentence(self, reply: Reply) -> str:
+        """Say what a refusal means and what to do next."""
         if _realm_missing(reply):
-            raise reply.error(f"realm {self.realm} does not exist; correct `realm` or create it")
+            return f"realm {self.realm} does not exist; correct `realm` or create it"
         if reply.status in {401, 403}:
             role = NEEDED_ROLE.get(reply.operation, "manage-clients")
-            raise reply.error(f"{self.who} may not {reply.operation} in realm {self.realm}: {self.grant(role)}")
+            return f"{self.who} may not {reply.operation} in realm {self.realm}: {self.grant(role)}"
         if reply.status == GONE:
-            raise reply.error(f"{reply.operation}: it does not exist in realm {self.realm} any more; run again")
-        raise reply.error(f"{reply.operation}: Keycloak answered {reply.status}{_reason(reply)}")
+            return f"{reply.operation}: it does not exist in realm {self.realm} any more; run again"
+        return f"{reply.operation}: Keycloak answered {reply.status}{_reason(reply)}"
 
     def grant(self, role: str) -> str:
         """Say in words how the credential gets a role."""
@@ -234,16 +164,6 @@ class KeycloakClient:
             f"({self.realm}-realm when it lives in realm master), and let its tokens carry it (full scope, or scope "
             "mappings)"
         )
-
-    def error(self, kind: type[KeystewardError], operation: str, message: str) -> KeystewardError:
-        """Return an error with target and operation filled in."""
-        return kind(message, target=self.target, operation=operation)
-
-
-def _basic(client_id: str, secret: SecretStr) -> str:
-    """Return the Authorization of RFC 6749, section 2.3.1: both parts are form-encoded first."""
-    pair = f"{quote_plus(client_id)}:{quote_plus(secret.get_secret_value())}"
-    return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
 def _issued_at(token: str) -> datetime | None:

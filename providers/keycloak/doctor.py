@@ -49,7 +49,7 @@ def _rights(client: KeycloakClient, target: Declared) -> Iterator[Check]:
     api = AdminApi(client)
     role = "reader" if target.reading else "admin"
     subject = f"{target.name}: {role}"
-    manages = any(found.access.get("manage", False) for found in api.list_clients().clients)
+    manages = any(found.access.get("manage", False) for found in api.list_clients().entries)
     yield Check(
         subject, ok=True, detail="may list clients and scopes; Keycloak shows it client secrets, so keep it safe"
     )

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import time
-import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from keysteward.core.contract.ports import Claim, Material, Proof, Verification
-from keysteward.core.errors import Damaged
+from keysteward.core.contract.ports import Claim, Proof, Verification
 from keysteward.host.http import Reply
-from keysteward.host.token_proof import TokenRefusal, TokenReply, judge, unreadable
+from keysteward.host.token_proof import TokenRefusal, TokenReply, judge
 from keysteward.providers.keycloak.client import KeycloakClient
-
-if TYPE_CHECKING:
-    import jwt
-
-ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ASSERTION_SECONDS: Final = 60
+from keysteward.providers.kit.private_key_jwt import assertion_form
 
 _ACCOUNT_ROLES: Final = ("manage-account", "manage-account-links", "view-profile")
 _DEFAULT_ROLES: Final = frozenset(
@@ -41,11 +32,11 @@ def verify(client: KeycloakClient, claim: Claim) -> Verification:
     if claim.optional_scopes:
         form["scope"] = " ".join(sorted(claim.optional_scopes))
     if claim.material.method == "private_key_jwt":
-        form |= {"client_assertion_type": ASSERTION_TYPE, "client_assertion": _assertion(client, claim)}
+        form |= assertion_form(claim.client_id, claim.material, audience=client.issuer(), now=client.now())
         # The same assertion twice is refused as a replay, so this call is not repeated.
         reply = client.token(form, repeatable=False)
     else:
-        reply = client.token(form, basic=(claim.client_id, claim.material.value))
+        reply = client.token(form, basic_auth=(claim.client_id, claim.material.value))
     if not reply.ok:
         return _refusal(reply, claim)
     token = reply.read(TokenReply).access_token
@@ -75,31 +66,3 @@ def _refusal(reply: Reply, claim: Claim) -> Verification:
     if error in {"invalid_client", "unauthorized_client"}:
         return Verification(Proof.REFUSED, "Keycloak refuses it, or the client is disabled")
     return Verification(Proof.WRONG, f"no token: {error[:60] or reply.status}")
-
-
-def _assertion(client: KeycloakClient, claim: Claim) -> str:
-    """Sign the assertion of RFC 7523, section 3, for the realm's issuer, by Keycloak's clock where it is known."""
-    import jwt  # noqa: PLC0415 - with all of cryptography; a look needs neither
-
-    heard = client.now()
-    now = int(heard.timestamp() if heard is not None else time.time())
-    payload = {
-        "iss": claim.client_id,
-        "sub": claim.client_id,
-        "aud": client.issuer(),
-        "jti": uuid.uuid4().hex,
-        "iat": now,
-        "exp": now + ASSERTION_SECONDS,
-    }
-    key = _private_key(claim.material)
-    return jwt.encode(payload, key.key, algorithm=key.algorithm_name, headers={"kid": claim.material.kid})
-
-
-def _private_key(material: Material) -> jwt.PyJWK:
-    import jwt  # noqa: PLC0415
-
-    try:
-        return jwt.PyJWK(json.loads(material.value.get_secret_value()))
-    except unreadable():
-        pass
-    raise Damaged("a stored private key is not a JWK: deliver a new one with `keysteward reissue`")

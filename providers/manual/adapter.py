@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import ClassVar, Final
 
 from keysteward.core.contract.capabilities import MANY, Capabilities
 from keysteward.core.contract.observed import Observation, ObservedObject, ObservedSecret
-from keysteward.core.contract.ports import Check, Claim, Descriptor, Fingerprint, Issued, ObjectRef, Order, Verification
+from keysteward.core.contract.ports import Check, Claim, Fingerprint, Issued, ObjectRef, Order, Verification
 from keysteward.core.errors import DeclarationError
 from keysteward.host.http import CALL_TIMEOUT
+from keysteward.providers.kit.adapter import Adapter
 from keysteward.providers.kit.keys_only import HOLDER, KeysOnly
 from keysteward.providers.manual.client import Probe, Prober
 
@@ -20,12 +21,14 @@ UNSEEN: Final = ObservedSecret("unseen", slot="by hand")
 
 
 @dataclass(frozen=True)
-class Manual(KeysOnly):
+class Manual(Adapter, KeysOnly):
     """One account at a system where only a person makes and ends keys. `probe` is the request that proves one.
 
     `environments` are the environments it serves (None: any); `ca` is the path of a certificate bundle. One account
     carries one `ManualKey`; for a second key declare a second `Manual`.
     """
+
+    KIND: ClassVar = "keysteward.providers.manual:Manual"
 
     name: str
     _: KW_ONLY
@@ -39,16 +42,7 @@ class Manual(KeysOnly):
             object.__setattr__(self, "probe", Probe(**given))
         elif not isinstance(given, Probe):
             raise DeclarationError(f"Manual {self.name!r}: probe: write Probe(url=...), the request that proves a key")
-        if self.environments is not None:
-            object.__setattr__(self, "environments", tuple(self.environments))
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """How to make this target again, without any secret."""
-        settings: dict[str, Any] = {"name": self.name, "probe": self.probe.settings}
-        optional = {"environments": None if self.environments is None else list(self.environments), "ca": self.ca}
-        settings |= {name: value for name, value in optional.items() if value is not None}
-        return Descriptor("keysteward.providers.manual:Manual", settings)
+        super().__post_init__()
 
     @property
     def capabilities(self) -> Capabilities:

@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import quote_plus, urlsplit
 
 from pydantic import SecretStr
@@ -98,15 +98,6 @@ class Probe:
         if not self.ok or not self.refused:
             return "ok and refused: name at least one status each"
         return f"ok and refused: {both[0]} cannot be both" if both else None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Return it as JSON, from which the same probe can be made; it holds no secret."""
-        given: dict[str, Any] = {"url": self.url, "method": self.method, "content_type": self.content_type}
-        given |= {"header": self.header, "basic": self.basic, "body": self.body}
-        given |= {"headers": dict(self.headers), "ok": list(self.ok), "refused": list(self.refused)}
-        defaults = {"method": "GET", "content_type": JSON, "headers": {}, "ok": [200, 204], "refused": [401, 403]}
-        return {n: value for n, value in given.items() if value is not None and value != defaults.get(n)}
 
 
 @once

@@ -6,9 +6,9 @@ Keys belong to organizations, which somebody else makes: they are holders. M2M a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from keysteward.core.contract.address import check_address
 from keysteward.core.contract.capabilities import MANY, Capabilities
@@ -18,7 +18,6 @@ from keysteward.core.contract.ports import (
     Check,
     Claim,
     Created,
-    Descriptor,
     Fingerprint,
     Issued,
     Material,
@@ -31,7 +30,7 @@ from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, 
 from keysteward.host.http import CALL_TIMEOUT
 from keysteward.host.material import material_of
 from keysteward.host.once import once
-from keysteward.host.references import check_reference
+from keysteward.providers.kit.adapter import Adapter
 from keysteward.providers.workos import doctor, inventory, models, permissions, proof
 from keysteward.providers.workos.api import Api
 from keysteward.providers.workos.client import PAGE_SIZE, WorkOSClient
@@ -54,7 +53,7 @@ ORGANIZATIONS_ALONE: Final = (
 
 
 @dataclass(frozen=True)
-class WorkOS:
+class WorkOS(Adapter):
     """One environment. `admin` and `reader` are references to API keys of it (`sk_...`).
 
     `authkit_domain` is where its applications get tokens ("acme.authkit.app"), `client_id` the environment's client ID:
@@ -62,6 +61,8 @@ class WorkOS:
     `user_keys=True` observes keys of people too, at one call per user. `environments` are the environments it serves
     (None: any); `ca` is the path of a certificate bundle.
     """
+
+    KIND: ClassVar = "keysteward.providers.workos:WorkOS"
 
     name: str
     _: KW_ONLY
@@ -88,27 +89,8 @@ class WorkOS:
             )
         if self.organization is not None and not inventory.is_holder(self.organization):
             raise DeclarationError(f"{subject}: organization must be the id of an organization, org_...")
-        check_reference(self.admin, field=f"{subject}: admin")
-        if self.reader is not None:
-            check_reference(self.reader, field=f"{subject}: reader")
-        if self.environments is not None:
-            object.__setattr__(self, "environments", tuple(self.environments))
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """How to make this target again, without any secret."""
-        settings: dict[str, Any] = {"name": self.name, "authkit_domain": self.authkit_domain}
-        settings |= {"client_id": self.client_id, "admin": self.admin}
-        optional = {
-            "reader": self.reader,
-            "organization": self.organization,
-            "user_keys": self.user_keys or None,
-            "url": None if self.url == URL else self.url,
-            "environments": None if self.environments is None else list(self.environments),
-            "ca": self.ca,
-        }
-        settings |= {name: value for name, value in optional.items() if value is not None}
-        return Descriptor("keysteward.providers.workos:WorkOS", settings)
+        self._check_references(subject, admin=self.admin, reader=self.reader)
+        super().__post_init__()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -156,10 +138,6 @@ class WorkOS:
     def token_url(self) -> str:
         """Where consumers get their tokens."""
         return f"{self.authkit_domain}/oauth2/token"
-
-    def as_reader(self) -> WorkOS:
-        """Return the same environment with the reader's key; the administrator's when no reader is declared."""
-        return replace(self, reading=self.reader is not None)
 
     def observe(self, fingerprint: Fingerprint | None) -> Observation:  # noqa: ARG002 - WorkOS shows no value again
         """List by pages, then ask once for the keys of each organization and the secrets of each application.
@@ -322,9 +300,6 @@ class WorkOS:
             raise self._error(Rejected, "write", text)
         if want.optional_scopes or want.token_lifetime is not None:
             raise self._error(Rejected, "write", "WorkOS has neither scopes on request nor a lifetime of tokens to set")
-
-    def _error(self, kind: type[KeystewardError], operation: str, message: str) -> KeystewardError:
-        return kind(message, target=self.name, operation=operation)
 
 
 def _origin(text: str, subject: str, shape: str) -> str:

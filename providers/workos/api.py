@@ -6,16 +6,15 @@ Verbs and fields are those of the vendor's OpenAPI description (npm package `@wo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, SecretStr
 
 from keysteward.host.http import Reply
-from keysteward.providers.workos.client import Listing, Page, WorkOSClient
+from keysteward.providers.kit.pages import Listing
+from keysteward.providers.workos.client import Page, WorkOSClient
 from keysteward.providers.workos.models import (
     ApiKey,
     Application,
@@ -30,17 +29,10 @@ from keysteward.providers.workos.models import (
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-NOWHERE = "keysteward_doctor"
+GONE: Final = frozenset({HTTPStatus.NOT_FOUND})
+
+NOWHERE: Final = "keysteward_doctor"
 """An id that no object has: ids of WorkOS begin with the name of their kind."""
-
-
-@dataclass(frozen=True, slots=True)
-class Organizations:
-    """All organizations, and the target's time at the start of the list and at its first reply."""
-
-    found: tuple[Organization, ...]
-    started_at: datetime
-    clock: datetime | None
 
 
 class Api:
@@ -50,10 +42,9 @@ class Api:
         self.client = client
         self.error = client.error
 
-    def organizations(self) -> Organizations:
+    def organizations(self) -> Listing[Organization]:
         """`GET /organizations` by pages."""
-        listing = self._list(Page[Organization], "/organizations", "list organizations")
-        return Organizations(listing.entries, listing.started_at, listing.clock)
+        return self._list(Page[Organization], "/organizations", "list organizations")
 
     def organization(self, organization_id: str) -> Organization | None:
         """`GET /organizations/{id}`; None when there is none."""
@@ -169,11 +160,11 @@ class Api:
         return listing
 
     def _get(self, path: str, operation: str) -> Reply | None:
-        reply = self.client.call("GET", path, operation=operation, gone_is_fine=True)
+        reply = self.client.call("GET", path, operation=operation, accept=GONE)
         return reply if reply.status != HTTPStatus.NOT_FOUND else None
 
     def _delete(self, path: str, operation: str) -> bool:
-        return self.client.call("DELETE", path, operation=operation, gone_is_fine=True).ok
+        return self.client.call("DELETE", path, operation=operation, accept=GONE).ok
 
 
 def _part(text: str) -> str:

@@ -29,7 +29,7 @@ def diagnose(api: Api, target: Declared) -> Iterator[Check]:
     known: set[str] = set()
 
     def answers() -> Iterator[Check]:
-        known.update(found.id for found in api.organizations().found)
+        known.update(found.id for found in api.organizations().entries)
         yield Check(subject, ok=True, detail=f"the API answers; the environment has {len(known)} organizations")
 
     yield from diagnosed(

@@ -40,10 +40,10 @@ def observe(api: Api, target: str, client_id: str, *, user_keys: bool) -> Observ
     organizations = api.organizations()
     applications = api.applications()
     permissions = api.permissions()
-    keys = in_pool(lambda organization: _keys(api, organization.id), organizations.found)
+    keys = in_pool(lambda organization: _keys(api, organization.id), organizations.entries)
     secrets = in_pool(lambda application: _secrets(api, application.id), applications)
     objects = [
-        *(o.observed(held) for o, held in zip(organizations.found, keys, strict=True) if held is not None),
+        *(o.observed(held) for o, held in zip(organizations.entries, keys, strict=True) if held is not None),
         *(a.observed(held) for a, held in zip(applications, secrets, strict=True) if held is not None),
         *(_people(api) if user_keys else ()),
     ]

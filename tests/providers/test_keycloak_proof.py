@@ -63,7 +63,7 @@ def test_a_token_for_another_client_is_wrong(target: Keycloak, monkeypatch: pyte
     target.create("other", Settings("client_secret"), Mark("acme/prod/other", "n"), material)
     ask = KeycloakClient.token
     monkeypatch.setattr(
-        KeycloakClient, "token", lambda self, form, **_: ask(self, form, basic=("other", material.value))
+        KeycloakClient, "token", lambda self, form, **_: ask(self, form, basic_auth=("other", material.value))
     )
     assert target.verify(claim).reason == "the token is for another client"
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from keysteward.core.contract.address import check_address
 from keysteward.core.contract.capabilities import Capabilities
@@ -24,7 +24,6 @@ from keysteward.core.contract.ports import (
     Check,
     Claim,
     Created,
-    Descriptor,
     Fingerprint,
     Issued,
     Material,
@@ -33,7 +32,7 @@ from keysteward.core.contract.ports import (
     ScopeWant,
     Verification,
 )
-from keysteward.core.errors import Conflict, DeclarationError, KeystewardError, NotFound, Rejected
+from keysteward.core.errors import Conflict, DeclarationError, NotFound, Rejected
 from keysteward.host.once import once
 from keysteward.host.pool import in_pool
 from keysteward.providers.aws import rights
@@ -42,7 +41,8 @@ from keysteward.providers.aws.cognito.api import CLIENTS_PER_PAGE, SECRETS_PER_C
 from keysteward.providers.aws.cognito.client import TokenClient
 from keysteward.providers.aws.cognito.names import ClientName, vacant_note
 from keysteward.providers.aws.cognito.scopes import drop_scope, put_scope
-from keysteward.providers.aws.connection import CALL_TIMEOUT, AwsClient, Connection, check_credentials, client_of
+from keysteward.providers.aws.connection import CALL_TIMEOUT, Connection
+from keysteward.providers.aws.target import AwsTarget
 
 SETTLED: Final = timedelta(seconds=10)
 """The token endpoint learns of a change a moment after the API; how long is not published."""
@@ -53,13 +53,15 @@ _NAME: Final = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Cognito:
+class Cognito(AwsTarget):
     """One user pool, whose id names its region ("eu-central-1_Ab12Cd34E").
 
     `domain` is where the pool's token endpoint is: the prefix of an Amazon Cognito domain ("acme"), a domain of your
     own ("auth.example.com"), or a whole address. `admin` and `reader` are references as
     `keysteward.providers.aws.connection.AwsClient` takes them; without `admin` boto3 finds credentials by itself.
     """
+
+    KIND: ClassVar = "keysteward.providers.aws:Cognito"
 
     name: str
     _: KW_ONLY
@@ -78,23 +80,8 @@ class Cognito:
         if not self.domain or "@" in self.domain:
             text = f'{self.name}: domain is where the pool gives tokens, as "acme" or "auth.example.com"'
             raise DeclarationError(text)
-        if self.environments is not None:
-            object.__setattr__(self, "environments", tuple(self.environments))
         check_address(self.token_url, field=f"{self.name}: domain")
-        check_credentials(self._connection, self.admin, self.reader)
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """How to make this target again, without any secret."""
-        settings: dict[str, Any] = {"name": self.name, "user_pool": self.user_pool, "domain": self.domain}
-        optional = {
-            "admin": self.admin,
-            "reader": self.reader,
-            "environments": None if self.environments is None else list(self.environments),
-            "endpoint_url": self.endpoint_url,
-        }
-        settings |= {key: held for key, held in optional.items() if held is not None}
-        return Descriptor("keysteward.providers.aws:Cognito", settings)
+        super().__post_init__()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -123,10 +110,6 @@ class Cognito:
         if "." not in host and ":" not in host:
             host = f"{host}.auth.{self._connection.region}.amazoncognito.com"
         return f"{host if '://' in host else f'https://{host}'}/oauth2/token"
-
-    def as_reader(self) -> Cognito:
-        """Return the same pool with the reader's credential; the administrator's when no reader is declared."""
-        return self if self.reader is None or self.reading else replace(self, reading=True)
 
     def observe(self, fingerprint: Fingerprint | None) -> Observation:
         """`ListUserPoolClients` and `ListResourceServers` by pages, two calls for each client."""
@@ -295,10 +278,6 @@ class Cognito:
         return Connection(self.name, self.user_pool.partition("_")[0], self.endpoint_url)
 
     @property
-    def _client(self) -> AwsClient:
-        return client_of(self._connection, self.admin, self.reader, reading=self.reading)
-
-    @property
     def _api(self) -> PoolApi:
         return PoolApi(self._client, self.user_pool)
 
@@ -321,9 +300,6 @@ class Cognito:
 
     def _write(self, remote_id: str, client: Mapping[str, Any], operation: str) -> None:
         self._api.update_client(remote_id, client, operation)
-
-    def _error(self, kind: type[KeystewardError], operation: str, message: str) -> KeystewardError:
-        return kind(message, target=self.name, operation=operation)
 
 
 @once

@@ -8,7 +8,8 @@ from typing import Any, Final
 from keysteward.core.errors import KeystewardError, NotFound, Rejected
 from keysteward.providers.aws.cognito.models import has_secret
 from keysteward.providers.aws.connection import AwsClient
-from keysteward.providers.aws.listing import Listing, listed
+from keysteward.providers.aws.listing import listed
+from keysteward.providers.kit.pages import Listing
 
 SERVICE: Final = "cognito-idp"
 CLIENTS_PER_PAGE: Final = 60
@@ -26,7 +27,7 @@ class PoolApi:
         self._client = client
         self._pool = user_pool
 
-    def clients(self) -> Listing:
+    def clients(self) -> Listing[Mapping[str, Any]]:
         """`ListUserPoolClients`: id and name of each."""
         return self._listed("ListUserPoolClients", CLIENTS_PER_PAGE, "UserPoolClients")
 
@@ -106,7 +107,7 @@ class PoolApi:
         """`DeleteResourceServer`; gone already is success."""
         self._gone("DeleteResourceServer", f"resource server {identifier}", {"Identifier": identifier})
 
-    def _listed(self, operation: str, size: int, entries: str) -> Listing:
+    def _listed(self, operation: str, size: int, entries: str) -> Listing[Mapping[str, Any]]:
         given = {"UserPoolId": self._pool, "MaxResults": size}
         told = {"ResourceNotFoundException": self._no_pool()}
         return listed(self._client, SERVICE, operation, f"user pool {self._pool}", given, entries=entries, told=told)

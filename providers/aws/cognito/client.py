@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-from urllib.parse import quote_plus
-
 import jwt
 from pydantic import SecretStr
 
 from keysteward.host.http import Reply, Session
 from keysteward.host.token_proof import KeySet, SigningKeys
+from keysteward.providers.kit.login import basic
 
 
 class TokenClient:
@@ -23,7 +21,6 @@ class TokenClient:
 
     def token(self, client_id: str, secret: SecretStr) -> Reply:
         """`POST /oauth2/token` as a client, for all scopes it has; the reply is returned unless the service failed."""
-        pair = f"{quote_plus(client_id)}:{quote_plus(secret.get_secret_value())}"
         reply = self._http.request(
             "POST",
             self._token_url,
@@ -31,7 +28,7 @@ class TokenClient:
             repeatable=True,
             changes=False,
             form={"grant_type": "client_credentials"},
-            headers={"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()},
+            headers={"Authorization": basic(client_id, secret)},
         )
         return reply if reply.status in {400, 401, 403} else self._checked(reply)
 
