@@ -28,7 +28,7 @@ What it can do besides it says by its capabilities, and does by facets, small pr
 from __future__ import annotations
 
 from keysteward.core.contract.address import IN_CLEAR, check_address, leaves_in_clear
-from keysteward.core.contract.capabilities import MANY, Capabilities, Method
+from keysteward.core.contract.capabilities import MANY, BroadScopes, Capabilities, Method
 from keysteward.core.contract.facets import (
     IssuesKeys,
     LogsIn,
@@ -39,6 +39,7 @@ from keysteward.core.contract.facets import (
     ShowsRights,
     Suspends,
 )
+from keysteward.core.contract.introduction import Introduced, Introduction, Starter
 from keysteward.core.contract.observed import (
     Delivered,
     DeliveredEntry,
@@ -91,6 +92,7 @@ __all__ = [
     "About",
     "AccessDenied",
     "Action",
+    "BroadScopes",
     "Capabilities",
     "Check",
     "Claim",
@@ -103,6 +105,8 @@ __all__ = [
     "DeliveredEntry",
     "Descriptor",
     "Fingerprint",
+    "Introduced",
+    "Introduction",
     "Issued",
     "IssuesKeys",
     "KeystewardError",
@@ -129,6 +133,7 @@ __all__ = [
     "Settings",
     "ShowsRights",
     "StageEntry",
+    "Starter",
     "Store",
     "Stored",
     "Strategy",

@@ -8,21 +8,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from examples import CRM, api_key, client, keycloak
+from examples import api_key, client
 from words import NOTICE
 
 from keysteward import (
     KeystewardError,
 )
-from keysteward.core.contract.capabilities import MANY, Capabilities
+from keysteward.core.contract.capabilities import MANY, BroadScopes, Capabilities
 from keysteward.core.contract.facets import key_capabilities
 from keysteward.core.contract.ports import Target
 from keysteward.core.contract.strategy import Strategy
 from keysteward.core.declare.credentials import Secret
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.declare.spec import strategy_of
-from keysteward.providers.aws import ApiGateway, Cognito, Iam
-from keysteward.providers.workos import WorkOS
+from keysteward.operations.kinds import class_of, introduction_of, target_kinds
 
 CAPABILITIES: Final[Mapping[str, str]] = {
     "methods": "authentication methods",
@@ -55,6 +54,7 @@ CAPABILITIES: Final[Mapping[str, str]] = {
     "other_holders": "what is said of any other",
     "shown_holders": "holders that are observed, unless the declaration bounds them",
     "federation": "what it offers in place of a standing secret",
+    "broad_scopes": "scopes that KS016 takes for sweeping",
     "safeguards": "switches held at a value",
 }
 
@@ -70,15 +70,20 @@ STRATEGIES: Final[Mapping[Strategy, str]] = {
 }
 
 TARGETS: Final[Mapping[str, Target]] = {
-    "Keycloak, stock": keycloak(),
-    "Keycloak, `secret_rotation=True`": keycloak(secret_rotation=True),
-    "WorkOS": WorkOS("customers", authkit_domain="acme.authkit.app", client_id="client_01", admin="env:WORKOS_ADMIN"),
-    "AWS IAM": Iam("accounts", region="eu-central-1"),
-    "AWS Cognito": Cognito("machines", user_pool="eu-central-1_Ab12Cd34E", domain="acme"),
-    "AWS API Gateway": ApiGateway("gateway", region="eu-central-1"),
-    "Manual": CRM,
+    name: class_of(word, point)(**settings)
+    for word, point in target_kinds().items()
+    for name, settings in introduction_of(word, point).shown.items()
 }
-"""Every target that ships, once for each way to declare it that changes what it can do."""
+"""Every target that a package names, once for each way to declare it that changes what it can do."""
+
+
+def broad_scopes() -> dict[str, tuple[BroadScopes, ...]]:
+    """Return the scopes that targets call sweeping, by the target."""
+    offers = {name: (target.capabilities, key_capabilities(target)) for name, target in TARGETS.items()}
+    found = {
+        name: next((can.broad_scopes for can in cans if can and can.broad_scopes), ()) for name, cans in offers.items()
+    }
+    return {name.partition(",")[0]: rows for name, rows in found.items() if rows}
 
 
 def offered(can: Capabilities) -> tuple[str, ...]:
@@ -110,6 +115,8 @@ def _capability(value: object) -> str:
         return show_duration(value) if value else "at once"
     if isinstance(value, Mapping):
         return ", ".join(f"`{name}`: {held}" for name, held in value.items())
+    if isinstance(value, tuple) and isinstance(value[0], BroadScopes):
+        return ", ".join(f"`{scope}`" for row in value for scope in row.scopes)
     if isinstance(value, (tuple, frozenset)):
         return ", ".join(f"`{item}`" for item in sorted(value)) or "-"
     return "any number" if value == MANY else str(value)

@@ -7,7 +7,7 @@ from typing import Final
 
 from declared import declaration
 from examples import WAIVED_UNTIL
-from offers import readme, targets
+from offers import broad_scopes, readme, targets
 from schemas import catalog, owners
 from words import NOTICE
 
@@ -18,7 +18,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "../keysteward/schemas/owners.schema.json": owners,
     "declaration.md": declaration,
     "targets.md": targets,
-    "rules.md": lambda: rules_page(NOTICE, WAIVED_UNTIL),
+    "rules.md": lambda: rules_page(NOTICE, WAIVED_UNTIL, broad_scopes()),
     "frameworks.md": lambda: frameworks_page(NOTICE),
     "../README.md": readme,
 }

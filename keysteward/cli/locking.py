@@ -37,8 +37,8 @@ class Lock:
     whole: bool
 
 
-def lock(extras: Iterable[str] = ()) -> Lock:
-    """Return the lock of keysteward with these extras."""
+def lock(extras: Iterable[str] = (), others: Iterable[tuple[str, str]] = ()) -> Lock:
+    """Return the lock of keysteward with these extras, and of others by name and version, without their hashes."""
     wanted = {None, *extras}
     found = [_REQUIRED.match(line) for line in importlib.metadata.requires("keysteward") or ()]
     roots = {_name(match[1]) for match in found if match is not None and match[2] in wanted}
@@ -48,7 +48,9 @@ def lock(extras: Iterable[str] = ()) -> Lock:
     own = f"keysteward=={keysteward.__version__}"
     first = f"{own}  {NO_HASH}\n" if digest is None else f"{own} \\\n    --hash=sha256:{digest}\n"
     rest = (block[0].removesuffix(block[2]) for name, block in sorted(blocks.items()) if name in held)
-    return Lock("".join([first, *rest]), whole=digest is not None and roots <= held)
+    unknown = [f"{name}=={version}  {NO_HASH}\n" for name, version in others]
+    whole = digest is not None and roots <= held and not unknown
+    return Lock("".join([first, *rest, *unknown]), whole=whole)
 
 
 def _reached(roots: Iterable[str], parents: Mapping[str, set[str]]) -> Iterator[str]:

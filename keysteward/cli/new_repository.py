@@ -6,50 +6,24 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from importlib.metadata import EntryPoint
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 import keysteward
 from keysteward.cli.locking import LOCK, NO_HASH, lock
+from keysteward.core.contract.introduction import Starter
+from keysteward.core.errors import DeclarationError
+from keysteward.operations.kinds import OURS, distribution, introduction_of, store_kinds, target_kinds
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 Forge = Literal["github", "gitlab"]
-TargetKind = Literal["keycloak", "workos", "iam", "cognito", "api-gateway", "manual"]
-StoreKind = Literal["vault", "local", "aws"]
 
 _SUFFIX = ".jinja"
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A target or store: what a stack imports, what it is called there, and the secrets of reader and runner.
-
-    In `aws` a role is taken by the job's own identity, so that the forge holds no credential for it.
-    """
-
-    module: str
-    classes: tuple[str, ...]
-    name: str = ""
-    reader: tuple[str, ...] = ()
-    runner: tuple[str, ...] = ()
-    aws: bool = False
-
-
-TARGETS: Mapping[TargetKind, _Part] = {
-    "keycloak": _Part("keycloak", ("Keycloak",), "corp", ("KEYCLOAK_READER",), ("KEYCLOAK_ADMIN",)),
-    "workos": _Part("workos", ("WorkOS",), "customers", ("WORKOS_READER",), ("WORKOS_ADMIN",)),
-    "iam": _Part("aws", ("Iam",), "accounts", aws=True),
-    "cognito": _Part("aws", ("Cognito",), "machines", aws=True),
-    "api-gateway": _Part("aws", ("ApiGateway",), "gateway", aws=True),
-    "manual": _Part("manual", ("Manual", "Probe"), "crm"),
-}
-STORES: Mapping[StoreKind, _Part] = {
-    "vault": _Part("vault", ("Vault",)),
-    "local": _Part("local", ("LocalStore",)),
-    "aws": _Part("aws", ("SecretsManager",), aws=True),
-}
 _FORGES: Mapping[Forge, tuple[str, ...]] = {
     "github": (
         ".github/dependabot.yml",
@@ -81,8 +55,8 @@ class Choice:
 
     organisation: str
     environment: str
-    target: TargetKind
-    store: StoreKind
+    target: str
+    store: str
     forges: tuple[Forge, ...]
     today: date
 
@@ -97,10 +71,37 @@ class Choice:
         return self.environment.replace("-", "_")
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A kind of target or store with what a new repository has of it, and the package that brings it."""
+
+    point: EntryPoint
+    starter: Starter
+
+    @classmethod
+    def of(cls, option: str, word: str, kinds: Mapping[str, EntryPoint]) -> _Part:
+        """Find a kind by its word. Raises DeclarationError for one that is not there, or has nothing to begin with."""
+        if word not in kinds:
+            known = ", ".join(kinds)
+            raise DeclarationError(
+                f"{option}: {word!r} is no kind that an installed package brings; choose one of {known}"
+            )
+        starter = introduction_of(word, kinds[word]).starter
+        if starter is None:
+            raise DeclarationError(f"{option}: {word} brings nothing for a new repository; write the stack by hand")
+        return cls(kinds[word], starter)
+
+    @property
+    def package(self) -> tuple[str, str] | None:
+        """Return name and version of a package that is not ours."""
+        found = distribution(self.point)
+        return None if found[0] == OURS else found
+
+
 def files(choice: Choice) -> dict[PurePosixPath, str]:
     """Return the text of each file by its path in the repository, sorted; CODEOWNERS without what a command writes."""
     environment = _templates()
-    context = _context(choice)
+    context = _context(choice, environment)
     context["install"] = environment.get_template(f"part/install{_SUFFIX}").render(context).rstrip()
     templates = {name: name for name in (*_ALWAYS, *(file for forge in choice.forges for file in _FORGES[forge]))}
     templates[f"stacks/{choice.module}.py"] = "stacks/stack.py"
@@ -133,28 +134,34 @@ def _templates() -> Environment:
     )
 
 
-def _context(choice: Choice) -> dict[str, object]:
+def _context(choice: Choice, environment: Environment) -> dict[str, object]:
     """Return what the templates name."""
-    target, store = TARGETS[choice.target], STORES[choice.store]
+    parts = [
+        _Part.of("--target", choice.target, target_kinds()),
+        _Part.of("--store", choice.store, store_kinds()),
+    ]
+    target, store = (part.starter for part in parts)
+    others = sorted({part.package for part in parts if part.package is not None})
+    extras = sorted({*target.extras, *store.extras})
     seed = int.from_bytes(hashlib.sha256(choice.identity.encode()).digest()[:4], "big")
-    return {
+    context = {
         "organisation": choice.organisation,
         "organisation_host": choice.organisation.replace(".", "-").replace("_", "-").lower(),
         "environment": choice.environment,
         "identity": choice.identity,
         "module": choice.module,
-        "target": choice.target,
-        "target_name": target.name,
-        "store": choice.store,
+        "target_name": target.called,
         "github": "github" in choice.forges,
         "gitlab": "gitlab" in choice.forges,
-        "local": choice.store == "local",
-        "runner": "[self-hosted, keysteward]" if choice.store == "local" else "ubuntu-latest",
-        "imports": list(_imports([target, store])),
-        "ledgers": {"local": "secrets.ledgers()"}.get(choice.store, 'secrets.ledgers("keysteward")'),
+        "local": store.one_machine,
+        "runner": "[self-hosted, keysteward]" if store.one_machine else "ubuntu-latest",
+        "imports": list(_imports(parts)),
+        "ledgers": store.ledgers,
         "minute": 5 + seed % 50,
         "version": keysteward.__version__,
-        "lock": lock(["aws"] if target.aws or store.aws else []).text,
+        "extras": f"[{','.join(extras)}]" if extras else "",
+        "others": [f"{name}=={version}" for name, version in others],
+        "lock": lock(extras, others).text,
         "lock_command": LOCK,
         "no_hash": NO_HASH,
         "today": choice.today.isoformat(),
@@ -162,12 +169,15 @@ def _context(choice: Choice) -> dict[str, object]:
         "in_a_year": (choice.today + timedelta(days=365)).isoformat(),
         **_rights(choice, target, store),
     }
+    own = {"target": target.declaration, "store": store.declaration, "example": target.credentials}
+    return context | {name: environment.from_string(text).render(context).rstrip("\n") for name, text in own.items()}
 
 
-def _rights(choice: Choice, target: _Part, store: _Part) -> dict[str, object]:
+def _rights(choice: Choice, target: Starter, store: Starter) -> dict[str, object]:
     """Return what the jobs log in with."""
-    aws, vault = target.aws or store.aws, choice.store == "vault"
-    reader, both = target.reader, (*target.reader, *target.runner)
+    aws, vault = (login in {target.login, store.login} for login in ("aws", "vault"))
+    reader = (*target.reader, *store.reader)
+    both = (*reader, *target.runner, *store.runner)
     role = f"keysteward-{choice.environment}"
     takes_reader = ("`AWS_ROLE_ARN`, a role that may take the reader's and no other",) if aws else ()
     takes_both = ("`AWS_ROLE_ARN`, a role that may take the reader's and the runner's",) if aws else ()
@@ -190,6 +200,6 @@ def _imports(parts: Iterable[_Part]) -> Iterable[str]:
     """Yield the lines by which a stack imports, each module once and sorted, as linters want them."""
     wanted: dict[str, set[str]] = {"keysteward": {"Stack"}, "keysteward.modules.catalog": {"catalog"}}
     for part in parts:
-        wanted.setdefault(f"keysteward.providers.{part.module}", set()).update(part.classes)
+        wanted.setdefault(part.point.module, set()).update(part.starter.classes)
     for module in sorted(wanted):
         yield f"from {module} import {', '.join(sorted(wanted[module]))}"

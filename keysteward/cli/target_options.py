@@ -10,16 +10,12 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
 from keysteward.core.contract.ports import Target
 from keysteward.core.errors import DeclarationError
-
-GROUP: Final = "keysteward.targets"
-"""The entry point group in which packages, ours too, name the targets that can be listed."""
+from keysteward.operations.kinds import target_kinds
 
 REFERENCES: Final = ("reader", "admin")
 """Options that say where a credential stands; each does for the other, since a look only reads."""
@@ -38,27 +34,9 @@ _SECRETS = re.compile(
 """How values begin that must not be arguments: tokens and keys of known vendors, JWTs, PEM, addresses with a login."""
 
 
-@cache
-def kinds() -> dict[str, str]:
-    """Return the targets that installed packages name, by their words; any other goes by "package.module:Class".
-
-    A word that two packages have is ours where we have it, and nobody's where we have not.
-    """
-    found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=GROUP):
-        found.setdefault(point.name, []).append(point)
-    chosen = {word: _only(points) for word, points in found.items()}
-    return {word: point.value for word, point in sorted(chosen.items()) if point is not None}
-
-
-def _only(points: Sequence[EntryPoint]) -> EntryPoint | None:
-    ours = [point for point in points if point.dist is not None and point.dist.name == "keysteward"]
-    return ours[0] if ours else points[0] if len(points) == 1 else None
-
-
 def is_kind(word: str) -> bool:
     """Say whether a word names a kind of target: one that a package names, or a class."""
-    return word in kinds() or _CLASS.fullmatch(word) is not None
+    return word in target_kinds() or _CLASS.fullmatch(word) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +65,12 @@ def target_from(kind: str, words: Sequence[str]) -> Target:
     """Make a target of a kind from the words behind it, for reading. Raises DeclarationError in one sentence."""
     made = _class_of(kind)
     settings = {setting.name: setting for setting in settings_of(made)}
+    untyped = sorted(name for name, needed in _parameters(made) if needed and name not in settings)
+    if untyped:
+        what = ", ".join(untyped)
+        raise DeclarationError(
+            f"--target {kind} cannot be made from options, since {what} is none; declare it in a stack"
+        )
     given = _given(kind, settings, words)
     missing = [s for s in settings.values() if s.required and s.name not in given]
     if missing:
@@ -104,11 +88,17 @@ def target_from(kind: str, words: Sequence[str]) -> Target:
 
 def settings_of(made: type) -> Iterator[Setting]:
     """Yield what a target's constructor takes and can be typed; `admin` is asked for where no `reader` is given."""
-    for name, parameter in inspect.signature(made, eval_str=True).parameters.items():
-        kind, many = _kind(parameter.annotation)
-        if name in WITHOUT_USE or kind is None:
-            continue
-        yield Setting(name, parameter.default is parameter.empty and name != "name", kind, many)
+    parameters = inspect.signature(made, eval_str=True).parameters
+    for name, needed in _parameters(made):
+        kind, many = _kind(parameters[name].annotation)
+        if name not in WITHOUT_USE and kind is not None:
+            yield Setting(name, needed, kind, many)
+
+
+def _parameters(made: type) -> Iterator[tuple[str, bool]]:
+    """Yield what a constructor takes, and whether it must be given; the name has a default here."""
+    for name, parameter in inspect.signature(made).parameters.items():
+        yield name, parameter.default is parameter.empty and name != "name"
 
 
 def _kind(annotation: object) -> tuple[type | None, bool]:
@@ -123,13 +113,16 @@ def _kind(annotation: object) -> tuple[type | None, bool]:
 
 
 def _class_of(kind: str) -> type:
-    module, _, name = kinds().get(kind, kind).partition(":")
+    point = target_kinds().get(kind)
+    module, _, name = (kind if point is None else point.value).partition(":")
     try:
         made = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         raise DeclarationError(f"--target {kind} cannot be imported; install the package that provides it") from None
     if not isinstance(made, type) or not all(hasattr(made, part) for part in ("observe", "as_reader")):
-        raise DeclarationError(f"--target {kind} is no target; choose one of {', '.join(kinds())}, or name a class")
+        raise DeclarationError(
+            f"--target {kind} is no target; choose one of {', '.join(target_kinds())}, or name a class"
+        )
     return made
 
 

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Final
 from pydantic import SecretStr
 
 from keysteward.core.contract.capabilities import Capabilities
+from keysteward.core.contract.introduction import Introduction, Starter
 from keysteward.core.contract.observed import Observation, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import (
     Action,
@@ -40,6 +41,7 @@ from keysteward.providers.aws.listing import listed
 from keysteward.providers.aws.target import AwsTarget
 from keysteward.providers.kit.keys_only import HOLDER, KeysOnly
 from keysteward.providers.kit.pages import Listing
+from keysteward.providers.kit.templates import template
 
 SERVICE: Final = "apigateway"
 MOST_KEYS: Final = 10_000
@@ -72,6 +74,21 @@ class ApiGateway(AwsTarget, KeysOnly):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+
+    @classmethod
+    def introduction(cls) -> Introduction:
+        """How it is shown in the documentation, and what a new repository has of it."""
+        return Introduction(
+            shown={"AWS API Gateway": {"name": "gateway", "region": "eu-central-1"}},
+            starter=Starter(
+                declaration=template("keysteward.providers.aws", "api-gateway.py"),
+                credentials=template("keysteward.providers.aws", "api-gateway.yaml"),
+                classes=("ApiGateway",),
+                called="gateway",
+                login="aws",
+                extras=("aws",),
+            ),
+        )
 
     @property
     def key_capabilities(self) -> Capabilities:

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Final
 from pydantic import SecretStr
 
 from keysteward.core.contract.capabilities import Capabilities
+from keysteward.core.contract.introduction import Introduction, Starter
 from keysteward.core.contract.observed import Observation, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import (
     Action,
@@ -42,6 +43,7 @@ from keysteward.providers.aws.failures import BAD_CREDENTIALS
 from keysteward.providers.aws.listing import listed
 from keysteward.providers.aws.target import AwsTarget
 from keysteward.providers.kit.keys_only import HOLDER, KeysOnly
+from keysteward.providers.kit.templates import template
 
 SERVICE: Final = "iam"
 KEYS_PER_USER: Final = 2
@@ -81,6 +83,21 @@ class Iam(AwsTarget, KeysOnly):
         if not self.path_prefix.startswith("/"):
             raise DeclarationError(f'{self.name}: path_prefix is {self.path_prefix!r}; write it as "/services/"')
         super().__post_init__()
+
+    @classmethod
+    def introduction(cls) -> Introduction:
+        """How it is shown in the documentation, and what a new repository has of it."""
+        return Introduction(
+            shown={"AWS IAM": {"name": "accounts", "region": "eu-central-1"}},
+            starter=Starter(
+                declaration=template("keysteward.providers.aws", "iam.py"),
+                credentials=template("keysteward.providers.aws", "iam.yaml"),
+                classes=("Iam",),
+                called="accounts",
+                login="aws",
+                extras=("aws",),
+            ),
+        )
 
     @property
     def key_capabilities(self) -> Capabilities:

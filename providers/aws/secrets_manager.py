@@ -21,6 +21,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
 
+from keysteward.core.contract.introduction import Introduction, Starter
 from keysteward.core.contract.observed import Delivered
 from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.core.declare.delivery import Delivery, Webhook
@@ -34,6 +35,7 @@ from keysteward.providers.aws.versions import Found, Opaque, Versions
 from keysteward.providers.documents import document as documents
 from keysteward.providers.documents import staging as stagings
 from keysteward.providers.documents.description import delivered
+from keysteward.providers.kit.templates import template
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,19 @@ class SecretsManager:
 
     def __repr__(self) -> str:
         return f"SecretsManager({self.name!r}, region={self._connection.region!r})"
+
+    @classmethod
+    def introduction(cls) -> Introduction:
+        """How it is shown in the documentation, and what a new repository has of it."""
+        return Introduction(
+            starter=Starter(
+                declaration=template(__package__, "aws.py"),
+                classes=("SecretsManager",),
+                called="secrets",
+                login="aws",
+                extras=("aws",),
+            ),
+        )
 
     @property
     def descriptor(self) -> Descriptor:

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from keysteward.core.contract.address import check_address
-from keysteward.core.contract.capabilities import Capabilities
+from keysteward.core.contract.capabilities import BroadScopes, Capabilities
+from keysteward.core.contract.introduction import Introduction, Starter
 from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
 from keysteward.core.contract.ports import (
     Action,
@@ -37,6 +38,7 @@ from keysteward.providers.keycloak.client import TOKEN_PATH, KeycloakClient
 from keysteward.providers.keycloak.jwks import with_key, without_key
 from keysteward.providers.keycloak.scopes import drop_scope, put_scope
 from keysteward.providers.kit.adapter import Adapter
+from keysteward.providers.kit.templates import template
 
 LONGEST_TEXT: Final = 255
 """Columns CLIENT_ID and DESCRIPTION hold 255 characters; a longer one is answered with status 500."""
@@ -46,6 +48,19 @@ MOST_KEYS: Final = 16
 
 PATIENCE: Final = timedelta(seconds=3)
 """A write works at once on one server; in a cluster the other nodes' caches learn of it a moment later."""
+
+
+REALM_ROLES: Final = (
+    "create-client",
+    "create-realm",
+    "impersonation",
+    "manage-authorization",
+    "manage-clients",
+    "manage-identity-providers",
+    "manage-realm",
+    "manage-users",
+)
+"""Roles of client `realm-management` by which a client administers the realm (Server Administration Guide)."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,30 @@ class Keycloak(Adapter):
         object.__setattr__(self, "url", self.url.rstrip("/"))
         super().__post_init__()
 
+    @classmethod
+    def introduction(cls) -> Introduction:
+        """How it is shown in the documentation, and what a new repository has of it."""
+        declared = {
+            "name": "corp",
+            "url": "https://id.example.com",
+            "realm": "production",
+            "admin": "env:KEYCLOAK_ADMIN",
+        }
+        return Introduction(
+            shown={
+                "Keycloak, stock": declared,
+                "Keycloak, `secret_rotation=True`": {**declared, "secret_rotation": True},
+            },
+            starter=Starter(
+                declaration=template(__package__, "keycloak.py"),
+                credentials=template(__package__, "keycloak.yaml"),
+                classes=("Keycloak",),
+                called="corp",
+                reader=("KEYCLOAK_READER",),
+                runner=("KEYCLOAK_ADMIN",),
+            ),
+        )
+
     @cached_property
     def capabilities(self) -> Capabilities:
         """What a realm can do, known without a call."""
@@ -103,6 +142,7 @@ class Keycloak(Adapter):
             page_size=PAGE_SIZE,
             environments=self.environments,
             safeguards=models.SAFEGUARDS,
+            broad_scopes=(BroadScopes(REALM_ROLES, "administration of the realm"),),
         )
 
     @property

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from keysteward.core.contract.introduction import Introduction, Starter
 from keysteward.core.contract.observed import Delivered
 from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.core.declare.delivery import Delivery, Webhook
@@ -18,6 +19,7 @@ from keysteward.host.files import file_errors, locked, make_folder, read_file, r
 from keysteward.providers.documents import document as documents
 from keysteward.providers.documents import staging as stagings
 from keysteward.providers.documents.description import NOBODYS, Description, delivered
+from keysteward.providers.kit.templates import template
 from keysteward.providers.local.key import AgeKey, default_key_path
 from keysteward.providers.local.ledgers import LocalLedgers
 from keysteward.providers.local.sealed import Sealed
@@ -45,6 +47,19 @@ class LocalStore:
 
     def __repr__(self) -> str:
         return f"LocalStore({self.name!r}, root={str(self._root)!r})"
+
+    @classmethod
+    def introduction(cls) -> Introduction:
+        """How it is shown in the documentation, and what a new repository has of it."""
+        return Introduction(
+            starter=Starter(
+                declaration=template(__package__, "local.py"),
+                classes=("LocalStore",),
+                called="secrets",
+                ledgers="secrets.ledgers()",
+                one_machine=True,
+            ),
+        )
 
     @property
     def descriptor(self) -> Descriptor:

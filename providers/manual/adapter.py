@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from keysteward.core.contract.capabilities import MANY, Capabilities
+from keysteward.core.contract.introduction import Introduction, Starter
 from keysteward.core.contract.observed import Observation, ObservedObject, ObservedSecret
 from keysteward.core.contract.ports import Check, Claim, Fingerprint, Issued, ObjectRef, Order, Verification
 from keysteward.core.errors import DeclarationError
 from keysteward.host.http import CALL_TIMEOUT
 from keysteward.providers.kit.adapter import Adapter
 from keysteward.providers.kit.keys_only import HOLDER, KeysOnly
+from keysteward.providers.kit.templates import template
 from keysteward.providers.manual.client import Probe, Prober
 
 UNSEEN: Final = ObservedSecret("unseen", slot="by hand")
@@ -43,6 +45,19 @@ class Manual(Adapter, KeysOnly):
         elif not isinstance(given, Probe):
             raise DeclarationError(f"Manual {self.name!r}: probe: write Probe(url=...), the request that proves a key")
         super().__post_init__()
+
+    @classmethod
+    def introduction(cls) -> Introduction:
+        """How it is shown in the documentation, and what a new repository has of it."""
+        return Introduction(
+            shown={"Manual": {"name": "crm", "probe": Probe("https://api.crm.example.com/v1/me")}},
+            starter=Starter(
+                declaration=template(__package__, "manual.py"),
+                credentials=template(__package__, "manual.yaml"),
+                classes=("Manual", "Probe"),
+                called="crm",
+            ),
+        )
 
     @property
     def capabilities(self) -> Capabilities:

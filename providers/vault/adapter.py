@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from keysteward.core.contract.introduction import Introduction, Starter
 from keysteward.core.contract.observed import Delivered
 from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
 from keysteward.core.declare.delivery import Delivery, Webhook
@@ -16,6 +17,7 @@ from keysteward.host.pool import in_pool
 from keysteward.providers.documents import document as documents
 from keysteward.providers.documents import staging as stagings
 from keysteward.providers.documents.description import NOBODYS, Description, delivered
+from keysteward.providers.kit.templates import template
 from keysteward.providers.vault import marks
 from keysteward.providers.vault.client import Auth, Connection, VaultClient
 from keysteward.providers.vault.diagnosis import diagnose
@@ -95,6 +97,18 @@ class Vault:
 
     def __repr__(self) -> str:
         return f"Vault({self.name!r}, url={self._connection.url!r}, mount={self.mount!r})"
+
+    @classmethod
+    def introduction(cls) -> Introduction:
+        """How it is shown in the documentation, and what a new repository has of it."""
+        return Introduction(
+            starter=Starter(
+                declaration=template(__package__, "vault.py"),
+                classes=("Vault",),
+                called="secrets",
+                login="vault",
+            ),
+        )
 
     @property
     def descriptor(self) -> Descriptor:

@@ -11,7 +11,8 @@ from datetime import UTC, timedelta
 from typing import Any, ClassVar, Final
 
 from keysteward.core.contract.address import check_address
-from keysteward.core.contract.capabilities import MANY, Capabilities
+from keysteward.core.contract.capabilities import MANY, BroadScopes, Capabilities
+from keysteward.core.contract.introduction import Introduction, Starter
 from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
 from keysteward.core.contract.ports import (
     Action,
@@ -31,6 +32,7 @@ from keysteward.host.http import CALL_TIMEOUT
 from keysteward.host.material import material_of
 from keysteward.host.once import once
 from keysteward.providers.kit.adapter import Adapter
+from keysteward.providers.kit.templates import template
 from keysteward.providers.workos import doctor, inventory, models, permissions, proof
 from keysteward.providers.workos.api import Api
 from keysteward.providers.workos.client import PAGE_SIZE, WorkOSClient
@@ -50,6 +52,9 @@ ORGANIZATIONS_ALONE: Final = (
     "is no organization (org_...), and only organizations get keys from here; keys of people are observed and governed"
 )
 """WorkOS lets people have keys too, while they are active members: a person's standing secret is not ours to make."""
+
+
+WIDGETS: Final = (BroadScopes(("widgets:*:manage",), "administration of an organization"),)
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,28 @@ class WorkOS(Adapter):
         self._check_references(subject, admin=self.admin, reader=self.reader)
         super().__post_init__()
 
+    @classmethod
+    def introduction(cls) -> Introduction:
+        """How it is shown in the documentation, and what a new repository has of it."""
+        return Introduction(
+            shown={
+                "WorkOS": {
+                    "name": "customers",
+                    "authkit_domain": "acme.authkit.app",
+                    "client_id": "client_01",
+                    "admin": "env:WORKOS_ADMIN",
+                }
+            },
+            starter=Starter(
+                declaration=template(__package__, "workos.py"),
+                credentials=template(__package__, "workos.yaml"),
+                classes=("WorkOS",),
+                called="customers",
+                reader=("WORKOS_READER",),
+                runner=("WORKOS_ADMIN",),
+            ),
+        )
+
     @property
     def capabilities(self) -> Capabilities:
         """What applications can do, known without a call."""
@@ -104,6 +131,7 @@ class WorkOS(Adapter):
             assigns_client_id=True,
             audience=self.client_id,
             scopes_global=True,
+            broad_scopes=WIDGETS,
             list_lag=LIST_LAG,
             propagation=PATIENCE,
             call_timeout=CALL_TIMEOUT,
@@ -122,6 +150,7 @@ class WorkOS(Adapter):
             last_use="secret",
             tags_secrets=True,
             scopes_global=True,
+            broad_scopes=WIDGETS,
             audience=self.client_id,
             immutable=("scopes", "expires"),
             list_lag=LIST_LAG,

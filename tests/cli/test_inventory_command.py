@@ -21,10 +21,11 @@ from cli_project import Answer, Project
 from keycloak_realms import administrator, as_master
 from workos_emulator import WorkOSEmulator
 
-from keysteward.cli.target_options import kinds, settings_of, target_from
+from keysteward.cli.target_options import settings_of, target_from
 from keysteward.core.contract.observed import Settings
 from keysteward.core.contract.ports import Action, Order
 from keysteward.core.errors import DeclarationError, Unavailable
+from keysteward.operations.kinds import class_of, target_kinds
 from keysteward.providers.keycloak.admin import PAGE_SIZE
 from keysteward.sandbox import WorkOSStandIn
 from keysteward.sandbox.keycloak import KeycloakStandIn
@@ -341,9 +342,10 @@ def test_cognito(nowhere: Project, aws_account: Account) -> None:
 
 
 def test_every_kind_takes_its_own_settings_and_no_value_of_a_credential() -> None:
-    for kind, path in kinds().items():
-        module, _, name = path.partition(":")
-        made = getattr(__import__(module, fromlist=[name]), name)
+    for kind, point in target_kinds().items():
+        made = class_of(kind, point)
+        if kind == "manual":
+            continue
         settings = {setting.option for setting in settings_of(made)}
         assert {"--name", "--reader", "--admin"} <= settings
         assert not {"--reading", "--environments"} & settings
@@ -483,9 +485,9 @@ def ledgerly(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     points = ("ledgerly = ledgerly:Ledgerly", "keycloak = ledgerly:Ledgerly")
     (about / "entry_points.txt").write_text("[keysteward.targets]\n" + "\n".join(points) + "\n")
     monkeypatch.syspath_prepend(str(site))
-    kinds.cache_clear()
+    target_kinds.cache_clear()
     yield
-    kinds.cache_clear()
+    target_kinds.cache_clear()
     sys.modules.pop("ledgerly", None)
 
 
@@ -499,4 +501,4 @@ def test_a_target_of_another_package_is_looked_at_by_the_word_that_it_brings(now
 
 @pytest.mark.usefixtures("ledgerly")
 def test_no_other_package_takes_a_word_of_ours() -> None:
-    assert kinds()["keycloak"] == "keysteward.providers.keycloak:Keycloak"
+    assert target_kinds()["keycloak"].value == "keysteward.providers.keycloak:Keycloak"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from keysteward.core.contract.capabilities import BroadScopes
 from keysteward.core.declare.environments import WORDS, differs, environment_of, is_production, said, words_of
 from keysteward.core.policy.broad_scopes import TABLE, sweeping
 
+KNOWN = (
+    BroadScopes(("manage-users", "manage-clients", "manage-realm", "impersonation"), "administration of the realm"),
+    BroadScopes(("widgets:*:manage",), "administration of an organization"),
+)
 SWEEPING = {
     "*": "a wildcard",
     "*:*": "a wildcard",
@@ -79,16 +84,22 @@ INNOCENT = (
 
 @pytest.mark.parametrize(("scope", "what"), SWEEPING.items())
 def test_a_sweeping_scope_is_found(scope: str, what: str) -> None:
-    assert sweeping(scope) == what
+    assert sweeping(scope, known=KNOWN) == what
 
 
 @pytest.mark.parametrize("scope", INNOCENT)
 def test_an_ordinary_scope_is_left_alone(scope: str) -> None:
-    assert sweeping(scope) is None
+    assert sweeping(scope, known=KNOWN) is None
 
 
 def test_every_row_of_the_table_has_an_example() -> None:
-    assert {row.what for row in TABLE} <= set(SWEEPING.values())
+    rows = [row for rows in TABLE.values() for row in rows]
+    assert {row.what for row in (*rows, *KNOWN)} <= set(SWEEPING.values())
+
+
+def test_what_one_target_calls_sweeping_is_an_ordinary_name_at_another() -> None:
+    assert sweeping("manage-users", known=KNOWN) == "administration of the realm"
+    assert sweeping("manage-users") is None
 
 
 def test_an_audience_before_the_name_says_nothing() -> None:

@@ -15,7 +15,7 @@ import typer
 from rich.text import Text
 
 from keysteward.cli.locking import LOCK, NO_HASH
-from keysteward.cli.new_repository import OWNERS_FILE, Choice, Forge, StoreKind, TargetKind, files
+from keysteward.cli.new_repository import OWNERS_FILE, Choice, Forge, files
 from keysteward.cli.terminal import say, show
 from keysteward.core.errors import DeclarationError, Unavailable
 from keysteward.host.children import environment
@@ -44,9 +44,19 @@ def command(
         str,
         typer.Option("--environment", metavar="NAME", help="The stack, and the second part of its identity."),
     ] = "prod",
-    target: Annotated[TargetKind, typer.Option(help="What issues credentials.")] = "keycloak",
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="What issues credentials: a kind that an installed package brings, such as keycloak, workos or iam.",
+        ),
+    ] = "keycloak",
     store: Annotated[
-        StoreKind, typer.Option(help="Where secrets are delivered and ledgers lie; `local` is for one machine.")
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="Where secrets are delivered and ledgers lie: vault, aws, or local (one machine).",
+        ),
     ] = "vault",
     ci: Annotated[
         Literal["github", "gitlab", "both", "none"], typer.Option(help="Whose pipelines to write.")
@@ -69,7 +79,7 @@ def command(
     show(_told(folder, made, choice, dry_run=dry_run))
 
 
-def _choice(organisation: str, env: str, target: TargetKind, store: StoreKind, forges: tuple[Forge, ...]) -> Choice:
+def _choice(organisation: str, env: str, target: str, store: str, forges: tuple[Forge, ...]) -> Choice:
     if not _ORGANISATION.fullmatch(organisation):
         raise DeclarationError("--organisation takes letters, digits and _.- (at most 63, a letter or digit first)")
     if not _ENVIRONMENT.fullmatch(env) or len(env) > LONGEST_ENVIRONMENT:
@@ -135,7 +145,7 @@ def _told(folder: Path, made: Mapping[PurePosixPath, str], choice: Choice, *, dr
         yield line(f"  cd {folder}")
     if NO_HASH in made[PurePosixPath("requirements.txt")]:
         yield line(f"  {LOCK}")
-        yield line("                                  # requirements.txt has no hash of keysteward yet: jobs refuse it")
+        yield line("                                  # requirements.txt lacks a hash yet: jobs refuse it")
     yield line("  python -Pm venv .venv && .venv/bin/pip install -r requirements.txt")
     yield line("  .venv/bin/keysteward doctor     # says which credentials and rights are missing")
     yield line("  .venv/bin/keysteward preview    # what a first run would make")

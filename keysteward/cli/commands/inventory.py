@@ -10,13 +10,14 @@ import typer
 
 from keysteward.cli.opening import open_stack
 from keysteward.cli.options import JsonOption, StackOption
-from keysteward.cli.target_options import NOT_REPEATED, is_kind, kinds, target_from
+from keysteward.cli.target_options import NOT_REPEATED, is_kind, target_from
 from keysteward.cli.terminal import console, meanwhile, say, show, show_json
 from keysteward.core.contract.facets import key_capabilities
 from keysteward.core.declare.owners import Owners as Listed
 from keysteward.core.drift.inventory import Inventory
 from keysteward.core.errors import DeclarationError
 from keysteward.host.output_file import write_output
+from keysteward.operations.kinds import target_kinds
 from keysteward.operations.loading import stack_names
 from keysteward.operations.look import look
 from keysteward.operations.meant import meant
@@ -129,7 +130,7 @@ def _only_one(context: typer.Context, target: list[str] | None) -> None:
     """Refuse settings of a target where none is named, or where a stack is."""
     typed = context.get_parameter_source("stack")
     if target is None or len(target) != 1 or not is_kind(target[0]):
-        words = ", ".join(kinds())
+        words = ", ".join(target_kinds())
         raise DeclarationError(
             f"there is no such option, unless --target names one kind ({words}) and its settings follow. {NOT_REPEATED}"
         )
@@ -143,7 +144,7 @@ def _known(selection: Selection, inventory: Inventory) -> None:
     if selection.targets and not inventory.failures and not any(map(selection.covers, there)):
         raise DeclarationError(
             f"--target fits none of {', '.join(there) or 'no target'}. For a first look at another one name its kind "
-            f"({', '.join(kinds())}), and its settings behind it. {NOT_REPEATED}"
+            f"({', '.join(target_kinds())}), and its settings behind it. {NOT_REPEATED}"
         )
 
 
@@ -168,7 +169,7 @@ def _of_stack(name: str | None) -> tuple[Inventory, Listed]:
     if name is None and not stack_names(Path.cwd()):
         raise DeclarationError(
             f"there is no folder stacks with a stack here: go to the project's folder, or look at one target without "
-            f"any: --target KIND with its settings ({', '.join(kinds())}); --target keycloak says which it takes"
+            f"any: --target KIND with its settings ({', '.join(target_kinds())}); --target keycloak says which it takes"
         )
     opened = open_stack(name, strict=False)
     with meanwhile("Looking at targets, stores and ledgers ..."):

@@ -15,6 +15,14 @@ MANY = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class BroadScopes:
+    """Scopes that allow all of something. `scopes` are shell patterns of a whole name; `what` is what they allow."""
+
+    scopes: tuple[str, ...]
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a target can do. What is not listed, it cannot.
 
@@ -31,6 +39,7 @@ class Capabilities:
     holder costs in `observe` beside its page. `holders`: patterns of the holders that take new keys (none: any);
     `other_holders`: what a sentence says of one that does not; `shown_holders`: the settings that bound which are
     observed ("": all are). `federation`: what it offers in place of a standing secret, in words ("": nothing).
+    `broad_scopes`: those of its own scopes, in small letters, that are an administrator's.
     """
 
     methods: tuple[str, ...]
@@ -63,6 +72,7 @@ class Capabilities:
     other_holders: str = ""
     shown_holders: str = ""
     federation: str = ""
+    broad_scopes: tuple[BroadScopes, ...] = ()
     safeguards: Mapping[str, str] = field(default_factory=dict)
 
     @property

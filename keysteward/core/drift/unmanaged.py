@@ -131,7 +131,11 @@ def _sweeping(
     held = s.key.scopes or frozenset() if s.key is not None else s.settings.scopes | (s.settings.optional_scopes - own)
     held -= declared
     audiences = {scope.audience for name in held if (scope := catalogue.get(name)) is not None and scope.audience}
-    wide = [f"{scope!r} is {what}" for scope in sorted(held) if (what := sweeping(scope, sorted(audiences)))]
+    wide = [
+        f"{scope!r} is {what}"
+        for scope in sorted(held)
+        if (what := sweeping(scope, sorted(audiences), s.can.broad_scopes))
+    ]
     if wide:
         mend = "see what its consumer uses, and give it these scopes alone"
         yield s.broken("KS016", f"scope {', '.join(wide)}", mend)

@@ -31,7 +31,7 @@ _SEVERAL = 2
 def _scopes(case: Case) -> Iterable[str]:
     audiences = sorted({server.audience for server, _ in _granted(case)})
     for scope in sorted(case.spec.scopes | case.spec.optional_scopes):
-        what = sweeping(scope, audiences)
+        what = sweeping(scope, audiences, case.can.broad_scopes)
         if what is not None:
             yield f"access: scope {scope!r} is {what}"
 

@@ -25,7 +25,7 @@ def added(after: Declared) -> Iterator[Noted]:
     goes = f"is delivered to {listed(spec.delivery)} for {spec.consumer or 'nobody that is named'}"
     ends = f" until {shown(spec.expires)}" if spec.expires is not None else ""
     yield Noted(Sort.ADDED, f"{spec.kind} added{ends}: {opens}, and {goes}")
-    yield from _sweeping(frozenset(), spec)
+    yield from _sweeping(frozenset(), after)
     yield from _standing(None, after)
     yield from _waivers((), after.waivers)
     if spec.adopt is not None:
@@ -102,15 +102,17 @@ def _beside(spec: Spec, now: datetime) -> str:
     return f"; the present secret stays valid for the overlap of {overlap}: until {day} if a run applies it today"
 
 
-def _sweeping(before: frozenset[str], spec: Spec) -> Iterator[Noted]:
-    wide = [s for s in sorted((spec.scopes | spec.optional_scopes) - before) if sweeping(s, spec.audiences)]
+def _sweeping(before: frozenset[str], after: Declared) -> Iterator[Noted]:
+    spec = after.spec
+    asked = sorted((spec.scopes | spec.optional_scopes) - before)
+    wide = [scope for scope in asked if sweeping(scope, spec.audiences, after.broad_scopes)]
     if wide:
         yield Noted(Sort.SWEEPING, f"access: {listed(wide)} is a wildcard or an administrator's")
 
 
 def _scopes(before: Declared, after: Declared, now: datetime) -> Iterator[Noted]:
     old, new = before.spec, after.spec
-    yield from _sweeping(old.scopes | old.optional_scopes, new)
+    yield from _sweeping(old.scopes | old.optional_scopes, after)
     sets = (
         (Sort.SCOPES_MORE, "access", "scopes", old.scopes, new.scopes),
         (Sort.OPTIONAL_MORE, "optional_access", "scopes", old.optional_scopes, new.optional_scopes),

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from keysteward.core.contract.capabilities import BroadScopes
 from keysteward.core.contract.ports import Descriptor
 from keysteward.core.declare.credentials import ApiKey, Bootstrap, Governed, ManualKey, PermanentException, Secret
 from keysteward.core.declare.owners import Owners
@@ -33,7 +34,7 @@ class WaiverForm:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One credential: its normal form, its waivers, what its target cannot change, and why it is there.
+    """One credential: its normal form, its waivers, what its target cannot change, what is sweeping there, and why.
 
     `accepted_by` is who accepted the risk of a permanent exception.
     """
@@ -41,6 +42,7 @@ class Declared:
     spec: Spec
     waivers: tuple[WaiverForm, ...] = ()
     immutable: tuple[str, ...] = ()
+    broad_scopes: tuple[BroadScopes, ...] = ()
     reason: str = ""
     accepted_by: str = ""
 
@@ -152,10 +154,12 @@ def form_of(stack: Stack, owners: Owners, findings: tuple[Finding, ...], rules: 
 def _declared(declared: Secret, spec: Spec) -> Declared:
     why = declared.classification if isinstance(declared, (ApiKey, ManualKey)) else None
     reason = why.justification if isinstance(why, PermanentException) else ""
+    can = capabilities_of(declared.target, spec.kind)
     return Declared(
         spec=spec,
         waivers=tuple(WaiverForm(w.rule, w.reason, w.approved_by, w.until) for w in declared.waivers),
-        immutable=capabilities_of(declared.target, spec.kind).immutable,
+        immutable=can.immutable,
+        broad_scopes=can.broad_scopes,
         reason=why.exchanged_for if isinstance(why, Bootstrap) else reason,
         accepted_by=why.risk_accepted_by if isinstance(why, PermanentException) else "",
     )

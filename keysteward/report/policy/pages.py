@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 
+from keysteward.core.contract.capabilities import BroadScopes
 from keysteward.core.declare.environments import WORDS
 from keysteward.core.declare.limits import CLIENT_RULES, KEY_RULES
 from keysteward.core.policy import RULES, Rule
@@ -76,8 +77,8 @@ The rules are those of [rules.md](rules.md), the commands those of [cli.md](cli.
 """
 
 
-def rules_page(notice: str, until: date) -> str:
-    """Return docs/rules.md; `until` is the day in its examples of a waiver."""
+def rules_page(notice: str, until: date, vendors: Mapping[str, tuple[BroadScopes, ...]]) -> str:
+    """Return docs/rules.md; `until` is the day in its examples of a waiver, `vendors` what targets call sweeping."""
     mandatory = ", ".join(_linked(rule.number) for rule in RULES.values() if not rule.waivable)
     live = ", ".join(_linked(rule.number) for rule in RULES.values() if rule.live)
     lines = [RULES_HEAD.format(notice=notice, mandatory=mandatory, live=live).rstrip(), ""]
@@ -96,8 +97,10 @@ def rules_page(notice: str, until: date) -> str:
         "| vendor | scopes | allow |",
         "|---|---|---|",
     ]
-    for row in TABLE:
-        lines.append(f"| {row.vendor} | {', '.join(f'`{scope}`' for scope in row.scopes)} | {row.what} |")
+    there = {f"{vendor} (at its targets alone)": rows for vendor, rows in vendors.items()}
+    for vendor, rows in {**TABLE, **there}.items():
+        for row in rows:
+            lines.append(f"| {vendor} | {', '.join(f'`{scope}`' for scope in row.scopes)} | {row.what} |")
     lines += ["", ENVIRONMENTS_HEAD.rstrip(), "", "| environment | words |", "|---|---|"]
     for environment in dict.fromkeys(WORDS.values()):
         words = ", ".join(f"`{word}`" for word, meant in WORDS.items() if meant == environment)

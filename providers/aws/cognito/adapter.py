@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final
 
 from keysteward.core.contract.address import check_address
 from keysteward.core.contract.capabilities import Capabilities
+from keysteward.core.contract.introduction import Introduction, Starter
 from keysteward.core.contract.observed import Mark, Observation, ObservedObject, ObservedSecret, Settings
 from keysteward.core.contract.ports import (
     Action,
@@ -43,6 +44,7 @@ from keysteward.providers.aws.cognito.names import ClientName, vacant_note
 from keysteward.providers.aws.cognito.scopes import drop_scope, put_scope
 from keysteward.providers.aws.connection import CALL_TIMEOUT, Connection
 from keysteward.providers.aws.target import AwsTarget
+from keysteward.providers.kit.templates import template
 
 SETTLED: Final = timedelta(seconds=10)
 """The token endpoint learns of a change a moment after the API; how long is not published."""
@@ -82,6 +84,21 @@ class Cognito(AwsTarget):
             raise DeclarationError(text)
         check_address(self.token_url, field=f"{self.name}: domain")
         super().__post_init__()
+
+    @classmethod
+    def introduction(cls) -> Introduction:
+        """How it is shown in the documentation, and what a new repository has of it."""
+        return Introduction(
+            shown={"AWS Cognito": {"name": "machines", "user_pool": "eu-central-1_Ab12Cd34E", "domain": "acme"}},
+            starter=Starter(
+                declaration=template("keysteward.providers.aws", "cognito.py"),
+                credentials=template("keysteward.providers.aws", "cognito.yaml"),
+                classes=("Cognito",),
+                called="machines",
+                login="aws",
+                extras=("aws",),
+            ),
+        )
 
     @property
     def capabilities(self) -> Capabilities:
