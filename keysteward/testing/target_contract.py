@@ -15,7 +15,7 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from keysteward.core.contract.facets import ManagesScopes, PreparesOverlap, Renaming, Suspends, facet
+from keysteward.core.contract.facets import ManagesClients, ManagesScopes, PreparesOverlap, Renaming, Suspends, facet
 from keysteward.core.contract.ports import Action, Claim, Material, ObjectRef, Order, Proof, ScopeWant, Target
 from keysteward.core.errors import AccessDenied, Conflict, KeystewardError, OutcomeUnknown
 from keysteward.testing.target_bench import Made, TargetProfile, Workbench
@@ -230,8 +230,8 @@ class TargetContract:
         assert observed.by_id[made.remote_id].settings == made.want
         _shows_no_value(observed, made.material)
         with pytest.raises(AccessDenied):
-            facet(reader, Suspends).suspend(made.remote_id)
-        assert bench.look(made).enabled
+            facet(reader, ManagesClients).mark(made.remote_id, bench.mark())
+        assert bench.look(made).mark == made.mark
 
     def test_an_unknown_secret_is_refused(self, bench: Workbench, method: str) -> None:
         """Refused, and not merely wrong: a retirement hangs on the difference."""

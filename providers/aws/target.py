@@ -16,8 +16,7 @@ class AwsTarget(Adapter):
         admin: str | None
         endpoint_url: str | None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check_credentials(self) -> None:
         connection = self._connection
         for name, reference in (("admin", self.admin), ("reader", self.reader)):
             if reference is not None:

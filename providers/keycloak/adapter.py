@@ -94,7 +94,6 @@ class Keycloak(Adapter):
             raise DeclarationError(f"{subject} must be {shape}")
         if not self.realm:
             raise DeclarationError(f"Keycloak {self.name!r}: realm must be the realm's name")
-        self._check_references(f"Keycloak {self.name!r}", admin=self.admin, reader=self.reader)
         object.__setattr__(self, "url", self.url.rstrip("/"))
         super().__post_init__()
 
@@ -444,13 +443,13 @@ class Keycloak(Adapter):
 @once
 def _connect(target: Keycloak) -> KeycloakClient:
     """Return the one client of all equal values in this process."""
-    reader = target.reader if target.reading else None
+    reference, purpose = target.in_use(target.admin)
     return KeycloakClient(
         target.name,
         url=target.url,
         realm=target.realm,
-        reference=reader or target.admin,
-        purpose="reader" if reader else "admin",
+        reference=reference,
+        purpose=purpose,
         ca=target.ca,
     )
 

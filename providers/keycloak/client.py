@@ -60,10 +60,9 @@ class KeycloakClient(ApiClient):
     ) -> None:
         admin = f"{url}/admin/realms/{quote(realm, safe='')}"
         who = f"the {purpose} credential ({reference})"
-        super().__init__(target, url=admin, who=who, ca=ca, clock=clock, sleep=sleep)
+        super().__init__(target, url=admin, reference=reference, who=who, ca=ca, clock=clock, sleep=sleep)
         self.realm = realm
         self.server = f"{url}/admin"
-        self._reference = reference
         self._base = url
         self._public = f"{url}/realms/{quote(realm, safe='')}"
         self._tokens = TokenCache(self._log_in, clock=clock)
@@ -137,7 +136,7 @@ class KeycloakClient(ApiClient):
 
     def _credential(self) -> tuple[str, str, SecretStr]:
         """Return home realm, client_id and secret. Read anew for each token, so that a new value is picked up."""
-        client_id, separator, secret = resolve(self._reference, purpose=self.who).get_secret_value().partition(":")
+        client_id, separator, secret = resolve(self.reference, purpose=self.who).get_secret_value().partition(":")
         home, slash, in_master = client_id.partition("/")
         if not separator or not client_id or not secret:
             text = f"{self.who} must hold client_id:secret, or master/client_id:secret"

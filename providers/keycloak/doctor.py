@@ -10,7 +10,7 @@ from keysteward.core.contract.ports import Check
 from keysteward.core.errors import AccessDenied
 from keysteward.providers.keycloak.admin import AdminApi
 from keysteward.providers.keycloak.client import KeycloakClient
-from keysteward.providers.kit.doctor import clock_check, diagnosed, transport_check
+from keysteward.providers.kit.doctor import asked, clock_check, diagnosed, transport_check
 
 _READER: Final = {"view-clients", "query-clients"}
 _ADMIN: Final = {"manage-clients"}
@@ -33,11 +33,7 @@ class Declared:
 def diagnose(client: KeycloakClient, target: Declared) -> Iterator[Check]:
     """Yield one line per question; the first failure that hides the rest ends the list."""
     subject = f"{target.name}: realm {target.realm}"
-
-    def answers() -> Iterator[Check]:
-        client.issuer()
-        yield Check(subject, ok=True, detail="the server answers and the realm exists")
-
+    answers = asked(subject, client.issuer, "the server answers and the realm exists")
     yield from transport_check(target.name, target.url)
     yield from diagnosed(
         subject,

@@ -33,6 +33,7 @@ class Adapter:
             value = getattr(self, field.name)
             if isinstance(value, Iterable) and not isinstance(value, str | tuple | Mapping):
                 object.__setattr__(self, field.name, tuple(value))  # a descriptor holds it as a list
+        self._check_credentials()
 
     @property
     def descriptor(self) -> Descriptor:
@@ -44,11 +45,16 @@ class Adapter:
         made: Self = replace(cast("Any", self), reading=self.reader is not None)
         return made
 
-    def _check_references(self, subject: str, **references: str | None) -> None:
-        """Raise DeclarationError unless each is a reference to a credential, or not given."""
-        for name, reference in references.items():
+    def in_use(self, admin: str) -> tuple[str, str]:
+        """Return the reference to the credential in use, and which it is: "reader" or "admin"."""
+        return (self.reader, "reader") if self.reading and self.reader is not None else (admin, "admin")
+
+    def _check_credentials(self) -> None:
+        """Raise DeclarationError unless `admin` and `reader` are references to credentials, or not given."""
+        for name in ("admin", "reader"):
+            reference = vars(self).get(name)
             if reference is not None:
-                check_reference(reference, field=f"{subject}: {name}")
+                check_reference(reference, field=f"{type(self).__name__} {self.name!r}: {name}")
 
     def _error(self, kind: type[KeystewardError], operation: str, message: str) -> KeystewardError:
         """Return an error with target and operation filled in."""

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, create_model
 
 from keysteward.core.errors import KeystewardError
 from keysteward.host.http import Budget, HeardClock, Reply, Session
+from keysteward.host.once import once
+from keysteward.providers.kit.login import bearer
+from keysteward.providers.kit.pages import Listing, Query, by_cursor
+
+__all__ = ["ApiClient", "Budget", "Reply", "once"]
 
 
-class ApiClient(ABC):
+T = TypeVar("T")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ApiClient:
     """Calls to one vendor with one credential. Thread-safe.
 
-    `url` is what paths of calls are put behind; `who` names the credential in sentences. `ca` is the path of a
-    certificate bundle, `budget` the share of the vendor's limit that is used. `clock` (seconds, monotonic) and `sleep`
-    are inputs, for tests. A subclass says how calls are authorised, and what a refusal means.
+    `url` is what paths of calls are put behind; `reference` points to the credential, `who` names it. `ca` is the path
+    of a certificate bundle, `budget` the share of the vendor's limit that is used. `clock` (seconds, monotonic) and
+    `sleep` are inputs, for tests. A subclass may say how calls are authorised, and what a refusal means.
     """
 
     def __init__(
@@ -27,6 +37,7 @@ class ApiClient(ABC):
         target: str,
         *,
         url: str,
+        reference: str,
         who: str,
         ca: str | None = None,
         budget: Budget | None = None,
@@ -34,19 +45,31 @@ class ApiClient(ABC):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.target = target
+        self.reference = reference
         self.who = who
         self.clock = clock
         self._url = url
         self._http = Session(target, ca=ca, budget=budget, clock=clock, sleep=sleep)
         self._heard = HeardClock(clock)
 
-    @abstractmethod
     def authorization(self, refused: str | None = None) -> str:
-        """Return the header Authorization of a call; another one than `refused`, if there is another."""
+        """Return the header Authorization of a call; another one than `refused`, if there is another.
 
-    @abstractmethod
+        As it is, the reference points to a token, which is read anew for each call.
+        """
+        del refused
+        return bearer(self.reference, self.who)
+
     def sentence(self, reply: Reply) -> str:
-        """Say what a refusal means and what to do next; nothing of a body but one short field."""
+        """Say what a refusal means and what to do next; nothing of a body but one short field.
+
+        As it is, in the words that fit any vendor; an adapter that knows its vendor's refusals says more.
+        """
+        reason = reply.told("message", "error_description", "error")
+        said = f"the service answered {reply.status}"
+        if reply.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            said = f"{self.who} may not do this; correct it, or give it the right"
+        return f"{reply.operation}: {said}{f': {reason}' if reason else ''}"
 
     def accepts(self, reply: Reply, statuses: AbstractSet[int]) -> bool:
         """Say whether a refusal is one of these, and the vendor's own: what stands before it may answer 404, too."""
@@ -109,6 +132,34 @@ class ApiClient(ABC):
         )
         self._heard.hear(reply.date)
         return reply
+
+    def entries(
+        self, path: str, shape: type[Model], *, operation: str, entries: str = "data", following: str = "after"
+    ) -> Listing[Model]:
+        """Read a list whose pages have these two fields; the next page is asked for by the name of the second."""
+        page = create_model("Page", **{entries: (list[shape], ...), following: (str | None, None)})  # type: ignore[call-overload,valid-type]
+
+        def read(reply: Reply) -> tuple[list[Model], str | None]:
+            got = reply.read(page)
+            return getattr(got, entries), getattr(got, following)
+
+        return self.listing(path, read, operation=operation, parameter=following)
+
+    def listing(
+        self,
+        path: str,
+        read: Callable[[Reply], tuple[Sequence[T], str | None]],
+        *,
+        operation: str,
+        parameter: str,
+        query: Query | None = None,
+    ) -> Listing[T]:
+        """Read a list whose pages name the next one (see `pages.by_cursor`). `query` goes with each call."""
+
+        def get(following: Query) -> Reply:
+            return self.call("GET", path, operation=operation, params={**(query or {}), **following})
+
+        return by_cursor(self.target, operation, get, read, parameter=parameter)
 
     def checked(self, reply: Reply) -> Reply:
         """Return a reply. Raises the error of its status, with a sentence, when it is a refusal."""

@@ -20,6 +20,16 @@ def diagnosed(subject: str, questions: Iterable[Callable[[], Iterable[Check]]]) 
         yield Check(subject, ok=False, detail=problem.message)
 
 
+def asked(subject: str, ask: Callable[[], object], detail: str) -> Callable[[], Iterable[Check]]:
+    """Return a question whose answer is that it could be asked."""
+
+    def question() -> Iterator[Check]:
+        ask()
+        yield Check(subject, ok=True, detail=detail)
+
+    return question
+
+
 def transport_check(name: str, url: str) -> Iterator[Check]:
     """Warn of an address that is spoken to in clear text."""
     if leaves_in_clear(url):

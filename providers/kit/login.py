@@ -10,6 +10,8 @@ from urllib.parse import quote_plus
 
 from pydantic import SecretStr
 
+from keysteward.host.references import resolve_token
+
 MARGIN_SECONDS: Final = 10.0
 """A token is renewed this long before its end: Keycloak's realm master gives 60 seconds, others an hour."""
 
@@ -32,6 +34,11 @@ class TokenCache:
             token, lifetime, asked = self._ask()
             self._held = token, asked + max(lifetime - MARGIN_SECONDS, lifetime / 2)
             return token
+
+
+def bearer(reference: str, who: str) -> str:
+    """Return the Authorization of a token that a reference points to, as it is now (RFC 6750, section 2.1)."""
+    return f"Bearer {resolve_token(reference, purpose=who).get_secret_value()}"
 
 
 def basic(client_id: str, secret: SecretStr) -> str:

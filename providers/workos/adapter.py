@@ -94,7 +94,6 @@ class WorkOS(Adapter):
             )
         if self.organization is not None and not inventory.is_holder(self.organization):
             raise DeclarationError(f"{subject}: organization must be the id of an organization, org_...")
-        self._check_references(subject, admin=self.admin, reader=self.reader)
         super().__post_init__()
 
     @classmethod
@@ -343,12 +342,12 @@ def _origin(text: str, subject: str, shape: str) -> str:
 @once
 def _connect(target: WorkOS) -> WorkOSClient:
     """Return the one client of all equal values in this process."""
-    reader = target.reader if target.reading else None
+    reference, purpose = target.in_use(target.admin)
     return WorkOSClient(
         target.name,
         url=target.url,
         authkit=target.authkit_domain,
-        reference=reader or target.admin,
-        purpose="reader" if reader else "admin",
+        reference=reference,
+        purpose=purpose,
         ca=target.ca,
     )

@@ -64,7 +64,7 @@ class Api:
         return self._keys(f"/user_management/users/{_part(user_id)}/api_keys")
 
     def _keys(self, path: str) -> tuple[ApiKey, ...] | None:
-        listing = self.client.listing(Page[ApiKey], path, operation="list API keys", gone_is_fine=True)
+        listing = self.client.pages(Page[ApiKey], path, operation="list API keys", gone_is_fine=True)
         return None if listing is None else listing.entries
 
     def post_key(self, organization_id: str, body: Mapping[str, Any]) -> tuple[str, SecretStr]:
@@ -154,7 +154,7 @@ class Api:
         self.delete_key(NOWHERE)
 
     def _list(self, shape: type[Page[_Model]], path: str, operation: str) -> Listing[_Model]:
-        listing = self.client.listing(shape, path, operation=operation)
+        listing = self.client.pages(shape, path, operation=operation)
         if listing is None:
             raise AssertionError("a list without owner is always there")
         return listing

@@ -17,10 +17,9 @@ from pydantic import BaseModel
 
 from keysteward.core.errors import NotFound, OutcomeUnknown, Unavailable
 from keysteward.host.http import LONGEST_REASON, Budget, Reply, retry_after
-from keysteward.host.references import resolve_token
 from keysteward.host.token_proof import Discovery, KeySet, SigningKeys
 from keysteward.providers.kit.client import ApiClient
-from keysteward.providers.kit.pages import Listing, Query, by_cursor
+from keysteward.providers.kit.pages import Listing
 
 PAGE_SIZE: Final = 100
 """The largest `limit` of a list call."""
@@ -64,31 +63,22 @@ class WorkOSClient(ApiClient):
     ) -> None:
         budget = Budget(SHARE_OF_LIMIT, timedelta(minutes=1), clock=clock, sleep=sleep)
         who = f"the {purpose} key ({reference})"
-        super().__init__(target, url=url, who=who, ca=ca, budget=budget, clock=clock, sleep=sleep)
+        super().__init__(target, url=url, reference=reference, who=who, ca=ca, budget=budget, clock=clock, sleep=sleep)
         self.issuer = authkit
-        self._reference = reference
         self._lock = threading.Lock()
         self._keys = SigningKeys(self._read_keys)
 
-    def authorization(self, refused: str | None = None) -> str:
-        """Return the environment's key as it is now."""
-        del refused
-        return f"Bearer {resolve_token(self._reference, purpose=self.who).get_secret_value()}"
-
-    def listing(
+    def pages(
         self, shape: type[Page[_Model]], path: str, *, operation: str, gone_is_fine: bool = False
     ) -> Listing[_Model] | None:
         """Read a list by pages of 100, newest first; None when its owner does not exist and `gone_is_fine`."""
-
-        def get(query: Query) -> Reply:
-            return self.call("GET", path, operation=operation, params={"limit": PAGE_SIZE, **query})
 
         def read(reply: Reply) -> tuple[Sequence[_Model], str | None]:
             page = reply.read(shape)
             return page.data, page.list_metadata.after if page.data else None
 
         try:
-            return by_cursor(self.target, operation, get, read, parameter="after")
+            return self.listing(path, read, operation=operation, parameter="after", query={"limit": PAGE_SIZE})
         except NotFound:
             if not gone_is_fine:
                 raise

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -345,6 +344,10 @@ def test_every_kind_takes_its_own_settings_and_no_value_of_a_credential() -> Non
     for kind, point in target_kinds().items():
         made = class_of(kind, point)
         if kind == "manual":
+            with pytest.raises(
+                DeclarationError, match="cannot be made from options, since probe is none; declare it in a"
+            ):
+                target_from(kind, ["--name", "crm"])
             continue
         settings = {setting.option for setting in settings_of(made)}
         assert {"--name", "--reader", "--admin"} <= settings
@@ -441,64 +444,3 @@ def test_a_credential_under_either_name_does() -> None:
     for option in ("--reader", "--admin"):
         target: Any = target_from("keycloak", [*given, option, "env:SOMEBODY"])
         assert (target.admin, target.reader, target.reading) == ("env:SOMEBODY", "env:SOMEBODY", True)
-
-
-# Targets of other packages
-
-
-PACKAGE = """
-from dataclasses import dataclass
-from keysteward.contract import Capabilities, Descriptor, Observation, ObservedObject, Settings
-
-@dataclass(frozen=True)
-class Ledgerly:
-    name: str
-    tenant: str
-    reader: str
-
-    capabilities = Capabilities(methods=("client_secret",))
-    key_capabilities = None
-    token_url = "https://ledgerly.example.com/token"
-
-    @property
-    def descriptor(self):
-        return Descriptor("ledgerly:Ledgerly", {"name": self.name, "tenant": self.tenant, "reader": self.reader})
-
-    def as_reader(self):
-        return self
-
-    def observe(self, fingerprint):
-        from datetime import UTC, datetime
-        client = ObservedObject("1", f"{self.tenant}-batch", True, Settings("client_secret"))
-        return Observation(target=self.name, started_at=datetime.now(UTC), clock=None, objects=(client,))
-"""
-
-
-@pytest.fixture
-def ledgerly(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Another package is installed, whose entry points name a target."""
-    site = tmp_path_factory.mktemp("site")
-    (site / "ledgerly.py").write_text(PACKAGE, encoding="utf-8")
-    about = site / "ledgerly-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: ledgerly\nVersion: 1.0\n")
-    points = ("ledgerly = ledgerly:Ledgerly", "keycloak = ledgerly:Ledgerly")
-    (about / "entry_points.txt").write_text("[keysteward.targets]\n" + "\n".join(points) + "\n")
-    monkeypatch.syspath_prepend(str(site))
-    target_kinds.cache_clear()
-    yield
-    target_kinds.cache_clear()
-    sys.modules.pop("ledgerly", None)
-
-
-@pytest.mark.usefixtures("ledgerly")
-def test_a_target_of_another_package_is_looked_at_by_the_word_that_it_brings(nowhere: Project) -> None:
-    shown = nowhere.run("inventory", "--target", "ledgerly", "--tenant", "acme", "--reader", "env:NOBODY", "--json")
-    assert shown.code == 0, shown
-    assert "acme-batch" in shown.out
-    assert "--tenant" in nowhere.run("inventory", "--target", "ledgerly", "--no-such").err
-
-
-@pytest.mark.usefixtures("ledgerly")
-def test_no_other_package_takes_a_word_of_ours() -> None:
-    assert target_kinds()["keycloak"].value == "keysteward.providers.keycloak:Keycloak"
