@@ -30,6 +30,7 @@ from __future__ import annotations
 from keysteward.core.contract.address import IN_CLEAR, check_address, leaves_in_clear
 from keysteward.core.contract.capabilities import MANY, BroadScopes, Capabilities, Method
 from keysteward.core.contract.facets import (
+    ChecksPaths,
     IssuesKeys,
     LogsIn,
     ManagesClients,
@@ -95,6 +96,7 @@ __all__ = [
     "BroadScopes",
     "Capabilities",
     "Check",
+    "ChecksPaths",
     "Claim",
     "ClockRefused",
     "Conflict",

@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -360,9 +359,9 @@ class _Fields:
         store = self._named(given["store"], self.known.stores, "store", "deliver_to", index)
         if store is None:
             return None
-        place = getattr(store, "path", partial(Delivery, store))  # a store has rules of its own for its paths
         try:
-            made: Delivery = place(
+            made = Delivery(
+                store,
                 given["path"].replace(NAME_IN_PATH, self.entry.name),
                 fields=given.get("fields", {}),
                 take_over=given.get("take_over", False),

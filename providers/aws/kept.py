@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from keysteward.core.declare.delivery import NOTES
 from keysteward.core.errors import Conflict, VersionConflict
 from keysteward.providers.aws import marks
 from keysteward.providers.aws.versions import NOTHING, Found, Opaque, Versions
 from keysteward.providers.documents.description import NOBODYS, Description, write_description
-from keysteward.providers.documents.document import NOTES
 
 log = logging.getLogger(__name__)
 

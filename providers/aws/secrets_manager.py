@@ -16,16 +16,14 @@ Reference), and a plan made from that would repeat what is done: `delivered` ask
 
 from __future__ import annotations
 
-import copy
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, Self
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from keysteward.core.contract.introduction import Introduction, Starter
 from keysteward.core.contract.observed import Delivered
-from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
-from keysteward.core.declare.delivery import Delivery, Webhook
-from keysteward.core.errors import AccessDenied, Damaged, DeclarationError
+from keysteward.core.contract.ports import Check, Descriptor, Material
+from keysteward.core.errors import Damaged, DeclarationError
 from keysteward.host.pool import in_pool
 from keysteward.providers.aws.connection import AwsClient, Connection
 from keysteward.providers.aws.diagnosis import PROBE, diagnose_store
@@ -35,12 +33,10 @@ from keysteward.providers.aws.versions import Found, Opaque, Versions
 from keysteward.providers.documents import document as documents
 from keysteward.providers.documents import staging as stagings
 from keysteward.providers.documents.description import delivered
+from keysteward.providers.documents.store import STAGING, DocumentStore
 from keysteward.providers.kit.templates import template
 
 log = logging.getLogger(__name__)
-
-STAGING: Final = "keysteward/staged"
-"""Where staged values are kept unless a store says otherwise: outside every consumer's read right."""
 
 NAME_CHARACTERS: Final = 512
 """Longest name of a secret (API Reference, CreateSecret)."""
@@ -49,7 +45,7 @@ RECOVERY_DAYS: Final = range(7, 31)
 """How long AWS may keep what it can restore (API Reference, DeleteSecret)."""
 
 
-class SecretsManager:
+class SecretsManager(DocumentStore[Found]):
     """Documents in the secrets of one account and region; what they hold, without values, stands in their tags.
 
     `admin` and `reader` are references as `keysteward.providers.aws.connection.AwsClient` takes them; without `admin`
@@ -85,7 +81,6 @@ class SecretsManager:
         chosen = {"kms_key": kms_key, "staging_kms_key": staging_kms_key}
         self._settings = {key: value for key, value in chosen.items() if value is not None}
         self._recovery_days = recovery_days
-        self._reading = False
 
     def __repr__(self) -> str:
         return f"SecretsManager({self.name!r}, region={self._connection.region!r})"
@@ -109,19 +104,9 @@ class SecretsManager:
         own = {"staging": self.staging, "recovery_days": self._recovery_days, **self._settings}
         return Descriptor("keysteward.providers.aws:SecretsManager", {**self._credentials, **own})
 
-    def path(
-        self,
-        path: str,
-        *,
-        fields: Mapping[str, str] | None = None,
-        take_over: bool = False,
-        webhook: Webhook | None = None,
-    ) -> Delivery:
-        """Return a place for `deliver_to`; `fields` gives fields of the document the names its consumer reads."""
-        if f"{path}/".startswith(f"{self.staging}/"):
-            raise DeclarationError(
-                f"deliver_to: {path} lies in {self.staging}, where values are staged; choose another"
-            )
+    def check_path(self, path: str) -> None:
+        """See the base; names have a length here, and one is the doctor's."""
+        super().check_path(path)
         if path == PROBE:
             raise DeclarationError(f"deliver_to: {path} is what keysteward doctor asks about; choose another")
         if len(self._staged(path)) > NAME_CHARACTERS:
@@ -129,17 +114,10 @@ class SecretsManager:
                 f"deliver_to: {path[:40]}… is too long; with {self.staging}/ before it, the name of a secret has at "
                 f"most {NAME_CHARACTERS} characters"
             )
-        return Delivery(self, path, documents.check_fields(fields or {}), take_over, webhook)
 
     def ledgers(self, table: str = "keysteward", *, partition: str = "keysteward") -> DynamoLedgers:
         """Return a ledger store in a DynamoDB table of the same account and region, with the same credentials."""
         return DynamoLedgers(**self._credentials, table=table, partition=partition)
-
-    def as_reader(self) -> Self:
-        """Return the same store with the reader's credential: it reads tags only and writes nothing."""
-        reader = copy.copy(self)
-        reader._reading = True  # noqa: SLF001 - a copy of ourselves
-        return reader
 
     def delivered(self, paths: Iterable[str]) -> Mapping[str, Delivered]:
         """Say what each path holds: two `DescribeSecret`, for its secret and its staging one, eight at a time.
@@ -155,70 +133,6 @@ class SecretsManager:
         folders = sorted({path.rpartition("/")[0] for path in paths})
         found = {name for folder in folders for name in self._versions.names(f"{folder}/" if folder else "")}
         return sorted(name for name in found if name.rpartition("/")[0] in folders)
-
-    def stage(self, path: str, entry: StageEntry, material: Material) -> None:
-        """Keep a value in the staging secret of its path."""
-        self._refuse_reader("write")
-        where = f"{self.name}:{path}"
-
-        def change(held: stagings.Staging) -> stagings.Staging:
-            return stagings.add(held, entry, material, where=where)
-
-        self._stagings.change(self._staged(path), entry.identity, change)
-        log.info("store=%s path=%s operation=stage generation=%d outcome=done", self.name, path, entry.generation)
-
-    def read(self, path: str, generation: int) -> Material | None:
-        """Read the value of one generation with the runner's rights."""
-        self._refuse_reader("read a value")
-        try:
-            held = documents.parse(self._versions.read(path).data).material(generation)
-        except Opaque:
-            held = None
-        return held or stagings.parse(self._versions.read(self._staged(path)).data).material(generation)
-
-    def promote(
-        self, path: str, entry: StageEntry, about: About, fields: Mapping[str, str], *, rollback: bool = False
-    ) -> None:
-        """Write the document as a new version, move AWSCURRENT to it, describe it, then drop the staged copy."""
-        self._refuse_reader("write")
-        where = f"{self.name}:{path}"
-        found = self._versions.read(self._staged(path))
-        staged = stagings.parse(found.data)
-        material = staged.material(entry.generation) if staged.identity == entry.identity else None
-
-        def change(document: documents.Document) -> documents.Document:
-            return documents.promote(document, entry, about, fields, material, rollback=rollback, where=where)
-
-        self._documents.change(path, entry.identity, change)
-        if material is not None:
-            self._drop_staged(path, entry.identity, entry.generation, found)
-        log.info("store=%s path=%s operation=promote generation=%d outcome=done", self.name, path, entry.generation)
-
-    def take_over(self, path: str, identity: str, *, renamed: bool = False) -> None:
-        """Make a document ours. With `renamed` (the identity's own new name) its generations stay known."""
-        self._refuse_reader("write")
-        flat = self._staged(path)
-        self._stagings.change(flat, identity, lambda held: stagings.take_over(held, identity, renamed=renamed))
-        self._documents.change(path, identity, lambda held: documents.take_over(held, identity, renamed=renamed))
-        log.info("store=%s path=%s operation=take_over outcome=done", self.name, path)
-
-    def discard(self, path: str, identity: str, generation: int) -> None:
-        """Drop one generation from staging and document, then take the labels off versions that still hold it."""
-        self._refuse_reader("discard a value")
-        self._drop_staged(path, identity, generation)
-        dropped: list[Material | None] = []
-
-        def change(document: documents.Document) -> documents.Document:
-            dropped.append(document.material(generation))
-            return documents.discard(document, identity, generation)
-
-        try:
-            left = self._documents.change(path, identity, change, discarding=True)
-        except Opaque:
-            return
-        if left is not None and left.identity == identity:
-            self._destroy(path, generation, dropped[-1])
-        log.info("store=%s path=%s operation=discard generation=%d outcome=done", self.name, path, generation)
 
     def diagnose(self, paths: Iterable[str]) -> Iterable[Check]:
         """Say whether AWS answers, for whom, and gives the rights needed and no others."""
@@ -246,25 +160,53 @@ class SecretsManager:
     def _staged(self, path: str) -> str:
         return f"{self.staging}/{path}"
 
-    def _refuse_reader(self, operation: str) -> None:
-        if self._reading:
-            raise AccessDenied(f"{self.name}: a reader may not {operation}; use the runner", operation=operation)
+    def _document(self, path: str) -> documents.Document:
+        try:
+            return documents.parse(self._versions.read(path).data)
+        except Opaque:
+            return documents.Document()
+
+    def _staged_at(self, path: str) -> tuple[stagings.Staging, Found | None]:
+        found = self._versions.read(self._staged(path))
+        staged = stagings.parse(found.data)
+        return staged, None if staged.empty else found
+
+    def _change_document(
+        self,
+        path: str,
+        identity: str,
+        change: Callable[[documents.Document], documents.Document],
+        *,
+        discarding: bool = False,
+    ) -> documents.Document | None:
+        try:
+            return self._documents.change(path, identity, change, discarding=discarding)
+        except Opaque:
+            if not discarding:
+                raise
+            return None
+
+    def _change_staging(
+        self,
+        path: str,
+        identity: str,
+        change: Callable[[stagings.Staging], stagings.Staging],
+        *,
+        seen: Found | None = None,
+        discarding: bool = False,
+    ) -> stagings.Staging | None:
+        name = self._staged(path)
+        left = self._stagings.change(name, identity, change, found=seen, discarding=discarding)
+        if discarding and left is not None and left.identity == identity:
+            self._stagings.deprecate(name)
+        return left
 
     def _delivered(self, path: str) -> Delivered:
         document, document_fits = self._documents.described(path, reading=self._reading)
         staging, staging_fits = self._stagings.described(self._staged(path), reading=self._reading)
         return delivered(document, staging, unknown=not (document_fits and staging_fits))
 
-    def _drop_staged(self, path: str, identity: str, generation: int, found: Found | None = None) -> None:
-        def change(held: stagings.Staging) -> stagings.Staging:
-            return stagings.drop(held, identity, generation)
-
-        name = self._staged(path)
-        left = self._stagings.change(name, identity, change, found=found, discarding=True)
-        if left is not None and left.identity == identity:
-            self._stagings.deprecate(name)
-
-    def _destroy(self, path: str, generation: int, secret: Material | None) -> None:
+    def _forget(self, path: str, generation: int, secret: Material | None) -> None:
         def holds(version: str) -> bool:
             try:
                 old = documents.parse(self._versions.read(path, version).data)

@@ -16,19 +16,21 @@ from pydantic import SecretStr
 
 from keysteward.core.contract.observed import OVERWRITTEN, DeliveredEntry
 from keysteward.core.contract.ports import About, Material, StageEntry, document_digest
-from keysteward.core.declare.delivery import DOCUMENT_FIELDS, DOCUMENT_FORMAT
-from keysteward.core.errors import Conflict, Damaged, DeclarationError, NotFound
+from keysteward.core.declare.delivery import (
+    DOCUMENT_FIELDS,
+    DOCUMENT_FORMAT,
+    NOTES,
+    ONLY_CLIENTS,
+    ONLY_KEYS,
+    check_fields,
+)
+from keysteward.core.errors import Conflict, Damaged, NotFound
 from keysteward.host.material import material_of
 from keysteward.providers.documents.description import NOBODYS, Description, read_entry, write_entry
-
-NOTES = "keysteward"
-"""The field of a document in which our own notes stand."""
 
 _SECRET_FIELD = {"client_secret": "client_secret", "private_key_jwt": "private_jwk", "api_key": "api_key"}
 _CLIENT_FIELDS = ("generation", "client_id", "token_url", "audience", "scopes")
 _KEY_FIELDS = ("generation", "holder", "key_id", "audience", "scopes")
-_ONLY_KEYS = frozenset({"holder", "key_id", "api_key"})
-_ONLY_CLIENTS = frozenset({"client_id", "client_secret", "private_jwk", "token_url"})
 _CHECK_CHARACTERS = 32
 
 
@@ -96,21 +98,6 @@ class Document:
     def held(self, generation: int) -> Held | None:
         """Return one generation, current or previous."""
         return next((h for h in (self.current, self.previous) if h and h.entry.generation == generation), None)
-
-
-def check_fields(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return the map of field names. Raises DeclarationError when two fields would get one name, or take ours."""
-    twice: set[str] = set()
-    for others in (_ONLY_KEYS, _ONLY_CLIENTS):
-        names = [name for ours, name in _names(fields).items() if ours not in others]
-        twice |= {name for name in names if names.count(name) > 1}
-    if twice:
-        raise DeclarationError(
-            f"deliver_to: fields gives the name {', '.join(sorted(twice))} to two fields; choose another"
-        )
-    if NOTES in fields.values():
-        raise DeclarationError(f"deliver_to: fields uses the name {NOTES}, which holds keysteward's own notes")
-    return dict(fields)
 
 
 def parse(raw: Mapping[str, Any] | None) -> Document:
@@ -300,7 +287,7 @@ def _names(fields: Mapping[str, str]) -> dict[str, str]:
 
 def _owned(names: Mapping[str, str], current: Held | None, previous: Held | None) -> set[str]:
     if current is not None:
-        others = _ONLY_CLIENTS if current.method == "api_key" else _ONLY_KEYS
+        others = ONLY_CLIENTS if current.method == "api_key" else ONLY_KEYS
         return {NOTES, *(name for ours, name in names.items() if ours not in others)}
     return {NOTES, names["identity"], names["previous"]} if previous is not None else {NOTES}
 

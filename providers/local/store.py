@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from keysteward.core.contract.introduction import Introduction, Starter
 from keysteward.core.contract.observed import Delivered
-from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
-from keysteward.core.declare.delivery import Delivery, Webhook
-from keysteward.core.errors import AccessDenied, Damaged
+from keysteward.core.contract.ports import Check, Descriptor, Material
+from keysteward.core.errors import Damaged
 from keysteward.host.files import file_errors, locked, make_folder, read_file, replace_file
 from keysteward.providers.documents import document as documents
 from keysteward.providers.documents import staging as stagings
 from keysteward.providers.documents.description import NOBODYS, Description, delivered
+from keysteward.providers.documents.store import DocumentStore
 from keysteward.providers.kit.templates import template
 from keysteward.providers.local.key import AgeKey, default_key_path
 from keysteward.providers.local.ledgers import LocalLedgers
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 LEDGER_FILE = "ledgers.sqlite3"
 
 
-class LocalStore:
+class LocalStore(DocumentStore[bool]):
     """Documents as `<root>/<path>.age`, each with a note `<path>.json` that says what it holds, without values.
 
     `key` is an X25519 identity file as `age-keygen` writes it (default: `age.key` in the user's configuration folder
@@ -43,7 +42,6 @@ class LocalStore:
             self._settings["key"] = str(key)
         self._root = Path(root).expanduser()
         self._key = AgeKey(Path(key).expanduser() if key is not None else default_key_path())
-        self._reading = False
 
     def __repr__(self) -> str:
         return f"LocalStore({self.name!r}, root={str(self._root)!r})"
@@ -66,27 +64,10 @@ class LocalStore:
         """How to make this store again."""
         return Descriptor("keysteward.providers.local:LocalStore", dict(self._settings))
 
-    def path(
-        self,
-        path: str,
-        *,
-        fields: Mapping[str, str] | None = None,
-        take_over: bool = False,
-        webhook: Webhook | None = None,
-    ) -> Delivery:
-        """Return a place for `deliver_to`; `fields` gives fields of the document the names its consumer reads."""
-        return Delivery(self, path, documents.check_fields(fields or {}), take_over, webhook)
-
     def ledgers(self, folder: str | Path | None = None) -> LocalLedgers:
         """Return a ledger store in one SQLite file, in this store's folder or another."""
         base = self._settings["root"] if folder is None else folder
         return LocalLedgers(self.name, path=Path(base) / LEDGER_FILE)
-
-    def as_reader(self) -> Self:
-        """Return the same store without use of its key: it reads notes only and writes nothing."""
-        reader = copy.copy(self)
-        reader._reading = True  # noqa: SLF001 - a copy of ourselves
-        return reader
 
     def delivered(self, paths: Iterable[str]) -> Mapping[str, Delivered]:
         """Say what each path holds. A reader answers `unknown` where a note does not fit; the runner mends it."""
@@ -100,59 +81,16 @@ class LocalStore:
             found = (file for folder in folders for file in sorted((self._root / folder).glob("*.age")))
             return [str(file.relative_to(self._root).with_suffix("")) for file in found]
 
-    def stage(self, path: str, entry: StageEntry, material: Material) -> None:
-        """Keep a value in `<root>/.staged`."""
-        with self._writing() as key:
-            sealed = self._staged(path)
-            before = stagings.parse(sealed.open(key))
-            after = stagings.add(before, entry, material, where=self._where(path))
-            self._save_staging(sealed, before, after)
-        log.info("store=%s path=%s operation=stage generation=%d outcome=done", self.name, path, entry.generation)
-
     def read(self, path: str, generation: int) -> Material | None:
         """Decrypt the value of one generation."""
-        self._refuse_reader("read a value")
         with file_errors(self.name):
-            held = documents.parse(self._sealed(path).open(self._key)).material(generation)
-            return held or stagings.parse(self._staged(path).open(self._key)).material(generation)
-
-    def promote(
-        self, path: str, entry: StageEntry, about: About, fields: Mapping[str, str], *, rollback: bool = False
-    ) -> None:
-        """Replace the document in one step, then drop the staged copy."""
-        where = self._where(path)
-        with self._writing() as key:
-            staged = stagings.parse(self._staged(path).open(key))
-            material = staged.material(entry.generation) if staged.identity == entry.identity else None
-
-            def change(document: documents.Document) -> documents.Document:
-                return documents.promote(document, entry, about, fields, material, rollback=rollback, where=where)
-
-            self._change(path, change)
-            after = stagings.drop(staged, entry.identity, entry.generation)
-            self._save_staging(self._staged(path), staged, after)
-        log.info("store=%s path=%s operation=promote generation=%d outcome=done", self.name, path, entry.generation)
-
-    def take_over(self, path: str, identity: str, *, renamed: bool = False) -> None:
-        """Make a document ours. With `renamed` (the identity's own new name) its generations stay known."""
-        with self._writing() as key:
-            sealed = self._staged(path)
-            staged = stagings.parse(sealed.open(key))
-            self._save_staging(sealed, staged, stagings.take_over(staged, identity, renamed=renamed))
-            self._change(path, lambda document: documents.take_over(document, identity, renamed=renamed))
-        log.info("store=%s path=%s operation=take_over outcome=done", self.name, path)
+            return super().read(path, generation)
 
     def discard(self, path: str, identity: str, generation: int) -> None:
-        """Drop one generation from document and staging; the file that held it is replaced or removed."""
+        """See the base; where there is no file, not even the key is asked for."""
         self._refuse_reader("discard a value")
-        if not self._sealed(path).document.exists() and not self._staged(path).document.exists():
-            return
-        with self._writing() as key:
-            sealed = self._staged(path)
-            staged = stagings.parse(sealed.open(key))
-            self._save_staging(sealed, staged, stagings.drop(staged, identity, generation))
-            self._change(path, lambda document: documents.discard(document, identity, generation))
-        log.info("store=%s path=%s operation=discard generation=%d outcome=done", self.name, path, generation)
+        if self._sealed(path).document.exists() or self._staged(path).document.exists():
+            super().discard(path, identity, generation)
 
     def diagnose(self, paths: Iterable[str]) -> Iterable[Check]:
         """Say whether the folder can be used, and whether the key is there, private and the right one."""
@@ -207,7 +145,21 @@ class LocalStore:
                 log.info("store=%s file=%s operation=repair outcome=done", self.name, sealed.note)
             return found, True
 
-    def _change(self, path: str, change: Callable[[documents.Document], documents.Document]) -> None:
+    def _document(self, path: str) -> documents.Document:
+        return documents.parse(self._sealed(path).open(self._key))
+
+    def _staged_at(self, path: str) -> tuple[stagings.Staging, bool | None]:
+        return stagings.parse(self._staged(path).open(self._key)), True
+
+    def _change_document(
+        self,
+        path: str,
+        identity: str,
+        change: Callable[[documents.Document], documents.Document],
+        *,
+        discarding: bool = False,
+    ) -> documents.Document | None:
+        del identity, discarding  # a removed file leaves nothing over
         sealed = self._sealed(path)
         raw = sealed.open(self._key)
         before = documents.parse(raw)
@@ -215,19 +167,34 @@ class LocalStore:
         if after.empty:
             if before.exists:
                 self._remove(sealed)
-            return
+            return None
         composed = documents.compose(after)
         seen = sealed.look()
         if composed != raw:
             sealed.save(self._key, composed, after.description)
         elif after.identity is not None and not (seen.noted and seen.fits):
             sealed.mend(after.description)
+        return after
 
-    def _save_staging(self, sealed: Sealed, before: stagings.Staging, after: stagings.Staging) -> None:
-        if not after.values:
+    def _change_staging(
+        self,
+        path: str,
+        identity: str,
+        change: Callable[[stagings.Staging], stagings.Staging],
+        *,
+        seen: bool | None = None,
+        discarding: bool = False,
+    ) -> stagings.Staging | None:
+        del identity, seen, discarding
+        sealed = self._staged(path)
+        before = stagings.parse(sealed.open(self._key))
+        after = change(before)
+        if after.empty:
             self._remove(sealed)
-        elif after != before:
+            return None
+        if after != before:
             sealed.save(self._key, stagings.compose(after), after.description)
+        return after
 
     def _remove(self, sealed: Sealed) -> None:
         sealed.remove()
@@ -237,13 +204,13 @@ class LocalStore:
             folder = folder.parent
 
     @contextmanager
-    def _writing(self) -> Iterator[AgeKey]:
+    def _writing(self) -> Iterator[None]:
         self._refuse_reader("write")
         with file_errors(self.name):
             make_folder(self._root)
             with locked(self._lock):
                 self._check_key()
-                yield self._key
+                yield
 
     def _check_key(self) -> None:
         """Make the key for a new store; refuse a key that is not the one the documents were encrypted to."""
@@ -262,16 +229,9 @@ class LocalStore:
         elif recipient != noted:
             replace_file(note, f"{recipient}\n".encode())
 
-    def _refuse_reader(self, operation: str) -> None:
-        if self._reading:
-            raise AccessDenied(f"{self.name}: a reader may not {operation}; use the runner", operation=operation)
-
     @property
     def _lock(self) -> Path:
         return self._root / ".lock"
-
-    def _where(self, path: str) -> str:
-        return f"{self.name}:{path}"
 
     def _sealed(self, path: str) -> Sealed:
         return Sealed(self._root / f"{path}.age", self._root / f"{path}.json", self._where(path))

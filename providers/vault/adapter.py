@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from keysteward.core.contract.introduction import Introduction, Starter
 from keysteward.core.contract.observed import Delivered
-from keysteward.core.contract.ports import About, Check, Descriptor, Material, StageEntry
-from keysteward.core.declare.delivery import Delivery, Webhook
-from keysteward.core.errors import AccessDenied, Damaged, DeclarationError, VersionConflict
+from keysteward.core.contract.ports import Check, Descriptor, Material
+from keysteward.core.errors import Damaged, VersionConflict
 from keysteward.host.pool import in_pool
 from keysteward.providers.documents import document as documents
 from keysteward.providers.documents import staging as stagings
 from keysteward.providers.documents.description import NOBODYS, Description, delivered
+from keysteward.providers.documents.store import STAGING, DocumentStore
 from keysteward.providers.kit.templates import template
 from keysteward.providers.vault import marks
 from keysteward.providers.vault.client import Auth, Connection, VaultClient
@@ -25,9 +24,6 @@ from keysteward.providers.vault.kv import Found, Kv
 from keysteward.providers.vault.ledgers import VaultLedgers
 
 log = logging.getLogger(__name__)
-
-STAGING = "keysteward/staged"
-"""Where staged values are kept unless a store says otherwise: outside every consumer's read right."""
 
 ATTEMPTS = 4
 """How often a change is made anew on what another writer left; each is decided afresh from what is there."""
@@ -62,7 +58,7 @@ _DOCUMENT = _Kind(documents.parse, documents.compose, {}, announced=True)
 _STAGING = _Kind(stagings.parse, stagings.compose, {"max_versions": 1}, announced=False)
 
 
-class Vault:
+class Vault(DocumentStore[Found]):
     """Documents in a KV version 2 engine; what they hold, without values, stands in their `custom_metadata`.
 
     `reader` and `admin` are references to a token (`auth="token"`), to "role_id:secret_id" (`"approle"`) or to a JWT
@@ -93,7 +89,6 @@ class Vault:
         self._connection = Connection(name, url.rstrip("/"), auth, auth_mount, role, namespace, ca, allow_http)
         self._admin = VaultClient(self._connection, admin, field="admin")
         self._reader = VaultClient(self._connection, reader, field="reader") if reader else self._admin
-        self._reading = False
 
     def __repr__(self) -> str:
         return f"Vault({self.name!r}, url={self._connection.url!r}, mount={self.mount!r})"
@@ -116,30 +111,9 @@ class Vault:
         settings = {**self._credentials, "mount": self.mount, "staging": self.staging}
         return Descriptor("keysteward.providers.vault:Vault", settings)
 
-    def path(
-        self,
-        path: str,
-        *,
-        fields: Mapping[str, str] | None = None,
-        take_over: bool = False,
-        webhook: Webhook | None = None,
-    ) -> Delivery:
-        """Return a place for `deliver_to`; `fields` gives fields of the document the names its consumer reads."""
-        if f"{path}/".startswith(f"{self.staging}/"):
-            raise DeclarationError(
-                f"deliver_to: {path} lies in {self.staging}, where values are staged; choose another"
-            )
-        return Delivery(self, path, documents.check_fields(fields or {}), take_over, webhook)
-
     def ledgers(self, prefix: str = "keysteward") -> VaultLedgers:
         """Return a ledger store under a prefix of the same engine, with the same credentials."""
         return VaultLedgers(**self._credentials, mount=self.mount, prefix=prefix)
-
-    def as_reader(self) -> Self:
-        """Return the same store with the reader's credential: it reads metadata only and writes nothing."""
-        reader = copy.copy(self)
-        reader._reading = True  # noqa: SLF001 - a copy of ourselves
-        return reader
 
     def delivered(self, paths: Iterable[str]) -> Mapping[str, Delivered]:
         """Say what each path holds: one LIST, and one metadata read per path and per staging document.
@@ -157,59 +131,6 @@ class Vault:
         listed = zip(folders, in_pool(self._kv.keys, folders), strict=True)
         found = [f"{folder}/{name}".lstrip("/") for folder, names in listed for name in names if name[-1:] != "/"]
         return [path for path in found if not f"{path}/".startswith(f"{self.staging}/")]
-
-    def stage(self, path: str, entry: StageEntry, material: Material) -> None:
-        """Keep a value in the staging document of its path."""
-        where = self._where(path)
-        self._change(_STAGING, self._staged(path), lambda held: stagings.add(held, entry, material, where=where))
-        log.info("store=%s path=%s operation=stage generation=%d outcome=done", self.name, path, entry.generation)
-
-    def read(self, path: str, generation: int) -> Material | None:
-        """Read the value of one generation with the runner's rights."""
-        self._refuse_reader("read a value")
-        held = documents.parse(self._kv.read(path).data).material(generation)
-        return held or stagings.parse(self._kv.read(self._staged(path)).data).material(generation)
-
-    def promote(
-        self, path: str, entry: StageEntry, about: About, fields: Mapping[str, str], *, rollback: bool = False
-    ) -> None:
-        """Write the document under check-and-set, describe it, then drop the staged copy."""
-        self._refuse_reader("write")
-        where = self._where(path)
-        found = self._kv.read(self._staged(path))
-        staged = stagings.parse(found.data)
-        material = staged.material(entry.generation) if staged.identity == entry.identity else None
-
-        def change(document: documents.Document) -> documents.Document:
-            return documents.promote(document, entry, about, fields, material, rollback=rollback, where=where)
-
-        self._change(_DOCUMENT, path, change)
-        if found.version:
-            self._drop_staged(path, entry.identity, entry.generation)
-        log.info("store=%s path=%s operation=promote generation=%d outcome=done", self.name, path, entry.generation)
-
-    def take_over(self, path: str, identity: str, *, renamed: bool = False) -> None:
-        """Make a document ours. With `renamed` (the identity's own new name) its generations stay known."""
-        self._refuse_reader("write")
-        flat = self._staged(path)
-        self._change(_STAGING, flat, lambda held: stagings.take_over(held, identity, renamed=renamed))
-        self._change(_DOCUMENT, path, lambda held: documents.take_over(held, identity, renamed=renamed))
-        log.info("store=%s path=%s operation=take_over outcome=done", self.name, path)
-
-    def discard(self, path: str, identity: str, generation: int) -> None:
-        """Drop one generation from staging and document, then destroy the old versions that held it."""
-        self._refuse_reader("discard a value")
-        self._drop_staged(path, identity, generation)
-        dropped: list[Material | None] = []
-
-        def change(document: documents.Document) -> documents.Document:
-            dropped.append(document.material(generation))
-            return documents.discard(document, identity, generation)
-
-        left = self._change(_DOCUMENT, path, change, identity=identity)
-        if left is not None and left.identity == identity:
-            self._destroy(path, generation, dropped[-1])
-        log.info("store=%s path=%s operation=discard generation=%d outcome=done", self.name, path, generation)
 
     def diagnose(self, paths: Iterable[str]) -> Iterable[Check]:
         """Say whether Vault answers, is unsealed, has the engine, and gives the rights needed and no others."""
@@ -233,6 +154,35 @@ class Vault:
             return delivered(document, None, unknown=not document_fits)
         staging, staging_fits = self._described(_STAGING, flat)
         return delivered(document, staging, unknown=not (document_fits and staging_fits))
+
+    def _document(self, path: str) -> documents.Document:
+        return documents.parse(self._kv.read(path).data)
+
+    def _staged_at(self, path: str) -> tuple[stagings.Staging, Found | None]:
+        found = self._kv.read(self._staged(path))
+        return stagings.parse(found.data), found if found.version else None
+
+    def _change_document(
+        self,
+        path: str,
+        identity: str,
+        change: Callable[[documents.Document], documents.Document],
+        *,
+        discarding: bool = False,
+    ) -> documents.Document | None:
+        return self._change(_DOCUMENT, path, change, identity=identity if discarding else None)
+
+    def _change_staging(
+        self,
+        path: str,
+        identity: str,
+        change: Callable[[stagings.Staging], stagings.Staging],
+        *,
+        seen: Found | None = None,
+        discarding: bool = False,
+    ) -> stagings.Staging | None:
+        del seen  # it is read again: a check-and-set fails otherwise where somebody wrote meanwhile
+        return self._change(_STAGING, self._staged(path), change, identity=identity if discarding else None)
 
     def _described(self, kind: _Kind[Held], path: str) -> tuple[Description | None, bool]:
         metadata = self._kv.metadata(path)
@@ -268,7 +218,6 @@ class Vault:
 
         `identity` is whose leftovers may be removed: a document that its owner emptied or somebody deleted.
         """
-        self._refuse_reader("write")
         for attempt in range(1, ATTEMPTS + 1):
             found = self._kv.read(path)
             before = kind.parse(found.data)
@@ -313,11 +262,7 @@ class Vault:
                 return
         self._kv.delete(path)
 
-    def _drop_staged(self, path: str, identity: str, generation: int) -> None:
-        flat = self._staged(path)
-        self._change(_STAGING, flat, lambda held: stagings.drop(held, identity, generation), identity=identity)
-
-    def _destroy(self, path: str, generation: int, secret: Material | None) -> None:
+    def _forget(self, path: str, generation: int, secret: Material | None) -> None:
         """Destroy old versions that held a generation, and those that somebody deleted but that can be restored."""
         metadata = self._kv.metadata(path)
         if metadata is None:
@@ -334,13 +279,6 @@ class Vault:
         except Damaged:
             return False
         return documents.holds(old, generation, secret)
-
-    def _refuse_reader(self, operation: str) -> None:
-        if self._reading:
-            raise AccessDenied(f"{self.name}: a reader may not {operation}; use the runner", operation=operation)
-
-    def _where(self, path: str) -> str:
-        return f"{self.name}:{path}"
 
     def _staged(self, path: str) -> str:
         # "~" stands in no path, so that two paths never share a staging document

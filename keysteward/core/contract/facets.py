@@ -125,6 +125,15 @@ class Renaming(Protocol):
         ...
 
 
+@runtime_checkable
+class ChecksPaths(Protocol):
+    """A store that does not deliver at every path."""
+
+    def check_path(self, path: str) -> None:
+        """Raise DeclarationError for a path at which this store delivers nothing; known without a call."""
+        ...
+
+
 _Facet = TypeVar("_Facet")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from keysteward.core.contract.address import check_address
+from keysteward.core.contract.facets import ChecksPaths
 from keysteward.core.contract.ports import Store
 from keysteward.core.errors import DeclarationError
 
@@ -28,6 +29,13 @@ DOCUMENT_FIELDS = (
     "previous",
 )
 """Fields of a delivered document that a consumer's own names may be mapped to."""
+
+NOTES = "keysteward"
+"""The field of a document in which our own notes stand."""
+
+ONLY_KEYS = frozenset({"holder", "key_id", "api_key"})
+ONLY_CLIENTS = frozenset({"client_id", "client_secret", "private_jwk", "token_url"})
+"""Fields that only the documents of API keys have, and only those of clients."""
 
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.@-]*)*")
 
@@ -73,6 +81,9 @@ class Delivery:
             raise DeclarationError(
                 f"deliver_to: fields has {', '.join(unknown)}; a document has {', '.join(DOCUMENT_FIELDS)}"
             )
+        check_fields(self.fields)
+        if isinstance(self.store, ChecksPaths):
+            self.store.check_path(self.path)
 
     @property
     def place(self) -> Place:
@@ -86,6 +97,23 @@ class Delivery:
             hook.url if hook else None,
             hook.key if hook else None,
         )
+
+
+def check_fields(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the map of field names. Raises DeclarationError when two fields would get one name, or take ours."""
+    twice: set[str] = set()
+    for others in (ONLY_KEYS, ONLY_CLIENTS):
+        names = [
+            name for ours, name in ((name, fields.get(name, name)) for name in DOCUMENT_FIELDS) if ours not in others
+        ]
+        twice |= {name for name in names if names.count(name) > 1}
+    if twice:
+        raise DeclarationError(
+            f"deliver_to: fields gives the name {', '.join(sorted(twice))} to two fields; choose another"
+        )
+    if NOTES in fields.values():
+        raise DeclarationError(f"deliver_to: fields uses the name {NOTES}, which holds keysteward's own notes")
+    return dict(fields)
 
 
 @dataclass(frozen=True, slots=True)
