@@ -48,6 +48,7 @@ lint: $(READY) ## Check style and format
 types: $(READY) ## Check types
 	@$(BIN)/mypy
 	@$(BIN)/mypy docs/generate
+	@$(BIN)/mypy bench
 
 simulate: $(READY) ## Play simulated years (YEARS=10000) with faults at every call; SEED=n: tell the story of one scenario
 	@$(BIN)/python tests/simulation --years $(or $(YEARS),10000) $(if $(SEED),--seed $(SEED))

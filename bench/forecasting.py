@@ -52,8 +52,11 @@ def main() -> None:
     count: int = parser.parse_args().count
     played = [windowed(number, world) for number, world in enumerate(worlds(range(count)))]
     began = time.monotonic()
-    outlooks = forecasts(played, RUNS)
+    found = forecasts(played, RUNS)
     seconds = time.monotonic() - began
+    outlooks = [outlook for outlook in found if isinstance(outlook, Outlook)]
+    if len(outlooks) != count:
+        raise ValueError(f"{count - len(outlooks)} forecasts failed")
     for outlook in outlooks:
         check(outlook)
     began = time.monotonic()

@@ -54,8 +54,9 @@ SORTED = """async () => {
 def measure(results: Results) -> None:
     """Write the page, then type into its search and sort it."""
     sys.path.append(str(Path(__file__).parents[1] / "tests" / "report"))
-    from browser import chromium, program  # noqa: PLC0415 - of the tests, found by the line above
-    from inventory_company import company  # noqa: PLC0415
+    # both of the tests, found by the line above
+    from browser import chromium, program  # type: ignore[import-not-found]  # noqa: PLC0415
+    from inventory_company import company  # type: ignore[import-not-found]  # noqa: PLC0415
 
     inventory = company(ROWS)
     begun = time.perf_counter()

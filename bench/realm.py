@@ -161,6 +161,6 @@ def _previewed(company: Company) -> Previewed:
         began = time.monotonic()
         plans = preview(stack)
         seconds = time.monotonic() - began
-    if len(plans) != company.clients or any(plan.words or plan.problem for plan in plans.values()):
+    if len(plans) != company.clients or any(seen.plan.words or seen.plan.problem for seen in plans.values()):
         raise KeystewardError("the bench's clients were not created as declared")
     return Previewed(len(calls.operations), calls.operations.count(LIST), seconds)

@@ -16,18 +16,20 @@ CardOption = Annotated[
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Only these credentials and resource servers. All when none is named."),
+    typer.Argument(metavar="[NAME]...", help="Only these credentials and resource servers; all if none is named."),
 ]
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document (format 1) in place of text.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document (format 1) instead of text.")]
 
 PruneOption = Annotated[
-    bool, typer.Option("--prune", help="End what the ledgers know and nobody declares any more.", show_default=False)
+    bool, typer.Option("--prune", help="Also end what is in the ledgers and no longer declared.", show_default=False)
 ]
 
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Needed where nobody can be asked.")]
+YesOption = Annotated[
+    bool, typer.Option("--yes", "-y", help="Do not ask for confirmation. Required without a terminal.")
+]
 
-ParallelOption = Annotated[int, typer.Option(min=1, max=32, help="How many credentials are worked on at a time.")]
+ParallelOption = Annotated[int, typer.Option(min=1, max=32, help="How many credentials to work on at once.")]
 
 StackOption = Annotated[
     str | None,
@@ -46,5 +48,5 @@ CredentialArgument = Annotated[
 ]
 
 ReasonOption = Annotated[
-    str, typer.Option("--reason", "-r", help="Why: it is kept in the ledger and shown with the credential.")
+    str, typer.Option("--reason", "-r", help="The reason: kept in the ledger and shown with the credential.")
 ]

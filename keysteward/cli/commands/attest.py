@@ -47,7 +47,7 @@ def command(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be changed.", show_default=False)] = False,
 ) -> None:
-    """Renew `reviewed` of credentials in the file that declares them, Python or YAML; nothing else is changed.
+    """Renew the review date (`reviewed`) of credentials in the files that declare them; change nothing else.
 
     See before whether it is still needed as it is: `keysteward show NAME`. All names are changed, or none: it is
     refused where a name is declared by a computed call, in two places, or not as the stack reads it.

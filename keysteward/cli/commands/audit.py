@@ -159,7 +159,9 @@ def export(
     *,
     stack: StackOption = None,
     form: Annotated[Format, typer.Option("--format", help="For a spreadsheet, or to read.")] = Format.CSV,
-    output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Where to; else to stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="File to write; default: stdout.")
+    ] = None,
 ) -> None:
     """Write the evidence of a period: owner, approval, who ran it, commit, plan, rotation, end and its evidence.
 

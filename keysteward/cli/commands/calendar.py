@@ -53,7 +53,7 @@ def command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what comes by schedule, soonest first: rotations, retirements, ends, reviews, exceptions, waivers.
+    """List upcoming dates, soonest first: rotations, retirements, ends, reviews, exceptions, waivers.
 
     From declarations, ledgers and the owners file; no target is asked. Of rotations it is the next one of each
     credential; `keysteward forecast` shows those after it.

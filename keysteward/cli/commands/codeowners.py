@@ -59,7 +59,7 @@ def command(
     ] = None,
     forge: Annotated[Forge, typer.Option("--format", help="Whose syntax.")] = "github",
 ) -> None:
-    """Write who approves a change of each file that declares credentials, from the owners file, into CODEOWNERS.
+    """Update CODEOWNERS from the owners file: who approves changes to each file that declares credentials.
 
     Security is asked for whatever no line names. What stands outside of keysteward's two comments is left as it is.
 

@@ -48,7 +48,7 @@ def command(
     ended: Annotated[
         int | None,
         typer.Option(
-            "--ended", metavar="N", min=1, help="Generation N was ended at its system: try it, record its end."
+            "--ended", metavar="N", min=1, help="Generation N was ended in its system: test it, and record its end."
         ),
     ] = None,
     confirmed_by: Annotated[
@@ -56,7 +56,7 @@ def command(
         typer.Option(
             "--confirmed-by",
             metavar="PERSON",
-            help="Who of the owners file says that it has ended, where it cannot be tried. Needs --reason.",
+            help="Who, by the owners file, vouches that it has ended, if it cannot be tested. Needs --reason.",
         ),
     ] = None,
     reason: Annotated[str | None, typer.Option("--reason", "-r", help="How that person knows.")] = None,
@@ -64,7 +64,7 @@ def command(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Hand over the new value of a key that a person made, or say that an old one has ended.
+    """Deliver the new value of a key that was made by hand, or record that an old one has ended.
 
     The value is read from standard input (a terminal asks, and shows nothing), never from an argument. It is staged,
     tried by the declared probe, and delivered when it works; else it is destroyed.

@@ -59,7 +59,8 @@ def command(
     *,
     stack: StackOption = None,
     form: Annotated[
-        Format | None, typer.Option("--format", help="How it is written; to a file, as its suffix says without this.")
+        Format | None,
+        typer.Option("--format", help="Output format; for a file, its suffix decides unless this is given."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[
@@ -68,20 +69,20 @@ def command(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write to a file (.json, .md, .sarif, .txt); say only what it comes to.",
+            help="Write the report to a file (.json, .md, .sarif, .txt), and print a summary.",
         ),
     ] = None,
     fail_on: Annotated[
-        FailOn, typer.Option("--fail-on", help=f"Exit with {FOUND} when something is as bad as this, or worse.")
+        FailOn, typer.Option("--fail-on", help=f"Exit with {FOUND} if a finding is at least this severe.")
     ] = FailOn.WARNING,
 ) -> None:
-    """Show what exists and is not declared, and whatever differs, is late, unused or without owner.
+    """Find drift: what exists but is not declared, and what differs, is overdue, unused or has no owner.
 
     Reads all targets and stores of the stack in bulk, and its ledgers, with the reader's credentials. Nothing is
     changed. As sarif the findings that have a place in the repository are written for code scanning. Several --output
     are written from one look.
 
-    Exit code 0: clean; 2: something is as bad as --fail-on, or worse; 1: an error, such as a target that cannot be
+    Exit code 0: clean; 2: a finding is at least as severe as --fail-on; 1: an error, such as a target that cannot be
     read. What the others show is shown all the same.
     """
     form = Format.JSON if as_json else form

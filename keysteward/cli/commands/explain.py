@@ -23,10 +23,10 @@ def command(
     ] = None,
     *,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document (format 1) in place of text.")
+        bool, typer.Option("--json", help="Print one JSON document (format 1) instead of text.")
     ] = False,
 ) -> None:
-    """Explain a numbered rule: why it is there, what breaks it, what mends it, and how to waive it.
+    """Explain a numbered rule: why it exists, what breaks it, how to fix it, and how to waive it.
 
     Without a number it lists all of them.
 

@@ -30,7 +30,7 @@ A_RUN = timedelta(minutes=1)
 SHORTEST_CADENCE = timedelta(minutes=1)
 
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these credentials. All when none is named.")
+    list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these credentials; all if none is named.")
 ]
 
 
@@ -38,17 +38,17 @@ def command(
     names: Names = None,
     *,
     stack: StackOption = None,
-    days: Annotated[int, typer.Option("--days", min=1, max=LONGEST, help="How far to look ahead.")] = 365,
+    days: Annotated[int, typer.Option("--days", min=1, max=LONGEST, help="How many days to look ahead.")] = 365,
     every: Annotated[str, typer.Option("--every", help='How often a run happens, such as "1d" or "6h".')] = "1d",
     no_runs: Annotated[
         str, typer.Option("--no-runs", help='What if no run happens from now on for so long, such as "14d".')
     ] = "0s",
     owner_gone: Annotated[
-        str | None, typer.Option("--owner-gone", metavar="NAME", help="What if this owner were gone from today on.")
+        str | None, typer.Option("--owner-gone", metavar="NAME", help="Assume that this owner leaves today.")
     ] = None,
     limit: Annotated[
         float | None,
-        typer.Option("--limit", min=0.0, max=1.0, help="What if the stack's limit on endings had this share."),
+        typer.Option("--limit", min=0.0, max=1.0, help="Assume this share for the stack's limit on endings."),
     ] = None,
     by: Annotated[By, typer.Option("--by", help="Count by day, week or month.")] = "month",
     events: Annotated[int, typer.Option("--events", min=0, help="How many of the next events to show.")] = 20,
@@ -57,7 +57,7 @@ def command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what runs will do, and when: what is issued, retired, suspended, expires, is late or blocked, by month.
+    """Forecast what runs will do, and when: what is issued, retired, suspended, expires, is late or blocked, by month.
 
     The real planner is run ahead from run to run over what is there now. Nothing is changed. Runs are taken to happen
     at the present time of day; see docs/forecast.md for what else is taken for granted.

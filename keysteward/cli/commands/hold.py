@@ -31,7 +31,7 @@ def hold(
     stack: StackOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let no rotation begin and no overlap end for a while: a freeze, a trade fair, a holiday.
+    """Pause rotations and retirements for a while: a change freeze, a trade fair, a holiday.
 
     What was begun is finished; repairs, expiry and revocation go on. It is noted in the ledger, and ends by itself.
 
@@ -58,7 +58,7 @@ def release(
     stack: StackOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """End a hold. What was due meanwhile is done by the next run.
+    """End a hold. The next run catches up on what fell due.
 
     Exit code 0: noted; 1: an error.
     """

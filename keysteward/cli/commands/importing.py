@@ -60,16 +60,16 @@ def command(
         typer.Option(
             "--group-by",
             metavar="WHAT",
-            help="What puts entries into one file: prefix, kind, method, audience, holder, or attribute:NAME.",
+            help="How entries are grouped into files: prefix, kind, method, audience, holder, or attribute:NAME.",
         ),
     ] = "prefix",
     until: Annotated[
         datetime | None,
-        typer.Option("--until", metavar="DATE", formats=DAY, help="Until when owners are found. Default: in 90 days."),
+        typer.Option("--until", metavar="DATE", formats=DAY, help="By when owners must be found. Default: in 90 days."),
     ] = None,
     select: Annotated[
         list[str] | None,
-        typer.Option("--select", metavar="PATTERN", help="Only what a shell pattern names; may be given again."),
+        typer.Option("--select", metavar="PATTERN", help="Only what matches a shell pattern; repeatable."),
     ] = None,
     environment: Annotated[
         str | None,
@@ -84,20 +84,20 @@ def command(
         typer.Option(
             "--deliver-to",
             metavar="STORE:PATH",
-            help="Where secrets go once rotated, with {name} in it. Default: imported/{name} in the one store.",
+            help="Where rotated secrets go, with {name} in it. Default: imported/{name} in the one store.",
         ),
     ] = None,
     terraform_state: Annotated[
         list[Path] | None,
-        typer.Option("--terraform-state", metavar="FILE", help="State file that manages clients; may be given again."),
+        typer.Option("--terraform-state", metavar="FILE", help="Terraform state that manages clients; repeatable."),
     ] = None,
     skip_terraform: Annotated[
-        bool, typer.Option("--skip-terraform", help="Leave out what a state manages.", show_default=False)
+        bool, typer.Option("--skip-terraform", help="Leave out what a Terraform state manages.", show_default=False)
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.", show_default=False)] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write declarations for what exists at a target and nobody declares, as catalog files that adopt it.
+    """Write declarations, as catalog files, that adopt what exists at a target and is not declared yet.
 
     It reads the target with the reader's credential and changes nothing there. The next `preview` shows marks only:
     clients keep their settings, and nothing is issued before a rotation is due. Owners are UNASSIGNED, which is a

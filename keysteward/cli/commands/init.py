@@ -36,7 +36,7 @@ _ENVIRONMENT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 def command(
     folder: Annotated[
-        Path, typer.Argument(metavar="[FOLDER]", help="Where to write; made if it is not there.")
+        Path, typer.Argument(metavar="[FOLDER]", help="Folder to write to; created if it does not exist.")
     ] = Path(),
     *,
     organisation: Annotated[str, typer.Option(metavar="NAME", help="The first part of the stack's identity.")] = "acme",
@@ -59,11 +59,11 @@ def command(
         ),
     ] = "vault",
     ci: Annotated[
-        Literal["github", "gitlab", "both", "none"], typer.Option(help="Whose pipelines to write.")
+        Literal["github", "gitlab", "both", "none"], typer.Option(help="Which pipelines to write.")
     ] = "github",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")] = False,
 ) -> None:
-    """Make a new repository: a stack, owners, an example, and pipelines for review, apply, drift and rotation.
+    """Create a new repository: a stack, owners, an example, and pipelines for review, apply, drift and rotation.
 
     Nothing that is there is overwritten. Places to fill in are marked "yours".
 

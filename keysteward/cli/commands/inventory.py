@@ -43,7 +43,7 @@ Targets = Annotated[
 ]
 Owners = Annotated[
     list[str] | None,
-    typer.Option("--owner", metavar="NAME", help="Only this owner's (a pattern); nobody: of no owner."),
+    typer.Option("--owner", metavar="NAME", help="Only this owner's (a pattern); `nobody`: those without an owner."),
 ]
 Kinds = Annotated[
     list[str] | None,
@@ -51,12 +51,10 @@ Kinds = Annotated[
 ]
 Findings = Annotated[
     list[str] | None,
-    typer.Option("--finding", metavar="WORD", help="Only what has this: a kind of finding, a rule, a severity, any."),
+    typer.Option("--finding", metavar="WORD", help="Only what has this finding: a kind, a rule, a severity, or any."),
 ]
 CsvOption = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the list as CSV.")]
-HtmlOption = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write one page for a browser, which needs no network.")
-]
+HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a self-contained HTML page.")]
 
 
 def command(
@@ -67,8 +65,8 @@ def command(
     owner: Owners = None,
     kind: Kinds = None,
     finding: Findings = None,
-    sort: Annotated[Order, typer.Option("--sort", help="Order of the list.")] = Order.NAME,
-    all_rows: Annotated[bool, typer.Option("--all", help="Show every row; else long tables are folded.")] = False,
+    sort: Annotated[Order, typer.Option("--sort", help="Sort order.")] = Order.NAME,
+    all_rows: Annotated[bool, typer.Option("--all", help="Show every row instead of folding long tables.")] = False,
     as_json: JsonOption = False,
     csv: CsvOption = None,
     html: HtmlOption = None,

@@ -22,12 +22,12 @@ from keysteward.operations.stack_plan import plan_of
 def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a declared credential that was revoked.")],
     *,
-    reason: Annotated[str, typer.Option("--reason", "-r", help="Why it may live again: kept in the audit log.")],
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why it may be used again: kept in the audit log.")],
     stack: StackOption = None,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Lift a revocation: show what comes then, ask, and issue a new secret. What was ended stays ended.
+    """Lift a revocation: show what would follow, ask, and issue a new secret. What was ended stays ended.
 
     Exit code 0: lifted and issued; 1: an error, or declined.
     """

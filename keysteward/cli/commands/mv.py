@@ -30,7 +30,7 @@ def command(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let the declaration NEW go on with what was issued as OLD: marks, ledger and documents get the new identity.
+    """Rename a credential: the declaration NEW takes over the marks, ledger and documents of OLD.
 
     No secret is issued, changed or ended. The same as `previously="OLD"` in the declaration, without writing it there.
 

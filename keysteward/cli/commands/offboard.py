@@ -43,13 +43,13 @@ def command(
     revoke: Annotated[bool, typer.Option("--revoke", help="End everything, for good.", show_default=False)] = False,
     keep_secrets: Annotated[
         bool,
-        typer.Option("--keep-secrets", help="With --to: ask for no new secrets."),
+        typer.Option("--keep-secrets", help="With --to: do not request new secrets."),
     ] = False,
     stack: StackOption = None,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what an owner answers for; hand it over with --to, or end it with --revoke.
+    """Show what an owner is responsible for; hand it over with --to, or revoke it with --revoke.
 
     --to changes the owner in the stack's source files, that text and no other byte, for a commit that gets reviewed;
     and asks for a new secret of each, since who leaves may know the old ones: the next run issues it, and the old ones

@@ -27,11 +27,11 @@ def command(
     prune: PruneOption = False,
     expect_no_changes: Annotated[
         bool,
-        typer.Option("--expect-no-changes", help=f"Exit with {DUE} when something is or may be due: a gate for CI."),
+        typer.Option("--expect-no-changes", help=f"Exit with {DUE} if something is due, or may be: a gate for CI."),
     ] = False,
     save_to: Annotated[
         Path | None,
-        typer.Option("--save", metavar="FILE", help="Save the plan, so that `up --plan FILE` does this and no more."),
+        typer.Option("--save", metavar="FILE", help="Save the plan, so that `up --plan FILE` does exactly this."),
     ] = None,
 ) -> None:
     """Show what `up` would do, and why. Nothing is changed.

@@ -33,14 +33,14 @@ PLANNED = "planned"
 def command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Only these credentials. All that are declared when none is named."),
+        typer.Argument(metavar="[NAME]...", help="Only these credentials; all declared ones if none is named."),
     ] = None,
     *,
     stack: StackOption = None,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Enter into the ledgers what carries our mark and is in none, and what the stores deliver and no ledger knows.
+    """Rebuild missing ledgers from ownership marks at the targets and from documents in the stores.
 
     For a ledger store that was lost or restored from a backup. Nothing is ended, issued or delivered; a ledger that
     names everything is left alone. A mark that was copied to another client is reported and never entered. Shows what

@@ -25,7 +25,7 @@ from keysteward.operations.stack_plan import Preview, plan_of
 def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a declared credential.")],
     *,
-    reason: Annotated[str, typer.Option("--reason", "-r", help="Why: it is kept in the ledger and shown in plans.")],
+    reason: Annotated[str, typer.Option("--reason", "-r", help="The reason: kept in the ledger and shown in plans.")],
     grace: Annotated[str, typer.Option("--grace", help='How long the old secret lives on, such as "7d".')] = "0s",
     stack: StackOption = None,
     yes: YesOption = False,

@@ -27,7 +27,7 @@ def command(
     stack: StackOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say whose a suspect secret is: one that may be left from a lost answer of ours, or somebody else's.
+    """Decide whose a suspect secret is: left behind by one of our own calls, or somebody else's.
 
     Nothing is ended by this command itself; `keysteward preview` shows what the next run does.
 

@@ -26,7 +26,7 @@ StacksOption = Annotated[
         "--stack",
         "-s",
         metavar="NAME",
-        help="Only this stack; may be given several times. All of the folder stacks when none is named.",
+        help="Only this stack; repeatable. Default: all stacks of the folder stacks.",
     ),
 ]
 
@@ -38,7 +38,7 @@ def command(
     ],
     stack: StacksOption = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document (format 1) in place of Markdown.")
+        bool, typer.Option("--json", help="Print one JSON document (format 1) instead of Markdown.")
     ] = False,
     fail_on: Annotated[
         Literal["high", "medium", "none"],
@@ -54,7 +54,7 @@ def command(
         ),
     ] = False,
 ) -> None:
-    """Show what the working folder changes for credentials since it departed from a base, as Markdown for a comment.
+    """Show what the working tree changes about credentials since it branched off, as Markdown for a comment.
 
     The highest risk comes first; each line says which rule it touches and who must approve. Both sides are read in
     processes of their own that hold no credential.

@@ -44,15 +44,18 @@ TRIES = 5
 def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a credential, declared or only in the ledgers.")],
     *,
-    reason: Annotated[str, typer.Option("--reason", "-r", help="Why: it is kept in the ledger and the audit log.")],
+    reason: Annotated[str, typer.Option("--reason", "-r", help="The reason: kept in the ledger and the audit log.")],
     generation: Annotated[
         list[int] | None, typer.Option("--generation", "-g", metavar="N", help="End this generation. Repeatable.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="End all of it; nothing new comes until `lift`.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="End all of it; nothing new is issued until `lift`.")
+    ] = False,
     target: Annotated[
         str | None,
         typer.Option(
-            "--target", help="First disable, by our mark alone, its clients at this target; name its keys. Means --all."
+            "--target",
+            help="First disable its clients at this target, known by our mark alone; name its keys. Implies --all.",
         ),
     ] = None,
     stack: StackOption = None,
@@ -60,7 +63,7 @@ def command(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """End secrets of a credential now and for good, whatever is running. It can be repeated.
+    """Revoke secrets of a credential, now and for good, even while another run is at work. Safe to repeat.
 
     It is noted in the ledger first, which stops any other run on this credential; then it is ended at its target.
     When the stack does not load it goes on from the stack card. With the ledger store down, --target disables what

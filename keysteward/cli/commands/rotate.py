@@ -18,7 +18,7 @@ from keysteward.operations.stack_plan import preview_lifecycle
 def command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Only these credentials. All that are declared when none is named."),
+        typer.Argument(metavar="[NAME]...", help="Only these credentials; all declared ones if none is named."),
     ] = None,
     *,
     due: Annotated[
@@ -29,7 +29,7 @@ def command(
     as_json: JsonOption = False,
     parallel: ParallelOption = 4,
 ) -> None:
-    """Rotate and retire what is due, finish what was begun, mend what broke; apply no change of a declaration.
+    """Rotate and retire what is due, finish interrupted work and repair what broke; apply no new declarations.
 
     For a scheduled job: `up` without the declarations. New and changed declarations, resource servers and what is not
     declared any more are left alone.

@@ -21,10 +21,10 @@ def command(
     stack: StackOption = None,
     *,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document (format 1) in place of text.")
+        bool, typer.Option("--json", help="Print one JSON document (format 1) instead of text.")
     ] = False,
 ) -> None:
-    """Show the rules of the two kinds, M2M clients and API keys (treated more strictly), and the numbered ones.
+    """Show the limits for M2M clients and for API keys (which are stricter), and the numbered rules.
 
     With --stack: as that stack sets their levels, and its waivers. See docs/rules.md.
 

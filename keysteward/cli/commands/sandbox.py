@@ -19,7 +19,7 @@ def command(
     vault_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Vault; 0 takes a free one.")] = 8200,
     workos_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of WorkOS; 0 takes a free one.")] = 4100,
     secret_rotation: Annotated[
-        bool, typer.Option("--secret-rotation", help="Let Keycloak have its feature client-secret-rotation.")
+        bool, typer.Option("--secret-rotation", help="Turn on Keycloak's feature client-secret-rotation.")
     ] = False,
 ) -> None:
     """Start local stand-ins for Keycloak, Vault and WorkOS, for trying things out. They hold everything in memory.

@@ -23,7 +23,7 @@ from keysteward.report.credential.record import Record, record_json, record_line
 from keysteward.report.credential.server import server_json, server_lines
 from keysteward.report.text.plain import line
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a declaration, or of one whose ledger is left.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a credential, declared or only in the ledgers.")]
 
 
 def command(name: Name, *, stack: StackOption = None, as_json: JsonOption = False) -> None:

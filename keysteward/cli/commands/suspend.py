@@ -24,7 +24,7 @@ def suspend(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Disable a credential at its target now, reversibly. Nothing of it works until `resume`.
+    """Disable a credential at its target now, reversibly: none of it works until `resume`.
 
     Its secrets stay as they are; nothing is rotated, retired or delivered meanwhile. Works for what is not declared
     any more, from its ledger.
@@ -44,7 +44,7 @@ def resume(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Enable a credential that was disabled with `suspend`, unless its expiry or decommissioning keeps it disabled.
+    """Re-enable a credential that `suspend` disabled, unless its expiry or decommissioning keeps it disabled.
 
     Exit code 0: enabled, or noted; 1: an error, or declined.
     """

@@ -27,14 +27,14 @@ def command(
     plan: Annotated[
         Path | None,
         typer.Option(
-            "--plan", metavar="FILE", help="Carry out the plan that `preview --save` wrote, and no more. Asks nothing."
+            "--plan", metavar="FILE", help="Carry out exactly the plan that `preview --save` wrote, without asking."
         ),
     ] = None,
 ) -> None:
     """Make identity providers and stores match the stack: show the plan, ask, then carry it out.
 
     Only what the plan showed is done. One failing credential does not stop the others. Ctrl-C stops between two
-    steps; the next run goes on from there.
+    steps; the next run continues from there.
 
     Exit code 0: done, or nothing was due; 1: an error, something failed, the plan was declined, or what is due is not
     what --plan approved; 130: Ctrl-C.

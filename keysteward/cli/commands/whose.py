@@ -42,7 +42,7 @@ Paths = Annotated[
 
 
 def command(paths: Paths = None, *, stack: StackOption = None, as_json: JsonOption = False) -> None:
-    """Say whose a leaked secret is, and find known secrets in a text, a log or a repository.
+    """Identify leaked secrets: find known ones in a text, a log or a repository, and say whose they are.
 
     Reads a value from standard input or a file, never from an argument. Compares fingerprints, those of retired
     generations too; needs the ledger store only. Prints where, never what.
