@@ -65,7 +65,7 @@ class _Commands(TyperGroup):
             _trace()
             if isinstance(error, OSError) and error.filename is not None and error.strerror:
                 name = shortened(os.fsdecode(error.filename), LONGEST_PATH)
-                say(f"error: {name} cannot be used ({error.strerror}); mend that, then run again")
+                say(f"error: {name} cannot be used ({error.strerror}); fix that, then run again")
                 raise typer.Exit(1) from None
             say(f"error: internal error ({type(error).__name__}); run again with {DEBUG}=1 and report it")
             raise typer.Exit(1) from None

@@ -33,7 +33,7 @@ def file_errors(what: str) -> Iterator[None]:
     except PermissionError as error:
         failure = AccessDenied(f"{what}: no right to use {error.filename}; run as its owner, or give the right")
     except OSError as error:
-        failure = Unavailable(f"{what}: {error.filename or 'a file'} cannot be used ({error.strerror}); mend it")
+        failure = Unavailable(f"{what}: {error.filename or 'a file'} cannot be used ({error.strerror}); fix it")
     if failure is not None:
         raise failure
 

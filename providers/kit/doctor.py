@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from keysteward.core.contract.address import IN_CLEAR, leaves_in_clear
+from keysteward.core.contract.observed import TOLERATED_SKEW
 from keysteward.core.contract.ports import Check
 from keysteward.core.errors import KeystewardError
-from keysteward.core.observe.world import TOLERATED_SKEW
 
 
 def diagnosed(subject: str, questions: Iterable[Callable[[], Iterable[Check]]]) -> Iterator[Check]:

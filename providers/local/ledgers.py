@@ -108,7 +108,7 @@ class LocalLedgers:
         text = json_text(document)
         with self._connection.use(create=True) as db:
             if db is None:
-                raise Unavailable(f"{self._path} could not be made; mend the folder")
+                raise Unavailable(f"{self._path} could not be made; fix the folder")
             with _transaction(db, self._path):
                 row = db.execute("SELECT version FROM documents WHERE key = ?", (key,)).fetchone()
                 found = row[0] if row else 0
@@ -249,7 +249,7 @@ class _Connection:
         if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
             return AccessDenied(f"{self._path}: no right to write; run as its owner, or give the right")
         if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
-            return Unavailable(f"{self._path} cannot be used ({error}): mend the disk or folder, then run again")
+            return Unavailable(f"{self._path} cannot be used ({error}): fix the disk or folder, then run again")
         return Damaged(f"{self._path} is damaged ({error}): restore it from a backup")
 
 
@@ -280,7 +280,7 @@ def _transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
         with suppress(sqlite3.Error):
             db.rollback()
     if failed:
-        raise OutcomeUnknown(f"{path}: a write could not be finished; free or mend the disk, then run again")
+        raise OutcomeUnknown(f"{path}: a write could not be finished; free or fix the disk, then run again")
 
 
 def _create(path: Path) -> None:

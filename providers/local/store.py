@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 LEDGER_FILE = "ledgers.sqlite3"
 
 
-class LocalStore(DocumentStore[bool]):
+class LocalStore(DocumentStore[stagings.Staging]):
     """Documents as `<root>/<path>.age`, each with a note `<path>.json` that says what it holds, without values.
 
     `key` is an X25519 identity file as `age-keygen` writes it (default: `age.key` in the user's configuration folder
@@ -148,8 +148,9 @@ class LocalStore(DocumentStore[bool]):
     def _document(self, path: str) -> documents.Document:
         return documents.parse(self._sealed(path).open(self._key))
 
-    def _staged_at(self, path: str) -> tuple[stagings.Staging, bool | None]:
-        return stagings.parse(self._staged(path).open(self._key)), True
+    def _staged_at(self, path: str) -> tuple[stagings.Staging, stagings.Staging | None]:
+        staged = stagings.parse(self._staged(path).open(self._key))
+        return staged, staged
 
     def _change_document(
         self,
@@ -182,12 +183,12 @@ class LocalStore(DocumentStore[bool]):
         identity: str,
         change: Callable[[stagings.Staging], stagings.Staging],
         *,
-        seen: bool | None = None,
+        seen: stagings.Staging | None = None,
         discarding: bool = False,
     ) -> stagings.Staging | None:
-        del identity, seen, discarding
+        del identity, discarding  # what was seen still holds: one process at a time writes
         sealed = self._staged(path)
-        before = stagings.parse(sealed.open(self._key))
+        before = seen or stagings.parse(sealed.open(self._key))
         after = change(before)
         if after.empty:
             self._remove(sealed)

@@ -280,7 +280,7 @@ class VaultClient:
         if kind is Unavailable:
             return self._unavailable(reply, sealed=bool(refusal.sealed) or "sealed" in reasons)
         reason = " ".join(reasons.split())[:_REASON_CHARACTERS] or "no reason given"
-        return kind(f"{name}: Vault refused {operation} ({reason}): mend what it names", operation=operation)
+        return kind(f"{name}: Vault refused {operation} ({reason}): fix what it names", operation=operation)
 
     def _unavailable(self, reply: Reply, *, sealed: bool) -> KeystewardError:
         name, url, operation = self.connection.name, self.connection.url, reply.operation

@@ -304,7 +304,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
     "no plan": (_text('{"format": 1, "stack": "acme/demo"}'), "plan.json is not a saved plan: make one with"),
     "a list": (_text("[1]"), "plan.json is not a saved plan"),
     "not there": (_gone, "--plan: there is no file plan.json; make one with"),
-    "a folder": (_folder, "--plan: plan.json cannot be used (Is a directory); mend it"),
+    "a folder": (_folder, "--plan: plan.json cannot be used (Is a directory); fix it"),
 }
 
 

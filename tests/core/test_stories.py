@@ -692,9 +692,9 @@ def test_a_ledger_store_that_takes_no_write_says_why() -> None:
 
     def full(operation: str) -> None:
         if operation == "write":
-            raise OutcomeUnknown("a write could not be finished; free or mend the disk, then run again")
+            raise OutcomeUnknown("a write could not be finished; free or fix the disk, then run again")
 
     made.declare(made.client(auth_method="private_key_jwt", token_lifetime="5m"))
     made.ledgers.before = full
-    with pytest.raises(OutcomeUnknown, match=r"its ledger could not be written: .*free or mend the disk"):
+    with pytest.raises(OutcomeUnknown, match=r"its ledger could not be written: .*free or fix the disk"):
         made.up()

@@ -155,7 +155,7 @@ def test_a_terminal_shows_the_worst_first_by_stack_and_target_and_what_comes_nex
         "  corp           7         1        1       1          2  12     66 %\n"
         "\n"
         "1 error, 5 warnings, 1 note (1 waived); 1 could not be read; 66 % of 12 credentials declared or governed.\n"
-        "Next: mend what could not be read and look again; whatever is there is not in this report.\n"
+        "Next: fix what could not be read and look again; whatever is there is not in this report.\n"
     )
 
 

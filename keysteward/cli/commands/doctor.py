@@ -17,10 +17,10 @@ import keysteward
 from keysteward.cli.opening import open_stack
 from keysteward.cli.options import JsonOption, StackOption
 from keysteward.cli.terminal import show, show_json
+from keysteward.core.contract.observed import TOLERATED_SKEW
 from keysteward.core.contract.ports import Check, LedgerStore, Store, Target
 from keysteward.core.declare.schedule import show_duration
 from keysteward.core.errors import KeystewardError
-from keysteward.core.observe.world import TOLERATED_SKEW
 from keysteward.core.record.ledger import Ledger
 from keysteward.core.record.server_ledger import ServerLedger
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words, oldest_late

@@ -119,7 +119,7 @@ def _states(w: World, ledger: Ledger) -> Iterable[Finding]:
             Kind.BLOCKED,
             Severity.ERROR,
             f"blocked: {ledger.blocked.reason}",
-            f"mend the declaration, or run: keysteward reissue {w.name} --reason TEXT",
+            f"fix the declaration, or run: keysteward reissue {w.name} --reason TEXT",
         )
     yield from _revoked(w, ledger)
     if ledger.suspended is not None:
@@ -169,7 +169,7 @@ def _unrecorded(w: World, ours: Iterable[Found]) -> Iterable[Finding]:
     mend = f"run: keysteward rebuild {w.name}"
     why = behind(w)
     if why is not None:
-        yield _find(w, Kind.UNRECORDED, Severity.ERROR, f"{why}; nothing is done before that is mended", mend)
+        yield _find(w, Kind.UNRECORDED, Severity.ERROR, f"{why}; nothing is done before that is fixed", mend)
         return
     for found in ours if w.ledger is not None and w.ledger.closed is None else ():
         message = f"{found.object.named} at target {found.target} carries its mark and is in no ledger"

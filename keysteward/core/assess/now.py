@@ -62,7 +62,7 @@ def failed(w: World, planned: Plan) -> Iterator[Finding]:
     lease = ledger.lease
     if ledger.failed is not None:
         message = f"the last run failed on {ledger.failed.at:%Y-%m-%d %H:%M} UTC: {ledger.failed.reason}"
-        yield Finding(Kind.FAILED, severity, w.identity, message, "mend that; the next run tries again")
+        yield Finding(Kind.FAILED, severity, w.identity, message, "fix that; the next run tries again")
     elif lease is not None and lease.until <= w.now:
         message = f"a run ({lease.runner}) did not finish: its lease ended on {lease.until:%Y-%m-%d %H:%M} UTC"
         yield Finding(Kind.FAILED, severity, w.identity, message, "see why it died; the next run goes on")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 SRP = "srp"
@@ -28,6 +28,9 @@ INTERACTIVE_GRANTS = frozenset(
     }
 )
 """Grants by which a person is logged in, and ways to do it that OAuth 2.0 has no name for."""
+
+TOLERATED_SKEW = timedelta(minutes=2)
+"""A target whose Date differs by more from the ledger store's clock retires nothing."""
 
 
 @dataclass(frozen=True, slots=True)

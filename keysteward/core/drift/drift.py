@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from keysteward.core.contract.observed import OVERWRITTEN, ObservedObject, ObservedSecret
+from keysteward.core.contract.observed import OVERWRITTEN, TOLERATED_SKEW, ObservedObject, ObservedSecret
 from keysteward.core.declare.schedule import parse_duration, show_duration
 from keysteward.core.declare.spec import capabilities_of
 from keysteward.core.declare.stack import IDENTITY
@@ -17,7 +17,6 @@ from keysteward.core.drift.unmanaged import judge_kept
 from keysteward.core.findings import Finding, Kind, Severity
 from keysteward.core.identity import in_stack, stack_of
 from keysteward.core.observe.keys import expired
-from keysteward.core.observe.world import TOLERATED_SKEW
 from keysteward.core.policy import counted, outranked
 from keysteward.core.policy.waivers import subject_of
 from keysteward.core.record.heartbeat import last_beat

@@ -12,7 +12,14 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from keysteward.core.contract.facets import key_capabilities
-from keysteward.core.contract.observed import NOTHING_DELIVERED, Delivered, Observation, ObservedObject, ObservedScope
+from keysteward.core.contract.observed import (
+    NOTHING_DELIVERED,
+    TOLERATED_SKEW,
+    Delivered,
+    Observation,
+    ObservedObject,
+    ObservedScope,
+)
 from keysteward.core.contract.ports import Fingerprint, LedgerStore, Store, Stored, Target
 from keysteward.core.declare.delivery import Place
 from keysteward.core.declare.spec import ServerSpec, Spec
@@ -21,7 +28,7 @@ from keysteward.core.errors import Damaged, KeystewardError
 from keysteward.core.identity import in_stack
 from keysteward.core.observe.attested import attested, unproven
 from keysteward.core.observe.keys import merged
-from keysteward.core.observe.world import TOLERATED_SKEW, Extent, Found, Self, View, World
+from keysteward.core.observe.world import Extent, Found, Self, View, World
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Ledger, Revoked, State, load_ledger
 from keysteward.core.record.revocation import Recorded

@@ -17,9 +17,6 @@ from keysteward.core.record.revocation import Recorded
 MOST_BEGUN = 2
 """A run begins this many generations of one credential at most: a third would be begun for no other reason."""
 
-TOLERATED_SKEW = timedelta(minutes=2)
-"""A target whose Date differs by more from the ledger store's clock retires nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class View:

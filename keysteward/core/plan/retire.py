@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from keysteward.core.contract.observed import TOLERATED_SKEW
 from keysteward.core.declare.schedule import may_begin, next_opening
 from keysteward.core.declare.spec import Spec
 from keysteward.core.observe.keys import shown, suspendable
-from keysteward.core.observe.world import TOLERATED_SKEW, World
+from keysteward.core.observe.world import World
 from keysteward.core.plan.issue import answer_lost, proves_presence, resolve_lost
 from keysteward.core.plan.steps import Problem, Step, Wait
 from keysteward.core.record.ledger import LIVE, RELEASED, UNFINISHED, Generation, Ledger, ObjectRecord, Origin, State

@@ -23,7 +23,7 @@ LONGEST_ALLOWANCE = KEY_RULES.review_every
     reason="A waiver that outlives its day is how an exception becomes the rule.",
     breaks="`until` of a waiver is past, or further away than the review interval of its kind; `until` of an `Allowed` "
     f"is more than {show_duration(LONGEST_ALLOWANCE)} away, whatever it names.",
-    mend="mend what it was for and remove it, or have it approved again with a new day before the next review",
+    mend="fix what it was for and remove it, or have it approved again with a new day before the next review",
     client=Severity.WARNING,
     key=Severity.WARNING,
     owasp=("NHI1", "NHI5"),

@@ -596,7 +596,7 @@ class Worker:
         if verification.proof is Proof.WRONG:
             raise Rejected(
                 f"generation {current.number} works, but not as declared ({verification.reason}); nothing is ended "
-                "before that is mended",
+                "before that is fixed",
                 credential=self.world.identity,
                 operation="verify",
             )

@@ -164,7 +164,7 @@ def summary(drift: Drift) -> str:
 
 def _next(drift: Drift) -> str:
     if drift.failures:
-        return "Next: mend what could not be read and look again; whatever is there is not in this report."
+        return "Next: fix what could not be read and look again; whatever is there is not in this report."
     if drift.at_or_above(Severity.WARNING):
         return "Next: do what stands behind each →, errors first; what stays on purpose is allowed or waived in review."
     return "Next: nothing; the notes only tell." if drift.findings else "Next: nothing."

@@ -78,7 +78,7 @@ def explain_lines(rule: Rule, until: date) -> Iterable[Text]:
         words = "does not apply" if severity is None else f"{severity.value}{_stops(rule, severity)}"
         sign = ("-", "dim") if severity is None else SEVERITIES[severity]
         yield line((f"  {kind.ljust(12)}", "dim"), sign, f" {words}")
-    yield line(("  mend        ", "dim"), rule.mend)
+    yield line(("  fix         ", "dim"), rule.mend)
     for framework, items in answered(rule.number):
         numbers = ", ".join(item.number for item in items)
         yield line(

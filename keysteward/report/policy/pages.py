@@ -121,7 +121,7 @@ def _section(rule: Rule, until: date) -> Iterable[str]:
     client, key = severity_words(rule.client), severity_words(rule.key)
     live = ", seen by a look at ledger and target" if rule.live else ""
     yield f"- Counts as: {CLIENT_RULES.kind} {client}, {KEY_RULES.kind} {key}{live}. A finding of kind `{rule.kind}`."
-    yield f"- Mend: {rule.mend}."
+    yield f"- Fix: {rule.mend}."
     for framework, items in answered(rule.number):
         yield f"- {framework.name}: {', '.join(_item_link(item) for item in items)}"
     if not rule.waivable:

@@ -68,7 +68,7 @@ def numbered_lines(stack: Stack | None = None) -> Iterator[Text]:
         yield line(
             f"{rule.number:7}{levels[0]:13}{levels[1]:11}", rule.title, (" (set by the stack)" if own else "", "dim")
         )
-    yield line(("keysteward explain RULE says why, what breaks it, what mends it, and how to waive it.", "dim"))
+    yield line(("keysteward explain RULE says why, what breaks it, how to fix it, and how to waive it.", "dim"))
 
 
 def _level(rule: Rule, given: Severity | None, stack: Stack | None) -> str | None:
