@@ -22,8 +22,8 @@ $(READY): requirements.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY) ## Two clients from declaration to rotation, a kill and a leak, on the sandbox; TARGET=keycloak: on a real Keycloak
-	@$(BIN)/python -m keysteward.cli.demo $(if $(TARGET),--target $(TARGET))
+demo: $(READY) ## Two clients from declaration to rotation, a kill and a leak, on the sandbox; TARGET=keycloak: on a real Keycloak; VERBOSE=1: all output
+	@$(BIN)/python -m keysteward.cli.demo $(if $(TARGET),--target $(TARGET)) $(if $(VERBOSE),--verbose)
 
 servers: $(READY) ## Fetch and build the real servers of the tests, once, into the user's cache; some minutes the first time
 	@$(BIN)/python tests/servers

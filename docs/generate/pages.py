@@ -11,7 +11,7 @@ from offers import broad_scopes, readme, targets
 from schemas import catalog, owners
 from words import NOTICE
 
-from keysteward.report.policy.pages import frameworks_page, rules_page
+from keysteward.report.policy.documentation import frameworks_page, rules_page
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "../keysteward/schemas/catalog.schema.json": catalog,

@@ -23,7 +23,7 @@ from rich.text import Text
 
 from keysteward.core.audit.chain import Head, dump_entry
 from keysteward.core.audit.period import Period, Row
-from keysteward.core.audit.verify import Located
+from keysteward.core.audit.verify_log import Located
 from keysteward.core.record.evidence import Entry
 from keysteward.core.run.outbox import HOW_TO_MOVE, late_words
 from keysteward.operations.audit.examine import Verified

@@ -37,7 +37,7 @@ class Walk:
         name = str(Path(code.co_filename).relative_to(ROOT)).replace("keysteward/providers/", "providers/")
         if not code.co_filename.startswith(STAND_INS):
             self.files.add(name)
-        if name.endswith("plan/planner.py") and code.co_name in {"play", "decide"}:
+        if name.endswith(("plan/planner.py", "plan/order.py")) and code.co_name in {"play", "decide"}:
             self.planner[code.co_name] += 1
 
     @property

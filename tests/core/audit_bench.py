@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keysteward.core.audit.chain import Head, Segment, Signing, dump_segment, key_id, load_segment, make_segment
-from keysteward.core.audit.verify import ExaminedLog, Witness, examine_log
+from keysteward.core.audit.verify_log import ExaminedLog, Witness, examine_log
 from keysteward.core.record.evidence import Author, Entry
 
 STACK = "acme/demo"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from keysteward.core.declare.schedule import (
     MAX_SPREAD,
     due_at,
+    first_due,
     may_begin,
     next_opening,
     parse_duration,
@@ -57,6 +59,23 @@ def test_the_spread_is_fixed_and_small(identity: str, every: timedelta) -> None:
     shift = spread(identity, every)
     assert shift == spread(identity, every)
     assert timedelta() <= shift < max(min(every / 10, MAX_SPREAD), timedelta(seconds=1))
+
+
+@given(st.text(min_size=1), MOMENTS, INTERVALS)
+def test_the_first_rotation_of_what_was_taken_over_comes_within_its_interval_and_not_at_once(
+    identity: str, at: datetime, every: timedelta
+) -> None:
+    due = first_due(identity, at, every)
+    assert due == first_due(identity, at, every)
+    assert at + every / 10 <= due <= at + every
+
+
+def test_what_is_taken_over_together_is_not_due_together() -> None:
+    now, every = datetime(2026, 12, 1, tzinfo=UTC), timedelta(days=90)
+    days = Counter((first_due(f"acme/prod/job-{n}", now, every) - now).days for n in range(300))
+    assert min(days) >= 9
+    assert max(days) < 90
+    assert max(days.values()) < 15, "some four a day, and never a crowd"
 
 
 @given(MOMENTS, WINDOWS)

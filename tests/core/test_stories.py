@@ -528,9 +528,16 @@ def test_adoption_writes_marks_only_and_later_rotates() -> None:
     assert [f.severity for f in made.preview()[NAME].findings if f.kind is Kind.UNDELIVERED] == [Severity.NOTE]
     made.up()
     assert item.settings == Settings("client_secret")
+    ledger = made.ledger()
+    assert ledger.current is not None
+    assert ledger.current.due_by is not None
+    assert made.preview()[NAME].due == ledger.current.due_by, "spread over the interval, and not all at its end"
     made.pass_time(days=90)
     made.up()
     assert made.consumer_works()
+    renewed = made.ledger().current
+    assert renewed is not None
+    assert renewed.due_by is None
     assert made.target.works("legacy", "old")
     made.pass_time(days=30)
     assert Kind.RETIREMENT_WAITS in kinds(made)

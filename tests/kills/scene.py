@@ -23,7 +23,7 @@ from werkzeug.wrappers import Request, Response
 from keysteward.cli.demo.application import Credential, get_token
 from keysteward.cli.demo.place import Place, _vault_token
 from keysteward.core.audit.chain import Position
-from keysteward.core.audit.verify import Witness, examine_log
+from keysteward.core.audit.verify_log import Witness, examine_log
 from keysteward.providers.local import LocalStore
 from keysteward.providers.vault.ledgers import _unpacked
 from keysteward.providers.vault.policy import policy

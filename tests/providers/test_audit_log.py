@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from vault_server import Server
 
 from keysteward.core.audit.chain import Position, Segment, dump_head, dump_segment, genesis, make_segment
-from keysteward.core.audit.verify import ExaminedLog, examine_log
+from keysteward.core.audit.verify_log import ExaminedLog, examine_log
 from keysteward.core.contract.ports import LedgerStore
 from keysteward.core.errors import AccessDenied, OutcomeUnknown, Unavailable, VersionConflict
 from keysteward.core.observe.snapshot import ledger_key

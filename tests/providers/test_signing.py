@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from issuer import BEARER, Issuer, issuing
 
 from keysteward.core.audit.chain import audience, key_id
-from keysteward.core.audit.verify import examine_log
+from keysteward.core.audit.verify_log import examine_log
 from keysteward.core.errors import AccessDenied, Damaged, DeclarationError, KeystewardError, Unavailable
 from keysteward.operations.audit.ci import claims_of, keys_of_issuer, shown, verified_claims
 from keysteward.operations.audit.log import AuditLog

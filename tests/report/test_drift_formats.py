@@ -123,6 +123,23 @@ def test_what_many_of_ours_need_alike_is_told_once_and_names_each() -> None:
     assert "job-01: unassigned: owner: nobody  (KS004)\n    → name an owner\n" in few
 
 
+def test_on_a_terminal_many_that_are_alike_are_one_and_errors_are_told_each() -> None:
+    strangers = [replace(STRANGER, subject=f"corp: legacy-{n}", message=f"client {n} is strange") for n in range(30)]
+    broken = [Finding(Kind.BLOCKED, Severity.ERROR, f"acme/prod/job-{n}", "stopped", "see why") for n in range(7)]
+    shown = [text.plain for text in drift_lines(look(*strangers, *broken))]
+    first = shown.index("corp") + 1
+    names = "legacy-0, legacy-1, legacy-10, legacy-11, legacy-12 and 25 more"
+    assert shown[first : first + 2] == [
+        f"  ! 30 times: {names}: unmanaged, such as: client 0 is strange",
+        "    → end it",
+    ]
+    assert sum("blocked: stopped" in line for line in shown) == len(broken)
+    every = [text.plain for text in drift_lines(look(*strangers, *broken), every=True)]
+    assert sum("is strange" in line for line in every) == len(strangers)
+    few = [text.plain for text in drift_lines(look(*strangers[:5]))]
+    assert sum("is strange" in line for line in few) == 5
+
+
 def test_a_terminal_shows_the_worst_first_by_stack_and_target_and_what_comes_next() -> None:
     assert drift_text(look(*FOUND, failures=["cloud: no answer"]), PLACES) == (
         "Drift of acme/prod, 2026-12-01 02:17 UTC\n"
@@ -378,7 +395,7 @@ def test_no_name_moves_a_cursor(drift: Drift, given_places: Places) -> None:
     places = placed(drift, given_places)
     text = drift_text(drift, places)
     assert not CONTROL.search(text)
-    lines = list(drift_lines(drift, places))
+    lines = list(drift_lines(drift, places, every=True))
     assert text.count("\n") == len(lines)
     text.encode()
 

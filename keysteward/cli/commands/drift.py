@@ -72,6 +72,9 @@ def command(
             help="Write the report to a file (.json, .md, .sarif, .txt), and print a summary.",
         ),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show every finding; otherwise many that are alike are shown as one.")
+    ] = False,
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help=f"Exit with {FOUND} if a finding is at least this severe.")
     ] = FailOn.WARNING,
@@ -96,7 +99,7 @@ def command(
     if written:
         say(f"{', '.join(str(path) for path, _ in written)}: {summary(found)}")
     elif form is None or form is Format.TERMINAL:
-        show(drift_lines(found, places))
+        show(drift_lines(found, places, every=every))
     else:
         echo(TEXTS[form](found, places), as_json=form in {Format.JSON, Format.SARIF})
     for failure in found.failures:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Annotated, Literal
 
 import typer
-from rich.panel import Panel
 
 from keysteward.cli.commands import audit, drift
 from keysteward.cli.commands.whose import FOUND
@@ -35,9 +34,9 @@ def _start(target: str) -> Iterator[Place]:
         yield place
 
 
-def tell(place: Place, door: Door) -> None:
+def tell(place: Place, door: Door, *, verbose: bool) -> None:
     """Tell the whole story."""
-    story = Story(place, door)
+    story = Story(place, door, verbose=verbose)
     story.chapter("1. What is declared (stacks/demo.py), previewed and applied")
     story.preview_and_up()
     story.chapter("2. The applications read their documents from the store and get tokens")
@@ -51,7 +50,7 @@ def tell(place: Place, door: Door) -> None:
     story.older_ones(work=True)
     story.chapter("4. 8 days later: the overlap is over")
     story.pass_time(8)
-    story.preview_and_up()
+    story.preview_and_up(again=True)
     story.applications_read()
     story.older_ones(work=False)
     _two_kinds(story)
@@ -65,10 +64,11 @@ def tell(place: Place, door: Door) -> None:
 
 
 def _two_kinds(story: Story) -> None:
-    story.chapter("5. A client and an API key side by side, and the rules of each")
+    story.chapter("5. Who owns a client and an API key, how they are scoped and revoked")
     story.keysteward("show", EXPORTER)
     story.keysteward("show", PARTNER)
-    story.keysteward("rules")
+    if story.verbose:
+        story.keysteward("rules")
 
 
 def _a_kill(story: Story) -> None:
@@ -86,7 +86,7 @@ def _a_kill(story: Story) -> None:
         raise StoryBroken("the second run did not go on with the key of the first")
     story.applications_read()
     story.note("what the audit log says of it, and whether somebody changed it:")
-    story.keysteward("audit", "show", EXPORTER, "--last", "5")
+    story.keysteward("audit", "show", EXPORTER, "--last", "4")
     if story.place.clock_moves:
         story.keysteward("audit", "verify", "--trusted", "runner.pub")
     else:
@@ -106,7 +106,8 @@ def _a_leak(story: Story) -> None:
 
 def _a_stranger(story: Story) -> None:
     story.chapter("9. A client made at the console: the nightly drift finds it")
-    story.keysteward("drift", "--fail-on", "error")
+    if story.verbose:
+        story.keysteward("drift", "--fail-on", "error")
     make_client(story.place, STRANGER)
     story.note(f"{STRANGER} was made at the console:")
     story.keysteward("drift", good=(drift.FOUND,))
@@ -122,20 +123,20 @@ def main(
     target: Annotated[
         Literal["sandbox", "keycloak"], typer.Option(help="Stand-ins (no Java needed), or a real Keycloak.")
     ] = "sandbox",
+    *,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show all that the commands print.")] = False,
 ) -> None:
     """Show the main job end to end in about a minute."""
     began = time.monotonic()
     try:
         with _start(target) as place, open_door(place.environment) as door:
-            console.print(Panel(f"keysteward on {place.title}, through `{door.name}`", expand=False))
+            console.print(f"keysteward on {place.title}, through `{door.name}`", style="bold")
             if door.name != "pulumi":
-                console.print(
-                    "  The `pulumi` CLI is not on PATH, so this goes through `keysteward preview` and\n"
-                    "  `keysteward up`: "
-                    f"the same planner without Pulumi's state. To see it under Pulumi, install it: {GET_PULUMI}",
-                    style="yellow",
-                )
-            tell(place, door)
+                words = f"Through `keysteward up`; with the pulumi CLI on PATH ({GET_PULUMI}), through `pulumi up`."
+                console.print(f"  {words}", style="dim", soft_wrap=True)
+            if not verbose:
+                console.print("  What tells the story is shown; `make demo VERBOSE=1` shows all.", style="dim")
+            tell(place, door, verbose=verbose)
     except (StoryBroken, CommandFailed, KeycloakStartError) as error:
         console.print(str(error), style="red", markup=False)
         sys.exit(1)

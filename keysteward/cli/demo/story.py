@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from keysteward.cli.demo.application import Answer, Credential, get_token, read_document, server_time, show_key
+from keysteward.cli.demo.brief import brief
 from keysteward.cli.demo.doors import KEYSTEWARD, KILLED, Door
 from keysteward.cli.demo.kill import Kill
 from keysteward.cli.demo.place import LEFT_ALONE_UNTIL, Place, keys_at_provider
@@ -31,9 +32,10 @@ class StoryBroken(Exception):
 class Story:
     """The demo in chapters. Each does something for real and shows what came of it."""
 
-    def __init__(self, place: Place, door: Door) -> None:
+    def __init__(self, place: Place, door: Door, *, verbose: bool) -> None:
         self.place = place
         self.door = door
+        self.verbose = verbose
         self.explained = False
         self.held: dict[str, list[Credential]] = {name: [] for name in (*CLIENTS, *KEYS)}
 
@@ -50,6 +52,8 @@ class Story:
         """Run one command of the door and show what is worth reading of it."""
         self._typed(command)
         text = self.door.shown(command, self.door.run(command, good))
+        if not self.verbose and command[0] == KEYSTEWARD:
+            text = "\n".join(brief(command[1:], text))
         if text:
             console.print(text, markup=False, soft_wrap=True)
 
@@ -76,7 +80,7 @@ class Story:
         """Run again after a kill; Pulumi has a lock of its own that outlives the dead update."""
         if self.door.unlock:
             self.command(self.door.unlock)
-        self.preview_and_up()
+        self.preview_and_up(again=True)
 
     @contextmanager
     def leak(self, name: str, file: str) -> Iterator[Credential]:
@@ -119,18 +123,21 @@ class Story:
         console.print(f"  keys of {name} at the identity provider: {short}", soft_wrap=True)
         return found
 
-    def preview_and_up(self) -> None:
-        """Show the plan, then apply it."""
-        self.command(self.door.preview)
+    def preview_and_up(self, *, again: bool = False) -> None:
+        """Show the plan, then apply it; `again` says that it is like one before."""
+        if self.verbose or not again:
+            self.command(self.door.preview)
         self.command(self.door.up)
 
     def applications_read(self) -> None:
         """Read each document again as its application does, and use it."""
+        used = []
         for name in (*CLIENTS, *KEYS):
             held = read_document(self.place, f"apps/{name}")
             if held not in self.held[name]:
                 self.held[name].append(held)
-            self.say(name, held, self.use(held), works=True)
+            used.append((name, held))
+        self._use_all(used, works=True)
         self.explained = True
 
     def use(self, held: Credential) -> Answer:
@@ -141,8 +148,7 @@ class Story:
 
     def say(self, name: str, held: Credential, answer: Answer, *, works: bool) -> None:
         """Show what a credential can do; raises StoryBroken when it is not what must be."""
-        if answer.good is not works:
-            raise StoryBroken(f"{name} generation {held.generation}: expected {'success' if works else 'a refusal'}")
+        self.check(name, held, answer, works=works)
         kind = "private key" if held.private_jwk else "client secret" if held.token_url else "API key"
         whose = "client" if held.token_url else "holder"
         line = Text(f"  {name}: {kind} of generation {held.generation}, {whose} {held.client_id}: ")
@@ -158,11 +164,27 @@ class Story:
                 line.append(f"\n    for {claims['aud']}, scope {claims['scope']!r}, {seconds} s")
         console.print(line, soft_wrap=True)
 
+    def check(self, name: str, held: Credential, answer: Answer, *, works: bool) -> None:
+        """Raise StoryBroken when a credential is not taken, or refused, as it must be."""
+        if answer.good is not works:
+            raise StoryBroken(f"{name} generation {held.generation}: expected {'success' if works else 'a refusal'}")
+
     def older_ones(self, *, work: bool) -> None:
         """Use the generations before the present one."""
-        for name in (*CLIENTS, *KEYS):
-            for held in self.held[name][:-1]:
-                self.say(name, held, self.use(held), works=work)
+        self._use_all([(name, held) for name in (*CLIENTS, *KEYS) for held in self.held[name][:-1]], works=work)
+
+    def _use_all(self, used: Sequence[tuple[str, Credential]], *, works: bool) -> None:
+        """Use each credential; all that do the same are told in one line, once each was explained."""
+        answers = [(name, held, self.use(held)) for name, held in used]
+        if self.verbose or not self.explained:
+            for name, held, answer in answers:
+                self.say(name, held, answer, works=works)
+            return
+        for name, held, answer in answers:
+            self.check(name, held, answer, works=works)
+        names = ", ".join(f"{name} (generation {held.generation})" for name, held, _ in answers)
+        what, style = ("in use", "green") if works else ("refused", "red")
+        console.print(Text(f"  {names}: ").append(what, style=style), soft_wrap=True)
 
     def pass_time(self, days: int) -> None:
         """Let days pass."""

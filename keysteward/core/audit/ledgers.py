@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from keysteward.core.audit.verify import Defect, Wrong
+from keysteward.core.audit.verify_log import Defect, Wrong
 from keysteward.core.observe.attested import facts_of
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import Ledger, Origin

@@ -152,11 +152,25 @@ def due_at(identity: str, since: datetime, every: timedelta, windows: tuple[str,
 
     Not to one before the present secret began: where no window opens in between, it is due when its interval says.
     """
-    due = since + every - spread(identity, every)
+    return in_window(since + every - spread(identity, every), since, windows)
+
+
+def in_window(due: datetime, since: datetime, windows: tuple[str, ...]) -> datetime:
+    """Return the last start of a window before a due date, but none before `since`; without windows the date itself."""
     if not windows:
         return due
     starts = (parse_window(text).latest_start(due) for text in windows)
     return max((start for start in starts if start > since), default=due)
+
+
+def first_due(identity: str, at: datetime, every: timedelta) -> datetime:
+    """Return when a secret that was taken over `at` is first due: fixed per identity, spread over its interval.
+
+    What is imported together would else be due together, a whole interval later. A tenth of it passes at least.
+    """
+    digest = hashlib.sha256(f"first {identity}".encode()).digest()
+    share = int.from_bytes(digest[:8], "big") / 2**64
+    return at + every / LATE_SHARE + (every - every / LATE_SHARE) * share
 
 
 def due_before(at: datetime, since: datetime, every: timedelta, windows: tuple[str, ...]) -> bool:

@@ -22,7 +22,8 @@ from keysteward.core.forecast.events import Event, What, Writes, happens, means,
 from keysteward.core.forecast.moving_clock import INSTANT, Turns, moving
 from keysteward.core.observe.keys import shown
 from keysteward.core.observe.world import Self, View, World, still
-from keysteward.core.plan.planner import Played, decide, play
+from keysteward.core.plan.order import decide
+from keysteward.core.plan.planner import Played, play
 from keysteward.core.plan.steps import Problem, Step, Wait
 from keysteward.core.record.fast_replace import replace
 from keysteward.core.record.steps import Do

@@ -9,6 +9,7 @@ from typing import Any
 
 from keysteward.core.contract.observed import Mark, ObservedObject, ObservedSecret, Settings
 from keysteward.core.contract.strategy import Strategy
+from keysteward.core.declare.schedule import first_due
 from keysteward.core.declare.spec import Spec
 from keysteward.core.observe.attested import contradicts, unproven
 from keysteward.core.observe.keys import read_name
@@ -66,6 +67,7 @@ def entered(
         id=secret.id,
         issued_at=secret.created_at,
         current_since=at if current else None,
+        due_by=first_due(spec.identity, at, spec.every) if current else None,
         superseded_at=None if current else at,
     )
 

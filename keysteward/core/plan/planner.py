@@ -1,8 +1,6 @@
-"""The one planner: decides everything a preview shows and a run does. Pure.
+"""The one planner: everything a preview shows and a run does. Pure.
 
-`decide` names the first step that is due; `plan` plays the steps through on paper until nothing is. The order of the
-rules is the order of a run: finish what was begun, mend, retire, rotate. Each rule is one function from the world to a
-decision, in the module that is named after what it is about.
+`decide` (in `order`) names the first step that is due; `plan` plays the steps through on paper until nothing is.
 """
 
 from __future__ import annotations
@@ -11,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from keysteward.core.observe.world import Extent, World
-from keysteward.core.plan import adopt, guards, repair, rotate
+from keysteward.core.observe.world import World
+from keysteward.core.plan import guards
 from keysteward.core.plan.effects import predict
+from keysteward.core.plan.order import decide
 from keysteward.core.plan.retire import next_retirement
 from keysteward.core.plan.rotate import next_rotation
-from keysteward.core.plan.steps import NOTHING, Plan, PlanRule, Problem, Step, Wait
+from keysteward.core.plan.steps import Plan, Problem, Step, Wait
 from keysteward.core.record.ledger import State
 
 LONGEST_PLAN = 60
@@ -83,17 +82,6 @@ def play(world: World, ask: Callable[[World], Step | Wait | Problem | None] | No
     return Played(steps, worlds, cut=True)
 
 
-def decide(world: World) -> Step | Wait | Problem | None:
-    """Name what to do first, or why to wait or stop; None when nothing is due."""
-    for rule in RULES[world.me.extent]:
-        decision = rule(world)
-        if decision is NOTHING:
-            return None
-        if decision is not None:
-            return decision
-    return None
-
-
 def next_due(world: World) -> datetime | None:
     """Return when the next rotation or retirement is due, None when neither will come."""
     ledger, spec = world.ledger, world.spec
@@ -105,62 +93,3 @@ def next_due(world: World) -> datetime | None:
         if ends is not None and (due is None or ends < due):
             due = ends
     return due
-
-
-ALL_RULES: tuple[PlanRule, ...] = (
-    guards.leased,
-    guards.closed,
-    guards.barred,
-    repair.asked,
-    guards.recorded,
-    guards.revoked,
-    guards.unnoted,
-    guards.rivalled,
-    guards.ledger_behind,
-    adopt.ours,
-    guards.removed,
-    guards.suspended,
-    guards.places_taken,
-    adopt.adopt,
-    adopt.mark,
-    guards.decommissioned,
-    guards.migrated,
-    guards.resume,
-    guards.disabled,
-    repair.unfinished,
-    repair.revived,
-    repair.sweep,
-    repair.finish_ending,
-    repair.rollback,
-    repair.dead_current,
-    repair.safer,
-    repair.settings,
-    repair.redeliver,
-    repair.notify,
-    repair.retire_previous,
-    repair.idle,
-    repair.tidy,
-    guards.past,
-    rotate.begin,
-    repair.record_changes,
-)
-
-DECLARATION_RULES = frozenset({guards.recorded, guards.removed, adopt.adopt, repair.settings, repair.record_changes})
-"""Rules that apply what a declaration changed, or a record says; a run of the lifecycle alone leaves them out."""
-
-RULES: dict[Extent, tuple[PlanRule, ...]] = {
-    Extent.ALL: ALL_RULES,
-    Extent.LIFECYCLE: (guards.renamed, *(rule for rule in ALL_RULES if rule not in DECLARATION_RULES)),
-    Extent.REVOKE: (guards.leased, guards.closed, guards.revoked),
-    Extent.RENAME: (
-        guards.leased,
-        guards.closed,
-        guards.barred,
-        guards.rivalled,
-        guards.ledger_behind,
-        guards.places_taken,
-        adopt.ours,
-        adopt.mark,
-        repair.redeliver,
-    ),
-}

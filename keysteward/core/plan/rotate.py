@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from keysteward.core.contract.observed import ObservedObject
-from keysteward.core.declare.schedule import due_at, due_before, may_begin, next_opening, show_duration
+from keysteward.core.declare.schedule import due_at, due_before, in_window, may_begin, next_opening, show_duration
 from keysteward.core.declare.spec import Spec
 from keysteward.core.observe.keys import keys_elsewhere, narrowed, shown
 from keysteward.core.observe.world import MOST_BEGUN, Extent, World
@@ -247,9 +247,13 @@ def next_rotation(spec: Spec | None, ledger: Ledger | None, now: datetime) -> da
 
 def rotation_at(spec: Spec, current: Generation) -> datetime:
     """Return when the current generation is due for replacement by its schedule."""
-    return due_at(spec.identity, current.in_use_since, spec.every, spec.windows)
+    due = due_at(spec.identity, current.in_use_since, spec.every, spec.windows)
+    if current.due_by is None or current.due_by >= due:
+        return due
+    return in_window(current.due_by, current.in_use_since, spec.windows)
 
 
 def rotation_near(spec: Spec, current: Generation, now: datetime) -> datetime | None:
     """Return the same; None long before that day, when most are asked about."""
-    return rotation_at(spec, current) if due_before(now, current.in_use_since, spec.every, spec.windows) else None
+    near = current.due_by is not None or due_before(now, current.in_use_since, spec.every, spec.windows)
+    return rotation_at(spec, current) if near else None

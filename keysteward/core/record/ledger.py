@@ -106,6 +106,7 @@ class ObjectRecord:
 class Generation:
     """One issued secret of a credential. Times are aware UTC; `*_target` times are in the target's clock.
 
+    `due_by` is when a secret that was taken over is first to be replaced, where that is before its interval ends.
     `ends_at` is a person's word on when it ends, which outranks its overlap: of a previous generation after a reissue,
     of an abandoned one after a rollback. `notified` are the places whose consumers were told of it. `confirmed` is how
     it is known that a person ended what only a person can end.
@@ -129,6 +130,7 @@ class Generation:
     regen_at: datetime | None = None
     issued_at: datetime | None = None
     current_since: datetime | None = None
+    due_by: datetime | None = None
     superseded_at: datetime | None = None
     ends_at: datetime | None = None
     ended_at: datetime | None = None

@@ -23,7 +23,8 @@ from keysteward.core.observe.world import Extent, World
 from keysteward.core.plan.approval import Approval, unapproved
 from keysteward.core.plan.effects import Outcome, about_to_disable, apply
 from keysteward.core.plan.guards import LEASE_MEND, lease_of_another, lease_words
-from keysteward.core.plan.planner import decide, plan
+from keysteward.core.plan.order import decide
+from keysteward.core.plan.planner import plan
 from keysteward.core.plan.steps import Plan, Problem, Step, Wait
 from keysteward.core.record.evidence import Entry
 from keysteward.core.record.ledger import LEASE, Executed, Failed, Lease, Ledger, State, dump_ledger, load_ledger

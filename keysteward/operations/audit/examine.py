@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from keysteward.core.audit.ledgers import compare
-from keysteward.core.audit.verify import Defect, ExaminedLog, Witness, Wrong, examine_log
+from keysteward.core.audit.verify_log import Defect, ExaminedLog, Witness, Wrong, examine_log
 from keysteward.core.declare.stack import Stack
 from keysteward.core.errors import DeclarationError
 from keysteward.core.run.outbox import oldest_late

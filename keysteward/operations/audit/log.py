@@ -29,7 +29,7 @@ from keysteward.core.audit.chain import (
     load_segment,
     make_segment,
 )
-from keysteward.core.audit.verify import Witness, Wrong, examine_log
+from keysteward.core.audit.verify_log import Witness, Wrong, examine_log
 from keysteward.core.contract.ports import LedgerStore
 from keysteward.core.errors import AccessDenied, Damaged, KeystewardError, OutcomeUnknown, VersionConflict
 from keysteward.core.identity import in_stack

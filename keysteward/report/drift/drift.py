@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from typing import Any
@@ -29,7 +30,7 @@ from keysteward.core.drift.inventory import Coverage
 from keysteward.core.findings import Finding, Severity
 from keysteward.report.drift.sarif import NOWHERE, Places
 from keysteward.report.run.plan import JSON_FORMAT, when
-from keysteward.report.text.findings import SEVERITIES, mend_of_any
+from keysteward.report.text.findings import MOST_NAMED, SEVERITIES, mend_of_any, named
 from keysteward.report.text.markdown import code, escape, row, table
 from keysteward.report.text.plain import line, many, plain
 
@@ -49,8 +50,11 @@ _FEW = 40
 _COUNTS = ("declared", "governed", "allowed", "others", "unmanaged")
 
 
-def drift_lines(drift: Drift, places: Places = NOWHERE) -> Iterator[Text]:
-    """Write drift for a terminal: what could not be read, findings by stack and target, coverage, what comes next."""
+def drift_lines(drift: Drift, places: Places = NOWHERE, *, every: bool = False) -> Iterator[Text]:
+    """Write drift for a terminal: what could not be read, findings by stack and target, coverage, what comes next.
+
+    Many that are alike are told as one, unless `every` one is asked for; errors always one by one.
+    """
     yield line("Drift of ", (drift.stack, "bold"), f", {when(drift.at)}")
     if drift.failures:
         yield Text()
@@ -59,7 +63,7 @@ def drift_lines(drift: Drift, places: Places = NOWHERE) -> Iterator[Text]:
     for group, findings in _groups(drift):
         yield Text()
         yield line((group, "bold"))
-        yield from _finding_lines(drift.stack, group, findings, places)
+        yield from _finding_lines(drift.stack, group, findings, places, every=every)
     if drift.coverage:
         yield Text()
         yield from _coverage_lines(drift.coverage)
@@ -69,8 +73,8 @@ def drift_lines(drift: Drift, places: Places = NOWHERE) -> Iterator[Text]:
 
 
 def drift_text(drift: Drift, places: Places = NOWHERE) -> str:
-    """Return what `drift_lines` writes, without colours."""
-    return "".join(f"{text.plain}\n" for text in drift_lines(drift, places))
+    """Return what `drift_lines` writes of every finding, without colours."""
+    return "".join(f"{text.plain}\n" for text in drift_lines(drift, places, every=True))
 
 
 def _groups(drift: Drift) -> list[tuple[str, list[Finding]]]:
@@ -92,23 +96,48 @@ def _alike(finding: Finding, stack: str) -> tuple[int, str, str, str]:
     return _ORDER.index(finding.severity), finding.kind.value, finding.rule, mend_of_any(finding, stack)
 
 
-def _finding_lines(stack: str, group: str, findings: Iterable[Finding], places: Places) -> Iterator[Text]:
-    """Write findings, and under those in a row that share it what is to be done."""
+def _finding_lines(
+    stack: str, group: str, findings: Iterable[Finding], places: Places, *, every: bool
+) -> Iterator[Text]:
+    """Write findings: many that are alike as one, and under those in a row that share it what is to be done."""
     told = list(findings)
-    alike = [_alike(f, stack) if len(told) > _FEW else (f.severity, f.kind, f.mend) for f in told]
+    if not every:
+        alike = Counter(_alike(f, stack) for f in told if f.severity is not Severity.ERROR)
+        many_times = {what for what, count in alike.items() if count > MOST_NAMED}
+        for what in sorted(many_times):
+            same = [f for f in told if _alike(f, stack) == what]
+            yield from _as_one(stack, group, same)
+        told = [f for f in told if _alike(f, stack) not in many_times]
+    shared_by = [_alike(f, stack) if len(told) > _FEW else (f.severity, f.kind, f.mend) for f in told]
     for index, finding in enumerate(told):
-        name = finding.subject.removeprefix(f"{stack}/").removeprefix(f"{group}:").strip()
         details = [finding.rule, _place_words(places, finding.subject)]
         where = ", ".join(detail for detail in details if detail)
         yield line(
             "  ",
             SEVERITIES[finding.severity],
-            f" {name or finding.subject}: {finding.kind.value}: {finding.message}",
+            f" {_name(finding, stack, group)}: {finding.kind.value}: {finding.message}",
             (f"  ({where})" if where else "", "dim"),
         )
-        if finding.mend and alike[index : index + 1] != alike[index + 1 : index + 2]:
-            shared = index > 0 and alike[index - 1] == alike[index]
+        if finding.mend and shared_by[index : index + 1] != shared_by[index + 1 : index + 2]:
+            shared = index > 0 and shared_by[index - 1] == shared_by[index]
             yield line(("    → ", "dim"), mend_of_any(finding, stack) if shared else finding.mend)
+
+
+def _as_one(stack: str, group: str, same: list[Finding]) -> Iterator[Text]:
+    first = same[0]
+    yield line(
+        "  ",
+        SEVERITIES[first.severity],
+        f" {len(same):,} times: {named(_name(f, stack, group) for f in same)}: {first.kind.value}, such as: ",
+        first.message,
+        (f"  ({first.rule})" if first.rule else "", "dim"),
+    )
+    if first.mend:
+        yield line(("    → ", "dim"), mend_of_any(first, stack))
+
+
+def _name(finding: Finding, stack: str, group: str) -> str:
+    return finding.subject.removeprefix(f"{stack}/").removeprefix(f"{group}:").strip() or finding.subject
 
 
 def _place_words(places: Places, subject: str) -> str:
